@@ -1,0 +1,242 @@
+//! Accounts: who may sign in, and the logins they have open.
+
+use std::fmt;
+
+use crate::clock::{Timestamp, Zone};
+use crate::ids::{SessionId, UserId};
+use crate::text::{self, Check, Violations};
+
+/// A person with a journal. The password hash is not part of it: see [`Credentials`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// What they sign in with.
+    pub email: Email,
+    /// How they want to be called.
+    pub full_name: Option<String>,
+    /// False once deactivated: no sign-in, and every open login has ended.
+    pub is_active: bool,
+    /// Whether they administer this server.
+    pub is_superuser: bool,
+    /// The subject at the identity provider, when linked.
+    pub google_id: Option<String>,
+    /// A picture.
+    pub avatar_url: Option<String>,
+    /// Where "today" is for them.
+    pub time_zone: Zone,
+    /// When the account was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A user together with what their password is checked against.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The account.
+    pub user: User,
+    /// `None` for those who only sign in through an identity provider.
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// An e-mail address, trimmed and lower-cased, at most 254 bytes (RFC 5321, section 4.5.3.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Email(String);
+
+impl Email {
+    /// Accepts what has one `@` with something on each side and no white space; whether mail arrives
+    /// there only mail can tell.
+    ///
+    /// # Errors
+    /// A sentence without a subject.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lower = text::line(text, 254)?.to_lowercase();
+        match lower.split_once('@') {
+            Some((local, domain))
+                if !local.is_empty()
+                    && !domain.is_empty()
+                    && !domain.contains('@')
+                    && !lower.contains(char::is_whitespace)
+                    && lower.len() <= 254 =>
+            {
+                Ok(Self(lower))
+            }
+            _ => Err("must be an e-mail address".into()),
+        }
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A password as typed: 8 to 1024 bytes. It never prints.
+pub struct Password(String);
+
+impl Password {
+    /// # Errors
+    /// A sentence without a subject.
+    pub fn parse(text: String) -> Result<Self, String> {
+        match text.len() {
+            0..8 => Err("must be at least 8 characters long".into()),
+            8..=1024 => Ok(Self(text)),
+            _ => Err("must be at most 1024 bytes long".into()),
+        }
+    }
+
+    /// The bytes to hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// A password hash in PHC string format (`$argon2id$v=19$…`). It never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The id, made by the caller.
+    pub id: UserId,
+    /// The address.
+    pub email: Email,
+    /// The hash, if they sign in by password.
+    pub password_hash: Option<PasswordHash>,
+    /// How they want to be called.
+    pub full_name: Option<String>,
+    /// Whether they administer this server.
+    pub is_superuser: bool,
+    /// Where "today" is for them.
+    pub time_zone: Zone,
+}
+
+/// What a user changes about themselves; `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct UserPatch {
+    /// A new address.
+    pub email: Option<Email>,
+    /// A new name.
+    pub full_name: Option<Option<String>>,
+    /// A new picture.
+    pub avatar_url: Option<Option<String>>,
+    /// A new zone.
+    pub time_zone: Option<Zone>,
+}
+
+impl UserPatch {
+    /// Checks what was sent.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(
+        email: Option<&str>,
+        full_name: Option<Option<String>>,
+        avatar_url: Option<Option<String>>,
+        time_zone: Option<&str>,
+    ) -> Result<Self, Violations> {
+        let mut check = Check::default();
+        let email = email.and_then(|text| check.take("email", Email::parse(text)));
+        let full_name = full_name.map(|name| name.and_then(|name| check.take("full_name", self::full_name(&name))));
+        let avatar_url = avatar_url.map(|url| url.and_then(|url| check.take("avatar_url", text::address(&url))));
+        let time_zone = time_zone.and_then(|name| check.take("time_zone", zone(name)));
+        check.finish(Some(Self { email, full_name, avatar_url, time_zone }))
+    }
+}
+
+/// Accepts a name of one line, at most 200 bytes.
+///
+/// # Errors
+/// A sentence without a subject.
+pub fn full_name(text: &str) -> Result<String, String> {
+    text::line(text, 200)
+}
+
+/// Accepts the name of an IANA time zone.
+///
+/// # Errors
+/// A sentence without a subject.
+pub fn zone(name: &str) -> Result<Zone, String> {
+    Zone::named(name).ok_or_else(|| "must be the name of an IANA time zone, such as Europe/Berlin".into())
+}
+
+/// One login of one user.
+///
+/// Refresh tokens name their session and its generation at the time. Each refresh raises the generation,
+/// so a token that is used again later betrays that it was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// The generation of the one refresh token that is good now.
+    pub generation: u32,
+    /// When that token was handed out.
+    pub rotated_at: Timestamp,
+    /// When the login ends unless it is refreshed.
+    pub expires_at: Timestamp,
+    /// What the client called itself, at most 200 bytes.
+    pub user_agent: Option<String>,
+    /// When they signed in.
+    pub created_at: Timestamp,
+}
+
+/// What a bearer of an access token may still do, as far as storage knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The account.
+    pub user: User,
+    /// When the login ends unless it is refreshed.
+    pub expires_at: Timestamp,
+}
+
+/// How long the previous refresh token still works after a rotation, in seconds: a client whose answer
+/// got lost, or whose two tabs refresh at once, is not thrown out.
+pub const REFRESH_GRACE_SECONDS: i64 = 10;
+
+/// What came of presenting a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rotation {
+    /// The session as it is now; its generation is the one to hand out.
+    Rotated(Session),
+    /// An outlived token came back: it was copied, so the session has been ended.
+    Reused,
+    /// No such session, or it has expired.
+    Missing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emails_are_normalized() {
+        assert_eq!(Email::parse("  Ada@Example.ORG ").unwrap().as_str(), "ada@example.org");
+        for bad in ["", "ada", "@x", "ada@", "a@b@c", "a b@c", "a\n@c"] {
+            assert!(Email::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Email::parse(&format!("{}@example.org", "a".repeat(250))).is_err());
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let password = Password::parse("correct horse".into()).unwrap();
+        assert_eq!(format!("{password:?}"), "Password(…)");
+        assert!(!format!("{:?}", PasswordHash("$argon2id$x".into())).contains("argon2"));
+    }
+}

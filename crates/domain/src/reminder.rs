@@ -1,0 +1,297 @@
+//! Reminders to write, and when they are due.
+
+use jiff::ToSpan;
+use jiff::civil::{Date, Weekday};
+
+use crate::clock::{Timestamp, Zone};
+use crate::ids::{ReminderId, UserId};
+use crate::text::{self, Check, Violations};
+
+/// A reminder of one user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reminder {
+    /// The id.
+    pub id: ReminderId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it says and when.
+    pub plan: ReminderPlan,
+    /// When it is due next; `None` while it is switched off.
+    pub next_due_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What a user sets about a reminder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReminderPlan {
+    /// One line, at most 200 bytes.
+    pub title: String,
+    /// At most 2000 bytes.
+    pub message: String,
+    /// On which days.
+    pub frequency: Frequency,
+    /// The first day it may be due, and the time of day, both read in `time_zone`.
+    pub time: Timestamp,
+    /// Where the time of day holds, across changes of summer time.
+    pub time_zone: Zone,
+    /// Whether it is switched on.
+    pub is_active: bool,
+}
+
+/// On which days a reminder is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frequency {
+    /// Every day.
+    Daily,
+    /// Monday to Friday.
+    Weekdays,
+    /// Saturday and Sunday.
+    Weekends,
+    /// On the weekday of its first day.
+    Weekly,
+    /// On the day of the month of its first day; on the last day of shorter months.
+    Monthly,
+    /// On these days.
+    Custom(Days),
+}
+
+impl Frequency {
+    /// Reads a frequency and its days, which are given with `custom` and only then.
+    ///
+    /// # Errors
+    /// The field that is wrong, and a sentence without a subject.
+    pub fn parse(name: &str, custom_days: Option<&str>) -> Result<Self, (&'static str, String)> {
+        let frequency = match name {
+            "daily" => Self::Daily,
+            "weekdays" => Self::Weekdays,
+            "weekends" => Self::Weekends,
+            "weekly" => Self::Weekly,
+            "monthly" => Self::Monthly,
+            "custom" => {
+                let days = custom_days.ok_or(("custom_days", "must name the days, such as mon,wed,fri".to_owned()))?;
+                return Days::parse(days).map(Self::Custom).map_err(|message| ("custom_days", message));
+            }
+            _ => {
+                let message = "must be daily, weekdays, weekends, weekly, monthly or custom";
+                return Err(("frequency", message.into()));
+            }
+        };
+        match custom_days {
+            None => Ok(frequency),
+            Some(_) => Err(("custom_days", "must be given with the frequency custom only".into())),
+        }
+    }
+
+    /// As in the API and in storage.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Daily => "daily",
+            Self::Weekdays => "weekdays",
+            Self::Weekends => "weekends",
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// The days of `custom`, such as `mon,wed,fri`.
+    pub fn custom_days(self) -> Option<String> {
+        match self {
+            Self::Custom(days) => Some(days.to_text()),
+            _ => None,
+        }
+    }
+
+    fn falls_on(self, day: Date, first: Date) -> bool {
+        let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
+        match self {
+            Self::Daily => true,
+            Self::Weekdays => !weekend,
+            Self::Weekends => weekend,
+            Self::Weekly => day.weekday() == first.weekday(),
+            Self::Monthly => day.day() == first.day().min(day.days_in_month()),
+            Self::Custom(days) => days.contains(day.weekday()),
+        }
+    }
+}
+
+/// A non-empty set of weekdays; bit 0 is Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days(u8);
+
+const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Days {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut bits = 0;
+        for name in text.split(',') {
+            let position = DAY_NAMES.iter().position(|day| day.eq_ignore_ascii_case(name.trim()));
+            let position = position.ok_or("must be days out of mon,tue,wed,thu,fri,sat,sun, separated by commas")?;
+            bits |= 1 << position;
+        }
+        Ok(Self(bits))
+    }
+
+    fn to_text(self) -> String {
+        let names: Vec<_> = (0..7).filter(|bit| self.0 & (1 << bit) != 0).map(|bit| DAY_NAMES[bit]).collect();
+        names.join(",")
+    }
+
+    fn contains(self, day: Weekday) -> bool {
+        self.0 & (1 << day.to_monday_zero_offset()) != 0
+    }
+}
+
+impl ReminderPlan {
+    /// Checks what was sent.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(
+        title: &str,
+        message: String,
+        frequency: &str,
+        custom_days: Option<&str>,
+        time: &str,
+        time_zone: Result<Zone, &str>,
+        is_active: bool,
+    ) -> Result<Self, Violations> {
+        let mut check = Check::default();
+        let title = check.take("title", text::line(title, 200));
+        let message = check.take("message", text::plain(message, 2000));
+        let frequency =
+            Frequency::parse(frequency, custom_days).map_err(|(field, message)| check.refuse(field, message)).ok();
+        let time = check.take("time", Timestamp::parse(time));
+        let time_zone = time_zone.or_else(|name| check.take("time_zone", crate::account::zone(name)).ok_or(())).ok();
+        let plan = (|| {
+            Some(Self {
+                title: title?,
+                message: message?,
+                frequency: frequency?,
+                time: time?,
+                time_zone: time_zone?,
+                is_active,
+            })
+        })();
+        check.finish(plan)
+    }
+
+    /// The first moment after `after` at which it is due: at its time of day on one of its days. Where summer
+    /// time skips that time, as much later as was skipped; where it comes twice, the first of both
+    /// (RFC 5545, section 3.3.5). `None` while it is switched off, or beyond the year 9999.
+    pub fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
+        if !self.is_active {
+            return None;
+        }
+        let start = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff());
+        let mut day = start.date().max(after.day_in(&self.time_zone));
+        // Every frequency has a day in each 31; one more day, since today's time may have passed.
+        for _ in 0..=32 {
+            if self.frequency.falls_on(day, start.date()) {
+                let due = day.to_datetime(start.time()).to_zoned_datetime(self.time_zone.to_jiff()).ok()?;
+                let due = Timestamp::from_micros(due.timestamp().as_microsecond())?;
+                if due > after && due >= self.time {
+                    return Some(due);
+                }
+            }
+            day = day.checked_add(1.day()).ok()?;
+        }
+        None
+    }
+
+    /// The same plan at the same wall-clock time in another zone.
+    #[must_use]
+    pub fn moved_to(&self, zone: &Zone) -> Self {
+        let wall = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff()).datetime();
+        let moved = wall.to_zoned_datetime(zone.to_jiff()).ok();
+        let time = moved.and_then(|moved| Timestamp::from_micros(moved.timestamp().as_microsecond()));
+        Self { time: time.unwrap_or(self.time), time_zone: zone.clone(), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn plan(frequency: &str, days: Option<&str>, time: &str, zone: &str) -> ReminderPlan {
+        ReminderPlan::parse("Write", String::new(), frequency, days, time, Err(zone), true).unwrap()
+    }
+
+    fn due(plan: &ReminderPlan, after: &str, count: usize) -> Vec<String> {
+        let mut after = at(after);
+        let mut all = vec![];
+        while all.len() < count {
+            after = plan.next_due(after).unwrap();
+            all.push(after.to_string());
+        }
+        all
+    }
+
+    #[test]
+    fn each_frequency_falls_on_its_days() {
+        // 2025-01-22 is a Wednesday.
+        let time = "2025-01-22T20:00:00Z";
+        let next = |frequency, days| due(&plan(frequency, days, time, "UTC"), "2025-01-24T20:00:00Z", 2);
+        assert_eq!(next("daily", None), ["2025-01-25T20:00:00Z", "2025-01-26T20:00:00Z"]);
+        assert_eq!(next("weekdays", None), ["2025-01-27T20:00:00Z", "2025-01-28T20:00:00Z"]);
+        assert_eq!(next("weekends", None), ["2025-01-25T20:00:00Z", "2025-01-26T20:00:00Z"]);
+        assert_eq!(next("weekly", None), ["2025-01-29T20:00:00Z", "2025-02-05T20:00:00Z"]);
+        assert_eq!(next("monthly", None), ["2025-02-22T20:00:00Z", "2025-03-22T20:00:00Z"]);
+        assert_eq!(next("custom", Some("Mon, fri")), ["2025-01-27T20:00:00Z", "2025-01-31T20:00:00Z"]);
+    }
+
+    #[test]
+    fn the_end_of_a_month_is_kept() {
+        let monthly = plan("monthly", None, "2025-01-31T08:00:00Z", "UTC");
+        assert_eq!(
+            due(&monthly, "2025-01-01T00:00:00Z", 3),
+            ["2025-01-31T08:00:00Z", "2025-02-28T08:00:00Z", "2025-03-31T08:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn the_wall_clock_holds_across_summer_time() {
+        let evening = plan("daily", None, "2025-03-28T20:00:00+01:00", "Europe/Berlin");
+        assert_eq!(due(&evening, "2025-03-29T00:00:00Z", 2), ["2025-03-29T19:00:00Z", "2025-03-30T18:00:00Z"]);
+        // 02:30 does not exist on 2025-03-30 in Berlin, and comes twice on 2025-10-26.
+        let night = plan("daily", None, "2025-03-01T02:30:00+01:00", "Europe/Berlin");
+        assert_eq!(due(&night, "2025-03-29T12:00:00Z", 1), ["2025-03-30T01:30:00Z"]);
+        assert_eq!(due(&night, "2025-10-25T12:00:00Z", 2), ["2025-10-26T00:30:00Z", "2025-10-27T01:30:00Z"]);
+    }
+
+    #[test]
+    fn moving_keeps_the_wall_clock() {
+        let plan = plan("daily", None, "2025-01-22T21:00:00+01:00", "Europe/Berlin");
+        let moved = plan.moved_to(&Zone::named("America/New_York").unwrap());
+        assert_eq!(moved.time.to_string(), "2025-01-23T02:00:00Z");
+    }
+
+    #[test]
+    fn a_reminder_that_is_off_or_in_the_far_future_is_handled() {
+        let off = ReminderPlan { is_active: false, ..plan("daily", None, "2025-01-22T20:00:00Z", "UTC") };
+        assert_eq!(off.next_due(at("2025-01-22T20:00:00Z")), None);
+        let far = plan("monthly", None, "9999-12-29T20:00:00Z", "UTC");
+        assert_eq!(far.next_due(at("9999-12-29T21:00:00Z")), None);
+    }
+
+    #[test]
+    fn days_are_given_with_custom_only() {
+        for (frequency, days, field) in [
+            ("custom", None, "custom_days"),
+            ("custom", Some(""), "custom_days"),
+            ("custom", Some("mon,xyz"), "custom_days"),
+            ("daily", Some("mon"), "custom_days"),
+            ("hourly", None, "frequency"),
+        ] {
+            assert_eq!(Frequency::parse(frequency, days).unwrap_err().0, field);
+        }
+        assert_eq!(Frequency::parse("custom", Some("fri,mon,fri")).unwrap().custom_days().unwrap(), "mon,fri");
+    }
+}

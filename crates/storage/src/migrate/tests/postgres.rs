@@ -1,0 +1,77 @@
+//! What only PostgreSQL needs.
+
+use super::{Folder, Target, assert_says, current, execute, sentence, target};
+use crate::schema;
+use crate::testing::Scratch;
+
+fn with_an_index() -> Folder {
+    let folder = Folder::of_three();
+    folder.step(
+        "0004_index",
+        "-- Unique, so that it can fail half-way.\n-- no-transaction\n\
+         CREATE UNIQUE INDEX CONCURRENTLY idx_notes_text ON notes (text);",
+        "-- loses: nothing\n-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS idx_notes_text;",
+    );
+    folder
+}
+
+/// How many indexes of that name there are, and how many of them are good.
+async fn indexes(scratch: &Scratch) -> (i64, i64) {
+    let client = super::connect(&scratch.url).await.unwrap();
+    let sql = "SELECT count(*), count(*) FILTER (WHERE indisvalid) FROM pg_index \
+               WHERE indexrelid = to_regclass('idx_notes_text')";
+    let row = client.query_one(sql, &[]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
+#[tokio::test]
+async fn an_index_that_was_left_half_built_is_built_again() {
+    let scratch = Scratch::postgres().await;
+    let migrator = with_an_index().migrator(&scratch);
+    migrator.upgrade(&target("3")).await.unwrap();
+    execute(&scratch, "INSERT INTO notes (id, text) VALUES (3, 'one')").await;
+
+    let refused = sentence(migrator.upgrade(&Target::Head).await);
+    assert_says(&refused, &["0004_index.up.sql", "could not create unique index", "at revision 0003_places"]);
+    assert_eq!(indexes(&scratch).await, (1, 0));
+    assert_eq!(current(&migrator).await, "0003_places");
+    // An index that answers no query is no part of the schema.
+    assert!(schema::read(&scratch.url).await.unwrap().tables["notes"].indexes.is_empty());
+
+    execute(&scratch, "DELETE FROM notes WHERE id = 3").await;
+    migrator.upgrade(&Target::Head).await.unwrap();
+    assert_eq!(indexes(&scratch).await, (1, 1));
+
+    migrator.downgrade(&target("-1"), false).await.unwrap();
+    assert_eq!(indexes(&scratch).await, (0, 0));
+}
+
+/// As if the migrator had been killed before it wrote its row.
+#[tokio::test]
+async fn a_step_that_was_done_but_not_recorded_is_done_again() {
+    let scratch = Scratch::postgres().await;
+    let migrator = with_an_index().migrator(&scratch);
+    migrator.upgrade(&Target::Head).await.unwrap();
+    execute(&scratch, "DELETE FROM schema_migrations WHERE version = 4").await;
+    assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
+    execute(&scratch, "DROP INDEX idx_notes_text").await;
+    assert_eq!(migrator.downgrade(&target("-1"), false).await.unwrap().steps, ["0004_index"]);
+}
+
+#[tokio::test]
+async fn steps_before_the_one_that_fails_stay() {
+    let scratch = Scratch::postgres().await;
+    let folder = Folder::of_three();
+    folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
+    let migrator = folder.migrator(&scratch);
+    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["0002_colors.up.sql", "at revision 0001_notes"]);
+    assert_eq!(current(&migrator).await, "0001_notes");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_without_its_password() {
+    let url = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
+    let refused = sentence(crate::migrate::upgrade(&url).await);
+    assert_says(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);
+    assert!(!refused.contains("s3cret"), "{refused}");
+}

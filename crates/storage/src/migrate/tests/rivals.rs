@@ -1,0 +1,73 @@
+//! Several migrators at once.
+
+use std::time::Duration;
+
+use super::super::postgres::{LOCK, connect};
+use super::{Folder, Target, assert_says, both, count, sentence};
+use crate::DatabaseUrl;
+use crate::migrate::{Migrator, State};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_eight_at_once_all_succeed_and_each_step_is_done_once() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        let migrator = folder.migrator(&scratch);
+        let runs: Vec<_> = (0..8)
+            .map(|_| {
+                let migrator = migrator.clone();
+                tokio::spawn(async move { migrator.upgrade(&Target::Head).await })
+            })
+            .collect();
+        let mut steps = Vec::new();
+        for run in runs {
+            let report = run.await.unwrap().unwrap();
+            assert_eq!(report.to, "0003_places");
+            steps.extend(report.steps);
+        }
+        assert_eq!(steps, ["0001_notes", "0002_colors", "0003_places"], "{}", scratch.url);
+        assert_eq!(count(&scratch, "notes").await, 2);
+        assert_eq!(count(&scratch, "schema_migrations").await, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_at_once_make_the_schema_that_ships() {
+    for scratch in both().await {
+        let runs: Vec<_> = (0..8)
+            .map(|_| {
+                let url = scratch.url.clone();
+                tokio::spawn(async move { crate::migrate::upgrade(&url).await })
+            })
+            .collect();
+        for run in runs {
+            run.await.unwrap().unwrap();
+        }
+        assert_eq!(Migrator::new(&scratch.url).unwrap().state().await.unwrap(), State::Head);
+    }
+}
+
+#[tokio::test]
+async fn who_has_waited_long_enough_is_told_so() {
+    let folder = Folder::of_three();
+    for scratch in both().await {
+        let migrator = folder.migrator(&scratch).waiting(Duration::ZERO);
+        let refused = match &scratch.url {
+            DatabaseUrl::Sqlite(path) => {
+                let other = rusqlite::Connection::open(path).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                let refused = migrator.upgrade(&Target::Head).await;
+                other.execute_batch("ROLLBACK").unwrap();
+                refused
+            }
+            url @ DatabaseUrl::Postgres(_) => {
+                let other = connect(url).await.unwrap();
+                other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
+                let refused = migrator.upgrade(&Target::Head).await;
+                other.execute("SELECT pg_advisory_unlock($1)", &[&LOCK]).await.unwrap();
+                refused
+            }
+        };
+        assert_says(&sentence(refused), &["another migration", "try again"]);
+        migrator.upgrade(&Target::Head).await.unwrap();
+    }
+}

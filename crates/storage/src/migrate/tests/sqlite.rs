@@ -1,0 +1,152 @@
+//! What only SQLite needs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Folder, Migrator, Target, assert_says, count, count_in, current, execute, sentence, target};
+use crate::DatabaseUrl;
+use crate::testing::Scratch;
+
+fn path(scratch: &Scratch) -> &Path {
+    match &scratch.url {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(_) => unreachable!("the tests in this file use SQLite"),
+    }
+}
+
+/// The copies beside the database.
+fn copies(scratch: &Scratch) -> Vec<PathBuf> {
+    let files = fs::read_dir(path(scratch).parent().unwrap()).unwrap().map(|file| file.unwrap().path());
+    files.filter(|file| file.to_string_lossy().contains("-at-")).collect()
+}
+
+#[tokio::test]
+async fn a_copy_is_taken_before_a_schema_is_changed() {
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    assert_eq!(migrator.upgrade(&target("1")).await.unwrap().snapshot, None, "there was nothing to copy");
+    execute(&scratch, "INSERT INTO notes VALUES (3, 'mine')").await;
+
+    let copy = migrator.upgrade(&target("2")).await.unwrap().snapshot.unwrap();
+    assert!(copy.file_name().unwrap().to_string_lossy().starts_with("journal-at-0001-"), "{}", copy.display());
+    assert_eq!(copy.parent(), path(&scratch).parent());
+    assert_eq!(count_in(&copy, "notes"), 3);
+    // A copy is a database of Sotto's like any other.
+    let folder = Folder::of_three();
+    let old = Migrator::with_directory(&DatabaseUrl::Sqlite(copy), folder.0.path()).unwrap();
+    assert_eq!(current(&old).await, "0001_notes");
+    old.upgrade(&target("2")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_never_replaces_another() {
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        migrator.upgrade(&target("1")).await.unwrap();
+        taken.extend(migrator.downgrade(&Target::Base, true).await.unwrap().snapshot);
+    }
+    assert_eq!((taken.len(), copies(&scratch).len()), (3, 3));
+    assert!(taken.iter().all(|copy| count_in(copy, "notes") == 2));
+}
+
+#[tokio::test]
+async fn a_run_that_fails_leaves_no_copy() {
+    let scratch = Scratch::sqlite();
+    let folder = Folder::of_three();
+    folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
+    let migrator = folder.migrator(&scratch);
+    migrator.upgrade(&target("1")).await.unwrap();
+    for _ in 0..3 {
+        assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["at revision 0001_notes"]);
+    }
+    assert!(copies(&scratch).is_empty());
+}
+
+/// All steps of a run are one transaction.
+#[tokio::test]
+async fn a_later_step_that_fails_undoes_the_earlier_ones() {
+    let scratch = Scratch::sqlite();
+    let folder = Folder::of_three();
+    folder.file("0003_places.up.sql", "CREATE TABLE notes (id INTEGER);");
+    let migrator = folder.migrator(&scratch);
+    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["0003_places.up.sql", "at revision base"]);
+    assert_eq!(current(&migrator).await, "base");
+}
+
+#[tokio::test]
+async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
+    let scratch = Scratch::sqlite();
+    let folder = Folder::empty();
+    folder.step(
+        "0001_family",
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE child (parent INTEGER REFERENCES parent (id) ON DELETE CASCADE);
+         INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1);",
+        "-- loses: parent, child\nDROP TABLE child; DROP TABLE parent;",
+    );
+    folder.step(
+        "0002_rebuild",
+        "CREATE TABLE parent_new (id INTEGER PRIMARY KEY, name TEXT);
+         INSERT INTO parent_new (id) SELECT id FROM parent;
+         DROP TABLE parent; ALTER TABLE parent_new RENAME TO parent;",
+        "-- loses: parent.name\nALTER TABLE parent DROP COLUMN name;",
+    );
+    folder.step("0003_orphans", "DELETE FROM parent;", "-- loses: nothing\nSELECT 1;");
+    let migrator = folder.migrator(&scratch);
+    migrator.upgrade(&target("2")).await.unwrap();
+    assert_eq!((count(&scratch, "parent").await, count(&scratch, "child").await), (1, 1));
+
+    assert_says(
+        &sentence(migrator.upgrade(&Target::Head).await),
+        &["rows of child (1 in all)", "everything was undone"],
+    );
+    assert_eq!(count(&scratch, "parent").await, 1);
+    assert_eq!(current(&migrator).await, "0002_rebuild");
+}
+
+#[tokio::test]
+async fn looking_makes_no_file() {
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    migrator.state().await.unwrap();
+    migrator.history().await.unwrap();
+    assert!(migrator.downgrade(&Target::Base, true).await.is_err());
+    assert!(!path(&scratch).exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let scratch = Scratch::sqlite();
+    fs::write(path(&scratch), "Dear diary, this is not a database at all.".repeat(40)).unwrap();
+    let migrator = Folder::of_three().migrator(&scratch);
+    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["journal.db cannot be used", "not a database"]);
+}
+
+#[tokio::test]
+async fn what_postgresql_alone_needs_is_refused() {
+    let scratch = Scratch::sqlite();
+    let folder = Folder::of_three();
+    folder.step(
+        "0004_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY idx ON notes (text);",
+        "-- loses: nothing\nDROP INDEX idx;",
+    );
+    let refused = sentence(folder.migrator(&scratch).upgrade(&Target::Head).await);
+    assert_says(&refused, &["0004_index.up.sql", "only PostgreSQL needs"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_and_its_copies_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    migrator.upgrade(&target("1")).await.unwrap();
+    let copy = migrator.upgrade(&target("2")).await.unwrap().snapshot.unwrap();
+    for file in [path(&scratch), copy.as_path()] {
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+    }
+}

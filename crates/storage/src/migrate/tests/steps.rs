@@ -1,0 +1,157 @@
+//! Steps are done wholly or not at all, from the files that were shipped.
+
+use super::{Folder, Target, assert_says, both, count, current, execute, sentence, target};
+use crate::{DatabaseUrl, schema};
+
+#[tokio::test]
+async fn a_step_that_fails_half_way_leaves_nothing() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        folder.step(
+            "0004_broken",
+            "CREATE TABLE half (id INTEGER);\nINSERT INTO notes (id, text) VALUES (3, 'three');\nCREATE TABLE places (id INTEGER);",
+            "-- loses: half\nDROP TABLE half;",
+        );
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&target("3")).await.unwrap();
+        let before = schema::read(&scratch.url).await.unwrap();
+
+        let refused = sentence(migrator.upgrade(&Target::Head).await);
+        assert_says(&refused, &["0004_broken.up.sql", "failed and was undone", "places", "at revision 0003_places"]);
+        assert_eq!(schema::read(&scratch.url).await.unwrap().differences(&before), [""; 0]);
+        assert_eq!(count(&scratch, "notes").await, 2);
+        assert_eq!(current(&migrator).await, "0003_places");
+
+        // A repaired file goes through: it was never applied.
+        folder.file("0004_broken.up.sql", "CREATE TABLE half (id INTEGER);");
+        assert_eq!(folder.migrator(&scratch).upgrade(&Target::Head).await.unwrap().steps, ["0004_broken"]);
+    }
+}
+
+#[tokio::test]
+async fn the_line_of_a_mistake_is_told() {
+    for scratch in both().await {
+        let folder = Folder::empty();
+        folder.step("0001_x", "-- ä\nCREATE TABLE x (id INTEGER);\n\nCREATE TABEL y;\n", "-- loses: x\nDROP TABLE x;");
+        let refused = sentence(folder.migrator(&scratch).upgrade(&Target::Head).await);
+        assert_says(&refused, &["0001_x.up.sql, line 4, failed", "TABEL", "at revision base"]);
+    }
+}
+
+#[tokio::test]
+async fn a_step_down_that_fails_leaves_nothing() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places;\nDROP TABLE nowhere;");
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        let refused = sentence(migrator.downgrade(&target("-1"), true).await);
+        assert_says(&refused, &["0003_places.down.sql", "was undone", "nowhere", "at revision 0003_places"]);
+        assert_eq!(count(&scratch, "places").await, 0);
+        assert_eq!(current(&migrator).await, "0003_places");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_changed_after_it_was_applied_is_refused_both_ways() {
+    for scratch in both().await {
+        for edited in ["0001_notes.up.sql", "0001_notes.down.sql"] {
+            let folder = Folder::of_three();
+            folder.migrator(&scratch).upgrade(&target("2")).await.unwrap();
+            folder.file(edited, folder.read(edited) + "\n-- and one word more");
+            let migrator = folder.migrator(&scratch);
+            for refused in [migrator.upgrade(&Target::Head).await, migrator.downgrade(&Target::Base, true).await] {
+                assert_says(
+                    &sentence(refused),
+                    &[edited, "was changed after it had been applied", "`sotto db stamp 0002_colors`"],
+                );
+            }
+            assert_says(&migrator.state().await.unwrap_err().to_string(), &[edited]);
+            assert_eq!(current(&migrator).await, "0002_colors");
+
+            migrator.stamp(&target("0002_colors")).await.unwrap();
+            migrator.downgrade(&Target::Base, true).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_line_endings_are_no_change() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        folder.migrator(&scratch).upgrade(&target("2")).await.unwrap();
+        for file in ["0001_notes.up.sql", "0001_notes.down.sql", "0003_places.up.sql", "0003_places.down.sql"] {
+            folder.file(file, folder.read(file).replace('\n', "\r\n"));
+        }
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        migrator.downgrade(&Target::Base, true).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_older_revision_that_was_never_applied_is_refused() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        execute(&scratch, "DELETE FROM schema_migrations WHERE version = 2").await;
+        for refused in [migrator.upgrade(&Target::Head).await, migrator.downgrade(&target("-1"), true).await] {
+            assert_says(
+                &sentence(refused),
+                &["0002_colors was never applied", "0003_places was", "sotto db stamp 0003_places"],
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stamp_records_and_runs_nothing() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        let migrator = folder.migrator(&scratch);
+        assert_says(&sentence(migrator.stamp(&Target::Head).await), &["nothing to stamp", "`sotto db upgrade`"]);
+        if let DatabaseUrl::Sqlite(path) = &scratch.url {
+            assert!(!path.exists());
+        }
+        migrator.upgrade(&target("1")).await.unwrap();
+        let before = schema::read(&scratch.url).await.unwrap();
+        let report = migrator.stamp(&Target::Head).await.unwrap();
+        assert_eq!((report.from.as_str(), report.to.as_str()), ("0001_notes", "0003_places"));
+        assert_eq!(migrator.stamp(&target("-2")).await.unwrap().to, "0001_notes");
+        assert_eq!(migrator.stamp(&Target::Base).await.unwrap().to, "base");
+        assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
+        assert_eq!(count(&scratch, "notes").await, 2);
+    }
+}
+
+#[tokio::test]
+async fn going_where_it_is_changes_nothing() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        let history = migrator.history().await.unwrap();
+        for report in [migrator.upgrade(&Target::Head).await, migrator.downgrade(&Target::Head, false).await] {
+            let report = report.unwrap();
+            assert_eq!((report.steps.len(), &report.snapshot), (0, &None));
+        }
+        assert_eq!(migrator.history().await.unwrap(), history);
+    }
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    for scratch in both().await {
+        execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
+        let migrator = Folder::of_three().migrator(&scratch);
+        assert_says(
+            &sentence(migrator.upgrade(&Target::Head).await),
+            &["not Sotto's", "recipes", "a database of its own"],
+        );
+        assert_says(&migrator.state().await.unwrap_err().to_string(), &["not Sotto's"]);
+        execute(&scratch, "CREATE TABLE schema_migrations (version INTEGER)").await;
+        assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["not Sotto's"]);
+        assert_eq!(schema::read(&scratch.url).await.unwrap().tables.len(), 2);
+    }
+}

@@ -1,0 +1,169 @@
+//! Every constraint refuses what it is there to refuse. The lists are complete: a constraint that is in the schema and
+//! in none of them fails the test.
+
+use std::collections::BTreeSet;
+
+use super::{Database, SEALED};
+
+const ENTRY: &str = "INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id)";
+const TAG: &str = "INSERT INTO tags (id, name, name_key, user_id)";
+const LINK: &str = "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)";
+const REMINDER: &str = "INSERT INTO reminders (id, title, message, frequency, custom_days, time, user_id)";
+const OPAQUE: &str = "INSERT INTO opaque_sessions (session_id, binary_tag_id, session_state, expires_at, user_id)";
+const LOGIN: &str = "INSERT INTO login_sessions (id, generation, expires_at, user_id)";
+
+#[tokio::test]
+async fn every_key_is_unique() {
+    let twice = [
+        ("pk_users", "INSERT INTO users (id, email) VALUES (#1, 'new@example.org')".to_owned()),
+        ("idx_users_email", "INSERT INTO users (id, email) VALUES (#9, 'ada@example.org')".to_owned()),
+        (
+            "idx_users_google_id",
+            "INSERT INTO users (id, email, google_id) VALUES (#9, 'new@example.org', 'ada')".to_owned(),
+        ),
+        ("pk_secret_tags", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #2)".to_owned()),
+        ("uq_secret_tags_user_tag", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1)".to_owned()),
+        ("pk_journal_entries", format!("{ENTRY} VALUES (#21, '', #time, #day, #2)")),
+        ("uq_journal_entries_user_entry", format!("{ENTRY} VALUES (#21, '', #time, #day, #1)")),
+        ("pk_tags", format!("{TAG} VALUES (#11, 'New', 'new', #2)")),
+        ("uq_tags_user_tag", format!("{TAG} VALUES (#11, 'New', 'new', #1)")),
+        ("uq_tags_user_name", format!("{TAG} VALUES (#19, 'One', 'other', #1)")),
+        ("uq_tags_user_name_key", format!("{TAG} VALUES (#19, 'ONE', 'one', #1)")),
+        ("pk_journal_entry_tags", format!("{LINK} VALUES (#21, #11, #1)")),
+        ("pk_reminders", format!("{REMINDER} VALUES (#41, 't', 'm', 'daily', NULL, #time, #2)")),
+        ("uq_reminders_user_reminder", format!("{REMINDER} VALUES (#41, 't', 'm', 'daily', NULL, #time, #1)")),
+        ("pk_opaque_sessions", format!("{OPAQUE} VALUES (#51, NULL, 'x', #time, #2)")),
+        ("pk_login_sessions", format!("{LOGIN} VALUES (#61, 1, #time, #2)")),
+    ];
+    for database in Database::both().await {
+        let mut expected = BTreeSet::new();
+        for (_, table) in database.schema.clone().neutral().tables {
+            expected.extend(table.primary_key.into_iter().chain(table.uniques).map(|key| key.name));
+            expected.extend(table.indexes.into_iter().filter(|index| index.unique).map(|index| index.name));
+        }
+        assert_eq!(expected, names(&twice));
+        for (name, statement) in &twice {
+            let refused_by = database.refuse(statement).await;
+            // Keys of owner and id contain the primary key, which refuses first.
+            let contains_primary = database.schema.tables.values().any(|table| {
+                let primary = table.primary_key.as_ref();
+                let key = table.uniques.iter().find(|key| key.name == *name);
+                key.zip(primary).is_some_and(|(key, primary)| {
+                    refused_by == primary.name && primary.columns.iter().all(|column| key.columns.contains(column))
+                })
+            });
+            assert!(refused_by == *name || contains_primary, "{name}: {refused_by}");
+        }
+        // The same names and keys are another user's to use.
+        database.accept(&format!("{TAG} VALUES (#19, 'One', 'one', #2)")).await;
+    }
+}
+
+#[tokio::test]
+async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
+    let dangling = [
+        ("fk_secret_tags_user", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#39, #9)".to_owned()),
+        ("fk_journal_entries_user", format!("{ENTRY} VALUES (#29, '', #time, #day, #9)")),
+        ("fk_journal_entries_secret_tag", SEALED.replace("#31", "#32")),
+        ("fk_tags_user", format!("{TAG} VALUES (#19, 'New', 'new', #9)")),
+        ("fk_journal_entry_tags_entry", format!("{LINK} VALUES (#23, #12, #1)")),
+        ("fk_journal_entry_tags_tag", format!("{LINK} VALUES (#22, #13, #1)")),
+        ("fk_reminders_user", format!("{REMINDER} VALUES (#49, 't', 'm', 'daily', NULL, #time, #9)")),
+        ("fk_opaque_sessions_user", format!("{OPAQUE} VALUES (#59, NULL, 'x', #time, #9)")),
+        ("fk_login_sessions_user", format!("{LOGIN} VALUES (#69, 1, #time, #9)")),
+    ];
+    for database in Database::both().await {
+        let keys = database.schema.tables.values().flat_map(|table| &table.foreign_keys);
+        assert_eq!(keys.map(|key| key.name.clone()).collect::<BTreeSet<_>>(), names(&dangling));
+        for (name, statement) in &dangling {
+            let expected = if database.is_sqlite() { "FOREIGN KEY" } else { name };
+            assert_eq!(database.refuse(statement).await, expected, "{name}");
+        }
+        database.accept(SEALED).await;
+    }
+}
+
+#[tokio::test]
+async fn every_check_refuses() {
+    let wrong = [
+        (
+            "ck_journal_entries_revision",
+            "INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, revision) VALUES (#29, '', #time, #day, #1, 0)".to_owned(),
+        ),
+        ("ck_journal_entries_plain_or_sealed", SEALED.replace("''", "'readable'")),
+        ("ck_reminders_frequency", format!("{REMINDER} VALUES (#49, 't', 'm', 'hourly', NULL, #time, #1)")),
+        ("ck_reminders_custom_days", format!("{REMINDER} VALUES (#49, 't', 'm', 'custom', NULL, #time, #1)")),
+        ("ck_reminders_custom_days", format!("{REMINDER} VALUES (#49, 't', 'm', 'daily', 'mon', #time, #1)")),
+        ("ck_opaque_sessions_binary_tag_id", format!("{OPAQUE} VALUES (#59, #bytes, 'x', #time, #1)")),
+        (
+            "ck_opaque_sessions_state",
+            format!("{OPAQUE} VALUES (#59, NULL, '{}', #time, #1)", "x".repeat(21)),
+        ),
+        ("ck_login_sessions_generation", format!("{LOGIN} VALUES (#69, 0, #time, #1)")),
+    ];
+    for database in Database::both().await {
+        let checks = database.schema.tables.values().flat_map(|table| &table.checks);
+        assert_eq!(checks.map(|check| check.name.clone()).collect::<BTreeSet<_>>(), names(&wrong));
+        for (name, statement) in &wrong {
+            assert_eq!(database.refuse(statement).await, *name, "{statement}");
+        }
+        for (number, frequency) in ["daily", "weekdays", "weekends", "weekly", "monthly"].iter().enumerate() {
+            let id = 45 + number;
+            database.accept(&format!("{REMINDER} VALUES (#{id}, 't', 'm', '{frequency}', NULL, #time, #1)")).await;
+        }
+        database.accept(&format!("{REMINDER} VALUES (#43, 't', 'm', 'custom', 'mon', #time, #1)")).await;
+    }
+}
+
+/// Either readable and nothing sealed, or all of what is sealed and nothing readable.
+#[tokio::test]
+async fn an_entry_is_plain_or_sealed() {
+    const CHECK: &str = "ck_journal_entries_plain_or_sealed";
+    let sealed_columns = [
+        ("secret_tag_id", "#31"),
+        ("encrypted_content", "#bytes"),
+        ("wrapped_key", "#bytes"),
+        ("encryption_iv", "#bytes"),
+        ("wrap_iv", "#bytes"),
+    ];
+    let readable = [("content", "'readable'"), ("title", "'readable'"), ("audio_url", "'/a'"), ("word_count", "1")];
+    for database in Database::both().await {
+        database.accept(SEALED).await;
+        let set = async |column: &str, value: &str, id: &str| {
+            database
+                .refuse(&format!("UPDATE journal_entries SET {column} = {value} WHERE user_id = #1 AND id = {id}"))
+                .await
+        };
+        for (column, value) in sealed_columns {
+            assert_eq!(set(column, value, "#21").await, CHECK, "a plain entry with {column}");
+            assert_eq!(set(column, "NULL", "#24").await, CHECK, "a sealed entry without {column}");
+        }
+        for (column, value) in readable {
+            assert_eq!(set(column, value, "#24").await, CHECK, "a sealed entry with {column}");
+        }
+        let whole = "UPDATE journal_entries SET content = 'open', secret_tag_id = NULL, encrypted_content = NULL, \
+                     wrapped_key = NULL, encryption_iv = NULL, wrap_iv = NULL WHERE user_id = #1 AND id = #24";
+        assert_eq!(database.accept(whole).await, 1);
+    }
+}
+
+/// What types do on PostgreSQL, unnamed checks and STRICT do on SQLite.
+#[tokio::test]
+async fn values_of_another_kind_are_refused() {
+    for database in Database::both().await {
+        for statement in [
+            "INSERT INTO users (id, email) VALUES ('ada', 'new@example.org')",
+            "INSERT INTO users (id, email, is_active) VALUES (#9, 'new@example.org', 2)",
+            "INSERT INTO users (id, email, created_at) VALUES (#9, 'new@example.org', 'today, late')",
+            "UPDATE journal_entries SET entry_day = 'someday' WHERE user_id = #1",
+            "UPDATE journal_entries SET word_count = 'many' WHERE user_id = #1",
+            "UPDATE journal_entries SET content = NULL WHERE user_id = #1",
+        ] {
+            database.refuse(statement).await;
+        }
+    }
+}
+
+fn names(list: &[(&str, String)]) -> BTreeSet<String> {
+    list.iter().map(|(name, _)| (*name).to_owned()).collect()
+}

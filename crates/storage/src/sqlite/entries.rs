@@ -1,0 +1,267 @@
+//! Journal entries: making, changing and deleting them. How they are found is in [`super::listing`].
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
+use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
+use sotto_domain::statistics::DayCount;
+use sotto_domain::storage::{Entries, Result};
+use sotto_domain::tag::{TagChoice, TagRef};
+use sotto_domain::{EntryId, TagId, Timestamp, UserId};
+
+use super::entry_tags::TagReader;
+use super::error::breaks;
+use super::values::{timestamp, uuid, zone};
+use super::{Sqlite, listing, tags};
+
+/// What [`read_all`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "entry.id, entry.title, entry.content, entry.audio_url, entry.entry_date, entry.entry_zone, entry.revision, \
+         entry.created_at, entry.updated_at"
+    };
+}
+pub(super) use columns;
+
+#[async_trait]
+impl Entries for Sqlite {
+    async fn create(&self, user: UserId, new: &NewEntry, now: Timestamp) -> Result<Created> {
+        let new = new.clone();
+        self.write(move |connection| create(connection, user, new, now)).await
+    }
+
+    async fn get(&self, user: UserId, id: EntryId) -> Result<Option<Entry>> {
+        self.read(move |connection| get(connection, user, id)).await
+    }
+
+    async fn update(
+        &self,
+        user: UserId,
+        id: EntryId,
+        patch: &EntryPatch,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Updated> {
+        let patch = patch.clone();
+        self.write(move |connection| update(connection, user, id, patch, expected, now)).await
+    }
+
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Deleted> {
+        self.write(move |connection| delete(connection, user, id, expected)).await
+    }
+
+    async fn list(&self, user: UserId, query: &EntryQuery) -> Result<Vec<Entry>> {
+        let query = query.clone();
+        self.read(move |connection| listing::list(connection, user, &query)).await
+    }
+
+    async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>> {
+        self.read(move |connection| listing::days(connection, user, from, to)).await
+    }
+
+    async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>> {
+        let days = days.to_vec();
+        self.read(move |connection| listing::on_days(connection, user, &days, limit)).await
+    }
+}
+
+/// Reads the entries that `sql` selects as `columns!()`. Their tags are read while the statement is still being
+/// stepped through, so both are of one state of the database.
+pub fn read_all<P: Params>(
+    connection: &Connection,
+    sql: &str,
+    parameters: P,
+    user: UserId,
+) -> rusqlite::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut tags = TagReader::new(connection, user)?;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        let id = EntryId(uuid(row, 0)?);
+        let tags = tags.of(id)?;
+        entries.push(entry(row, id, user, tags)?);
+    }
+    Ok(entries)
+}
+
+fn entry(row: &Row, id: EntryId, user_id: UserId, tags: Vec<TagRef>) -> rusqlite::Result<Entry> {
+    Ok(Entry {
+        id,
+        user_id,
+        title: row.get(1)?,
+        content: row.get(2)?,
+        audio_url: row.get(3)?,
+        entry_date: timestamp(row, 4)?,
+        entry_zone: zone(row, 5)?,
+        tags,
+        revision: row.get(6)?,
+        created_at: timestamp(row, 7)?,
+        updated_at: timestamp(row, 8)?,
+    })
+}
+
+fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM journal_entries AS entry WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NULL"
+    );
+    read_all(connection, sql, [user.0.as_bytes(), id.0.as_bytes()], user).map(|mut found| found.pop())
+}
+
+fn create(connection: &Connection, user: UserId, new: NewEntry, now: Timestamp) -> rusqlite::Result<Created> {
+    let taken =
+        connection.prepare_cached("SELECT 1 FROM journal_entries WHERE id = ?1")?.exists([new.id.0.as_bytes()])?;
+    if taken {
+        return Ok(get(connection, user, new.id)?.map_or(Created::IdTaken, Created::Exists));
+    }
+    if let Some(unknown) = unknown_tag(connection, user, &new.tags)? {
+        return Ok(Created::UnknownTag(unknown));
+    }
+    let sql = "INSERT INTO journal_entries (id, user_id, title, content, audio_url, entry_date, entry_zone, entry_day,
+                                            word_count, revision, created_at, updated_at)
+               VALUES (:id, :user, :title, :content, :audio_url, :entry_date, :entry_zone, :entry_day,
+                       :word_count, 1, :now, :now)";
+    let mut insert = connection.prepare_cached(sql)?;
+    insert
+        .execute(named_params! {
+            ":id": new.id.0.as_bytes(),
+            ":user": user.0.as_bytes(),
+            ":title": new.body.title,
+            ":content": new.body.content,
+            ":audio_url": new.body.audio_url,
+            ":entry_date": new.body.entry_date.as_micros(),
+            ":entry_zone": new.body.entry_zone.name(),
+            ":entry_day": new.body.day().to_string(),
+            ":word_count": new.body.words(),
+            ":now": now.as_micros(),
+        })
+        .map_err(breaks("fk_journal_entries_user"))?;
+    let tags = link_tags(connection, user, new.id, new.tags, now)?;
+    Ok(Created::Created(Entry {
+        id: new.id,
+        user_id: user,
+        title: new.body.title,
+        content: new.body.content,
+        audio_url: new.body.audio_url,
+        entry_date: new.body.entry_date,
+        entry_zone: new.body.entry_zone,
+        tags,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }))
+}
+
+fn update(
+    connection: &Connection,
+    user: UserId,
+    id: EntryId,
+    patch: EntryPatch,
+    expected: Option<u32>,
+    now: Timestamp,
+) -> rusqlite::Result<Updated> {
+    let Some(old) = get(connection, user, id)? else { return Ok(Updated::Missing) };
+    if expected.is_some_and(|expected| expected != old.revision) {
+        return Ok(Updated::Stale(old));
+    }
+    if let Some(unknown) = unknown_tag(connection, user, patch.tags.as_deref().unwrap_or_default())? {
+        return Ok(Updated::UnknownTag(unknown));
+    }
+    let body = patch.apply(old.body());
+    let revision = old.revision + 1;
+    let sql = "UPDATE journal_entries
+               SET title = :title, content = :content, audio_url = :audio_url, entry_date = :entry_date,
+                   entry_zone = :entry_zone, entry_day = :entry_day, word_count = :word_count, revision = :revision,
+                   updated_at = :now
+               WHERE id = :id AND user_id = :user";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":id": id.0.as_bytes(),
+        ":user": user.0.as_bytes(),
+        ":title": body.title,
+        ":content": body.content,
+        ":audio_url": body.audio_url,
+        ":entry_date": body.entry_date.as_micros(),
+        ":entry_zone": body.entry_zone.name(),
+        ":entry_day": body.day().to_string(),
+        ":word_count": body.words(),
+        ":revision": revision,
+        ":now": now.as_micros(),
+    })?;
+    let tags = match patch.tags {
+        None => old.tags,
+        Some(choices) => {
+            let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
+            connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
+            link_tags(connection, user, id, choices, now)?
+        }
+    };
+    Ok(Updated::Updated(Entry {
+        title: body.title,
+        content: body.content,
+        audio_url: body.audio_url,
+        entry_date: body.entry_date,
+        entry_zone: body.entry_zone,
+        tags,
+        revision,
+        updated_at: now,
+        ..old
+    }))
+}
+
+fn delete(connection: &Connection, user: UserId, id: EntryId, expected: Option<u32>) -> rusqlite::Result<Deleted> {
+    let sql = "DELETE FROM journal_entries
+               WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NULL AND revision = coalesce(?3, revision)";
+    let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
+    if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
+        return Ok(Deleted::Deleted);
+    }
+    Ok(get(connection, user, id)?.map_or(Deleted::Missing, Deleted::Stale))
+}
+
+/// The first tag that is chosen by an id which is not one of the user's tags.
+fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice]) -> rusqlite::Result<Option<TagId>> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM tags WHERE id = ?2 AND user_id = ?1")?;
+    for choice in choices {
+        if let TagChoice::Existing(id) = choice
+            && !find.exists([user.0.as_bytes(), id.0.as_bytes()])?
+        {
+            return Ok(Some(*id));
+        }
+    }
+    Ok(None)
+}
+
+/// Links an entry that has no tags yet with those chosen, making the missing ones; a tag chosen twice counts once.
+fn link_tags(
+    connection: &Connection,
+    user: UserId,
+    entry: EntryId,
+    choices: Vec<TagChoice>,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<TagRef>> {
+    if choices.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut find = connection.prepare_cached("SELECT id FROM tags WHERE user_id = ?1 AND name_key = ?2")?;
+    let mut link = connection.prepare_cached(
+        "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (entry_id, tag_id) DO NOTHING",
+    )?;
+    for choice in choices {
+        let tag = match choice {
+            TagChoice::Existing(id) => id,
+            TagChoice::Named(new) => {
+                let found =
+                    find.query_row(params![user.0.as_bytes(), new.name.key()], |row| uuid(row, 0)).optional()?;
+                match found {
+                    Some(id) => TagId(id),
+                    None => tags::create(connection, user, new, now)?.id,
+                }
+            }
+        };
+        link.execute([entry.0.as_bytes(), tag.0.as_bytes(), user.0.as_bytes()])?;
+    }
+    TagReader::new(connection, user)?.of(entry)
+}

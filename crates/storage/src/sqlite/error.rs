@@ -1,0 +1,137 @@
+//! What SQLite reports, as the contract's errors.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::ffi::{self, ErrorCode};
+use rusqlite::{Connection, Error};
+use sotto_domain::storage::{self, StorageError};
+
+/// The columns of a unique constraint, as SQLite lists them in its message, and its name in the schema. Whoever breaks
+/// one that follows from another breaks both, and SQLite may tell of either: here it is always the other.
+const UNIQUES: [(&str, &str); 18] = [
+    ("users.id", "pk_users"),
+    ("users.email", "idx_users_email"),
+    ("users.google_id", "idx_users_google_id"),
+    ("secret_tags.tag_id", "pk_secret_tags"),
+    ("secret_tags.user_id, secret_tags.tag_id", "pk_secret_tags"),
+    ("journal_entries.id", "pk_journal_entries"),
+    ("journal_entries.user_id, journal_entries.id", "pk_journal_entries"),
+    ("search_documents.document", "pk_search_documents"),
+    ("search_documents.entry_id", "uq_search_documents_entry"),
+    ("tags.id", "pk_tags"),
+    ("tags.user_id, tags.id", "pk_tags"),
+    ("tags.user_id, tags.name", "uq_tags_user_name_key"),
+    ("tags.user_id, tags.name_key", "uq_tags_user_name_key"),
+    ("journal_entry_tags.entry_id, journal_entry_tags.tag_id", "pk_journal_entry_tags"),
+    ("reminders.id", "pk_reminders"),
+    ("reminders.user_id, reminders.id", "pk_reminders"),
+    ("opaque_sessions.session_id", "pk_opaque_sessions"),
+    ("login_sessions.id", "pk_login_sessions"),
+];
+
+/// Runs `work` so that a panic in it ends that work alone.
+pub fn guarded<T>(
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    connection: &Connection,
+) -> storage::Result<T> {
+    match catch_unwind(AssertUnwindSafe(|| work(connection))) {
+        Ok(outcome) => outcome.map_err(|error| storage_error(&error)),
+        Err(_) => Err(StorageError::Other("the work on the database panicked".into())),
+    }
+}
+
+/// The contract's error for one of SQLite's.
+pub fn storage_error(error: &Error) -> StorageError {
+    match error {
+        Error::SqliteFailure(failure, message) => from_code(*failure, message.as_deref().unwrap_or_default(), error),
+        Error::FromSqlConversionFailure(..)
+        | Error::InvalidColumnType(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..) => StorageError::Corrupt(error.to_string()),
+        _ => StorageError::Other(error.to_string().into()),
+    }
+}
+
+/// Names the foreign key that a statement may break, because SQLite does not.
+pub fn breaks(foreign_key: &'static str) -> impl Fn(Error) -> Error {
+    move |error| match error {
+        Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            Error::SqliteFailure(failure, Some(format!("FOREIGN KEY constraint failed: {foreign_key}")))
+        }
+        other => other,
+    }
+}
+
+/// The constraint that a statement broke, by its name in the schema.
+fn broken_constraint(error: &Error) -> Option<&str> {
+    let Error::SqliteFailure(failure, Some(message)) = error else { return None };
+    let (_, detail) = message.split_once(" constraint failed: ")?;
+    match failure.extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            Some(UNIQUES.iter().find(|(columns, _)| *columns == detail).map_or(detail, |(_, name)| name))
+        }
+        ffi::SQLITE_CONSTRAINT_CHECK | ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Some(detail),
+        _ => None,
+    }
+}
+
+fn from_code(failure: ffi::Error, message: &str, error: &Error) -> StorageError {
+    match failure.code {
+        ErrorCode::ConstraintViolation => match broken_constraint(error) {
+            Some(constraint) => StorageError::Conflict { constraint: constraint.to_owned() },
+            None => other(message),
+        },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StorageError::Busy,
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StorageError::Corrupt(message.to_owned()),
+        ErrorCode::DiskFull => other("the disk is full; nothing was changed"),
+        ErrorCode::ReadOnly => other("the database file is read-only; let this process write to it and its folder"),
+        // After a failed sync, what was to be stored may turn up all the same when the file is next opened.
+        ErrorCode::SystemIoFailure => StorageError::Unavailable(format!("the disk reports an error ({message})")),
+        ErrorCode::CannotOpen => StorageError::Unavailable(format!("the file cannot be opened ({message})")),
+        _ => StorageError::Other(error.to_string().into()),
+    }
+}
+
+fn other(sentence: &str) -> StorageError {
+    StorageError::Other(sentence.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(extended: i32) -> StorageError {
+        storage_error(&Error::SqliteFailure(ffi::Error::new(extended), Some("why".into())))
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_error() {
+        assert!(matches!(code(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy));
+        assert!(matches!(code(ffi::SQLITE_CORRUPT_VTAB), StorageError::Corrupt(_)));
+        assert!(matches!(code(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
+        assert!(matches!(code(ffi::SQLITE_IOERR_FSYNC), StorageError::Unavailable(_)));
+        assert!(code(ffi::SQLITE_FULL).to_string().contains("disk is full"));
+        assert!(code(ffi::SQLITE_READONLY).to_string().contains("read-only"));
+    }
+
+    #[test]
+    fn every_unique_constraint_of_the_schema_has_its_name() {
+        let connection = Connection::open_in_memory().unwrap();
+        let schema = include_str!("../../migrations/sqlite/0001_create_standardized_schema.up.sql");
+        connection.execute_batch(schema).unwrap();
+        let sql =
+            "SELECT DISTINCT (SELECT group_concat(t.name || '.' || c.name, ', ') FROM pragma_index_info(i.name) c)
+                   FROM sqlite_schema t, pragma_index_list(t.name) i
+                   WHERE t.type = 'table' AND t.sql LIKE '%STRICT' AND i.\"unique\"";
+        let mut statement = connection.prepare(sql).unwrap();
+        let found: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        for columns in &found {
+            assert!(UNIQUES.iter().any(|(known, _)| known == columns), "{columns} has no name");
+        }
+        // The rowid of search_documents is a key without an index.
+        assert_eq!(found.len() + 1, UNIQUES.len());
+        for (_, name) in UNIQUES {
+            assert!(schema.contains(name) || name == "pk_search_documents", "{name} is not in the schema");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The files themselves: who may read them, and that what is deleted is gone from their bytes.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use sotto_domain::entry::{Deleted, EntryPatch};
+use sotto_domain::storage::Storage;
+
+use super::Sqlite;
+use crate::conformance::world::{World, at, at_once};
+
+/// How much of a word betrays it. The index stores a word without what it shares with the one before.
+const PIECE: usize = 7;
+
+/// A word of 14 letters for each number, no piece of which is in another.
+fn word(number: usize) -> String {
+    let mut state = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut letter = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + u8::try_from((state >> 33) % 26).unwrap())
+    };
+    (0..14).map(|_| letter()).collect()
+}
+
+/// Those of the words of which a piece is in the files.
+fn found_in_files(path: &Path, words: &[String]) -> Vec<String> {
+    let files = ["", "-wal", "-shm"].map(|end| format!("{}{end}", path.display()));
+    let bytes: Vec<u8> = files.iter().filter_map(|file| std::fs::read(file).ok()).flatten().collect();
+    let bytes = bytes.to_ascii_lowercase();
+    let pieces: HashSet<_> = bytes.windows(PIECE).collect();
+    words.iter().filter(|word| word.as_bytes().windows(PIECE).any(|piece| pieces.contains(piece))).cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_words_are_nowhere_in_the_files() {
+    let world = World::sqlite().await;
+    let (user, leaving) = (world.user().await, world.user().await);
+    let stored = at_once(400, |number| {
+        let storage = world.storage.clone();
+        let mut new = world.new_entry(&format!("An ordinary day {number}. {}", word(number)));
+        let owner = if number % 4 == 3 { leaving } else { user };
+        new.body.title = Some(word(number));
+        new.tags = vec![world.named(&word(number))];
+        async move { storage.entries().create(owner, &new, at(0)).await.map(|_| new.id) }
+    });
+    let ids: Vec<_> = stored.await.into_iter().map(Result::unwrap).collect();
+    let path = world.file().to_owned();
+    let all: Vec<_> = (0..400).map(word).collect();
+    assert_eq!(found_in_files(&path, &all), all, "as long as they are stored, they are found");
+
+    let rewrite = EntryPatch { title: Some(None), content: Some("Nothing.".into()), ..EntryPatch::default() };
+    for (number, id) in ids.iter().enumerate() {
+        match number % 4 {
+            0 => assert_eq!(world.entries().delete(user, *id, None).await.unwrap(), Deleted::Deleted),
+            1 => drop(world.entries().update(user, *id, &rewrite, None, at(1)).await.unwrap()),
+            _ => {}
+        }
+    }
+    assert!(world.users().delete(leaving).await.unwrap());
+    for tag in world.tags().list(user, None, 1000).await.unwrap() {
+        assert!(world.tags().delete(user, tag.id).await.unwrap());
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = (0..400).partition(|number| number % 4 != 2);
+    let words = |numbers: Vec<usize>| numbers.into_iter().map(word).collect::<Vec<_>>();
+    let (gone, kept) = (words(gone), words(kept));
+
+    // The index and the log forget in the next quiet moment.
+    while !found_in_files(&path, &gone).is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert_eq!(found_in_files(&path, &kept), kept);
+    world.close().await;
+    assert_eq!(found_in_files(&path, &gone), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_quiet_moment_cuts_the_log_off() {
+    let world = World::sqlite().await;
+    world.write(world.user().await, "text").await;
+    let log = format!("{}-wal", world.file().display());
+    assert!(std::fs::metadata(&log).unwrap().len() > 0);
+    while std::fs::metadata(&log).unwrap().len() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn only_its_owner_may_read_the_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("new.db");
+    let storage = Sqlite::open(&path).await.unwrap();
+    storage.ping().await.unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    use sotto_domain::storage::StorageError;
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("letter.txt");
+    let letter = "Dear diary, ".repeat(1000);
+    std::fs::write(&path, &letter).unwrap();
+    assert!(matches!(Sqlite::open(&path).await, Err(StorageError::Corrupt(_))));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), letter, "and left as it is");
+    let missing = Sqlite::open(&folder.path().join("no/such/folder/x.db")).await;
+    assert!(matches!(missing, Err(StorageError::Unavailable(why)) if why.contains("no/such/folder")));
+}

@@ -1,0 +1,110 @@
+//! The storage contract on SQLite: reads on a few threads side by side, writes on one that commits in groups.
+//!
+//! A call hands its work, a closure over a connection, to a bounded queue and awaits the answer:
+//! [`readers`] answer at once, [`writer`] after the commit. Each repository is one file.
+
+mod connection;
+mod entries;
+mod entry_tags;
+mod error;
+#[cfg(test)]
+mod file_tests;
+mod listing;
+mod queue;
+mod readers;
+mod reminders;
+mod sessions;
+mod tags;
+mod upkeep;
+mod users;
+mod values;
+mod writer;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use sotto_domain::storage::{self, Entries, Reminders, Sessions, Storage, StorageError, Tags, Users};
+
+use readers::Readers;
+use writer::Writer;
+
+/// A journal in one SQLite file, with its `-wal` and `-shm` beside it.
+pub struct Sqlite {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes an empty one that only its owner may read. The schema is left as it is.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file cannot be opened, `Corrupt` if it is not a database.
+    pub async fn open(path: &Path) -> storage::Result<Self> {
+        let path = path.to_owned();
+        let open = tokio::task::spawn_blocking(move || {
+            // The writer comes first: it makes the file and switches it to WAL, which readers cannot.
+            let writer = Writer::start(connection::writer(&path)?)?;
+            Ok(Self { readers: Readers::start(|| connection::reader(&path))?, writer })
+        });
+        open.await.map_err(|stopped| StorageError::Other(Box::new(stopped)))?
+    }
+
+    /// Runs `work` on a reader thread. Its statements see one state of the database as long as one of them is
+    /// still being stepped through.
+    async fn read<T, W>(&self, work: W) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.run(work).await
+    }
+
+    /// Runs `work` on the writer thread: all of it is stored durably when this returns `Ok`, and nothing of it
+    /// when `work` fails.
+    async fn write<T, W>(&self, work: W) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
+}
+
+#[async_trait]
+impl Storage for Sqlite {
+    fn users(&self) -> &dyn Users {
+        self
+    }
+
+    fn sessions(&self) -> &dyn Sessions {
+        self
+    }
+
+    fn entries(&self) -> &dyn Entries {
+        self
+    }
+
+    fn tags(&self) -> &dyn Tags {
+        self
+    }
+
+    fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    async fn ping(&self) -> storage::Result<()> {
+        // Reading the schema touches the file, which `SELECT 1` would not.
+        self.read(|connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))).await
+    }
+
+    fn engine(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn close(&self) {
+        // The writer goes last, so that its connection is the one that folds the WAL into the file.
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,155 @@
+//! Logins.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, Session, Standing};
+use sotto_domain::storage::{Result, Sessions};
+use sotto_domain::{SessionId, Timestamp, UserId};
+
+use super::Sqlite;
+use super::error::breaks;
+use super::users;
+use super::values::{timestamp, uuid};
+
+/// What [`session`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "id, user_id, generation, rotated_at, expires_at, user_agent, created_at"
+    };
+}
+
+#[async_trait]
+impl Sessions for Sqlite {
+    async fn start(&self, session: &Session) -> Result<()> {
+        let session = session.clone();
+        self.write(move |connection| start(connection, &session)).await
+    }
+
+    async fn standing(&self, user: UserId, id: SessionId) -> Result<Option<Standing>> {
+        self.read(move |connection| standing(connection, user, id)).await
+    }
+
+    async fn rotate(
+        &self,
+        user: UserId,
+        id: SessionId,
+        generation: u32,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Rotation> {
+        self.write(move |connection| rotate(connection, user, id, generation, expires_at, now)).await
+    }
+
+    async fn end(&self, user: UserId, id: SessionId) -> Result<bool> {
+        self.write(move |connection| end(connection, user, id)).await
+    }
+
+    async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
+        self.read(move |connection| {
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM login_sessions WHERE user_id = ?1 AND expires_at > ?2
+                 ORDER BY created_at DESC, id DESC LIMIT 1000"
+            );
+            let parameters = params![user.0.as_bytes(), now.as_micros()];
+            connection.prepare_cached(sql)?.query_map(parameters, session)?.collect()
+        })
+        .await
+    }
+
+    async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
+        self.write(move |connection| {
+            let sql = "DELETE FROM login_sessions WHERE expires_at < ?1";
+            connection.prepare_cached(sql)?.execute([now.as_micros()]).map(|count| count as u64)
+        })
+        .await
+    }
+}
+
+fn start(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO login_sessions
+                   (id, user_id, generation, rotated_at, expires_at, user_agent, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    let parameters = params![
+        session.id.0.as_bytes(),
+        session.user_id.0.as_bytes(),
+        session.generation,
+        session.rotated_at.as_micros(),
+        session.expires_at.as_micros(),
+        session.user_agent,
+        session.created_at.as_micros(),
+    ];
+    connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(breaks("fk_login_sessions_user"))
+}
+
+fn standing(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<Option<Standing>> {
+    let sql = concat!(
+        "SELECT ",
+        users::columns!(),
+        ", login_sessions.expires_at FROM login_sessions JOIN users ON users.id = login_sessions.user_id
+         WHERE login_sessions.id = ?2 AND login_sessions.user_id = ?1"
+    );
+    let standing = |row: &Row| Ok(Standing { user: users::user(row)?, expires_at: timestamp(row, users::COLUMNS)? });
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], standing).optional()
+}
+
+fn rotate(
+    connection: &Connection,
+    user: UserId,
+    id: SessionId,
+    generation: u32,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Rotation> {
+    let sql = concat!("SELECT ", columns!(), " FROM login_sessions WHERE id = ?2 AND user_id = ?1");
+    let found = connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], session).optional()?;
+    let Some(session) = found.filter(|session| session.expires_at > now) else {
+        return Ok(Rotation::Missing);
+    };
+    if generation == session.generation {
+        return raise(connection, session, expires_at, now).map(Rotation::Rotated);
+    }
+    let just_now = now <= session.rotated_at.plus_seconds(REFRESH_GRACE_SECONDS);
+    if generation.checked_add(1) == Some(session.generation) && just_now {
+        return Ok(Rotation::Rotated(session));
+    }
+    end(connection, user, id)?;
+    Ok(Rotation::Reused)
+}
+
+fn raise(
+    connection: &Connection,
+    session: Session,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Session> {
+    let raised = Session { generation: session.generation + 1, rotated_at: now, expires_at, ..session };
+    let sql = "UPDATE login_sessions SET generation = ?3, rotated_at = ?4, expires_at = ?5, updated_at = ?4
+               WHERE id = ?2 AND user_id = ?1";
+    connection.prepare_cached(sql)?.execute(params![
+        raised.user_id.0.as_bytes(),
+        raised.id.0.as_bytes(),
+        raised.generation,
+        now.as_micros(),
+        expires_at.as_micros(),
+    ])?;
+    Ok(raised)
+}
+
+fn end(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<bool> {
+    let sql = "DELETE FROM login_sessions WHERE id = ?2 AND user_id = ?1";
+    Ok(connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])? == 1)
+}
+
+fn session(row: &Row) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: SessionId(uuid(row, 0)?),
+        user_id: UserId(uuid(row, 1)?),
+        generation: row.get(2)?,
+        rotated_at: timestamp(row, 3)?,
+        expires_at: timestamp(row, 4)?,
+        user_agent: row.get(5)?,
+        created_at: timestamp(row, 6)?,
+    })
+}

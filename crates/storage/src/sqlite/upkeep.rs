@@ -1,0 +1,101 @@
+//! What the writer does in quiet moments: it lets the files forget.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::connection::BUSY_TIMEOUT;
+
+/// After so long without work the moment counts as quiet.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Erasing words writes the whole index anew, so it is not done after every change.
+const ERASE_EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_mins(10) };
+
+/// Pages of the index that are written in one step; between steps, work goes first.
+const PAGES: i32 = 64;
+
+/// What is still to be done.
+pub struct Upkeep {
+    /// Whether the index may hold words of entries that are gone. It may at start: nobody knows what was left behind.
+    stale_words: bool,
+    erased_at: Option<Instant>,
+    /// Whether the write-ahead log holds anything.
+    log_is_cut: bool,
+}
+
+impl Upkeep {
+    /// At the start of the writer.
+    pub fn new() -> Self {
+        Self { stale_words: true, erased_at: None, log_is_cut: false }
+    }
+
+    /// Notes that something was written.
+    pub fn after_work(&mut self) {
+        self.stale_words = true;
+        self.log_is_cut = false;
+    }
+
+    /// How long to wait for work before there is upkeep to do.
+    pub fn patience(&self) -> Duration {
+        let until_erasing = self.erased_at.map_or(QUIET, |at| ERASE_EVERY.saturating_sub(at.elapsed()).max(QUIET));
+        match (self.log_is_cut, self.stale_words) {
+            (false, _) => QUIET,
+            (true, true) => until_erasing,
+            (true, false) => Duration::MAX,
+        }
+    }
+
+    /// Does what is due, until there is work again.
+    pub fn run(&mut self, connection: &Connection, has_work: impl Fn() -> bool) {
+        if self.stale_words && self.erased_at.is_none_or(|at| at.elapsed() >= ERASE_EVERY) {
+            match erase_stale_words(connection, &has_work) {
+                Ok(true) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
+                Ok(false) => return,
+                Err(error) => {
+                    self.erased_at = Some(Instant::now());
+                    tracing::warn!(%error, "the search index could not be cleaned");
+                }
+            }
+        }
+        self.log_is_cut = cut_log(connection);
+    }
+}
+
+/// Merges the index into one piece, which drops what is marked as gone
+/// (<https://www.sqlite.org/fts5.html#the_merge_command>). False if it was interrupted by work.
+fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
+    let mut merge = connection
+        .prepare_cached("INSERT INTO journal_entries_fts (journal_entries_fts, rank) VALUES ('merge', ?1)")?;
+    // Negative: from now on, all pieces are to become one.
+    let mut pages = -PAGES;
+    loop {
+        let before = connection.total_changes();
+        merge.execute([pages])?;
+        // The command itself counts as one change; more means that pages were written.
+        if connection.total_changes() - before < 2 {
+            return Ok(true);
+        }
+        if has_work() {
+            return Ok(false);
+        }
+        pages = PAGES;
+    }
+}
+
+/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Does not wait
+/// for readers: if one is in the way, this is false and the next quiet moment will do.
+fn cut_log(connection: &Connection) -> bool {
+    let cut = || {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: bool| !busy))
+    };
+    let is_cut = cut().unwrap_or_else(|error| {
+        tracing::debug!(%error, "the write-ahead log could not be folded into the database");
+        false
+    });
+    if let Err(error) = connection.busy_timeout(BUSY_TIMEOUT) {
+        tracing::warn!(%error, "the busy timeout could not be set");
+    }
+    is_cut
+}

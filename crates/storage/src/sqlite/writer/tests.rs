@@ -1,0 +1,256 @@
+//! The writer by itself: groups, and what becomes of neighbours when something goes wrong.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::sqlite::connection;
+
+/// A writer on a table `kept (n UNIQUE)`, whose commits are counted and can be made to fail.
+struct Bench {
+    writer: Arc<Writer>,
+    commits: Arc<AtomicUsize>,
+    fail_commits: Arc<AtomicBool>,
+    folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let mut connection = connection::writer(&folder.path().join("x.db")).unwrap();
+        connection.execute_batch("CREATE TABLE kept (n INTEGER UNIQUE)").unwrap();
+        let (commits, fail_commits) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (count, fail) = (commits.clone(), fail_commits.clone());
+        let hook = move || {
+            count.fetch_add(1, Ordering::SeqCst);
+            fail.load(Ordering::SeqCst)
+        };
+        connection.commit_hook(Some(hook)).unwrap();
+        Self { writer: Arc::new(Writer::start(connection).unwrap()), commits, fail_commits, folder }
+    }
+
+    fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> JoinHandle<storage::Result<T>> {
+        let writer = self.writer.clone();
+        tokio::spawn(async move { writer.run(work).await })
+    }
+
+    /// Holds the writer back until the sender is dropped, so that what is submitted meanwhile becomes one group.
+    async fn hold(&self) -> (JoinHandle<storage::Result<()>>, Sender<()>) {
+        let (release, held): (Sender<()>, Receiver<()>) = bounded(0);
+        let (started, running) = oneshot::channel();
+        let job = self.submit(move |_| {
+            let _ = started.send(());
+            let _ = held.recv();
+            Ok(())
+        });
+        running.await.unwrap();
+        (job, release)
+    }
+
+    /// Submits these behind one another and runs them in one group.
+    async fn group(&self, jobs: Vec<Work>) -> Vec<storage::Result<()>> {
+        let (holder, release) = self.hold().await;
+        let mut answers = vec![];
+        for (index, work) in jobs.into_iter().enumerate() {
+            answers.push(self.submit(work));
+            self.wait_for_queue(index + 1).await;
+        }
+        drop(release);
+        let _ = holder.await.unwrap();
+        let mut outcomes = vec![];
+        for answer in answers {
+            outcomes.push(answer.await.unwrap());
+        }
+        outcomes
+    }
+
+    async fn wait_for_queue(&self, length: usize) {
+        while self.writer.0.waiting() < length {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What another connection sees.
+    fn kept(&self) -> Vec<i64> {
+        let reader = connection::reader(&self.folder.path().join("x.db")).unwrap();
+        let mut statement = reader.prepare("SELECT n FROM kept ORDER BY n").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+}
+
+type Work = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+
+fn keep(n: i64) -> Work {
+    Box::new(move |connection| connection.execute("INSERT INTO kept VALUES (?1)", [n]).map(drop))
+}
+
+fn keep_and_panic(n: i64) -> Work {
+    Box::new(move |connection| {
+        connection.execute("INSERT INTO kept VALUES (?1)", [n])?;
+        panic!("as this test wants it")
+    })
+}
+
+/// Stores `n` and then breaks the constraint, in a way that undoes the statement alone or all of the transaction.
+fn keep_and_fail(n: i64, sql: &'static str) -> Work {
+    Box::new(move |connection| {
+        connection.execute("INSERT INTO kept VALUES (?1)", [n])?;
+        connection.execute(sql, [n]).map(drop)
+    })
+}
+
+#[tokio::test]
+async fn what_waits_shares_a_commit() {
+    let bench = Bench::new();
+    let outcomes = bench.group((0..50).map(keep).collect()).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(bench.kept(), (0..50).collect::<Vec<_>>());
+    assert_eq!(bench.commits.load(Ordering::SeqCst), 1, "one commit for all, the one that held the writer included");
+}
+
+#[tokio::test]
+async fn a_group_has_an_end() {
+    let bench = Bench::new();
+    let many = i64::try_from(GROUP).unwrap() * 2;
+    bench.group((0..many).map(keep).collect()).await;
+    assert_eq!(bench.kept().len(), GROUP * 2);
+    assert_eq!(bench.commits.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_panics_is_undone_alone() {
+    let bench = Bench::new();
+    let fail = keep_and_fail(2, "INSERT INTO kept VALUES (?1)");
+    let outcomes = bench.group(vec![keep(1), fail, keep(3), keep_and_panic(4), keep(5)]).await;
+    let kept: Vec<_> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(kept, [true, false, true, false, true]);
+    assert!(matches!(&outcomes[1], Err(StorageError::Conflict { constraint }) if constraint == "kept.n"));
+    assert!(outcomes[3].as_ref().unwrap_err().to_string().contains("panicked"));
+    assert_eq!(bench.kept(), [1, 3, 5]);
+    assert_eq!(bench.commits.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn when_the_database_undoes_the_transaction_nobody_is_told_otherwise() {
+    let bench = Bench::new();
+    let undo = keep_and_fail(2, "INSERT OR ROLLBACK INTO kept VALUES (?1)");
+    let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
+    assert!(outcomes[0].as_ref().unwrap_err().to_string().contains("undo"), "{outcomes:?}");
+    assert!(matches!(&outcomes[1], Err(StorageError::Conflict { .. })), "{outcomes:?}");
+    // The one behind it was not part of that transaction any more: it gets one of its own.
+    assert!(outcomes[2].is_ok());
+    assert_eq!(bench.kept(), [3]);
+}
+
+#[tokio::test]
+async fn a_job_that_hides_such_an_error_is_not_believed() {
+    let bench = Bench::new();
+    let hide: Work = Box::new(|connection| {
+        let _ = connection.execute("ROLLBACK", []);
+        Ok(())
+    });
+    let outcomes = bench.group(vec![keep(1), hide]).await;
+    assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
+    assert_eq!(bench.kept(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_passes() {
+    let bench = Bench::new();
+    let pages: u32 = bench.submit(|c| c.query_row("PRAGMA page_count", [], |row| row.get(0))).await.unwrap().unwrap();
+    let limit = move |pages: u32| -> Work {
+        Box::new(move |connection| connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
+    };
+    bench.submit(limit(pages + 4)).await.unwrap().unwrap();
+    let large: Work = Box::new(|connection| {
+        let numbers = "WITH RECURSIVE s(n) AS (SELECT 1000 UNION ALL SELECT n + 1 FROM s WHERE n < 100000)";
+        connection.execute(&format!("{numbers} INSERT INTO kept SELECT n FROM s"), []).map(drop)
+    });
+    let outcomes = bench.group(vec![keep(1), large, keep(2)]).await;
+    assert!(outcomes[1].as_ref().unwrap_err().to_string().contains("disk is full"), "{outcomes:?}");
+    let told: Vec<_> =
+        (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, told)| told.is_ok()).map(|(n, _)| n).collect();
+    assert_eq!(bench.kept(), told, "what is told is what is kept");
+    bench.submit(limit(1 << 20)).await.unwrap().unwrap();
+    bench.submit(keep(9)).await.unwrap().unwrap();
+    assert!(bench.kept().contains(&9));
+}
+
+#[tokio::test]
+async fn when_the_commit_fails_everybody_is_told() {
+    let bench = Bench::new();
+    bench.fail_commits.store(true, Ordering::SeqCst);
+    let outcomes = bench.group(vec![keep(1), keep_and_panic(2), keep(3)]).await;
+    assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
+    assert!(outcomes[1].as_ref().unwrap_err().to_string().contains("panicked"), "its own error, not the group's");
+    assert_eq!(bench.kept(), [0; 0]);
+    bench.fail_commits.store(false, Ordering::SeqCst);
+    assert!(bench.group(vec![keep(4)]).await[0].is_ok());
+    assert_eq!(bench.kept(), [4]);
+}
+
+#[tokio::test]
+async fn while_another_process_writes_the_answer_is_busy() {
+    let bench = Bench::new();
+    let other = Connection::open(bench.folder.path().join("x.db")).unwrap();
+    bench.submit(|connection| connection.busy_timeout(Duration::ZERO)).await.unwrap().unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let outcome = bench.submit(keep(1)).await.unwrap();
+    assert!(matches!(outcome, Err(StorageError::Busy)), "{outcome:?}");
+    other.execute_batch("COMMIT").unwrap();
+    bench.submit(keep(2)).await.unwrap().unwrap();
+    assert_eq!(bench.kept(), [2]);
+}
+
+#[tokio::test]
+async fn closing_finishes_what_waits_and_takes_no_more() {
+    let bench = Bench::new();
+    let (_holder, release) = bench.hold().await;
+    let waiting: Vec<_> = (1..=5).map(|n| bench.submit(keep(n))).collect();
+    bench.wait_for_queue(5).await;
+    let closing = tokio::spawn({
+        let writer = bench.writer.clone();
+        async move { writer.close().await }
+    });
+    while !matches!(bench.writer.0.submit(Box::new(Nothing)), Err(StorageError::Unavailable(_))) {
+        tokio::task::yield_now().await;
+    }
+    drop(release);
+    closing.await.unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.kept(), [1, 2, 3, 4, 5]);
+    assert!(matches!(bench.writer.run(keep(6)).await, Err(StorageError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_job_whose_caller_is_gone_does_no_harm() {
+    let bench = Bench::new();
+    let (_holder, release) = bench.hold().await;
+    let abandoned = bench.submit(keep(1));
+    bench.wait_for_queue(1).await;
+    abandoned.abort();
+    let _ = abandoned.await;
+    drop(release);
+    bench.submit(keep(2)).await.unwrap().unwrap();
+    assert!(bench.kept().contains(&2));
+}
+
+struct Nothing;
+
+impl Job for Nothing {
+    fn run(&mut self, _: &Connection) -> bool {
+        true
+    }
+
+    fn answer(self: Box<Self>, _: Option<StorageError>) {}
+}

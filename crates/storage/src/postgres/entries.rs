@@ -1,0 +1,314 @@
+//! Journal entries.
+
+use async_trait::async_trait;
+use jiff::civil::Date;
+use sotto_domain::entry::{Created, Deleted, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, Updated};
+use sotto_domain::statistics::DayCount;
+use sotto_domain::storage::{Entries, Result, StorageError};
+use sotto_domain::{EntryId, Timestamp, UserId};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::Postgres;
+use super::entry_list::ListQuery;
+use super::entry_row::{body_columns, columns, entry, tag_list, tags, untagged, with_body};
+use super::entry_tags::{Choices, Found, TagStatements};
+use super::pool::Parameters;
+use super::values::{self, Day, Instant, all, count, integer};
+
+// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+const CREATE: &str = "INSERT INTO journal_entries
+    (user_id, id, title, content, audio_url, entry_date, entry_zone, entry_day, word_count, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING";
+
+pub(super) const GET: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2 AND e.secret_tag_id IS NULL"
+);
+
+// Without the tags: while it waits for the lock, they may change, and it would show them as they were before.
+const LOCK: &str = concat!(
+    "SELECT ",
+    body_columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2 AND e.secret_tag_id IS NULL FOR NO KEY UPDATE"
+);
+
+const UPDATE: &str = concat!(
+    "UPDATE journal_entries e SET
+        title = $3, content = $4, audio_url = $5, entry_date = $6, entry_zone = $7, entry_day = $8, word_count = $9,
+        updated_at = $10, revision = revision + 1
+    WHERE e.user_id = $1 AND e.id = $2 RETURNING ",
+    tag_list!()
+);
+
+const DELETE: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL";
+
+const DELETE_REVISION: &str =
+    "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = $3::bigint";
+
+pub(super) const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_entries
+    WHERE user_id = $1 AND entry_day BETWEEN $2 AND $3 AND secret_tag_id IS NULL
+    GROUP BY entry_day ORDER BY entry_day";
+
+pub(super) const ON_DAYS: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.entry_day = ANY ($2) AND e.secret_tag_id IS NULL
+    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+);
+
+/// How often a write is tried while somebody deletes the tags that it names.
+const ATTEMPTS: usize = 5;
+
+#[async_trait]
+impl Entries for Postgres {
+    async fn create(&self, user: UserId, new: &NewEntry, now: Timestamp) -> Result<Created> {
+        let choices = Choices::of(&new.tags);
+        for _ in 0..ATTEMPTS {
+            match self.try_create(user, new, &choices, now).await? {
+                Tried::Done(created) => return Ok(Created::Created(created)),
+                Tried::Unknown(tag) => return Ok(Created::UnknownTag(tag)),
+                Tried::Again => {}
+                Tried::Refused => {
+                    return Ok(Entries::get(self, user, new.id).await?.map_or(Created::IdTaken, Created::Exists));
+                }
+            }
+        }
+        Err(StorageError::Busy)
+    }
+
+    async fn get(&self, user: UserId, id: EntryId) -> Result<Option<Entry>> {
+        let row = self.pool.query_opt(GET, &[&user.0, &id.0]).await?;
+        row.map(|row| entry(&row, user)).transpose()
+    }
+
+    async fn update(
+        &self,
+        user: UserId,
+        id: EntryId,
+        patch: &EntryPatch,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Updated> {
+        let choices = patch.tags.as_deref().map(Choices::of);
+        for _ in 0..ATTEMPTS {
+            match self.try_update(user, id, patch, choices.as_ref(), expected, now).await? {
+                Tried::Done(updated) => return Ok(Updated::Updated(updated)),
+                Tried::Unknown(tag) => return Ok(Updated::UnknownTag(tag)),
+                Tried::Again => {}
+                Tried::Refused => {
+                    return Ok(Entries::get(self, user, id).await?.map_or(Updated::Missing, Updated::Stale));
+                }
+            }
+        }
+        Err(StorageError::Busy)
+    }
+
+    /// The links go with the entry, by their foreign key.
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Deleted> {
+        let deleted = match expected {
+            None => self.pool.execute(DELETE, &[&user.0, &id.0]).await?,
+            Some(revision) => self.pool.execute(DELETE_REVISION, &[&user.0, &id.0, &i64::from(revision)]).await?,
+        };
+        if deleted > 0 {
+            return Ok(Deleted::Deleted);
+        }
+        match expected {
+            None => Ok(Deleted::Missing),
+            Some(_) => Ok(Entries::get(self, user, id).await?.map_or(Deleted::Missing, Deleted::Stale)),
+        }
+    }
+
+    async fn list(&self, user: UserId, query: &EntryQuery) -> Result<Vec<Entry>> {
+        let query = ListQuery::new(user, query);
+        let (sql, values) = query.statement();
+        let rows = if query.is_filtered() {
+            self.pool.query_planned_anew(&sql, &values).await?
+        } else {
+            let values: Vec<_> = values.into_iter().map(|(value, _)| value).collect();
+            self.pool.query(&sql, &values).await?
+        };
+        all(&rows, |row| entry(row, user))
+    }
+
+    async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>> {
+        let day = |row: &Row| {
+            Ok(DayCount {
+                day: values::read::<Day>(row, 0)?.0,
+                entries: count::<i64, _>(row, 1)?,
+                words: count::<i64, _>(row, 2)?,
+            })
+        };
+        all(&self.pool.query(DAYS, &[&user.0, &Day(from), &Day(to)]).await?, day)
+    }
+
+    async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>> {
+        let days: Vec<_> = days.iter().copied().map(Day).collect();
+        let rows = self.pool.query(ON_DAYS, &[&user.0, &days, &i64::from(limit)]).await?;
+        all(&rows, |row| entry(row, user))
+    }
+}
+
+/// What came of one try to write an entry.
+enum Tried {
+    Done(Entry),
+    /// The id is in use (on create); the entry is missing or at another revision (on update).
+    Refused,
+    Unknown(sotto_domain::TagId),
+    Again,
+}
+
+impl Postgres {
+    async fn try_create(&self, user: UserId, new: &NewEntry, choices: &Choices<'_>, now: Timestamp) -> Result<Tried> {
+        let values = BodyValues::new(user, new.id, &new.body, now)?;
+        let lease = self.pool.lease().await?;
+        let tags = if new.tags.is_empty() {
+            if lease.execute(CREATE, &values.parameters()).await? == 0 {
+                return Ok(Tried::Refused);
+            }
+            vec![]
+        } else {
+            let (create, statements) = (lease.prepare(CREATE).await?, TagStatements::prepare(&lease).await?);
+            let (client, parameters) = (lease.client()?, values.parameters());
+            let write = Box::pin(async {
+                tokio::try_join!(biased;
+                    client.execute(&create, &parameters),
+                    statements.find(client, user, choices, now),
+                )
+            });
+            let (created, found) = lease.begin(write).await?;
+            if created == 0 {
+                return Ok(Tried::Refused);
+            }
+            let tags = match choices.among(&found)? {
+                Found::Tags(tags) => tags,
+                Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
+                Found::Vanished => return Ok(Tried::Again),
+            };
+            lease.commit(Box::pin(statements.link(client, user, new.id, &tags))).await?;
+            tags
+        };
+        Ok(Tried::Done(made(user, new, tags, now)))
+    }
+
+    async fn try_update(
+        &self,
+        user: UserId,
+        id: EntryId,
+        patch: &EntryPatch,
+        choices: Option<&Choices<'_>>,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Tried> {
+        let lease = self.pool.lease().await?;
+        let (lock, update) = (lease.prepare(LOCK).await?, lease.prepare(UPDATE).await?);
+        let choices = match choices {
+            Some(choices) => Some((TagStatements::prepare(&lease).await?, choices)),
+            None => None,
+        };
+        let client = lease.client()?;
+        let key: Parameters<'_> = &[&user.0, &id.0];
+        let read = Box::pin(async {
+            let find = async {
+                match &choices {
+                    Some((statements, choices)) => statements.find(client, user, choices, now).await,
+                    None => Ok(vec![]),
+                }
+            };
+            tokio::try_join!(biased; client.query_opt(&lock, key), find)
+        });
+        let (locked, found) = lease.begin(read).await?;
+        let before = match locked.map(|row| untagged(&row, user)).transpose()? {
+            Some(before) if expected.is_none_or(|expected| before.revision == expected) => before,
+            _ => return Ok(Tried::Refused),
+        };
+        let chosen = match &choices {
+            None => None,
+            Some((statements, choices)) => match choices.among(&found)? {
+                Found::Tags(tags) => Some((statements, tags)),
+                Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
+                Found::Vanished => return Ok(Tried::Again),
+            },
+        };
+        let body = patch.apply(before.body());
+        let values = BodyValues::new(user, id, &body, now)?;
+        let parameters = values.parameters();
+        let write = Box::pin(async {
+            let relink = async {
+                match &chosen {
+                    Some((statements, tags)) => statements.relink(client, user, id, tags).await,
+                    None => Ok(()),
+                }
+            };
+            tokio::try_join!(biased; client.query_one(&update, &parameters), relink)
+        });
+        let (row, ()) = lease.commit(write).await?;
+        let tags = match chosen {
+            Some((_, tags)) => tags,
+            None => tags(&row, 0)?,
+        };
+        Ok(Tried::Done(Entry { tags, revision: before.revision + 1, updated_at: now, ..with_body(before, body) }))
+    }
+}
+
+/// The parameters that [`CREATE`] and [`UPDATE`] share.
+struct BodyValues<'a> {
+    user: UserId,
+    id: EntryId,
+    body: &'a EntryBody,
+    zone: &'a str,
+    date: Instant,
+    day: Day,
+    words: i32,
+    now: Instant,
+}
+
+impl<'a> BodyValues<'a> {
+    fn new(user: UserId, id: EntryId, body: &'a EntryBody, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            user,
+            id,
+            body,
+            zone: body.entry_zone.name(),
+            date: Instant(body.entry_date),
+            day: Day(body.day()),
+            words: integer(body.words())?,
+            now: Instant(now),
+        })
+    }
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 10] {
+        let body = self.body;
+        let (user, id) = (&self.user.0, &self.id.0);
+        [
+            user,
+            id,
+            &body.title,
+            &body.content,
+            &body.audio_url,
+            &self.date,
+            &self.zone,
+            &self.day,
+            &self.words,
+            &self.now,
+        ]
+    }
+}
+
+fn made(user: UserId, new: &NewEntry, tags: Vec<sotto_domain::tag::TagRef>, now: Timestamp) -> Entry {
+    let EntryBody { title, content, audio_url, entry_date, entry_zone } = new.body.clone();
+    Entry {
+        id: new.id,
+        user_id: user,
+        title,
+        content,
+        audio_url,
+        entry_date,
+        entry_zone,
+        tags,
+        revision: 1,
+        created_at: now,
+        updated_at: now,
+    }
+}

@@ -1,0 +1,164 @@
+//! Connections that are killed, silent, refused, used up, left in the middle, or turned read-only.
+
+use std::time::Duration;
+
+use sotto_domain::storage::{Entries, Storage, StorageError, Users};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::{Journal, new_entry, now};
+use crate::postgres::{PoolOptions, Postgres};
+
+/// One connection, and little patience.
+fn impatient() -> PoolOptions {
+    let soon = Duration::from_secs(2);
+    PoolOptions { connections: 1, connect_within: soon, answer_within: soon }
+}
+
+fn unavailable<T>(result: Result<T, StorageError>) -> String {
+    match result {
+        Err(StorageError::Unavailable(sentence)) => sentence,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it succeeded"),
+    }
+}
+
+#[tokio::test]
+async fn a_killed_connection_is_replaced() {
+    let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'sotto' AND datname = current_database()";
+    assert_eq!(journal.admin.query(kill, &[]).await.unwrap().len(), 1);
+    let mut noticed = false;
+    while !noticed {
+        journal.storage.pool.connections.retain(|client, _| {
+            noticed |= client.is_closed();
+            true
+        });
+        tokio::task::yield_now().await;
+    }
+    assert!(Users::get(&journal.storage, journal.user).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up_and_the_next_one_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = listener.local_addr().unwrap();
+    let sentence = unavailable(Postgres::connect_with(&format!("postgres://ada@{silent}/sotto"), impatient()).await);
+    assert!(sentence.contains("did not answer"), "{sentence}");
+
+    let journal = Journal::new().await;
+    let both = journal.url.replacen('@', &format!("@{silent},"), 1);
+    let patient = PoolOptions { connect_within: Duration::from_secs(6), ..PoolOptions::default() };
+    Postgres::connect_with(&both, patient).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_is_refused() {
+    let standby = Journal::new().await;
+    let name = standby.url.rsplit('/').next().unwrap();
+    let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    standby.admin.batch_execute(&read_only).await.unwrap();
+    let sentence = unavailable(Postgres::connect(&standby.url).await);
+    assert!(sentence.contains("does not allow writes"), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_connection_that_turns_read_only_is_replaced() {
+    let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
+    let demote = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
+    journal.storage.pool.lease().await.unwrap().client().unwrap().batch_execute(demote).await.unwrap();
+    let write = || Users::set_active(&journal.storage, journal.user, true, now());
+    unavailable(write().await);
+    assert!(write().await.unwrap());
+}
+
+#[tokio::test]
+async fn nobody_is_told_the_password() {
+    let journal = Journal::new().await;
+    let (server, _) = journal.url.rsplit_once('/').unwrap();
+    let url = format!("{}/nowhere", server.replacen('@', ":s3cret@", 1));
+    let sentence = unavailable(Postgres::connect(&url).await);
+    assert!(sentence.contains("\"nowhere\" does not exist"), "{sentence}");
+    assert!(!sentence.contains("s3cret"), "{sentence}");
+
+    let strict = refusing_every_password().await;
+    let sentence = unavailable(Postgres::connect(&format!("postgres://ada:s3cret@{strict}/sotto")).await);
+    assert!(sentence.contains("password authentication failed") && !sentence.contains("s3cret"), "{sentence}");
+}
+
+/// A server that asks for a password in the clear and refuses it (manual, section 55.7), once.
+async fn refusing_every_password() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut heard = [0; 1024];
+        assert_ne!(socket.read(&mut heard).await.unwrap(), 0);
+        socket.write_all(b"R\0\0\0\x08\0\0\0\x03").await.unwrap();
+        assert_ne!(socket.read(&mut heard).await.unwrap(), 0);
+        let fields = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"ada\"\0\0";
+        let length = u32::try_from(fields.len() + 4).unwrap();
+        let refusal = [b"E".as_slice(), &length.to_be_bytes(), fields].concat();
+        socket.write_all(&refusal).await.unwrap();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
+    let journal = Journal::with(impatient()).await;
+    journal.admin.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let sentence = unavailable(Users::get(&journal.storage, journal.user).await);
+    assert!(sentence.contains("did not answer in time"), "{sentence}");
+    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+        WHERE NOT l.granted AND a.datname = current_database()";
+    while journal.admin.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    journal.admin.batch_execute("ROLLBACK").await.unwrap();
+    assert!(Users::get(&journal.storage, journal.user).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn more_calls_than_connections_wait_or_are_told_to_come_back() {
+    let journal = Journal::with(impatient()).await;
+    let held = journal.storage.pool.lease().await.unwrap();
+    assert!(matches!(journal.storage.ping().await, Err(StorageError::Busy)));
+    drop(held);
+    journal.storage.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_left_in_the_middle_is_rolled_back() {
+    let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
+    let lease = journal.storage.pool.lease().await.unwrap();
+    let rename = lease.prepare("UPDATE users SET full_name = 'Ada' WHERE id = $1").await.unwrap();
+    let client = lease.client().unwrap();
+    assert_eq!(lease.begin(client.execute(&rename, &[&journal.user.0])).await.unwrap(), 1);
+    drop(lease);
+    let user = Users::get(&journal.storage, journal.user).await.unwrap().unwrap();
+    assert_eq!(user.full_name, None);
+
+    // A caller that goes away while it waits for a lock leaves nothing locked behind either.
+    journal.admin.batch_execute("BEGIN; LOCK TABLE journal_entries IN SHARE MODE").await.unwrap();
+    let new = new_entry(1, "text");
+    let create = Entries::create(&journal.storage, journal.user, &new, now());
+    assert!(tokio::time::timeout(Duration::from_millis(100), create).await.is_err());
+    journal.admin.batch_execute("ROLLBACK").await.unwrap();
+    journal.storage.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_waits_for_what_is_under_way() {
+    let journal = Journal::new().await;
+    let lease = journal.storage.pool.lease().await.unwrap();
+    let work = async {
+        tokio::task::yield_now().await;
+        lease.query_opt("SELECT pg_sleep(0.1)", &[]).await.unwrap();
+        drop(lease);
+    };
+    let ((), ()) = tokio::join!(biased; journal.storage.close(), work);
+    let sentence = unavailable(journal.storage.ping().await);
+    assert!(sentence.contains("closed"), "{sentence}");
+}

@@ -1,0 +1,60 @@
+//! What only PostgreSQL can do, or can do wrong. What both engines do alike is tested in `crate::conformance`.
+
+mod connections;
+mod plans;
+mod rows;
+
+use sotto_domain::account::{Email, NewUser};
+use sotto_domain::entry::NewEntry;
+use sotto_domain::storage::Users;
+use sotto_domain::{EntryId, Timestamp, UserId, Zone};
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+use crate::DatabaseUrl;
+use crate::postgres::{PoolOptions, Postgres};
+use crate::testing::Scratch;
+
+/// A database with the schema and a user, as Sotto sees it and as an administrator does.
+struct Journal {
+    storage: Postgres,
+    admin: Client,
+    user: UserId,
+    url: String,
+    _scratch: Scratch,
+}
+
+impl Journal {
+    async fn new() -> Self {
+        Self::with(PoolOptions::default()).await
+    }
+
+    async fn with(options: PoolOptions) -> Self {
+        let scratch = Scratch::postgres().await;
+        crate::migrate::upgrade(&scratch.url).await.unwrap();
+        let DatabaseUrl::Postgres(url) = scratch.url.clone() else { panic!("a PostgreSQL database was asked for") };
+        let (admin, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let storage = Postgres::connect_with(&url, options).await.unwrap();
+        let user = UserId(Uuid::from_u128(1));
+        let new = NewUser {
+            id: user,
+            email: Email::parse("ada@example.org").unwrap(),
+            password_hash: None,
+            full_name: None,
+            is_superuser: false,
+            time_zone: Zone::utc(),
+        };
+        Users::create(&storage, &new, now()).await.unwrap();
+        Self { storage, admin, user, url, _scratch: scratch }
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2025-01-22T10:00:00Z").unwrap()
+}
+
+fn new_entry(id: u128, content: &str) -> NewEntry {
+    let id = EntryId(Uuid::from_u128(id));
+    NewEntry::parse(id, None, content.into(), None, "2025-01-22T10:00:00Z", Ok(Zone::utc()), vec![]).unwrap()
+}

@@ -1,0 +1,107 @@
+//! Which indexes the queries use, as the planner sees it without knowing the parameters: that is how a prepared
+//! statement runs in the long run.
+
+use jiff::civil::date;
+use sotto_domain::EntryId;
+use sotto_domain::TagId;
+use sotto_domain::entry::{EntryQuery, TagFilter};
+use uuid::Uuid;
+
+use super::{Journal, now};
+use crate::postgres::entries;
+use crate::postgres::entry_list::{ListQuery, SEARCH};
+
+/// 100 users with 200 entries each, every fifth of them tagged.
+const POPULATE: &str = "
+    INSERT INTO users (id, email) SELECT md5(u::text)::uuid, u || '@example.org' FROM generate_series(1, 100) u;
+    INSERT INTO tags (id, name, name_key, user_id)
+        SELECT md5(u.id::text || '/' || t)::uuid, 'tag' || t, 'tag' || t, u.id FROM users u, generate_series(1, 5) t;
+    INSERT INTO journal_entries (id, content, entry_date, entry_day, word_count, user_id)
+        SELECT md5(u.id::text || '-' || n)::uuid, 'word' || n || ' ' || md5(u.id::text || n), timestamptz '2025-01-22' - n * interval '1 day',
+            date '2025-01-22' - n, 2, u.id
+        FROM users u, generate_series(1, 200) n;
+    INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)
+        SELECT md5(u.id::text || '-' || n)::uuid, md5(u.id::text || '/' || (1 + n % 5))::uuid, u.id
+        FROM users u, generate_series(1, 200, 5) n;
+    ANALYZE";
+
+async fn populated() -> Journal {
+    let journal = Journal::new().await;
+    journal.admin.batch_execute(POPULATE).await.unwrap();
+    journal.admin.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
+    journal
+}
+
+impl Journal {
+    /// The plan of a statement whatever its parameters are.
+    async fn plan(&self, sql: &str) -> String {
+        let count = (1..10).take_while(|n| sql.contains(&format!("${n}"))).count();
+        self.admin.batch_execute(&format!("PREPARE statement AS {sql}")).await.unwrap();
+        let nulls = vec!["NULL"; count].join(", ");
+        let lines = self.admin.simple_query(&format!("EXPLAIN EXECUTE statement ({nulls})")).await.unwrap();
+        self.admin.batch_execute("DEALLOCATE statement").await.unwrap();
+        let text = |line: &tokio_postgres::SimpleQueryMessage| match line {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        lines.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    }
+
+    async fn list_plan(&self, query: &EntryQuery) -> String {
+        self.plan(&ListQuery::new(self.user, query).statement().0).await
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_read_backwards_off_the_index_by_date() {
+    let journal = populated().await;
+    let first = EntryQuery { limit: 20, ..EntryQuery::default() };
+    let next = EntryQuery { after: Some((now(), EntryId(Uuid::nil()))), ..first.clone() };
+    for query in [first, next] {
+        let plan = journal.list_plan(&query).await;
+        assert!(plan.contains("Index Scan Backward using idx_journal_entries_user_date"), "{plan}");
+        assert!(!plan.contains("Sort  (") && !plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_query_uses_an_index_of_the_user_or_the_tag() {
+    let journal = populated().await;
+    let query = EntryQuery { limit: 20, ..EntryQuery::default() };
+    let tag = TagFilter::Id(TagId(Uuid::nil()));
+    let mut plans = vec![
+        journal.list_plan(&EntryQuery { tag: Some(tag), ..query.clone() }).await,
+        journal.list_plan(&EntryQuery { tag: Some(TagFilter::Key("tag1".into())), ..query.clone() }).await,
+        journal.list_plan(&EntryQuery { from: Some(date(2025, 1, 1)), to: Some(date(2025, 1, 2)), ..query }).await,
+    ];
+    for sql in [entries::GET, entries::DAYS, entries::ON_DAYS] {
+        plans.push(journal.plan(sql).await);
+    }
+    for plan in plans {
+        assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn the_text_index_fits_the_search() {
+    let journal = populated().await;
+    // Whether it is worth it depends on the data; that it can be used, on the expression.
+    journal.admin.batch_execute("SET enable_seqscan = off").await.unwrap();
+    let plan = journal.plan(&format!("SELECT id FROM journal_entries WHERE {SEARCH} $1)")).await;
+    assert!(plan.contains("idx_journal_entries_search"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_page_is_planned_once() {
+    let journal = populated().await;
+    let query = EntryQuery { limit: 20, ..EntryQuery::default() };
+    let lease = journal.storage.pool.lease().await.unwrap();
+    let list = ListQuery::new(journal.user, &query);
+    let (sql, values) = list.statement();
+    let values: Vec<_> = values.into_iter().map(|(value, _)| value).collect();
+    for _ in 0..10 {
+        lease.query(&sql, &values).await.unwrap();
+    }
+    let plans = "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT * FROM (%' AND generic_plans > 0";
+    assert_eq!(lease.query(plans, &[]).await.unwrap().len(), 1);
+}

@@ -1,0 +1,56 @@
+//! Rows that other hands have put into the database, or take out of it.
+
+use sotto_domain::storage::{Entries, Reminders, StorageError, Users};
+
+use super::{Journal, new_entry, now};
+
+const SEALED: &str = "
+    INSERT INTO secret_tags (tag_id, user_id) VALUES ('00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000001');
+    INSERT INTO journal_entries (id, content, entry_date, entry_day, secret_tag_id, encrypted_content, wrapped_key,
+        encryption_iv, wrap_iv, user_id)
+    VALUES ('00000000-0000-0000-0000-0000000000bb', '', '2025-01-22', '2025-01-22',
+        '00000000-0000-0000-0000-0000000000aa', 'x', 'x', 'x', 'x', '00000000-0000-0000-0000-000000000001');";
+
+async fn rows(journal: &Journal, table: &str) -> i64 {
+    journal.admin.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn deleting_a_user_takes_sealed_entries_along() {
+    let journal = Journal::new().await;
+    journal.admin.batch_execute(SEALED).await.unwrap();
+    journal.admin.batch_execute("DELETE FROM users").await.unwrap();
+    assert_eq!(rows(&journal, "secret_tags").await + rows(&journal, "journal_entries").await, 0);
+
+    let journal = Journal::new().await;
+    journal.admin.batch_execute(SEALED).await.unwrap();
+    Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), now()).await.unwrap();
+    assert!(Users::delete(&journal.storage, journal.user).await.unwrap());
+    assert_eq!(rows(&journal, "secret_tags").await + rows(&journal, "journal_entries").await, 0);
+}
+
+#[tokio::test]
+async fn a_value_that_breaks_the_schemas_promises_is_told() {
+    let journal = Journal::new().await;
+    for (change, told) in [
+        ("time_zone = 'Mars/Olympus'", "time_zone: \"Mars/Olympus\" is not a time zone"),
+        ("time_zone = 'UTC', created_at = 'infinity'", "created_at: "),
+        ("created_at = now(), email = 'nobody'", "email: must be an e-mail address"),
+    ] {
+        journal.admin.batch_execute(&format!("UPDATE users SET {change}")).await.unwrap();
+        match Users::get(&journal.storage, journal.user).await {
+            Err(StorageError::Corrupt(sentence)) => assert!(sentence.contains(told), "{sentence}"),
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+    journal
+        .admin
+        .batch_execute(
+            "INSERT INTO reminders (id, title, message, frequency, custom_days, time, user_id)
+            SELECT id, '', '', 'custom', 'someday', now(), id FROM users",
+        )
+        .await
+        .unwrap();
+    let reminders = Reminders::list(&journal.storage, journal.user, None, 10).await;
+    assert!(matches!(reminders, Err(StorageError::Corrupt(_))), "{reminders:?}");
+}

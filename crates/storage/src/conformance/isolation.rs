@@ -1,0 +1,221 @@
+//! Two users: whatever one of them does with the other's ids is done with nothing.
+
+use std::collections::BTreeSet;
+
+use sotto_domain::account::{Credentials, PasswordHash, Rotation, Session, User, UserPatch};
+use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFilter, Updated};
+use sotto_domain::reminder::Reminder;
+use sotto_domain::tag::{Tag, TagChoice, TagPatch};
+use sotto_domain::{SessionId, Timestamp, UserId};
+
+use super::world::{World, assert_conflict, at, plan, up_to};
+
+/// One of everything, as its owner sees it.
+#[derive(Debug, PartialEq)]
+struct Belongings {
+    user: User,
+    password_hash: Option<PasswordHash>,
+    sessions: Vec<Session>,
+    entries: Vec<Entry>,
+    tags: Vec<Tag>,
+    reminders: Vec<Reminder>,
+}
+
+async fn belongings(world: &World, id: UserId) -> Belongings {
+    let user = world.users().get(id).await.unwrap().unwrap();
+    let Credentials { password_hash, .. } = world.users().credentials(&user.email).await.unwrap().unwrap();
+    Belongings {
+        user,
+        password_hash,
+        sessions: world.sessions().list(id, Timestamp::MIN).await.unwrap(),
+        entries: world.entries().list(id, &up_to(100)).await.unwrap(),
+        tags: world.tags().list(id, None, 100).await.unwrap(),
+        reminders: world.reminders().list(id, None, 100).await.unwrap(),
+    }
+}
+
+async fn settle(world: &World) -> Belongings {
+    let user = world.user().await;
+    world.session(user).await;
+    let mut new = world.new_entry("mountains");
+    new.tags = vec![world.named("hills")];
+    world.store(user, &new).await;
+    world.reminder(user, "Write").await;
+    belongings(world, user).await
+}
+
+/// Ada tries every method on what is Bob's; the methods tried are compared with the contract's.
+pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
+    let (ada, bob) = (settle(world).await, settle(world).await);
+    let mut tried = BTreeSet::new();
+    let mut on = |method: &str| assert!(tried.insert(method.to_owned()), "{method} is tried twice");
+    try_users(world, &ada, &bob, &mut on).await;
+    try_sessions(world, &ada, &bob, &mut on).await;
+    try_entries(world, &ada, &bob, &mut on).await;
+    try_tags(world, &ada, &bob, &mut on).await;
+    try_reminders(world, &ada, &bob, &mut on).await;
+    try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
+    assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
+}
+
+/// Methods on accounts take the account itself: they find and change that one and no other.
+async fn try_users(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let users = world.users();
+    on("Users.create");
+    let mut new = world.new_user("another@example.org");
+    new.id = bob.user.id;
+    assert_conflict(users.create(&new, at(1)).await, "pk_users");
+    new = world.new_user("yet-another@example.org");
+    new.email = bob.user.email.clone();
+    assert_conflict(users.create(&new, at(1)).await, "idx_users_email");
+    on("Users.get");
+    assert_eq!(users.get(me).await.unwrap().as_ref(), Some(&ada.user));
+    on("Users.credentials");
+    assert_eq!(users.credentials(&ada.user.email).await.unwrap().unwrap().user, ada.user);
+    on("Users.list");
+    assert_eq!(users.list(None, 10).await.unwrap(), [ada.user.clone(), bob.user.clone()]);
+    on("Users.update");
+    let patch = UserPatch { email: Some(bob.user.email.clone()), ..UserPatch::default() };
+    assert_conflict(users.update(me, &patch, at(1)).await, "idx_users_email");
+    let patch = UserPatch { full_name: Some(Some("Ada".into())), ..UserPatch::default() };
+    assert!(users.update(me, &patch, at(1)).await.unwrap().is_some());
+}
+
+async fn try_sessions(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let sessions = world.sessions();
+    let theirs = bob.sessions[0].id;
+    on("Sessions.start");
+    assert_conflict(sessions.start(&Session { user_id: me, ..bob.sessions[0].clone() }).await, "pk_login_sessions");
+    on("Sessions.standing");
+    assert_eq!(sessions.standing(me, theirs).await.unwrap(), None);
+    on("Sessions.rotate");
+    for generation in [1, 9] {
+        let rotation = sessions.rotate(me, theirs, generation, at(5000), at(1)).await.unwrap();
+        assert_eq!(rotation, Rotation::Missing);
+    }
+    on("Sessions.end");
+    assert!(!sessions.end(me, theirs).await.unwrap());
+    on("Sessions.list");
+    assert_eq!(sessions.list(me, at(0)).await.unwrap(), ada.sessions);
+}
+
+async fn try_entries(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let entries = world.entries();
+    let (theirs, their_tag, day) = (bob.entries[0].id, bob.tags[0].id, bob.entries[0].body().day());
+    on("Entries.create");
+    let mut new = world.new_entry("stolen");
+    new.id = theirs;
+    assert_eq!(entries.create(me, &new, at(1)).await.unwrap(), Created::IdTaken);
+    let mut new = world.new_entry("tagged with another's tag");
+    new.tags = vec![TagChoice::Existing(their_tag)];
+    assert_eq!(entries.create(me, &new, at(1)).await.unwrap(), Created::UnknownTag(their_tag));
+    on("Entries.get");
+    assert_eq!(entries.get(me, theirs).await.unwrap(), None);
+    on("Entries.update");
+    let patch = EntryPatch { content: Some("overwritten".into()), ..EntryPatch::default() };
+    for expected in [None, Some(1)] {
+        assert_eq!(entries.update(me, theirs, &patch, expected, at(1)).await.unwrap(), Updated::Missing);
+    }
+    let patch = EntryPatch { tags: Some(vec![TagChoice::Existing(their_tag)]), ..EntryPatch::default() };
+    assert_eq!(
+        entries.update(me, ada.entries[0].id, &patch, None, at(1)).await.unwrap(),
+        Updated::UnknownTag(their_tag)
+    );
+    on("Entries.delete");
+    for expected in [None, Some(1), Some(2)] {
+        assert_eq!(entries.delete(me, theirs, expected).await.unwrap(), Deleted::Missing);
+    }
+    on("Entries.list");
+    for query in [
+        up_to(100),
+        EntryQuery { words: vec!["mountains".into()], ..up_to(100) },
+        EntryQuery { tag: Some(TagFilter::Key("hills".into())), ..up_to(100) },
+        EntryQuery { from: Some(day), to: Some(day), ..up_to(100) },
+        EntryQuery { after: Some((Timestamp::MAX, theirs)), ..up_to(100) },
+    ] {
+        assert_eq!(entries.list(me, &query).await.unwrap(), ada.entries, "{query:?}");
+    }
+    let by_their_tag = EntryQuery { tag: Some(TagFilter::Id(their_tag)), ..up_to(100) };
+    assert_eq!(entries.list(me, &by_their_tag).await.unwrap(), vec![]);
+    on("Entries.days");
+    assert_eq!(entries.days(me, day, day).await.unwrap()[0].entries, 1);
+    on("Entries.on_days");
+    assert_eq!(entries.on_days(me, &[day], 100).await.unwrap(), ada.entries);
+}
+
+async fn try_tags(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let tags = world.tags();
+    let theirs = bob.tags[0].id;
+    on("Tags.create");
+    let mut new = world.new_tag("stolen");
+    new.id = theirs;
+    assert_conflict(tags.create(me, &new, at(1)).await, "pk_tags");
+    on("Tags.get");
+    assert_eq!(tags.get(me, theirs).await.unwrap(), None);
+    on("Tags.update");
+    let patch = TagPatch::parse(Some("renamed"), None).unwrap();
+    assert_eq!(tags.update(me, theirs, &patch, at(1)).await.unwrap(), None);
+    on("Tags.delete");
+    assert!(!tags.delete(me, theirs).await.unwrap());
+    on("Tags.list");
+    assert_eq!(tags.list(me, None, 100).await.unwrap(), ada.tags);
+}
+
+async fn try_reminders(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let reminders = world.reminders();
+    let theirs = bob.reminders[0].id;
+    let other = plan("Other", "daily", None);
+    on("Reminders.create");
+    assert_conflict(reminders.create(me, theirs, &other, at(1)).await, "pk_reminders");
+    on("Reminders.get");
+    assert_eq!(reminders.get(me, theirs).await.unwrap(), None);
+    on("Reminders.replace");
+    assert_eq!(reminders.replace(me, theirs, &other, bob.reminders[0].updated_at, at(1)).await.unwrap(), None);
+    on("Reminders.delete");
+    assert!(!reminders.delete(me, theirs).await.unwrap());
+    on("Reminders.list");
+    assert_eq!(reminders.list(me, None, 100).await.unwrap(), ada.reminders);
+}
+
+async fn try_what_ends_sessions_and_deletes(
+    world: &World,
+    ada: &Belongings,
+    bob: &Belongings,
+    mut on: impl FnMut(&str),
+) {
+    let me = ada.user.id;
+    let (users, sessions) = (world.users(), world.sessions());
+    on("Users.set_password");
+    assert!(users.set_password(me, &PasswordHash("new".into()), Some(bob.sessions[0].id), at(2)).await.unwrap());
+    on("Sessions.delete_expired");
+    let expired = Session { id: SessionId(world.id()), user_id: me, expires_at: at(1), ..ada.sessions[0].clone() };
+    sessions.start(&expired).await.unwrap();
+    assert_eq!(sessions.delete_expired(at(2)).await.unwrap(), 1);
+    on("Users.set_active");
+    assert!(users.set_active(me, false, at(2)).await.unwrap());
+    assert_eq!(belongings(world, bob.user.id).await, *bob);
+    on("Users.delete");
+    assert!(users.delete(me).await.unwrap());
+    assert_eq!(belongings(world, bob.user.id).await, *bob);
+}
+
+/// `Trait.method` of each repository, read from the contract itself.
+fn contract_methods() -> BTreeSet<String> {
+    let contract = include_str!("../../../domain/src/storage.rs");
+    let mut methods = BTreeSet::new();
+    let mut repository = "";
+    for line in contract.lines() {
+        if let Some(rest) = line.strip_prefix("pub trait ") {
+            repository = rest.split(':').next().unwrap();
+        } else if let Some(rest) = line.trim_start().strip_prefix("async fn ").filter(|_| repository != "Storage") {
+            let name = rest.split('(').next().unwrap();
+            methods.insert(format!("{repository}.{name}"));
+        }
+    }
+    methods
+}

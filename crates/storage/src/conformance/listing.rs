@@ -1,0 +1,214 @@
+//! Pages, filters and days.
+
+use sotto_domain::entry::{Entry, EntryQuery, TagFilter};
+use sotto_domain::statistics::DayCount;
+use sotto_domain::tag::TagChoice;
+use sotto_domain::{EntryId, TagId, Timestamp, UserId};
+
+use super::world::{World, at, up_to};
+
+/// All pages of a query, `limit` entries each.
+pub async fn all_pages(world: &World, user: UserId, query: EntryQuery) -> Vec<Entry> {
+    let mut query = query;
+    let mut all: Vec<Entry> = vec![];
+    loop {
+        let page = world.entries().list(user, &query).await.unwrap();
+        assert!(page.len() <= query.limit as usize);
+        let Some(last) = page.last() else { return all };
+        query.after = Some((last.entry_date, last.id));
+        all.extend(page);
+        assert!(all.len() < 10_000, "the pages never end");
+    }
+}
+
+fn moment(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn day(text: &str) -> jiff::civil::Date {
+    text.parse().unwrap()
+}
+
+pub async fn list_is_newest_first_with_tags(world: &World) {
+    let user = world.user().await;
+    assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![]);
+    let middle = world.write_at(user, at(5), "UTC", "middle").await;
+    let newest = world.write_at(user, at(9), "Asia/Tokyo", "newest").await;
+    let mut new = world.new_entry("oldest");
+    new.body.entry_date = moment("0001-01-02T00:00:00Z");
+    new.tags = vec![world.named("zeta"), world.named("Alpha")];
+    let oldest = world.store(user, &new).await;
+    assert_eq!(oldest.tags.len(), 2);
+    let all = vec![newest, middle, oldest];
+    assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), all);
+    assert_eq!(world.entries().list(user, &up_to(2)).await.unwrap(), all[..2]);
+    assert_eq!(world.entries().list(user, &up_to(0)).await.unwrap(), vec![]);
+}
+
+pub async fn pages_show_each_entry_once(world: &World) {
+    let user = world.user().await;
+    let mut expected = vec![];
+    // Many at the same moment: the id decides.
+    for number in 0..23 {
+        let entry = world.write_at(user, at(number / 10), "UTC", "text").await;
+        expected.push((entry.entry_date, entry.id));
+    }
+    expected.sort_by(|a, b| b.cmp(a));
+    for limit in [1, 3, 7, 23, 100] {
+        let seen = all_pages(world, user, up_to(limit)).await;
+        let seen: Vec<_> = seen.into_iter().map(|entry| (entry.entry_date, entry.id)).collect();
+        assert_eq!(seen, expected, "in pages of {limit}");
+    }
+}
+
+pub async fn pages_are_not_disturbed_by_what_is_written_meanwhile(world: &World) {
+    let user = world.user().await;
+    let old: Vec<_> =
+        [world.write_at(user, at(1), "UTC", "1").await, world.write_at(user, at(2), "UTC", "2").await].into();
+    let first = world.entries().list(user, &up_to(1)).await.unwrap();
+    assert_eq!(first, old[1..]);
+    world.write_at(user, at(3), "UTC", "3").await;
+    let after = Some((first[0].entry_date, first[0].id));
+    assert_eq!(world.entries().list(user, &EntryQuery { after, ..up_to(9) }).await.unwrap(), old[..1]);
+    // The place may be one where nothing is (any more).
+    let nowhere = Some((at(2), EntryId(world.id())));
+    assert_eq!(world.entries().list(user, &EntryQuery { after: nowhere, ..up_to(9) }).await.unwrap().len(), 2);
+    let end = Some((Timestamp::MIN, EntryId(uuid::Uuid::nil())));
+    assert_eq!(world.entries().list(user, &EntryQuery { after: end, ..up_to(9) }).await.unwrap(), vec![]);
+}
+
+pub async fn from_and_to_are_days_of_the_entries_own_zones(world: &World) {
+    let user = world.user().await;
+    // Two moments half an hour apart that are two days apart on the calendar, and the ends of the range.
+    world.write_at(user, moment("2025-01-22T10:15:00Z"), "Pacific/Kiritimati", "the 23rd").await;
+    world.write_at(user, moment("2025-01-22T10:45:00Z"), "Pacific/Pago_Pago", "the 21st").await;
+    world.write_at(user, moment("2025-01-22T10:30:00Z"), "UTC", "the 22nd").await;
+    world.write_at(user, Timestamp::MIN, "UTC", "first").await;
+    world.write_at(user, Timestamp::MAX, "UTC", "last").await;
+    let list = async |from: Option<&str>, to: Option<&str>| {
+        let query = EntryQuery { from: from.map(day), to: to.map(day), ..up_to(10) };
+        let whole = world.contents(user, &query).await;
+        let paged = all_pages(world, user, EntryQuery { limit: 1, ..query }).await;
+        assert_eq!(paged.into_iter().map(|entry| entry.content).collect::<Vec<_>>(), whole);
+        whole
+    };
+    assert_eq!(list(Some("2025-01-21"), Some("2025-01-21")).await, ["the 21st"]);
+    assert_eq!(list(Some("2025-01-22"), Some("2025-01-22")).await, ["the 22nd"]);
+    assert_eq!(list(Some("2025-01-23"), Some("2025-01-23")).await, ["the 23rd"]);
+    assert_eq!(list(Some("2025-01-22"), None).await, ["last", "the 22nd", "the 23rd"]);
+    assert_eq!(list(None, Some("2025-01-22")).await, ["the 21st", "the 22nd", "first"]);
+    assert_eq!(list(Some("2025-01-23"), Some("2025-01-21")).await, [""; 0]);
+    assert_eq!(list(Some("0001-01-02"), Some("0001-01-02")).await, ["first"]);
+    assert_eq!(list(Some("9999-12-30"), Some("9999-12-31")).await, ["last"]);
+    assert_eq!(list(Some("0001-01-01"), Some("9999-12-31")).await.len(), 5);
+}
+
+pub async fn list_filters_by_tag(world: &World) {
+    let user = world.user().await;
+    let tag = world.tag(user, "Caf\u{e9}").await;
+    let unused = world.tag(user, "unused").await;
+    for number in 0..4 {
+        let mut new = world.new_entry(&format!("{number}"));
+        new.body.entry_date = at(number);
+        if number % 2 == 0 {
+            new.tags = vec![world.named("other"), TagChoice::Existing(tag.id)];
+        }
+        world.store(user, &new).await;
+    }
+    for (filter, expected) in [
+        (TagFilter::Id(tag.id), &["2", "0"][..]),
+        (TagFilter::Key(tag.name.key()), &["2", "0"]),
+        (TagFilter::Id(unused.id), &[]),
+        (TagFilter::Id(TagId(world.id())), &[]),
+        (TagFilter::Key("caf".into()), &[]),
+        (TagFilter::Key("Caf\u{e9}".into()), &[]),
+    ] {
+        let query = EntryQuery { tag: Some(filter), ..up_to(10) };
+        assert_eq!(world.contents(user, &query).await, expected, "{query:?}");
+        assert_eq!(all_pages(world, user, EntryQuery { limit: 1, ..query }).await.len(), expected.len());
+    }
+}
+
+pub async fn list_filters_by_a_tag_on_many_entries(world: &World) {
+    // More than an engine may want to sort for one page.
+    let user = world.user().await;
+    let tag = world.tag(user, "often").await;
+    let mut expected = vec![];
+    for number in 0..600 {
+        let mut new = world.new_entry("text");
+        new.body.entry_date = at(number / 3);
+        new.tags = vec![TagChoice::Existing(tag.id)];
+        expected.insert(0, world.store(user, &new).await.id);
+    }
+    world.write_at(user, at(1000), "UTC", "without").await;
+    let query = EntryQuery { tag: Some(TagFilter::Id(tag.id)), ..up_to(250) };
+    let seen: Vec<_> = all_pages(world, user, query).await.into_iter().map(|entry| entry.id).collect();
+    assert_eq!(seen, expected);
+}
+
+pub async fn list_combines_all_filters(world: &World) {
+    let user = world.user().await;
+    let days = ["2025-01-20", "2025-01-21", "2025-01-22", "2025-01-23"];
+    for date in days {
+        for (tagged, word) in [(true, "mountain"), (true, "lake"), (false, "mountain")] {
+            let mut new = world.new_entry(&format!("{word} on {date}"));
+            new.body.entry_date = moment(&format!("{date}T12:00:00Z"));
+            new.tags = if tagged { vec![world.named("trip")] } else { vec![] };
+            world.store(user, &new).await;
+        }
+    }
+    let query = EntryQuery {
+        from: Some(day(days[1])),
+        to: Some(day(days[2])),
+        tag: Some(TagFilter::Key("trip".into())),
+        words: vec!["moun".into()],
+        ..up_to(10)
+    };
+    let expected = ["mountain on 2025-01-22", "mountain on 2025-01-21"];
+    assert_eq!(world.contents(user, &query).await, expected);
+    let paged = all_pages(world, user, EntryQuery { limit: 1, ..query.clone() }).await;
+    assert_eq!(paged.into_iter().map(|entry| entry.content).collect::<Vec<_>>(), expected);
+    assert_eq!(world.contents(user, &EntryQuery { words: vec![], ..query.clone() }).await.len(), 4);
+    assert_eq!(world.contents(user, &EntryQuery { tag: None, ..query }).await.len(), 4);
+}
+
+pub async fn days_counts_entries_and_words(world: &World) {
+    let user = world.user().await;
+    let mut new = world.new_entry("three more words");
+    new.body.title = Some("Two words".into());
+    world.store(user, &new).await;
+    world.write_at(user, at(60), "UTC", "again").await;
+    world.write_at(user, at(86_400 * 2), "UTC", "").await;
+    world.write_at(user, moment("2025-01-24T23:30:00Z"), "Europe/Berlin", "one").await;
+    let count = |text: &str, entries, words| DayCount { day: day(text), entries, words };
+    let all = [count("2025-01-22", 2, 6), count("2025-01-24", 1, 0), count("2025-01-25", 1, 1)];
+    let days = async |from, to| world.entries().days(user, day(from), day(to)).await.unwrap();
+    assert_eq!(days("2025-01-01", "2025-12-31").await, all);
+    assert_eq!(days("2025-01-22", "2025-01-24").await, all[..2]);
+    assert_eq!(days("2025-01-23", "2025-01-23").await, []);
+    assert_eq!(days("2025-12-31", "2025-01-01").await, []);
+}
+
+pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
+    let user = world.user().await;
+    for date in ["2022-01-22", "2023-01-22", "2023-01-23", "2024-01-22"] {
+        world.write_at(user, moment(&format!("{date}T08:00:00Z")), "UTC", &format!("{date}, early")).await;
+        world.write_at(user, moment(&format!("{date}T20:00:00Z")), "UTC", &format!("{date}, late")).await;
+    }
+    let days = [day("2022-01-22"), day("2024-01-22"), day("2023-01-22"), day("2022-01-22"), day("2021-01-22")];
+    let on_days = async |days: &[_], limit| {
+        let found = world.entries().on_days(user, days, limit).await.unwrap();
+        found.into_iter().map(|entry| entry.content).collect::<Vec<_>>()
+    };
+    let all = [
+        "2024-01-22, late",
+        "2024-01-22, early",
+        "2023-01-22, late",
+        "2023-01-22, early",
+        "2022-01-22, late",
+        "2022-01-22, early",
+    ];
+    assert_eq!(on_days(&days, 100).await, all);
+    assert_eq!(on_days(&days, 3).await, all[..3]);
+    assert_eq!(on_days(&[], 100).await, [""; 0]);
+}

@@ -1,0 +1,144 @@
+//! The suite that every engine must pass. It knows the storage contract and nothing of an engine.
+
+mod entries;
+mod entry_changes;
+mod isolation;
+mod listing;
+mod reminders;
+mod search;
+mod sessions;
+mod storage;
+mod tags;
+mod users;
+pub(crate) mod world;
+
+use world::World;
+
+/// Makes each of these functions a test on each engine: `conformance::sqlite::entries::create_…`. A function that is
+/// not listed is dead code, so none is forgotten.
+macro_rules! on_each_engine {
+    ($($file:ident { $($test:ident)+ })+) => {
+        mod sqlite {
+            $(mod $file { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::conformance::$file::$test(&crate::conformance::World::sqlite().await).await;
+                }
+            )+ })+
+        }
+        mod postgres {
+            $(mod $file { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    crate::conformance::$file::$test(&crate::conformance::World::postgres().await).await;
+                }
+            )+ })+
+        }
+    };
+}
+
+on_each_engine! {
+    storage {
+        it_answers_and_says_which_engine_it_is
+        what_was_stored_is_there_after_closing_and_opening
+        closing_finishes_what_was_accepted_and_refuses_the_rest
+    }
+    users {
+        create_get_and_credentials
+        create_refuses_a_taken_address
+        create_refuses_a_taken_id
+        of_many_creates_with_one_address_one_succeeds
+        update_changes_only_what_is_named
+        update_refuses_another_users_address
+        set_password_replaces_the_hash_and_ends_the_other_sessions
+        set_active_ends_every_session_when_it_deactivates
+        delete_removes_all_that_is_theirs
+        list_pages_through_every_account_once
+        a_user_who_is_not_there_is_missing
+    }
+    sessions {
+        start_and_standing
+        start_refuses_a_user_who_is_gone
+        rotate_raises_the_generation
+        rotate_forgives_the_generation_before_for_a_moment
+        rotate_ends_a_session_whose_outlived_token_comes_back
+        rotate_finds_no_session_that_has_ended_or_expired
+        of_many_rotations_at_once_one_raises_the_generation
+        end_is_final
+        list_shows_what_has_not_expired_newest_first
+        delete_expired_counts_what_it_deletes
+    }
+    entries {
+        create_and_get
+        create_keeps_every_kind_of_text
+        create_twice_finds_the_first
+        create_refuses_an_id_that_is_another_users
+        create_refuses_a_user_who_is_gone
+        create_attaches_and_makes_tags
+        create_counts_a_tag_once
+        create_with_an_unknown_tag_stores_nothing
+        of_two_creates_with_one_id_one_creates
+        creates_that_name_one_new_tag_share_it
+        an_entry_under_a_secret_tag_is_never_shown
+    }
+    entry_changes {
+        update_changes_only_what_is_named
+        update_expects_a_revision
+        update_replaces_the_tags
+        update_with_an_unknown_tag_changes_nothing
+        update_moves_the_entry_to_its_new_day
+        of_two_updates_that_expect_one_revision_one_is_stale
+        updates_that_expect_nothing_all_count
+        delete_expects_a_revision
+        delete_leaves_the_tags
+        an_entry_that_is_not_there_is_missing
+    }
+    listing {
+        list_is_newest_first_with_tags
+        pages_show_each_entry_once
+        pages_are_not_disturbed_by_what_is_written_meanwhile
+        from_and_to_are_days_of_the_entries_own_zones
+        list_filters_by_tag
+        list_filters_by_a_tag_on_many_entries
+        list_combines_all_filters
+        days_counts_entries_and_words
+        on_days_gathers_the_entries_of_some_days
+    }
+    search {
+        words_match_from_their_beginning_whatever_their_case
+        all_words_have_to_match
+        punctuation_separates_words
+        words_of_every_script_are_found
+        odd_words_are_no_error
+        update_replaces_the_words
+        deleted_entries_are_not_found
+        words_of_others_are_not_found
+        pages_of_a_search_show_each_entry_once
+    }
+    tags {
+        create_and_get
+        create_refuses_a_name_with_a_taken_key
+        create_refuses_a_taken_id
+        create_refuses_a_user_who_is_gone
+        of_many_creates_with_one_name_one_succeeds
+        update_changes_only_what_is_named
+        update_refuses_a_name_with_a_taken_key
+        delete_unlinks_and_keeps_the_entries
+        list_pages_in_order_of_creation
+        a_tag_that_is_not_there_is_missing
+    }
+    reminders {
+        create_and_get_every_frequency
+        create_refuses_a_taken_id
+        create_refuses_a_user_who_is_gone
+        a_reminder_that_is_off_is_never_due
+        replace_changes_what_was_seen
+        of_two_replacements_of_one_version_one_succeeds
+        delete_is_final
+        list_pages_in_order_of_creation
+        a_reminder_that_is_not_there_is_missing
+    }
+    isolation {
+        no_method_shows_or_touches_what_is_anothers
+    }
+}

@@ -1,0 +1,48 @@
+//! The database as a whole.
+
+use sotto_domain::storage::{Storage, StorageError};
+
+use super::world::{World, at, at_once};
+
+pub async fn it_answers_and_says_which_engine_it_is(world: &World) {
+    world.ping().await.unwrap();
+    assert!(["sqlite", "postgres"].contains(&world.engine()));
+}
+
+pub async fn what_was_stored_is_there_after_closing_and_opening(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "kept").await;
+    world.close().await;
+    let again = world.open_again().await;
+    assert_eq!(again.entries().get(user, entry.id).await.unwrap(), Some(entry));
+    again.close().await;
+}
+
+pub async fn closing_finishes_what_was_accepted_and_refuses_the_rest(world: &World) {
+    let user = world.user().await;
+    let writing = at_once(32, |number| {
+        let (storage, new) = (world.storage.clone(), world.new_entry(&number.to_string()));
+        async move {
+            if number == 16 {
+                storage.close().await;
+            }
+            let stored = storage.entries().create(user, &new, at(0)).await;
+            (new.id, stored)
+        }
+    });
+    let written = writing.await;
+    world.close().await;
+    assert!(matches!(world.ping().await, Err(StorageError::Unavailable(_))));
+    assert!(matches!(world.users().get(user).await, Err(StorageError::Unavailable(_))));
+    assert!(matches!(world.users().delete(user).await, Err(StorageError::Unavailable(_))));
+
+    let again: std::sync::Arc<dyn Storage> = world.open_again().await;
+    for (id, stored) in written {
+        let found = again.entries().get(user, id).await.unwrap();
+        match stored {
+            Ok(_) => assert!(found.is_some(), "an entry is lost"),
+            Err(error) => assert!(matches!(error, StorageError::Unavailable(_)), "{error}"),
+        }
+    }
+    again.close().await;
+}

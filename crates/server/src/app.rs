@@ -1,0 +1,77 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use moka::sync::Cache;
+use sotto_domain::account::Standing;
+use sotto_domain::storage::Storage;
+use sotto_domain::{Clock, Random, SessionId, Timestamp};
+
+use crate::config::{Config, STANDING_SECONDS};
+use crate::cursor::CursorKey;
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::metrics;
+use crate::password::Hasher;
+use crate::tokens::Tokens;
+
+/// The state of a server; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What is behind an [`App`].
+pub struct Inner {
+    /// Where everything is kept.
+    pub storage: Arc<dyn Storage>,
+    /// What an operator has set.
+    pub config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) tokens: Tokens,
+    pub(crate) cursors: CursorKey,
+    pub(crate) hasher: Hasher,
+    pub(crate) limits: Limits,
+    pub(crate) standings: Cache<SessionId, Arc<Standing>>,
+    pub(crate) metrics: PrometheusHandle,
+}
+
+impl App {
+    /// Puts a server together.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        keys: &Keys,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let standings =
+            Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(STANDING_SECONDS)).build();
+        Self(Arc::new(Inner {
+            storage,
+            limits: Limits::new(config.rate_limits),
+            config,
+            tokens: Tokens::new(&keys.token_signing),
+            cursors: CursorKey::new(&keys.token_signing),
+            hasher: Hasher::new(random.clone()),
+            clock,
+            random,
+            standings,
+            metrics: metrics::recorder(),
+        }))
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,236 @@
+//! Every way in which a request can fail, and the one place that turns it into an answer.
+//!
+//! Answers are `application/problem+json` (RFC 9457); `detail` is a sentence that a person can act on. What went wrong
+//! inside is logged with the request's id and never sent.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sotto_domain::Violations;
+use sotto_domain::storage::StorageError;
+use utoipa::ToSchema;
+
+/// Why a request was not carried out.
+#[derive(Debug)]
+pub enum ApiError {
+    /// 400: the request broke off or cannot be read.
+    BadRequest(&'static str),
+    /// 401: nobody is signed in, or no longer.
+    Unauthorized(&'static str),
+    /// 403: somebody is, but may not do this.
+    Forbidden(&'static str),
+    /// 404: no such thing, or not this user's.
+    NotFound(&'static str),
+    /// 405: the address exists, the method does not.
+    MethodNotAllowed,
+    /// 408: the body did not arrive in time.
+    Timeout,
+    /// 409: it would clash with what is stored; for an entry, with how it is stored.
+    Conflict(&'static str, Option<Box<serde_json::Value>>),
+    /// 412: it has changed since the client saw it; this is how it is now.
+    PreconditionFailed(Box<serde_json::Value>),
+    /// 413: the body is too large.
+    TooLarge,
+    /// 415: the body is of the wrong kind.
+    UnsupportedMediaType(&'static str),
+    /// 422: what was sent is not valid.
+    Invalid(Vec<FieldError>),
+    /// 429: too often.
+    TooManyRequests {
+        /// In seconds.
+        retry_after: u64,
+    },
+    /// 503: too much is going on.
+    Busy,
+    /// 503: the database cannot be reached.
+    Unavailable(Cause),
+    /// 500: a fault of ours.
+    Internal(Cause),
+}
+
+/// What went wrong inside; for the log only.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// The body of every error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Problem {
+    /// Always `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened and what to do about it, in a sentence.
+    pub detail: String,
+    /// What is wrong with each field (status 422).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub errors: Vec<FieldError>,
+    /// How the thing is stored now (statuses 409 and 412).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    pub current: Option<serde_json::Value>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where it is: `["body", "title"]`, `["query", "limit"]` or `["path", "entry_id"]`.
+    pub loc: Vec<String>,
+    /// What is wrong with it.
+    pub msg: String,
+}
+
+impl FieldError {
+    /// An error at `place` (`body`, `query` or `path`), in `field` unless that is empty.
+    pub fn new(place: &str, field: &str, msg: impl Into<String>) -> Self {
+        let field = (!field.is_empty()).then_some(field);
+        Self { loc: [Some(place), field].into_iter().flatten().map(str::to_owned).collect(), msg: msg.into() }
+    }
+}
+
+impl ApiError {
+    /// A fault of ours, with its cause.
+    pub fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Arc::new(cause))
+    }
+
+    /// One field of the body, query or path is wrong.
+    pub fn invalid(place: &str, field: &str, msg: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(place, field, msg)])
+    }
+
+    /// A tag was named by an id that is none of the user's.
+    pub fn unknown_tag(tag: sotto_domain::TagId) -> Self {
+        Self::invalid("body", "tag_ids", format!("must be tags of yours; {tag} is not"))
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict(..) => StatusCode::CONFLICT,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::BadRequest(detail)
+            | Self::Unauthorized(detail)
+            | Self::Forbidden(detail)
+            | Self::NotFound(detail)
+            | Self::Conflict(detail, _)
+            | Self::UnsupportedMediaType(detail) => (*detail).to_owned(),
+            Self::MethodNotAllowed => "This address does not take this method; see /api/docs.".into(),
+            Self::Timeout => "The request did not arrive in time; send it again.".into(),
+            Self::PreconditionFailed(_) => {
+                "This entry has changed since you last read it; `current` is how it is now.".into()
+            }
+            Self::TooLarge => format!("The body is larger than {} bytes.", crate::config::BODY_LIMIT),
+            Self::Invalid(errors) => {
+                let places = errors.iter().map(|error| format!("{} {}", error.loc.join("."), error.msg));
+                format!("{}.", places.collect::<Vec<_>>().join("; "))
+            }
+            Self::TooManyRequests { retry_after } => format!("Too many attempts; try again in {retry_after} seconds."),
+            Self::Busy => "The server is busy; try again in a moment.".into(),
+            Self::Unavailable(_) => "The database cannot be reached at the moment; try again soon.".into(),
+            Self::Internal(_) => "Something went wrong on our side; it has been logged with this request's id.".into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let detail = self.detail();
+        let mut cause = None;
+        let mut retry_after = None;
+        let mut problem = Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            errors: Vec::new(),
+            current: None,
+        };
+        match self {
+            Self::Invalid(errors) => problem.errors = errors,
+            Self::Conflict(_, current) => problem.current = current.map(|value| *value),
+            Self::PreconditionFailed(current) => problem.current = Some(*current),
+            Self::TooManyRequests { retry_after: seconds } => retry_after = Some(seconds),
+            Self::Busy => retry_after = Some(1),
+            Self::Unavailable(why) => (cause, retry_after) = (Some(why), Some(5)),
+            Self::Internal(why) => cause = Some(why),
+            _ => {}
+        }
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // The middleware that knows the request's id logs it.
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        metrics::counter!("sotto_storage_errors_total", "kind" => kind(&error)).increment(1);
+        match &error {
+            StorageError::Conflict { constraint } => match constraint.as_str() {
+                "idx_users_email" => Self::Conflict("There is an account with this e-mail address already.", None),
+                "uq_tags_user_name" | "uq_tags_user_name_key" => {
+                    Self::Conflict("You have a tag with this name already.", None)
+                }
+                // The account was deleted while the request was under way.
+                "fk_journal_entries_user" | "fk_tags_user" | "fk_reminders_user" | "fk_login_sessions_user" => {
+                    Self::Unauthorized("This account no longer exists.")
+                }
+                _ => Self::internal(error),
+            },
+            StorageError::Busy => Self::Busy,
+            StorageError::Unavailable(_) => Self::Unavailable(Arc::new(error)),
+            StorageError::Corrupt(_) | StorageError::Other(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Violations> for ApiError {
+    fn from(violations: Violations) -> Self {
+        let errors = violations.0.into_iter().map(|one| FieldError::new("body", one.field, one.message));
+        Self::Invalid(errors.collect())
+    }
+}
+
+fn kind(error: &StorageError) -> &'static str {
+    match error {
+        StorageError::Conflict { .. } => "conflict",
+        StorageError::Busy => "busy",
+        StorageError::Corrupt(_) => "corrupt",
+        StorageError::Unavailable(_) => "unavailable",
+        StorageError::Other(_) => "other",
+    }
+}

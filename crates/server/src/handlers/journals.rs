@@ -1,0 +1,324 @@
+//! Journal entries.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
+use serde::Deserialize;
+use sotto_domain::entry::{
+    Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, TagFilter, Updated, search_words,
+};
+use sotto_domain::statistics::Statistics;
+use sotto_domain::tag::TagName;
+use sotto_domain::{EntryId, TagId};
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::page::Page;
+use super::{Message, message};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::error::ApiError;
+use crate::extract::{self, Id, Query};
+
+mod body;
+
+use body::{DayResponse, EntryCreate, EntryResponse, EntryUpdate, StatisticsResponse};
+
+/// Which entries.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// Entries on the page; 100 if absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// From the `Link` header of the page before.
+    cursor: Option<String>,
+    /// On this calendar day or later.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// On this calendar day or earlier.
+    #[param(format = Date)]
+    to: Option<String>,
+    /// With this tag: its name or its id.
+    tag: Option<String>,
+    /// With words that begin like each of these, in title or text.
+    q: Option<String>,
+}
+
+/// Your entries, newest first.
+#[utoipa::path(get, path = "/api/journals/", tag = "journals", params(ListParams), responses(
+    (status = 200, body = Vec<EntryResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
+))]
+pub async fn list(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Query(params): Query<ListParams>,
+) -> Result<Response, ApiError> {
+    let user = signed_in.id();
+    let filters = [
+        ("from", params.from.as_deref()),
+        ("to", params.to.as_deref()),
+        ("tag", params.tag.as_deref()),
+        ("q", params.q.as_deref()),
+    ];
+    let page = Page::parse(&app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
+    let words = params.q.as_deref().map(search_words).unwrap_or_default();
+    if params.q.is_some() && words.is_empty() {
+        return Err(ApiError::invalid("query", "q", "must have a word or a number to look for"));
+    }
+    let query = EntryQuery {
+        from: params.from.as_deref().map(|text| day("from", text)).transpose()?,
+        to: params.to.as_deref().map(|text| day("to", text)).transpose()?,
+        tag: params.tag.as_deref().map(tag_filter).transpose()?,
+        words,
+        after: page.after.map(|(instant, id)| (instant, EntryId(id))),
+        limit: page.rows(),
+    };
+    let mut entries = app.storage.entries().list(user, &query).await?;
+    let headers = page.cut(&app, user, &mut entries, |entry| (entry.entry_date, entry.id.0));
+    // A page is large: written into a buffer of about the right size, it is not copied while it grows.
+    let size = entries.iter().map(|entry| 768 + entry.content.len() + entry.content.len() / 16).sum();
+    let entries: Vec<_> = entries.into_iter().map(EntryResponse::from).collect();
+    let mut body = Vec::with_capacity(size);
+    serde_json::to_writer(&mut body, &entries).map_err(ApiError::internal)?;
+    Ok((headers, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Write an entry.
+///
+/// With an `id` of your own it is safe to send it again: the same entry is answered with 200.
+#[utoipa::path(post, path = "/api/journals/", tag = "journals", request_body = EntryCreate, responses(
+    (status = 201, body = EntryResponse, headers(
+            ("etag" = String, description = "The revision, for `If-Match`"),
+            ("location" = String, description = "Where the entry is"),
+        )),
+    (status = 200, description = "It had been stored already.", body = EntryResponse, headers(
+            ("etag" = String, description = "The revision, for `If-Match`"),
+            ("location" = String, description = "Where the entry is"),
+        )),
+    (status = 409, description = "Another entry has this id; if it is yours, it is in `current`."),
+))]
+pub async fn create(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<EntryCreate>,
+) -> Result<(StatusCode, HeaderMap, Json<EntryResponse>), ApiError> {
+    let new: NewEntry = request.parse(&app, signed_in.user())?;
+    match app.storage.entries().create(signed_in.id(), &new, app.now()).await? {
+        Created::Created(entry) => Ok(located(StatusCode::CREATED, entry)),
+        Created::Exists(entry) if entry.is_retry_of(&new) => Ok(located(StatusCode::OK, entry)),
+        Created::Exists(entry) => {
+            let detail = "You have another entry with this id; `current` is how it is stored.";
+            Err(ApiError::Conflict(detail, Some(current(entry)?)))
+        }
+        Created::IdTaken => Err(ApiError::Conflict("This id is taken; make a new one.", None)),
+        Created::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
+    }
+}
+
+/// One of your entries.
+#[utoipa::path(get, path = "/api/journals/{entry_id}", tag = "journals", params(("entry_id" = Uuid, Path)), responses(
+    (status = 200, body = EntryResponse, headers(("etag" = String, description = "The revision, for `If-Match`"))),
+    (status = 404, description = "No such entry of yours."),
+))]
+pub async fn get(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Id(id): Id,
+) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
+    let entry = app.storage.entries().get(signed_in.id(), EntryId(id)).await?;
+    entry.map(tagged).ok_or(NOT_FOUND)
+}
+
+/// Change an entry.
+///
+/// With `If-Match` and the `ETag` that you last saw, nobody else's change is overwritten.
+#[utoipa::path(put, path = "/api/journals/{entry_id}", tag = "journals",
+    params(
+        ("entry_id" = Uuid, Path),
+        ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
+    ),
+    request_body = EntryUpdate,
+    responses(
+        (status = 200, body = EntryResponse, headers(("etag" = String, description = "The revision, for `If-Match`"))),
+        (status = 404, description = "No such entry of yours."),
+        (status = 412, description = "It has changed since; it is in `current`."),
+    )
+)]
+pub async fn update(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Id(id): Id,
+    headers: HeaderMap,
+    extract::Json(request): extract::Json<EntryUpdate>,
+) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
+    let expected = expected_revision(&headers)?;
+    let patch: EntryPatch = request.parse(&app)?;
+    match app.storage.entries().update(signed_in.id(), EntryId(id), &patch, expected, app.now()).await? {
+        Updated::Updated(entry) => Ok(tagged(entry)),
+        Updated::Missing => Err(NOT_FOUND),
+        Updated::Stale(entry) => Err(ApiError::PreconditionFailed(current(entry)?)),
+        Updated::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
+    }
+}
+
+/// Delete an entry.
+#[utoipa::path(delete, path = "/api/journals/{entry_id}", tag = "journals",
+    params(
+        ("entry_id" = Uuid, Path),
+        ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
+    ),
+    responses(
+        (status = 200, body = Message),
+        (status = 404, description = "No such entry of yours."),
+        (status = 412, description = "It has changed since; it is in `current`."),
+    )
+)]
+pub async fn delete(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Json<Message>, ApiError> {
+    let expected = expected_revision(&headers)?;
+    match app.storage.entries().delete(signed_in.id(), EntryId(id), expected).await? {
+        Deleted::Deleted => Ok(message("Journal entry deleted successfully")),
+        Deleted::Missing => Err(NOT_FOUND),
+        Deleted::Stale(entry) => Err(ApiError::PreconditionFailed(current(entry)?)),
+    }
+}
+
+/// Which days.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CalendarParams {
+    /// The first day; January 1st of this year if absent.
+    #[param(format = Date)]
+    from: Option<String>,
+    /// The last day; December 31st of this year if absent.
+    #[param(format = Date)]
+    to: Option<String>,
+}
+
+/// The days that have entries, in ascending order.
+///
+/// For a calendar or a heat map.
+#[utoipa::path(get, path = "/api/journals/calendar", tag = "journals", params(CalendarParams), responses(
+    (status = 200, body = Vec<DayResponse>),
+))]
+pub async fn calendar(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Query(params): Query<CalendarParams>,
+) -> Result<Json<Vec<DayResponse>>, ApiError> {
+    let today = today(&app, &signed_in);
+    let bound = |name, given: Option<String>, default: Date| given.map_or(Ok(default), |text| day(name, &text));
+    let from = bound("from", params.from, today.first_of_year())?;
+    let to = bound("to", params.to, today.last_of_year())?;
+    let days = app.storage.entries().days(signed_in.id(), from, to).await?;
+    Ok(Json(days.into_iter().map(DayResponse::from).collect()))
+}
+
+/// Which day.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DayParams {
+    /// The day whose anniversaries are asked for; today, where you are, if absent.
+    #[param(format = Date)]
+    date: Option<String>,
+}
+
+/// How far back "on this day" looks, in years.
+const YEARS: i16 = 150;
+/// Entries that "on this day" shows, at most.
+const ANNIVERSARIES: u32 = 100;
+
+/// Your entries of this day in earlier years, newest first.
+///
+/// The 29th of February is shown on the 28th where a year has none.
+#[utoipa::path(get, path = "/api/journals/on-this-day", tag = "journals", params(DayParams), responses(
+    (status = 200, body = Vec<EntryResponse>),
+))]
+pub async fn on_this_day(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Query(params): Query<DayParams>,
+) -> Result<Json<Vec<EntryResponse>>, ApiError> {
+    let date = params.date.map_or_else(|| Ok(today(&app, &signed_in)), |text| day("date", &text))?;
+    let eve_of_leap_day = date.month() == 2 && date.day() == 28 && !date.in_leap_year();
+    let days: Vec<Date> = (1..=YEARS)
+        .flat_map(|years| {
+            let year = date.year() - years;
+            let same = Date::new(year, date.month(), date.day()).ok();
+            let leap = Date::new(year, 2, 29).ok().filter(|_| eve_of_leap_day);
+            [leap, same].into_iter().flatten()
+        })
+        .filter(|day| day.year() >= 1)
+        .collect();
+    let entries = app.storage.entries().on_days(signed_in.id(), &days, ANNIVERSARIES).await?;
+    Ok(Json(entries.into_iter().map(EntryResponse::from).collect()))
+}
+
+/// Totals and streaks over your whole journal.
+#[utoipa::path(get, path = "/api/journals/stats", tag = "journals", responses(
+    (status = 200, body = StatisticsResponse),
+))]
+pub async fn statistics(State(app): State<App>, signed_in: SignedIn) -> Result<Json<StatisticsResponse>, ApiError> {
+    let (first, last) = (Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
+    let days = app.storage.entries().days(signed_in.id(), first, last).await?;
+    Ok(Json(Statistics::of(&days, today(&app, &signed_in)).into()))
+}
+
+const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
+
+fn today(app: &App, signed_in: &SignedIn) -> Date {
+    app.now().day_in(&signed_in.user().time_zone)
+}
+
+fn day(field: &str, text: &str) -> Result<Date, ApiError> {
+    let date: Option<Date> = text.parse().ok().filter(|date: &Date| text.len() == 10 && date.year() >= 1);
+    date.ok_or_else(|| ApiError::invalid("query", field, "must be a day such as 2025-01-22"))
+}
+
+fn tag_filter(text: &str) -> Result<TagFilter, ApiError> {
+    if let Some(id) = Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
+        return Ok(TagFilter::Id(TagId(id)));
+    }
+    let name = TagName::parse(text).map_err(|message| ApiError::invalid("query", "tag", message))?;
+    Ok(TagFilter::Key(name.key()))
+}
+
+/// The revision that `If-Match` (RFC 9110, section 13.1.1) asks for; `*` and no header ask for none.
+fn expected_revision(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    revision
+        .map(Some)
+        .ok_or_else(|| ApiError::invalid("header", "if-match", "must be an ETag of this entry, such as \"3\""))
+}
+
+fn tagged(entry: Entry) -> (HeaderMap, Json<EntryResponse>) {
+    let mut headers = HeaderMap::new();
+    headers.extend(HeaderValue::try_from(format!("\"{}\"", entry.revision)).ok().map(|etag| (header::ETAG, etag)));
+    (headers, Json(entry.into()))
+}
+
+fn located(status: StatusCode, entry: Entry) -> (StatusCode, HeaderMap, Json<EntryResponse>) {
+    let location = HeaderValue::try_from(format!("/api/journals/{}", entry.id));
+    let (mut headers, body) = tagged(entry);
+    headers.extend(location.ok().map(|location| (header::LOCATION, location)));
+    (status, headers, body)
+}
+
+fn current(entry: Entry) -> Result<Box<serde_json::Value>, ApiError> {
+    serde_json::to_value(EntryResponse::from(entry)).map(Box::new).map_err(ApiError::internal)
+}

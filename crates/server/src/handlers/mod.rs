@@ -1,0 +1,24 @@
+//! One file per resource: what it takes, what it answers, and how.
+
+pub mod auth;
+pub mod docs;
+pub mod health;
+pub mod journals;
+pub mod page;
+pub mod reminders;
+pub mod tags;
+pub mod users;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A sentence that says what was done.
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    message: &'static str,
+}
+
+/// The answer that says what was done.
+pub fn message(message: &'static str) -> axum::Json<Message> {
+    axum::Json(Message { message })
+}

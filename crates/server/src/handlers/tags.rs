@@ -1,0 +1,157 @@
+//! Tags.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use sotto_domain::tag::{NewTag, Tag, TagPatch};
+use sotto_domain::{TagId, Timestamp};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::page::Page;
+use super::{Message, message};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::error::ApiError;
+use crate::extract::{self, Id, Query, present};
+
+/// A tag.
+#[derive(Serialize, ToSchema)]
+pub struct TagResponse {
+    id: Uuid,
+    user_id: Uuid,
+    name: String,
+    /// `#rrggbb`.
+    color: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<Tag> for TagResponse {
+    fn from(tag: Tag) -> Self {
+        Self {
+            id: tag.id.0,
+            user_id: tag.user_id.0,
+            name: tag.name.as_str().to_owned(),
+            color: tag.color.map(|color| color.as_str().to_owned()),
+            created_at: tag.created_at,
+            updated_at: tag.updated_at,
+        }
+    }
+}
+
+/// A new tag.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TagCreate {
+    /// One line, at most 100 bytes. Names that differ only in case or Unicode form are the same.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
+    color: Option<String>,
+}
+
+/// What to change; a field that is absent stays, null clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TagUpdate {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
+    color: Option<Option<String>>,
+}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Rows on the page; 100 if absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+    /// From the `Link` header of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Your tags, in the order in which they were made.
+#[utoipa::path(get, path = "/api/tags/", tag = "tags", params(PageParams), responses(
+    (status = 200, body = Vec<TagResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
+))]
+pub async fn list(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Query(params): Query<PageParams>,
+) -> Result<(HeaderMap, Json<Vec<TagResponse>>), ApiError> {
+    let user = signed_in.id();
+    let page = Page::parse(&app, user, "/api/tags/", &[], params.limit, params.cursor.as_deref())?;
+    let mut tags = app.storage.tags().list(user, page.after, page.rows()).await?;
+    let headers = page.cut(&app, user, &mut tags, |tag| (tag.created_at, tag.id.0));
+    Ok((headers, Json(tags.into_iter().map(TagResponse::from).collect())))
+}
+
+/// Make a tag.
+#[utoipa::path(post, path = "/api/tags/", tag = "tags", request_body = TagCreate, responses(
+    (status = 201, body = TagResponse),
+    (status = 409, description = "You have a tag of this name."),
+))]
+pub async fn create(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<TagCreate>,
+) -> Result<(StatusCode, Json<TagResponse>), ApiError> {
+    let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
+    let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
+    let tag = app.storage.tags().create(signed_in.id(), &new, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(tag.into())))
+}
+
+/// One of your tags.
+#[utoipa::path(get, path = "/api/tags/{tag_id}", tag = "tags", params(("tag_id" = Uuid, Path)), responses(
+    (status = 200, body = TagResponse),
+    (status = 404, description = "No such tag of yours."),
+))]
+pub async fn get(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<TagResponse>, ApiError> {
+    let tag = app.storage.tags().get(signed_in.id(), TagId(id)).await?;
+    tag.map(|tag| Json(tag.into())).ok_or(NOT_FOUND)
+}
+
+/// Rename or recolour a tag.
+#[utoipa::path(put, path = "/api/tags/{tag_id}", tag = "tags",
+    params(("tag_id" = Uuid, Path)),
+    request_body = TagUpdate,
+    responses(
+        (status = 200, body = TagResponse),
+        (status = 404, description = "No such tag of yours."),
+        (status = 409, description = "You have another tag of this name."),
+    )
+)]
+pub async fn update(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Id(id): Id,
+    extract::Json(request): extract::Json<TagUpdate>,
+) -> Result<Json<TagResponse>, ApiError> {
+    let color = request.color.as_ref().map(Option::as_deref);
+    let patch = TagPatch::parse(request.name.as_deref(), color)?;
+    let tag = app.storage.tags().update(signed_in.id(), TagId(id), &patch, app.now()).await?;
+    tag.map(|tag| Json(tag.into())).ok_or(NOT_FOUND)
+}
+
+/// Delete a tag.
+///
+/// Entries lose it and stay.
+#[utoipa::path(delete, path = "/api/tags/{tag_id}", tag = "tags", params(("tag_id" = Uuid, Path)), responses(
+    (status = 200, body = Message),
+    (status = 404, description = "No such tag of yours."),
+))]
+pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+    let deleted = app.storage.tags().delete(signed_in.id(), TagId(id)).await?;
+    if deleted { Ok(message("Tag deleted successfully")) } else { Err(NOT_FOUND) }
+}
+
+const NOT_FOUND: ApiError = ApiError::NotFound("Tag not found");

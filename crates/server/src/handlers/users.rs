@@ -1,0 +1,225 @@
+//! One's own account.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use sotto_domain::account::{Email, Password, Session, User, UserPatch};
+use sotto_domain::text::Check;
+use sotto_domain::{SessionId, Timestamp};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Message, message};
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::error::ApiError;
+use crate::extract::{self, Id, present};
+use crate::handlers::reminders;
+
+/// An account.
+#[derive(Serialize, ToSchema)]
+pub struct UserResponse {
+    id: Uuid,
+    #[schema(format = Email)]
+    email: String,
+    full_name: Option<String>,
+    is_active: bool,
+    is_superuser: bool,
+    avatar_url: Option<String>,
+    /// An IANA time zone.
+    time_zone: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+impl From<User> for UserResponse {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.0,
+            email: user.email.as_str().to_owned(),
+            full_name: user.full_name,
+            is_active: user.is_active,
+            is_superuser: user.is_superuser,
+            avatar_url: user.avatar_url,
+            time_zone: user.time_zone.name().to_owned(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+        }
+    }
+}
+
+/// What to change; a field that is absent stays, null clears it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserUpdate {
+    /// A new address; needs `current_password`.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(format = Email, max_length = 254, nullable = false)]
+    email: Option<String>,
+    /// The password, to change the address.
+    #[schema(format = Password)]
+    current_password: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 200)]
+    full_name: Option<Option<String>>,
+    /// An http(s) address, or a path on this server.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(max_length = 2048)]
+    avatar_url: Option<Option<String>>,
+    /// An IANA time zone. Reminders that were set in the old one move along: they keep their time of day.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    time_zone: Option<String>,
+}
+
+/// Your account.
+#[utoipa::path(get, path = "/api/users/me", tag = "users", responses(
+    (status = 200, body = UserResponse),
+))]
+pub async fn get_me(State(app): State<App>, signed_in: SignedIn) -> Result<Json<UserResponse>, ApiError> {
+    let user = app.storage.users().get(signed_in.id()).await?;
+    user.map(|user| Json(user.into())).ok_or(GONE)
+}
+
+/// Change your account.
+#[utoipa::path(put, path = "/api/users/me", tag = "users", request_body = UserUpdate, responses(
+    (status = 200, body = UserResponse),
+    (status = 409, description = "The address has an account."),
+    (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
+))]
+pub async fn update_me(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<UserUpdate>,
+) -> Result<Json<UserResponse>, ApiError> {
+    let patch = UserPatch::parse(
+        request.email.as_deref(),
+        request.full_name,
+        request.avatar_url,
+        request.time_zone.as_deref(),
+    )?;
+    let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
+    if patch.email.as_ref().is_some_and(|email| *email != user.email) {
+        check_password(&app, &user.email, request.current_password).await?;
+    }
+    let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
+    if changed.time_zone != user.time_zone {
+        reminders::move_all(&app, changed.id, &user.time_zone, &changed.time_zone).await?;
+    }
+    app.standings.invalidate(&signed_in.session);
+    Ok(Json(changed.into()))
+}
+
+/// The old password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordUpdate {
+    #[schema(format = Password)]
+    current_password: String,
+    /// At least 8 characters.
+    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    new_password: String,
+}
+
+/// Change your password.
+///
+/// Every other login of yours ends.
+#[utoipa::path(put, path = "/api/users/me/password", tag = "users", request_body = PasswordUpdate, responses(
+    (status = 200, body = Message),
+    (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
+))]
+pub async fn set_password(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<PasswordUpdate>,
+) -> Result<Json<Message>, ApiError> {
+    let mut check = Check::default();
+    let password = check.take("new_password", Password::parse(request.new_password));
+    let password = check.finish(password)?;
+    check_password(&app, &signed_in.user().email, Some(request.current_password)).await?;
+    let hash = app.hasher.hash(password).await?;
+    let users = app.storage.users();
+    if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
+        // The other logins are in this cache under ids that only storage knows; forget all.
+        app.standings.invalidate_all();
+        Ok(message("Password changed successfully"))
+    } else {
+        Err(GONE)
+    }
+}
+
+/// A login of yours.
+#[derive(Serialize, ToSchema)]
+pub struct SessionResponse {
+    id: Uuid,
+    /// Whether it is the one that asks.
+    is_current: bool,
+    /// What the client called itself.
+    user_agent: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When its tokens were last exchanged.
+    #[schema(value_type = String, format = DateTime)]
+    refreshed_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+impl SessionResponse {
+    fn new(session: Session, current: SessionId) -> Self {
+        Self {
+            id: session.id.0,
+            is_current: session.id == current,
+            user_agent: session.user_agent,
+            created_at: session.created_at,
+            refreshed_at: session.rotated_at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+/// Your logins, newest first.
+#[utoipa::path(get, path = "/api/users/me/sessions", tag = "users", responses(
+    (status = 200, body = Vec<SessionResponse>),
+))]
+pub async fn list_sessions(
+    State(app): State<App>,
+    signed_in: SignedIn,
+) -> Result<Json<Vec<SessionResponse>>, ApiError> {
+    let sessions = app.storage.sessions().list(signed_in.id(), app.now()).await?;
+    Ok(Json(sessions.into_iter().map(|session| SessionResponse::new(session, signed_in.session)).collect()))
+}
+
+/// End one of your logins.
+#[utoipa::path(delete, path = "/api/users/me/sessions/{session_id}", tag = "users",
+    params(("session_id" = Uuid, Path)),
+    responses(
+        (status = 200, body = Message),
+        (status = 404, description = "No such login of yours."),
+    )
+)]
+pub async fn end_session(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    Id(session): Id,
+) -> Result<Json<Message>, ApiError> {
+    let session = SessionId(session);
+    if !app.storage.sessions().end(signed_in.id(), session).await? {
+        return Err(ApiError::NotFound("Session not found"));
+    }
+    app.standings.invalidate(&session);
+    Ok(message("Session ended successfully"))
+}
+
+const GONE: ApiError = ApiError::Unauthorized("This account no longer exists.");
+
+/// Asks for the password again before a change that could lock its owner out.
+async fn check_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {
+    let refuse = |message| ApiError::invalid("body", "current_password", message);
+    let given = given.ok_or_else(|| refuse("must be given for this change"))?;
+    app.limits.account(email)?;
+    let hash = app.storage.users().credentials(email).await?.and_then(|found| found.password_hash);
+    if given.len() <= 1024 && app.hasher.verify(given, hash).await? { Ok(()) } else { Err(refuse("is wrong")) }
+}

@@ -1,0 +1,127 @@
+//! The OpenAPI specification, made from the code of the handlers.
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{
+    Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
+
+use crate::error::{FieldError, Problem};
+
+/// `openapi.json`, as it is committed and served.
+///
+/// # Errors
+/// If it cannot be written as JSON, which would be a fault of the library.
+pub fn to_json() -> Result<String, serde_json::Error> {
+    let (_, specification) = crate::router::api();
+    specification.to_pretty_json().map(|json| json + "\n")
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Sotto",
+        description = "A private journal that you host yourself.\n\nSign up with `POST /api/auth/register`, then press \
+                       **Authorize** and sign in with your e-mail address and password. Collections answer with and \
+                       without the trailing slash. Errors are problem documents (RFC 9457).",
+        license(name = "AGPL-3.0-or-later", identifier = "AGPL-3.0-or-later"),
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "auth", description = "Sign up, sign in, sign out"),
+        (name = "users", description = "Your own account"),
+        (name = "journals", description = "Journal entries"),
+        (name = "tags", description = "Words to find entries by"),
+        (name = "reminders", description = "Reminders to write"),
+        (name = "operation", description = "For those who run the server"),
+    ),
+    components(schemas(Problem, FieldError)),
+)]
+struct Base;
+
+/// What the handlers' descriptions are added to.
+pub fn base() -> OpenApi {
+    let mut specification = Base::openapi();
+    let components = specification.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let password = Flow::Password(Password::new("/api/auth/login", Scopes::new()));
+    components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+    specification
+}
+
+/// Operations that need nobody to be signed in; every other one does.
+const PUBLIC: [&str; 6] =
+    ["/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/health/live", "/health/ready", "/metrics"];
+
+/// Adds what follows from an operation's shape, so that handlers name only what is their own: a unique name, who may call
+/// it, the refusals that any such operation can answer, and the form of a refusal.
+pub fn complete(mut specification: OpenApi) -> OpenApi {
+    for (path, item) in &mut specification.paths.paths {
+        for operation in operations(item) {
+            // Handlers are called `list` in every file; a client needs them apart.
+            let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
+            operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
+            let is_public = PUBLIC.contains(&path.as_str());
+            if !is_public {
+                let schemes = ["bearer", "password"].map(|name| SecurityRequirement::new(name, [""; 0]));
+                operation.security = Some(schemes.to_vec());
+            }
+            for (status, description) in common_refusals(path, operation, is_public) {
+                let responses = &mut operation.responses.responses;
+                responses.entry(status.into()).or_insert_with(|| Response::new(description).into());
+            }
+            for (status, response) in &mut operation.responses.responses {
+                describe(status, response);
+            }
+        }
+    }
+    specification
+}
+
+fn common_refusals(path: &str, operation: &Operation, is_public: bool) -> Vec<(&'static str, &'static str)> {
+    let has_body = operation.request_body.is_some();
+    let has_parameters = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+    let mut refusals = Vec::new();
+    if path.starts_with("/api/") {
+        refusals.extend([
+            ("500", "A fault of the server; it has been logged with the request's id."),
+            ("503", "Busy, or the database cannot be reached; try again after `Retry-After` seconds."),
+        ]);
+    }
+    if !is_public {
+        refusals.extend([
+            ("401", "Not signed in, or no longer."),
+            ("403", "A request with a cookie that another site sent."),
+        ]);
+    }
+    if has_body {
+        refusals.extend([
+            ("400", "The body broke off before its end."),
+            ("408", "The body did not arrive in time."),
+            ("413", "The body is too large."),
+            ("415", "The body is of the wrong kind."),
+        ]);
+    }
+    if has_body || has_parameters {
+        refusals.push(("422", "What was sent is not valid; `errors` names each field."));
+    }
+    refusals
+}
+
+/// Every refusal is a problem document, and every response has a description.
+fn describe(status: &str, response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    if status >= "400" {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        response.content.insert("application/problem+json".into(), problem.into());
+    }
+    if response.description.is_empty() {
+        "Done.".clone_into(&mut response.description);
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+}

@@ -1,0 +1,54 @@
+//! Every route.
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::handlers::{auth, docs, health, journals, reminders, tags, users};
+use crate::middleware::layered;
+use crate::openapi;
+
+/// The whole server, ready for requests.
+pub fn router(app: &App) -> Router {
+    let (router, _) = api();
+    let router = router
+        .route("/api/openapi.json", get(docs::specification))
+        .route("/api/docs", get(docs::to_index))
+        .route("/api/docs/", get(docs::index))
+        .route("/api/docs/{*file}", get(docs::file))
+        .fallback(async || ApiError::NotFound("There is nothing at this address; see /api/docs."))
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .with_state(app.clone());
+    layered(router, app)
+}
+
+/// The routes that the specification describes, and the specification.
+pub fn api() -> (Router<App>, OpenApi) {
+    let (router, specification) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(users::get_me, users::update_me))
+        .routes(routes!(users::set_password))
+        .routes(routes!(users::list_sessions))
+        .routes(routes!(users::end_session))
+        .routes(routes!(journals::list, journals::create))
+        .routes(routes!(journals::calendar))
+        .routes(routes!(journals::on_this_day))
+        .routes(routes!(journals::statistics))
+        .routes(routes!(journals::get, journals::update, journals::delete))
+        .routes(routes!(tags::list, tags::create))
+        .routes(routes!(tags::get, tags::update, tags::delete))
+        .routes(routes!(reminders::list, reminders::create))
+        .routes(routes!(reminders::get, reminders::update, reminders::delete))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .split_for_parts();
+    (router, openapi::complete(specification))
+}

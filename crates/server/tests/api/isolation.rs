@@ -1,0 +1,63 @@
+//! Two people on one server: neither ever sees or touches what is the other's.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::on_both_engines;
+use crate::server::{Answer, Server};
+
+on_both_engines!(another_persons_rows_do_not_exist, nobody_gets_in_without_a_token);
+
+async fn another_persons_rows_do_not_exist(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let entry = ada.write("mine", "2025-01-22T10:00:00Z", &["private"]).await;
+    let tag = entry["tags"][0]["id"].clone();
+    let reminder = json!({"title": "t", "message": "m", "frequency": "daily", "time": "2025-01-22T20:00:00Z"});
+    let reminder = ada.post("/api/reminders/", reminder).await.expect(StatusCode::CREATED);
+    for (path, id, detail) in [
+        ("journals", &entry["id"], "Journal entry not found"),
+        ("tags", &tag, "Tag not found"),
+        ("reminders", &reminder["id"], "Reminder not found"),
+    ] {
+        let path = format!("/api/{path}/{}", id.as_str().unwrap());
+        for answer in [ben.get(&path).await, ben.put(&path, json!({})).await, ben.delete(&path).await] {
+            assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], detail);
+        }
+    }
+    for list in ["journals", "tags", "reminders"] {
+        assert_eq!(ben.get(&format!("/api/{list}/")).await.expect(StatusCode::OK), json!([]));
+    }
+    let stolen = json!({"content": "x", "entry_date": "2025-01-22T10:00:00Z", "tag_ids": [tag]});
+    assert_eq!(ben.post("/api/journals/", stolen).await.refused(), "body.tag_ids");
+    for path in [
+        "/api/journals/?q=mine".to_owned(),
+        "/api/journals/?tag=private".to_owned(),
+        format!("/api/journals/?tag={}", tag.as_str().unwrap()),
+        "/api/journals/calendar?from=2025-01-01&to=2025-12-31".to_owned(),
+        "/api/journals/on-this-day?date=2026-01-22".to_owned(),
+    ] {
+        assert_eq!(ben.get(&path).await.expect(StatusCode::OK), json!([]), "{path}");
+    }
+    assert_eq!(ben.get("/api/journals/stats").await.body["entries"], 0);
+    assert_eq!(ada.get("/api/journals/").await.expect(StatusCode::OK), json!([entry]));
+}
+
+async fn nobody_gets_in_without_a_token(server: Server) {
+    let specification = Answer::of(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
+    let mut closed = 0;
+    for (path, item) in specification["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if operation.get("security").is_none() {
+                continue;
+            }
+            let id = "0190b5a4-1111-7222-8333-444455556666";
+            let path = ["{entry_id}", "{tag_id}", "{reminder_id}", "{session_id}"]
+                .iter()
+                .fold(path.clone(), |path, name| path.replace(name, id));
+            let request = server.request(method.to_uppercase().parse().unwrap(), &path).json(&Value::Null);
+            assert_eq!(Answer::of(request).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            closed += 1;
+        }
+    }
+    assert!(closed >= 24, "{closed} operations need a token");
+}

@@ -1,0 +1,191 @@
+//! Lists of entries: order, pages, filters, search, calendar, anniversaries, statistics.
+
+use std::collections::HashSet;
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::on_both_engines;
+use crate::server::{Person, Server};
+
+on_both_engines!(
+    pages_visit_every_entry_once,
+    a_cursor_is_good_for_its_own_list,
+    filters_narrow_the_list,
+    search_finds_words,
+    the_calendar_counts_days_where_they_were_lived,
+    on_this_day_looks_back,
+    statistics_count_streaks,
+    bad_queries_are_refused,
+);
+
+async fn pages_visit_every_entry_once(server: Server) {
+    let ada = server.person("ada").await;
+    // Several share an instant, so the id has to decide.
+    for n in 0..25 {
+        ada.write(&format!("{n}"), &format!("2025-01-{:02}T10:00:00Z", n / 5 + 1), &[]).await;
+    }
+    let mut seen = Vec::new();
+    let mut dates = Vec::new();
+    let mut next = Some("/api/journals/?limit=7".to_owned());
+    let mut pages = 0;
+    while let Some(path) = next {
+        let answer = ada.get(&path).await;
+        next = answer.next();
+        for entry in answer.expect(StatusCode::OK).as_array().unwrap() {
+            seen.push(entry["content"].as_str().unwrap().to_owned());
+            dates.push(entry["entry_date"].as_str().unwrap().to_owned());
+        }
+        pages += 1;
+    }
+    assert_eq!((pages, seen.len(), seen.iter().collect::<HashSet<_>>().len()), (4, 25, 25));
+    assert!(dates.windows(2).all(|pair| pair[0] >= pair[1]), "newest first");
+    assert!(ada.get("/api/journals/?limit=25").await.next().is_none(), "the last page says so");
+}
+
+async fn a_cursor_is_good_for_its_own_list(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    for person in [&ada, &ben] {
+        for n in 0..3 {
+            person.write(&format!("{n}"), "2025-01-22T10:00:00Z", &["t"]).await;
+        }
+    }
+    let next = ada.get("/api/journals/?limit=1&tag=t").await.next().unwrap();
+    assert!(next.contains("tag=t"), "{next}");
+    ada.get(&next).await.expect(StatusCode::OK);
+    assert_eq!(ben.get(&next).await.refused(), "query.cursor");
+    for changed in [next.replace("tag=t", "tag=u"), next.replace("tag=t&", ""), format!("{next}x")] {
+        assert_eq!(ada.get(&changed).await.refused(), "query.cursor");
+    }
+    let cursor = next.split("cursor=").nth(1).unwrap();
+    assert_eq!(ada.get(&format!("/api/tags/?cursor={cursor}")).await.refused(), "query.cursor");
+    // The size of the page may change on the way.
+    assert_eq!(ada.contents(&next.replace("limit=1", "limit=9")).await.len(), 2);
+}
+
+async fn filters_narrow_the_list(server: Server) {
+    let ada = server.person_in("ada", "Pacific/Auckland").await;
+    ada.write("new year", "2025-01-01T00:30:00+13:00", &["Home"]).await;
+    ada.write("spring", "2025-03-20T12:00:00Z", &["Home", "Garden"]).await;
+    ada.write("summer", "2025-07-20T12:00:00Z", &[]).await;
+    let tags = ada.get("/api/tags/").await.body;
+    let garden = tags.as_array().unwrap().iter().find(|tag| tag["name"] == "Garden").unwrap();
+    for (query, found) in [
+        ("tag=home", vec!["spring", "new year"]),
+        ("tag=GARDEN", vec!["spring"]),
+        (&format!("tag={}", garden["id"].as_str().unwrap()), vec!["spring"]),
+        ("tag=nothing", vec![]),
+        ("from=2025-03-22", vec!["summer"]),
+        // It was the first of January where it was written, though not in UTC.
+        ("from=2025-01-01&to=2025-01-01", vec!["new year"]),
+        ("to=2024-12-31", vec![]),
+        ("from=2025-01-01&to=2025-06-30&tag=home&q=spr", vec!["spring"]),
+        ("from=2025-12-31&to=2025-01-01", vec![]),
+    ] {
+        assert_eq!(ada.contents(&format!("/api/journals/?{query}")).await, found, "{query}");
+    }
+}
+
+async fn search_finds_words(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let titled = json!({"title": "Mountain Lake", "content": "swam at dawn", "entry_date": "2025-01-03T10:00:00Z"});
+    ada.post("/api/journals/", titled).await.expect(StatusCode::CREATED);
+    let entry = ada.write("Read about the mountains; see example.org/peaks!", "2025-01-02T10:00:00Z", &[]).await;
+    ada.write("Ünïcode ТЕКСТ 日記", "2025-01-01T10:00:00Z", &[]).await;
+    ben.write("Mountain secrets", "2025-01-01T10:00:00Z", &[]).await;
+    let path = format!("/api/journals/{}", entry["id"].as_str().unwrap());
+    let read = "Read about the mountains; see example.org/peaks!";
+    for (query, found) in [
+        ("mountain", vec!["swam at dawn", read]),
+        ("MOUNT%20lak", vec!["swam at dawn"]),
+        ("peaks", vec![read]),
+        ("example.org", vec![read]),
+        ("ountain", vec![]),
+        ("текст", vec!["Ünïcode ТЕКСТ 日記"]),
+        ("%C3%BCn%C3%AF", vec!["Ünïcode ТЕКСТ 日記"]),
+        ("secrets", vec![]),
+        ("mountain%20OR%20nothing", vec![]),
+        ("%22mountain%22%20*", vec!["swam at dawn", read]),
+    ] {
+        assert_eq!(ada.contents(&format!("/api/journals/?q={query}")).await, found, "{query}");
+    }
+    ada.put(&path, json!({"content": "rewritten"})).await.expect(StatusCode::OK);
+    assert_eq!(ada.contents("/api/journals/?q=peaks").await, Vec::<String>::new());
+    assert_eq!(ada.contents("/api/journals/?q=rewr").await, ["rewritten"]);
+    ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(ada.contents("/api/journals/?q=rewr").await, Vec::<String>::new());
+}
+
+async fn the_calendar_counts_days_where_they_were_lived(server: Server) {
+    let ada = server.person_in("ada", "America/New_York").await;
+    ada.write("one two three", "2025-01-23T02:00:00Z", &[]).await;
+    ada.write("four", "2025-01-22T15:00:00Z", &[]).await;
+    let elsewhere = json!({"content": "five", "entry_date": "2025-01-23T02:00:00Z", "entry_zone": "Europe/Berlin"});
+    ada.post("/api/journals/", elsewhere).await.expect(StatusCode::CREATED);
+    let days = ada.get("/api/journals/calendar?from=2025-01-01&to=2025-12-31").await.expect(StatusCode::OK);
+    assert_eq!(
+        days,
+        json!([{"date": "2025-01-22", "entries": 2, "words": 4}, {"date": "2025-01-23", "entries": 1, "words": 1}])
+    );
+    let january = ada.get("/api/journals/calendar?from=2025-02-01&to=2025-12-31").await;
+    assert_eq!(january.expect(StatusCode::OK), json!([]));
+}
+
+async fn on_this_day_looks_back(server: Server) {
+    let ada = server.person("ada").await;
+    for date in ["2021-02-28", "2024-02-28", "2024-02-29", "2024-03-01", "2025-02-28"] {
+        ada.write(date, &format!("{date}T10:00:00Z"), &[]).await;
+    }
+    let on = async |date: &str| ada.contents(&format!("/api/journals/on-this-day?date={date}")).await;
+    assert_eq!(on("2025-02-28").await, ["2024-02-29", "2024-02-28", "2021-02-28"]);
+    assert_eq!(on("2028-02-28").await, ["2025-02-28", "2024-02-28", "2021-02-28"]);
+    assert_eq!(on("2028-02-29").await, ["2024-02-29"]);
+    assert_eq!(on("2024-03-01").await, Vec::<String>::new());
+    assert_eq!(on("0001-03-01").await, Vec::<String>::new());
+    ada.get("/api/journals/on-this-day").await.expect(StatusCode::OK);
+}
+
+async fn statistics_count_streaks(server: Server) {
+    let ada = server.person("ada").await;
+    let empty = ada.get("/api/journals/stats").await.expect(StatusCode::OK);
+    assert_eq!((&empty["entries"], &empty["first_day"]), (&json!(0), &json!(null)));
+    for day in ["2025-01-01", "2025-01-02", "2025-01-03", "2025-01-09"] {
+        ada.write("two words", &format!("{day}T10:00:00Z"), &[]).await;
+    }
+    let stats = ada.get("/api/journals/stats").await.expect(StatusCode::OK);
+    let expected = json!({
+        "entries": 4, "words": 8, "days": 4, "first_day": "2025-01-01", "last_day": "2025-01-09",
+        "current_streak": 0, "longest_streak": 3,
+    });
+    assert_eq!(stats, expected);
+}
+
+async fn bad_queries_are_refused(server: Server) {
+    let ada = server.person("ada").await;
+    for (query, place) in [
+        ("limit=0", "query.limit"),
+        ("limit=1001", "query.limit"),
+        ("limit=-1", "query.limit"),
+        ("limit=many", "query.limit"),
+        ("cursor=", "query.cursor"),
+        ("cursor=AAAA", "query.cursor"),
+        ("from=yesterday", "query.from"),
+        ("from=2025-13-01", "query.from"),
+        ("to=2025-1-1", "query.to"),
+        ("tag=", "query.tag"),
+        ("tag=a%00b", "query.tag"),
+        ("q=%20%2A", "query.q"),
+        ("limit=1&limit=2", "query"),
+    ] {
+        let refused = ada.get(&format!("/api/journals/?{query}")).await.refused();
+        assert!(refused.starts_with(place), "{query}: {refused}");
+    }
+    assert!(refuses_unknown(&ada, "/api/journals/").await);
+    assert!(refuses_unknown(&ada, "/api/tags/").await);
+    assert_eq!(ada.get("/api/journals/on-this-day?date=2025-02-30").await.refused(), "query.date");
+    assert_eq!(ada.get("/api/journals/calendar?from=x").await.refused(), "query.from");
+}
+
+async fn refuses_unknown(person: &Person<'_>, path: &str) -> bool {
+    person.get(&format!("{path}?colour=red")).await.refused().starts_with("query")
+}

@@ -1,0 +1,32 @@
+//! The API over real HTTP, on both engines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
+
+mod accounts;
+mod hostile;
+mod isolation;
+mod journals;
+mod listing;
+mod operation;
+mod reminders;
+mod server;
+mod specification;
+mod tags;
+
+/// Runs each of these functions on SQLite and on PostgreSQL, with a server of its own.
+macro_rules! on_both_engines {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::server::Server::on_sqlite().await).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::server::Server::on_postgres().await).await;
+            })+
+        }
+    };
+}
+use on_both_engines;

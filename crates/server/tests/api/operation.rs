@@ -1,0 +1,100 @@
+//! Health, metrics, headers, stopping.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use sotto_server::Config;
+use sotto_storage::testing::Scratch;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::on_both_engines;
+use crate::server::{Answer, Server, lenient};
+
+on_both_engines!(health_and_metrics_answer, a_stop_finishes_what_was_accepted, answers_carry_headers_that_protect);
+
+async fn health_and_metrics_answer(server: Server) {
+    for path in ["/health/live", "/health/ready"] {
+        let health = Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::OK);
+        assert_eq!(health, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+    }
+    let ada = server.person("ada").await;
+    let id = ada.write("secret text", "2025-01-22T10:00:00Z", &["secret tag"]).await["id"].as_str().unwrap().to_owned();
+    ada.get(&format!("/api/journals/{id}")).await.expect(StatusCode::OK);
+    let metrics = server.request(Method::GET, "/metrics").send().await.unwrap();
+    assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let metrics = metrics.text().await.unwrap();
+    assert!(
+        metrics.contains("sotto_http_requests_total{method=\"GET\",route=\"/api/journals/{entry_id}\",status=\"200\"}"),
+        "{metrics}"
+    );
+    for private in [&id, "secret", "ada@"] {
+        assert!(!metrics.contains(private), "{private}");
+    }
+}
+
+async fn a_stop_finishes_what_was_accepted(mut server: Server) {
+    let token = server.person("ada").await.token.clone();
+    let body = json!({"content": "under way", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /api/journals/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body.as_bytes()[..10]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let finish = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stream.write_all(&body.as_bytes()[10..]).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let ((), answer) = tokio::join!(server.stop(), finish);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+async fn answers_carry_headers_that_protect(server: Server) {
+    let ada = server.person("ada").await;
+    let answer = ada.get("/api/journals/").await;
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    // Without a trusted proxy, a client cannot choose what the log calls its request.
+    let forged = Answer::of(ada.request(Method::GET, "/api/tags/").header("x-request-id", "forged")).await;
+    assert_ne!(forged.header("x-request-id"), Some("forged"));
+}
+
+#[tokio::test]
+async fn metrics_can_ask_for_a_token() {
+    let server =
+        Server::start(Scratch::sqlite(), Config { metrics_token: Some("scrape me".into()), ..lenient() }).await;
+    let request = server.request(Method::GET, "/metrics");
+    Answer::of(request.try_clone().unwrap()).await.expect(StatusCode::UNAUTHORIZED);
+    Answer::of(request.try_clone().unwrap().bearer_auth("scrape")).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(request.bearer_auth("scrape me").send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_its_word_is_taken() {
+    let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
+    let server = Server::start(Scratch::sqlite(), config).await;
+    let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");
+    assert_eq!(Answer::of(request).await.header("x-request-id"), Some("proxy-1"));
+    // Each client has a limit of its own.
+    for n in 0..15 {
+        let account = json!({"email": format!("{n}@example.org"), "password": crate::server::PASSWORD});
+        let request = server.request(Method::POST, "/api/auth/register").json(&account);
+        let request = request.header("x-forwarded-for", format!("203.0.113.{n}"));
+        Answer::of(request).await.expect(StatusCode::CREATED);
+    }
+}

@@ -1,0 +1,106 @@
+//! Reminders.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::on_both_engines;
+use crate::server::Server;
+
+on_both_engines!(
+    reminders_come_and_go,
+    frequencies_and_their_days,
+    they_move_with_their_owner,
+    bad_reminders_are_refused
+);
+
+fn reminder() -> Value {
+    json!({"title": "Test Reminder", "message": "Test message", "frequency": "daily", "time": "2025-01-22T20:00:00Z"})
+}
+
+fn with(field: &str, value: impl Into<Value>) -> Value {
+    let mut reminder = reminder();
+    reminder[field] = value.into();
+    reminder
+}
+
+async fn reminders_come_and_go(server: Server) {
+    let ada = server.person_in("ada", "Europe/Berlin").await;
+    let made = ada.post("/api/reminders/", reminder()).await.expect(StatusCode::CREATED);
+    assert_eq!(
+        (&made["frequency"], &made["is_active"], &made["custom_days"]),
+        (&json!("daily"), &json!(true), &Value::Null)
+    );
+    assert_eq!((&made["time_zone"], &made["user_id"]), (&json!("Europe/Berlin"), &json!(ada.id)));
+    assert!(made["next_due_at"].as_str().unwrap() > made["created_at"].as_str().unwrap());
+    let path = format!("/api/reminders/{}", made["id"].as_str().unwrap());
+    assert_eq!(ada.get(&path).await.expect(StatusCode::OK), made);
+    assert_eq!(ada.get("/api/reminders/").await.expect(StatusCode::OK), json!([made]));
+
+    let off = ada.put(&path, json!({"is_active": false, "title": "Later"})).await.expect(StatusCode::OK);
+    assert_eq!(
+        (&off["next_due_at"], &off["title"], &off["message"]),
+        (&Value::Null, &json!("Later"), &made["message"])
+    );
+    let on = ada.put(&path, json!({"is_active": true})).await.expect(StatusCode::OK);
+    assert_eq!(on["next_due_at"], made["next_due_at"]);
+
+    let gone = ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(gone, json!({"message": "Reminder deleted successfully"}));
+    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
+    }
+}
+
+async fn frequencies_and_their_days(server: Server) {
+    let ada = server.person("ada").await;
+    for frequency in ["daily", "weekdays", "weekends", "weekly", "monthly"] {
+        let made = ada.post("/api/reminders/", with("frequency", frequency)).await.expect(StatusCode::CREATED);
+        assert_eq!(made["frequency"], frequency);
+        assert!(made["next_due_at"].as_str().unwrap().ends_with("T20:00:00Z"));
+    }
+    let mut custom = with("frequency", "custom");
+    custom["custom_days"] = json!("Fri, mon");
+    let made = ada.post("/api/reminders/", custom).await.expect(StatusCode::CREATED);
+    assert_eq!(made["custom_days"], "mon,fri");
+    let path = format!("/api/reminders/{}", made["id"].as_str().unwrap());
+    let kept = ada.put(&path, json!({"title": "kept"})).await.expect(StatusCode::OK);
+    assert_eq!(kept["custom_days"], "mon,fri");
+    let daily = ada.put(&path, json!({"frequency": "daily"})).await.expect(StatusCode::OK);
+    assert_eq!((&daily["frequency"], &daily["custom_days"]), (&json!("daily"), &Value::Null));
+}
+
+async fn they_move_with_their_owner(server: Server) {
+    let ada = server.person_in("ada", "Europe/Berlin").await;
+    let evening =
+        ada.post("/api/reminders/", with("time", "2025-01-22T21:00:00+01:00")).await.expect(StatusCode::CREATED);
+    let mut fixed = with("time", "2025-01-22T21:00:00Z");
+    fixed["time_zone"] = json!("UTC");
+    let fixed = ada.post("/api/reminders/", fixed).await.expect(StatusCode::CREATED);
+    ada.put("/api/users/me", json!({"time_zone": "America/New_York"})).await.expect(StatusCode::OK);
+    let moved = ada.get(&format!("/api/reminders/{}", evening["id"].as_str().unwrap())).await.body;
+    assert_eq!((&moved["time"], &moved["time_zone"]), (&json!("2025-01-23T02:00:00Z"), &json!("America/New_York")));
+    assert_ne!(moved["next_due_at"], evening["next_due_at"]);
+    assert_eq!(ada.get(&format!("/api/reminders/{}", fixed["id"].as_str().unwrap())).await.body, fixed);
+}
+
+async fn bad_reminders_are_refused(server: Server) {
+    let ada = server.person("ada").await;
+    for (field, value, place) in [
+        ("title", json!(""), "body.title"),
+        ("title", json!("x".repeat(201)), "body.title"),
+        ("message", json!("x".repeat(2001)), "body.message"),
+        ("message", json!(null), "body.message"),
+        ("frequency", json!("hourly"), "body.frequency"),
+        ("frequency", json!("custom"), "body.custom_days"),
+        ("custom_days", json!("mon"), "body.custom_days"),
+        ("time", json!("20:00"), "body.time"),
+        ("time", json!("2025-01-22T20:00:00"), "body.time"),
+        ("time", json!("10000-01-01T00:00:00Z"), "body.time"),
+        ("time_zone", json!("Mars/Olympus"), "body.time_zone"),
+        ("is_active", json!("yes"), "body.is_active"),
+        ("next_due_at", json!("2025-01-22T20:00:00Z"), "body.next_due_at"),
+    ] {
+        assert_eq!(ada.post("/api/reminders/", with(field, value)).await.refused(), place);
+    }
+    assert_eq!(ada.get("/api/reminders/").await.body, json!([]));
+}

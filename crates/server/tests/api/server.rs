@@ -1,0 +1,240 @@
+//! A running server, and people who use it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use sotto_domain::{Clock, Timestamp};
+use sotto_server::system::{SystemClock, SystemRandom};
+use sotto_server::{App, Config, Keys};
+use sotto_storage::DatabaseUrl;
+use sotto_storage::testing::Scratch;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A server on a free port, with an empty database of its own.
+pub struct Server {
+    pub address: SocketAddr,
+    pub app: App,
+    pub clock: Arc<ShiftedClock>,
+    pub client: Client,
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<()>>,
+    scratch: Scratch,
+}
+
+/// The machine's clock, some seconds ahead.
+#[derive(Default)]
+pub struct ShiftedClock(AtomicI64);
+
+impl ShiftedClock {
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+impl Server {
+    pub async fn on_sqlite() -> Self {
+        Self::start(Scratch::sqlite(), lenient()).await
+    }
+
+    pub async fn on_postgres() -> Self {
+        Self::start(Scratch::postgres().await, lenient()).await
+    }
+
+    pub async fn start(scratch: Scratch, config: Config) -> Self {
+        sotto_storage::migrate::upgrade(&scratch.url).await.expect("the schema can be made");
+        let clock = Arc::new(ShiftedClock::default());
+        let (address, app, stop, task) = listen(&scratch.url, &Keys::generate(&SystemRandom), config, &clock).await;
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { address, app, clock, client, stop: Some(stop), task: Some(task), scratch }
+    }
+
+    /// A second server on the same database, with the same keys only if `keys` are.
+    pub async fn another(&self, keys: &Keys) -> SocketAddr {
+        let (address, _, stop, _) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        // It runs until the test's runtime ends.
+        std::mem::forget(stop);
+        address
+    }
+
+    /// Stops the server as a signal would, and waits until it has finished.
+    pub async fn stop(&mut self) {
+        drop(self.stop.take());
+        self.task.take().unwrap().await.unwrap();
+    }
+
+    /// Starts again on the same database.
+    pub async fn restart(mut self, keys: &Keys) -> Self {
+        self.stop().await;
+        let (address, app, stop, task) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        Self { address, app, stop: Some(stop), task: Some(task), ..self }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// Signs somebody up and in.
+    pub async fn person(&self, name: &str) -> Person<'_> {
+        self.person_in(name, "UTC").await
+    }
+
+    pub async fn person_in(&self, name: &str, time_zone: &str) -> Person<'_> {
+        let email = format!("{name}@example.org");
+        let account = json!({"email": email, "password": PASSWORD, "full_name": name, "time_zone": time_zone});
+        let user = self.request(Method::POST, "/api/auth/register").json(&account).send().await.unwrap();
+        assert_eq!(user.status(), StatusCode::CREATED);
+        let user: Value = user.json().await.unwrap();
+        let tokens = self.login(&email, PASSWORD).await;
+        let (access, refresh) = (tokens["access_token"].clone(), tokens["refresh_token"].clone());
+        Person {
+            server: self,
+            id: user["id"].as_str().unwrap().to_owned(),
+            email,
+            token: access.as_str().unwrap().to_owned(),
+            refresh_token: refresh.as_str().unwrap().to_owned(),
+        }
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Value {
+        let body = json!({"email": email, "password": password});
+        let response = self.request(Method::POST, "/api/auth/login").json(&body).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+}
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub struct Person<'a> {
+    pub server: &'a Server,
+    pub id: String,
+    pub email: String,
+    pub token: String,
+    pub refresh_token: String,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.server.request(method, path).bearer_auth(&self.token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Writes an entry and returns it.
+    pub async fn write(&self, content: &str, date: &str, tags: &[&str]) -> Value {
+        let entry = json!({"content": content, "entry_date": date, "tags": tags});
+        self.post("/api/journals/", entry).await.expect(StatusCode::CREATED)
+    }
+
+    /// The texts of a list.
+    pub async fn contents(&self, path: &str) -> Vec<String> {
+        let list = self.get(path).await.expect(StatusCode::OK);
+        list.as_array().unwrap().iter().map(|entry| entry["content"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let answer = Self { status, headers, body };
+        if status.is_client_error() || status.is_server_error() {
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+            assert_eq!(answer.body["status"], status.as_u16());
+            assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.len() > 5), "{answer:?}");
+        }
+        assert!(answer.header("x-request-id").is_some());
+        answer
+    }
+
+    /// The body, if the status is this.
+    #[track_caller]
+    pub fn expect(self, status: StatusCode) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// The `loc` of the only error, joined by dots, of a 422.
+    #[track_caller]
+    pub fn refused(self) -> String {
+        let body = self.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        let [error] = body["errors"].as_array().unwrap().as_slice() else { panic!("one error expected: {body}") };
+        let loc: Vec<_> = error["loc"].as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect();
+        loc.join(".")
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Where the next page is.
+    pub fn next(&self) -> Option<String> {
+        let link = self.header("link")?;
+        let (address, relation) = link.split_once("; ").unwrap();
+        assert_eq!(relation, "rel=\"next\"");
+        Some(address.trim_start_matches('<').trim_end_matches('>').to_owned())
+    }
+}
+
+/// Rate limits off: tests make many accounts from one address.
+pub fn lenient() -> Config {
+    Config { rate_limits: false, ..Config::default() }
+}
+
+async fn listen(
+    url: &DatabaseUrl,
+    keys: &Keys,
+    config: Config,
+    clock: &Arc<ShiftedClock>,
+) -> (SocketAddr, App, oneshot::Sender<()>, JoinHandle<()>) {
+    let storage = url.open().await.expect("the database opens");
+    let app = App::new(storage, keys, config, clock.clone(), Arc::new(SystemRandom));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async move {
+        let _ = stopped.await;
+    };
+    let task = tokio::spawn(sotto_server::serve(listener, app.clone(), shutdown));
+    (address, app, stop, task)
+}

@@ -1,0 +1,133 @@
+//! `sotto db`: the database's schema.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use sotto_storage::migrate::{Applied, Migrator, Report, Target};
+
+use super::{say, say_json};
+use crate::error::Result;
+use crate::settings::Common;
+
+/// What to do with the schema.
+#[derive(Subcommand)]
+pub enum DbCommand {
+    /// Bring the schema up: to the newest revision, or as far as TARGET says. A SQLite file that holds a schema is copied
+    /// first
+    Upgrade {
+        /// head, +N, or a revision
+        #[arg(default_value = "head")]
+        target: Target,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Bring the schema down. Refused if data would be lost, unless that is allowed; then a SQLite file is copied first. On
+    /// PostgreSQL, take a backup with pg_dump before
+    Downgrade {
+        /// base, -N, or a revision
+        #[arg(allow_negative_numbers = true)]
+        target: Target,
+        /// Go down even if rows or values are lost
+        #[arg(long)]
+        allow_data_loss: bool,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Show the revision that the database is at, and whether this program works with it
+    Current(Options),
+    /// List the revisions, and when each was applied
+    History(Options),
+    /// Record the database to be at a revision, and run nothing
+    Stamp {
+        /// head, base, or a revision
+        target: Target,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+/// How to do it.
+#[derive(Args)]
+pub struct Options {
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    /// Read migrations from the folders sqlite and postgres of this one, instead of those built in
+    #[arg(long, value_name = "DIR", hide = true)]
+    migrations: Option<PathBuf>,
+}
+
+impl DbCommand {
+    /// Does it.
+    pub async fn run(self, common: &Common) -> Result<()> {
+        match self {
+            Self::Upgrade { target, options } => {
+                common.make_data_dir()?;
+                options.tell(&options.migrator(common)?.upgrade(&target).await?)
+            }
+            Self::Downgrade { target, allow_data_loss, options } => {
+                options.tell(&options.migrator(common)?.downgrade(&target, allow_data_loss).await?)
+            }
+            Self::Stamp { target, options } => options.tell(&options.migrator(common)?.stamp(&target).await?),
+            Self::Current(options) => options.current(common).await,
+            Self::History(options) => options.history(common).await,
+        }
+    }
+}
+
+impl Options {
+    fn migrator(&self, common: &Common) -> Result<Migrator> {
+        let database = common.database();
+        Ok(match &self.migrations {
+            Some(folder) => Migrator::with_directory(&database, folder)?,
+            None => Migrator::new(&database)?,
+        })
+    }
+
+    fn tell(&self, report: &Report) -> Result<()> {
+        if self.json {
+            return say_json(&json!({
+                "from": report.from, "to": report.to, "steps": report.steps, "snapshot": report.snapshot,
+            }));
+        }
+        if let Some(snapshot) = &report.snapshot {
+            say(&format!("A copy of the database as it was is in {}.", snapshot.display()))?;
+        }
+        if report.from == report.to {
+            return say(&format!("The database is at {} already.", report.to));
+        }
+        for step in &report.steps {
+            say(&format!("  {step}"))?;
+        }
+        say(&format!("The database went from {} to {}.", report.from, report.to))
+    }
+
+    async fn current(&self, common: &Common) -> Result<()> {
+        let migrator = self.migrator(common)?;
+        let current = migrator.current().await?;
+        let state = migrator.state().await?;
+        let revision = current.as_ref().map_or_else(|| "base".to_owned(), Applied::revision);
+        if self.json {
+            let applied_at = current.map(|applied| applied.applied_at);
+            return say_json(&json!({"revision": revision, "applied_at": applied_at, "state": state.to_string()}));
+        }
+        say(&format!("{revision}: {state}"))
+    }
+
+    async fn history(&self, common: &Common) -> Result<()> {
+        let revisions = self.migrator(common)?.history().await?;
+        if self.json {
+            let revisions = revisions.iter().map(|revision| {
+                let loses: Vec<_> = revision.loses.iter().map(ToString::to_string).collect();
+                json!({"revision": revision.revision, "applied_at": revision.applied_at, "loses": loses})
+            });
+            return say_json(&revisions.collect());
+        }
+        for revision in revisions {
+            let when = revision.applied_at.map_or_else(|| "not applied".to_owned(), |at| format!("applied {at}"));
+            say(&format!("{}  {when}", revision.revision))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! What the program can do.
+
+mod db;
+mod serve;
+mod user;
+
+use std::io::{self, Write};
+
+use clap::Subcommand;
+use sotto_storage::migrate::{Migrator, State};
+
+use crate::error::{CliError, Result};
+use crate::settings::{Common, Serving};
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve the journal
+    Serve(Serving),
+    /// Upgrade, downgrade and inspect the database's schema
+    #[command(subcommand)]
+    Db(db::DbCommand),
+    /// Make and manage accounts
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Print the API's specification
+    #[command(hide = true)]
+    Openapi,
+}
+
+impl Command {
+    /// Does it.
+    pub async fn run(self, common: &Common, file: Serving) -> Result<()> {
+        match self {
+            Self::Serve(flags) => serve::run(common, &flags.or(file)).await,
+            Self::Db(command) => command.run(common).await,
+            Self::User(command) => command.run(common).await,
+            Self::Openapi => say(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
+        }
+    }
+}
+
+/// Makes sure that the database has the schema that this program works with. An empty one gets it; an older one only
+/// if asked to.
+pub async fn ensure_schema(common: &Common, upgrade: bool) -> Result<()> {
+    let migrator = Migrator::new(&common.database())?;
+    match migrator.state().await? {
+        State::Head => Ok(()),
+        State::Empty => sotto_storage::migrate::upgrade(&common.database()).await.map(drop).map_err(CliError::from),
+        State::Behind { .. } if upgrade => {
+            let report = sotto_storage::migrate::upgrade(&common.database()).await?;
+            tracing::info!(from = report.from, to = report.to, snapshot = ?report.snapshot, "the database was upgraded");
+            Ok(())
+        }
+        state @ (State::Behind { .. } | State::Ahead { .. }) => Err(CliError::Refused(state.to_string())),
+    }
+}
+
+/// Prints a line; a reader that has gone away is no error.
+pub fn say(line: &str) -> Result<()> {
+    match writeln!(io::stdout().lock(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as JSON.
+pub fn say_json(value: &serde_json::Value) -> Result<()> {
+    say(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
+}

@@ -1,0 +1,63 @@
+//! Why a command failed, in sentences.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use sotto_domain::storage::StorageError;
+use sotto_server::keys::KeysError;
+use sotto_storage::migrate::MigrateError;
+
+/// What every command returns.
+pub type Result<T> = std::result::Result<T, CliError>;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A setting is unknown or makes no sense.
+    #[error("{0}")]
+    Settings(String),
+    /// What was asked for cannot be done.
+    #[error("{0}")]
+    Refused(String),
+    /// The folder for data cannot be made.
+    #[error("the data folder {} cannot be made: {source}", path.display())]
+    DataFolder {
+        /// Which folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Nobody can be listened to there.
+    #[error("cannot listen on {address}: {source}. Choose another address with --listen or SOTTO_LISTEN")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A password could not be read.
+    #[error("the password could not be read: {0}")]
+    Password(io::Error),
+    /// An answer could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[from] io::Error),
+    /// The program could not start its threads or signal handlers.
+    #[error("the program could not start: {0}")]
+    Runtime(io::Error),
+    /// About keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// About the schema.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// About the database.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+}
+
+/// Tells a person what went wrong.
+#[expect(clippy::print_stderr, reason = "this is where a command speaks")]
+pub fn print(error: &CliError) {
+    eprintln!("sotto: {error}");
+}

@@ -1,0 +1,288 @@
+//! Settings: flags first, then `SOTTO_*` variables, then `sotto.toml`, then defaults. Unknown ones are errors, so that a
+//! typing mistake is not a silent default.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use clap::{Args, Command, ValueEnum};
+use ipnet::IpNet;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use sotto_server::{Config, Registration};
+use sotto_storage::DatabaseUrl;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{CliError, Result};
+
+/// Settings of every command.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default)]
+pub struct Common {
+    /// The file with settings [default: sotto.toml, if it exists]
+    #[arg(long, env = "SOTTO_CONFIG", global = true, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// The folder for database and keys [default: ./sotto-data]
+    #[arg(long, env = "SOTTO_DATA_DIR", global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// sqlite:PATH or postgres://… [default: journal.db in the data folder]
+    #[arg(long, env = "SOTTO_DATABASE", global = true, value_name = "URL", hide_env_values = true)]
+    #[serde(deserialize_with = "parsed")]
+    database: Option<DatabaseUrl>,
+    /// What to log: error, warn, info, debug, or a filter such as info,sotto_server=debug [default: info]
+    #[arg(long, env = "SOTTO_LOG", global = true, value_name = "FILTER", value_parser = filter)]
+    #[serde(deserialize_with = "checked_filter")]
+    pub log: Option<String>,
+    /// How to log [default: text]
+    #[arg(long, env = "SOTTO_LOG_FORMAT", global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How to log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Settings of `sotto serve`.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default)]
+pub struct Serving {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "SOTTO_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The address that people type, such as https://journal.example.org
+    #[arg(long, env = "SOTTO_PUBLIC_URL", value_name = "URL", value_parser = web_address)]
+    #[serde(deserialize_with = "checked_address")]
+    public_url: Option<String>,
+    /// Who may sign up [default: open]
+    #[arg(long, env = "SOTTO_REGISTRATION", value_name = "WHO")]
+    registration: Option<SignUp>,
+    /// Networks of proxies whose X-Forwarded-For is believed, separated by commas
+    #[arg(long, env = "SOTTO_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
+    #[serde(deserialize_with = "networks")]
+    trusted_proxies: Option<Vec<IpNet>>,
+    /// If set, /metrics asks for it as a bearer token
+    #[arg(long, env = "SOTTO_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    metrics_token: Option<String>,
+    /// Limits on sign-up and login; off is for load tests [default: on]
+    #[arg(long, env = "SOTTO_RATE_LIMITS", value_name = "ON|OFF")]
+    rate_limits: Option<Switch>,
+    /// The server's secret keys, made on first run [default: keys.json in the data folder]
+    #[arg(long, env = "SOTTO_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Upgrade an older schema at start [default: false]
+    #[arg(long, env = "SOTTO_AUTO_UPGRADE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub auto_upgrade: Option<bool>,
+}
+
+/// Who may sign up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SignUp {
+    /// Everybody who can reach the server.
+    Open,
+    /// Nobody; accounts are made with `sotto user create`.
+    Closed,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
+}
+
+impl Common {
+    /// Fills in what the file says where flags and variables are silent, and hands back the file's part for `serve`.
+    pub fn with_file(self) -> Result<(Self, Serving)> {
+        let (file, serving) = read(self.config.as_deref())?;
+        let common = Self {
+            config: self.config,
+            data_dir: self.data_dir.or(file.data_dir),
+            database: self.database.or(file.database),
+            log: self.log.or(file.log),
+            log_format: self.log_format.or(file.log_format),
+        };
+        Ok((common, serving))
+    }
+
+    /// The folder for database and keys.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| PathBuf::from("sotto-data"))
+    }
+
+    /// Where the journal is kept.
+    pub fn database(&self) -> DatabaseUrl {
+        self.database.clone().unwrap_or_else(|| DatabaseUrl::Sqlite(self.data_dir().join("journal.db")))
+    }
+
+    /// Makes the data folder, for its owner only, if it is missing.
+    pub fn make_data_dir(&self) -> Result<()> {
+        let path = self.data_dir();
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|source| CliError::DataFolder { path, source })
+    }
+}
+
+impl Serving {
+    /// Fills in what the file says where flags and variables are silent.
+    #[must_use]
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            listen: self.listen.or(file.listen),
+            public_url: self.public_url.or(file.public_url),
+            registration: self.registration.or(file.registration),
+            trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
+            metrics_token: self.metrics_token.or(file.metrics_token),
+            rate_limits: self.rate_limits.or(file.rate_limits),
+            key_file: self.key_file.or(file.key_file),
+            auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
+        }
+    }
+
+    /// Where to listen.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into())
+    }
+
+    /// Where the keys are.
+    pub fn key_file(&self, common: &Common) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| common.data_dir().join("keys.json"))
+    }
+
+    /// What the server needs to know.
+    pub fn to_config(&self) -> Config {
+        Config {
+            public_url: self.public_url.clone(),
+            registration: match self.registration {
+                Some(SignUp::Closed) => Registration::Closed,
+                Some(SignUp::Open) | None => Registration::Open,
+            },
+            rate_limits: self.rate_limits != Some(Switch::Off),
+            trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
+            metrics_token: self.metrics_token.clone(),
+        }
+    }
+}
+
+/// Variables that begin with `SOTTO_` and are no settings: the keys themselves, and those of the tests.
+const OTHER_VARIABLES: [&str; 5] =
+    ["SOTTO_KEYS", "SOTTO_TEST_POSTGRES", "SOTTO_POSTGRES_BIN", "SOTTO_POSTGRES_BUFFERS", "SOTTO_POSTGRES_OPTIONS"];
+
+/// Refuses a variable that begins with `SOTTO_` and is none of ours.
+pub fn refuse_unknown_variables(command: &Command) -> Result<()> {
+    let mut known: BTreeSet<String> = OTHER_VARIABLES.into_iter().map(str::to_owned).collect();
+    collect_variables(command, &mut known);
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("SOTTO_") && !known.contains(name.as_ref()) {
+            return Err(unknown("the variable", &name, known.iter().map(String::as_str)));
+        }
+    }
+    Ok(())
+}
+
+fn collect_variables(command: &Command, known: &mut BTreeSet<String>) {
+    known.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_string_lossy().into_owned())));
+    command.get_subcommands().for_each(|inner| collect_variables(inner, known));
+}
+
+/// What the file says, in two parts.
+fn read(path: Option<&Path>) -> Result<(Common, Serving)> {
+    let path = path.map_or_else(|| PathBuf::from("sotto.toml"), Path::to_owned);
+    let wrong = |reason: String| CliError::Settings(format!("the settings file {} {reason}", path.display()));
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path == Path::new("sotto.toml") => {
+            return Ok(<_>::default());
+        }
+        Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
+    };
+    let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(format!("is wrong: {}", error.message())))?;
+    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(unknown(&format!("in the settings file {}, the key", path.display()), key, KEYS.into_iter()));
+    }
+    let common = part(&table).map_err(&wrong)?;
+    Ok((common, part(&table).map_err(&wrong)?))
+}
+
+fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, String> {
+    serde_path_to_error::deserialize(table.clone())
+        .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
+}
+
+const KEYS: [&str; 12] = [
+    "data_dir",
+    "database",
+    "log",
+    "log_format",
+    "listen",
+    "public_url",
+    "registration",
+    "trusted_proxies",
+    "metrics_token",
+    "rate_limits",
+    "key_file",
+    "auto_upgrade",
+];
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CliError {
+    let closest = known.map(|known| (strsim::jaro_winkler(name, known), known)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = match closest {
+        Some((likeness, known)) if likeness > 0.8 => format!("; did you mean {known}?"),
+        _ => String::new(),
+    };
+    CliError::Settings(format!("{what} {name} is no setting{hint}"))
+}
+
+fn filter(text: &str) -> std::result::Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn web_address(text: &str) -> std::result::Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return Err("it begins with https:// or http:// and names a host".into());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A network such as 10.0.0.0/8, or a single address.
+fn network(text: &str) -> std::result::Result<IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| format!("'{text}' is no network such as 10.0.0.0/8 and no IP address"))
+}
+
+// In the file, the same checks as on the command line.
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Vec<IpNet>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let networks: std::result::Result<_, String> = texts.iter().map(|text| network(text)).collect();
+    networks.map(Some).map_err(D::Error::custom)
+}
+
+fn parsed<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<DatabaseUrl>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn checked_filter<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+    filter(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+fn checked_address<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
+    web_address(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}

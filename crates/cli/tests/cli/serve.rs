@@ -1,0 +1,124 @@
+//! `sotto serve`: starting, being killed, stopping, and what the log does not say.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::program::{Home, PASSWORD, Serving};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_run_says_where_things_are() {
+    let home = Home::sqlite();
+    let server = Serving::start(&home, &[]);
+    let data = home.path("data").canonicalize().unwrap();
+    assert!(server.greeting.contains(data.to_str().unwrap()), "{}", server.greeting);
+    assert!(server.greeting.contains("/api/docs"), "{}", server.greeting);
+    assert!(data.join("keys.json").exists() && data.join("journal.db").exists());
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_answered_survives_a_kill() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        let mut server = Serving::start(&home, &[]);
+        let token = server.person("ada@example.org").await;
+        let mut stored = Vec::new();
+        for round in 0..3 {
+            // Eight writers at once, and the plug is pulled while they write.
+            let writers: Vec<_> = (0..8)
+                .map(|writer| {
+                    let (client, url, token) = (server.client.clone(), server.url.clone(), token.clone());
+                    tokio::spawn(async move {
+                        let mut answered = Vec::new();
+                        for n in 0.. {
+                            let content = format!("{round}/{writer}/{n}");
+                            let entry =
+                                json!({"content": content, "entry_date": "2025-01-22T10:00:00Z", "tags": ["kept"]});
+                            let request = client.post(format!("{url}/api/journals/")).bearer_auth(&token).json(&entry);
+                            match request.send().await {
+                                Ok(response) if response.status() == 201 => answered.push(content),
+                                _ => break,
+                            }
+                        }
+                        answered
+                    })
+                })
+                .collect();
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            server.signal("KILL");
+            for writer in writers {
+                stored.extend(writer.await.unwrap());
+            }
+            server = Serving::start(&home, &[]);
+        }
+        assert!(stored.len() > 20, "{} were stored", stored.len());
+        let mut found = std::collections::HashSet::new();
+        let mut next = Some("/api/journals/?limit=1000".to_owned());
+        while let Some(path) = next {
+            let page = server.request(Method::GET, &path).bearer_auth(&token).send().await.unwrap();
+            let link = page.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+            next = link.map(|link| link[1..link.find('>').unwrap()].to_owned());
+            let list: serde_json::Value = page.json().await.unwrap();
+            found.extend(list.as_array().unwrap().iter().map(|entry| entry["content"].as_str().unwrap().to_owned()));
+        }
+        let lost: Vec<_> = stored.iter().filter(|content| !found.contains(*content)).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        server.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_keeps_secrets() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        nothing_secret_is_logged(&home).await;
+    }
+}
+
+async fn nothing_secret_is_logged(home: &Home) {
+    let server = Serving::start(home, &["--log", "trace,tokio_postgres=trace", "--log-format", "json"]);
+    let log = {
+        let token = server.person("ada@example.org").await;
+        assert!(server.write(&token, "Nobody must read this zanzibar").await);
+        assert_eq!(server.contents(&token).await.len(), 1);
+        let search = server.request(Method::GET, "/api/journals/?q=zanzibar&tag=kept").bearer_auth(&token);
+        assert_eq!(search.send().await.unwrap().status(), 200);
+        let title = json!({"title": "Quite secret", "content": 5});
+        server.request(Method::POST, "/api/journals/").bearer_auth(&token).json(&title).send().await.unwrap();
+        assert_eq!(server.login("ada@example.org", "a wrong password").await.0, 401);
+        let signature = token.rsplit('.').next().unwrap().to_owned();
+        let log = server.stop();
+        assert!(!log.contains(&signature), "a token is in the log");
+        log
+    };
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    assert!(log.contains("request_id"), "{log}");
+    for secret in [PASSWORD, "a wrong password", "zanzibar", "Quite secret", "ada@example.org", "argon2id"] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret}: {line:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_told() {
+    let home = Home::sqlite();
+    let server = Serving::start(&home, &[]);
+    let address = server.url.trim_start_matches("http://");
+    let refusal = home.run(&["serve", "--listen", address]).refused();
+    assert!(refusal.contains(address) && refusal.contains("--listen"), "{refusal}");
+    drop(server);
+
+    std::fs::write(home.path("data/keys.json"), "{").unwrap();
+    let refusal = home.run(&["serve"]).refused();
+    assert!(refusal.contains("keys.json"), "{refusal}");
+    std::fs::remove_file(home.path("data/keys.json")).unwrap();
+
+    std::fs::write(home.path("file"), "").unwrap();
+    let refusal = home.command(&["serve"]).env("SOTTO_DATA_DIR", home.path("file/data")).output().unwrap();
+    assert!(crate::program::Finished::of(refusal).refused().contains("file/data"));
+
+    std::fs::write(home.path("not-a-database"), "somebody's shopping list, long enough to be read as a header…")
+        .unwrap();
+    let foreign = format!("sqlite:{}", home.path("not-a-database").display());
+    let refusal = home.command(&["serve"]).env("SOTTO_DATABASE", foreign).output().unwrap();
+    crate::program::Finished::of(refusal).refused();
+    assert!(std::fs::read_to_string(home.path("not-a-database")).unwrap().starts_with("somebody's"));
+}

@@ -1,0 +1,56 @@
+//! The calls of Sotto's API that prepare a measurement.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::http::{self, Connection};
+use crate::seed::Author;
+
+/// Of every account.
+const PASSWORD: &str = "a long walk by the lake";
+
+/// An author who has signed in. The token is good for 15 minutes.
+pub struct SignedIn {
+    /// Who.
+    pub author: Author,
+    /// The access token.
+    pub token: String,
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// If the server refuses.
+pub async fn register(address: SocketAddr, email: &str) -> Result<()> {
+    let body = json!({ "email": email, "password": PASSWORD, "time_zone": "UTC" });
+    post(&mut Connection::open(address).await?, "/api/auth/register", &body, 201).await?;
+    Ok(())
+}
+
+/// Signs authors in, one after the other.
+///
+/// # Errors
+/// If the server refuses one.
+pub async fn sign_in(address: SocketAddr, authors: impl Iterator<Item = Author>) -> Result<Vec<SignedIn>> {
+    let mut connection = Connection::open(address).await?;
+    let mut signed_in = vec![];
+    for author in authors {
+        let body = json!({ "email": author.email(), "password": PASSWORD });
+        let answer = post(&mut connection, "/api/auth/login", &body, 200).await?;
+        let token = answer["access_token"].as_str().ok_or("a login without an access token")?.to_owned();
+        signed_in.push(SignedIn { author, token });
+    }
+    Ok(signed_in)
+}
+
+async fn post(connection: &mut Connection, path: &str, body: &Value, expected: u16) -> Result<Value> {
+    let request = http::render("POST", path, None, Some(&body.to_string()));
+    let response = connection.exchange(&request).await?;
+    if response.status != expected {
+        let answer = String::from_utf8_lossy(response.body);
+        return Err(format!("POST {path} answered {}: {answer}", response.status).into());
+    }
+    Ok(serde_json::from_slice(response.body)?)
+}

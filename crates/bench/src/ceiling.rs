@@ -1,0 +1,113 @@
+//! The limit of the HTTP stack: a server with the same layers that answers with recorded bytes and has no database.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::routing::get;
+use serde_json::{Value, json};
+use sotto_server::system::{SystemClock, SystemRandom};
+use sotto_server::{App, Config, Keys, layered};
+use sotto_storage::DatabaseUrl;
+use tempfile::{NamedTempFile, TempDir};
+use tokio::net::TcpListener;
+
+use crate::Result;
+use crate::api::SignedIn;
+use crate::http::Connection;
+use crate::process::Server;
+use crate::scenarios::Scenario;
+
+/// Headers that a handler sets, as opposed to the layers around it, which are there without it.
+const HEADERS: [&str; 6] = ["content-type", "etag", "link", "location", "cache-control", "last-modified"];
+
+/// The server of the recorded bytes; stop it with [`Server::stop`].
+pub struct Ceiling {
+    /// The process.
+    pub server: Server,
+    _answers: NamedTempFile,
+}
+
+impl Ceiling {
+    /// Records one answer of each kind from a server of ours, and starts a server that gives them.
+    ///
+    /// # Errors
+    /// If ours does not answer as it should, or the other does not start.
+    pub async fn record(ours: SocketAddr, author: &SignedIn) -> Result<Self> {
+        let mut connection = Connection::open(ours).await?;
+        let mut recorded = BTreeMap::new();
+        for scenario in [Scenario::List, Scenario::Get, Scenario::Create, Scenario::Update] {
+            let request = scenario.request(author, 0);
+            let response = connection.exchange(&request.bytes).await?;
+            let body = std::str::from_utf8(response.body)?;
+            if response.status != request.status {
+                return Err(format!("{scenario} answered {}: {body}", response.status).into());
+            }
+            request.shape.check(response.body).map_err(|error| format!("{scenario}: {error}"))?;
+            let headers: BTreeMap<_, _> =
+                HEADERS.iter().filter_map(|name| Some((*name, response.header(name)?))).collect();
+            let answer = json!({ "status": response.status, "headers": headers, "body": body });
+            recorded.insert(format!("{scenario:?}"), answer);
+        }
+        let answers = NamedTempFile::with_prefix("sotto-bench-answers.")?;
+        serde_json::to_writer(&answers, &recorded)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("serve-recorded").arg(answers.path());
+        Ok(Self { server: Server::start(command).await?, _answers: answers })
+    }
+}
+
+/// Serves what was recorded, at the address in `SOTTO_LISTEN`, until `end` resolves.
+///
+/// # Errors
+/// If the recording cannot be read, or the address not be listened on.
+pub async fn serve(recording: &Path, end: impl Future<Output = ()>) -> Result<()> {
+    let recorded: Value = serde_json::from_slice(&std::fs::read(recording)?)?;
+    let answer = |scenario: Scenario| Answer::read(&recorded[format!("{scenario:?}")]);
+    let (list, one) = (answer(Scenario::List)?, answer(Scenario::Get)?);
+    let (create, update) = (answer(Scenario::Create)?, answer(Scenario::Update)?);
+    let routes = Router::new()
+        .route("/health/live", get(async || "live"))
+        .route("/api/journals/", get(async move || list.give()).post(async move |_: Bytes| create.give()))
+        .route("/api/journals/{id}", get(async move || one.give()).put(async move |_: Bytes| update.give()));
+    let folder = TempDir::with_prefix("sotto-bench-ceiling.")?;
+    let listener = TcpListener::bind(std::env::var("SOTTO_LISTEN")?).await?;
+    sotto_server::accept(listener, layered(routes, &app(folder.path()).await?), end).await;
+    Ok(())
+}
+
+/// What the layers need, on a database that nothing asks.
+async fn app(folder: &Path) -> Result<App> {
+    let storage = DatabaseUrl::Sqlite(folder.join("empty.db")).open().await?;
+    let keys = Keys::generate(&SystemRandom);
+    Ok(App::new(storage, &keys, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom)))
+}
+
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn read(recorded: &Value) -> Result<Self> {
+        let status = recorded["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let mut headers = HeaderMap::new();
+        for (name, value) in recorded["headers"].as_object().into_iter().flatten() {
+            let value = HeaderValue::from_str(value.as_str().unwrap_or_default())?;
+            headers.insert(HeaderName::try_from(name)?, value);
+        }
+        let body = recorded["body"].as_str().ok_or("a recording without a body")?.to_owned();
+        Ok(Self { status: StatusCode::from_u16(status.unwrap_or_default())?, headers, body: body.into() })
+    }
+
+    fn give(self) -> (StatusCode, HeaderMap, Bytes) {
+        (self.status, self.headers, self.body)
+    }
+}

@@ -1,0 +1,165 @@
+//! The servers that are measured, as processes of their own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::NamedTempFile;
+
+use crate::Result;
+use crate::database::Database;
+use crate::http;
+
+/// How long a server may take to start, or to stop when asked, before the run is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server that runs. It is killed when this value is dropped.
+pub struct Server {
+    child: Child,
+    log: NamedTempFile,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// From the start of the process to the first good answer.
+    pub start_time: Duration,
+}
+
+/// Memory of a process, in bytes (proc(5), `/proc/PID/status`).
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// At present: `VmRSS`.
+    pub resident: u64,
+    /// Of that, without pages of files, such as the database's: `RssAnon`.
+    pub private: u64,
+    /// At most, since its start: `VmHWM`.
+    pub peak: u64,
+}
+
+impl Server {
+    /// Starts `sotto serve` on a database, with the schema brought up to date and no other settings
+    /// than these.
+    ///
+    /// # Errors
+    /// If it ends, or does not answer within a minute; with the end of its log.
+    pub async fn sotto(binary: &Path, database: &Database) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command
+            .arg("serve")
+            .current_dir(database.folder())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("SOTTO_DATA_DIR", database.folder())
+            .env("SOTTO_DATABASE", database.url())
+            .env("SOTTO_RATE_LIMITS", "off")
+            .env("SOTTO_AUTO_UPGRADE", "true");
+        Self::start(command).await
+    }
+
+    /// Starts a server that takes its address from `SOTTO_LISTEN`, and waits until `/health/live` answers 200.
+    ///
+    /// # Errors
+    /// As for [`Self::sotto`].
+    pub async fn start(mut command: Command) -> Result<Self> {
+        tokio::task::spawn_blocking(move || {
+            let address = free_address()?;
+            let log = NamedTempFile::with_prefix("sotto-bench-log.")?;
+            command.env("SOTTO_LISTEN", address.to_string()).stdin(Stdio::null());
+            command.stdout(log.reopen()?).stderr(log.reopen()?);
+            let began = Instant::now();
+            let child = command.spawn().map_err(|error| format!("cannot start the server: {error}"))?;
+            let mut server = Self { child, log, address, start_time: Duration::ZERO };
+            while !server.is_live() {
+                if let Some(status) = server.child.try_wait()? {
+                    return Err(server.complaint(&format!("the server ended ({status}) instead of starting")));
+                }
+                if began.elapsed() > PATIENCE {
+                    return Err(server.complaint("the server does not answer"));
+                }
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            server.start_time = began.elapsed();
+            Ok(server)
+        })
+        .await?
+    }
+
+    /// Memory of the process.
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn memory(&self) -> Result<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+            kibibytes.map(|count| count * 1024).ok_or_else(|| format!("the server has no {name}: it has ended"))
+        };
+        Ok(Memory { resident: field("VmRSS")?, private: field("RssAnon")?, peak: field("VmHWM")? })
+    }
+
+    /// Asks the server to end, and waits until it has.
+    ///
+    /// # Errors
+    /// If it ends with an error, or not within a minute.
+    pub async fn stop(mut self) -> Result<()> {
+        tokio::task::spawn_blocking(move || {
+            Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+            let asked = Instant::now();
+            loop {
+                match self.child.try_wait()? {
+                    Some(status) if status.success() => return Ok(()),
+                    Some(status) => return Err(self.complaint(&format!("the server ended badly ({status})"))),
+                    None if asked.elapsed() > PATIENCE => return Err(self.complaint("the server does not stop")),
+                    None => std::thread::sleep(Duration::from_millis(5)),
+                }
+            }
+        })
+        .await?
+    }
+
+    fn is_live(&self) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(&http::render("GET", "/health/live", None, None))?;
+            let mut status = [0; 12];
+            stream.read_exact(&mut status)?;
+            Ok(status == *b"HTTP/1.1 200")
+        };
+        ask().unwrap_or(false)
+    }
+
+    /// What happened, and the last lines of the log.
+    fn complaint(&self, what: &str) -> crate::Failure {
+        let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        format!("{what}\n{}", lines[lines.len().saturating_sub(20)..].join("\n")).into()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail if it has ended already, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A loopback address that nobody listens on at the moment.
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_once_is_told_with_its_last_words() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no room >&2; exit 3"]);
+        let error = Server::start(command).await.err().unwrap().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("no room"), "{error}");
+    }
+}

@@ -1,0 +1,193 @@
+//! What clients do with a journal, and the measurement of each side by side with its limits.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::Result;
+use crate::api::SignedIn;
+use crate::engine::Statements;
+use crate::http::render;
+use crate::load::{self, Load, Outcome, Request, Shape, Workload};
+use crate::seed::{Author, ENTRIES};
+
+/// How many clients at once.
+pub const CLIENTS: [usize; 3] = [1, 32, 128];
+/// Entries in a list.
+pub const PAGE: u32 = 20;
+/// Of each author, as many requests of one kind are prepared.
+const VARIANTS: u64 = 8;
+
+/// What a client does over and over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scenario {
+    /// The 20 newest entries.
+    List,
+    /// One entry by its id.
+    Get,
+    /// A new entry with two tags, durable when it is answered.
+    Create,
+    /// New text for an entry, durable when it is answered.
+    Update,
+    /// 90 % reads (lists and gets), 10 % writes (creates and updates).
+    Mix,
+}
+
+impl Scenario {
+    /// All of them, readers first.
+    pub const ALL: [Self; 5] = [Self::List, Self::Get, Self::Create, Self::Update, Self::Mix];
+
+    /// The requests of these authors.
+    pub fn workload(self, authors: &[SignedIn]) -> Workload {
+        let requests = |scenario: Self| {
+            authors.iter().flat_map(|author| (0..VARIANTS).map(|n| scenario.request(author, n))).collect()
+        };
+        match self {
+            Self::Mix => Workload(vec![
+                (9, requests(Self::List)),
+                (9, requests(Self::Get)),
+                (1, requests(Self::Create)),
+                (1, requests(Self::Update)),
+            ]),
+            plain => Workload(vec![(1, requests(plain))]),
+        }
+    }
+
+    /// Request number `n` of an author.
+    pub fn request(self, signed_in: &SignedIn, n: u64) -> Request {
+        let author = signed_in.author;
+        let token = Some(signed_in.token.as_str());
+        let entry = |n: u64| format!("/api/journals/{}", author.entry_id(n * ENTRIES / VARIANTS));
+        match self {
+            Self::List | Self::Mix => {
+                let bytes = render("GET", &format!("/api/journals/?limit={PAGE}"), token, None);
+                Request { bytes, status: 200, shape: Shape::Entries(PAGE as usize) }
+            }
+            Self::Get => {
+                let bytes = render("GET", &entry(n), token, None);
+                Request { bytes, status: 200, shape: Shape::Entry }
+            }
+            Self::Create => {
+                let bytes = render("POST", "/api/journals/", token, Some(&new_entry(author, ENTRIES + n)));
+                Request { bytes, status: 201, shape: Shape::Entry }
+            }
+            Self::Update => {
+                // Two texts in turn for each entry, so that an update changes something.
+                let body = json!({ "content": author.text(2 * ENTRIES + n) }).to_string();
+                let bytes = render("PUT", &entry(n / 2), token, Some(&body));
+                Request { bytes, status: 200, shape: Shape::Entry }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::List => "list 20 newest",
+            Self::Get => "get by id",
+            Self::Create => "durable create",
+            Self::Update => "update",
+            Self::Mix => "90/10 mix",
+        })
+    }
+}
+
+fn new_entry(author: Author, n: u64) -> String {
+    json!({
+        "title": "An evening",
+        "content": author.text(n),
+        "entry_date": "2026-01-22T20:00:00Z",
+        "tags": author.tag_names(n),
+    })
+    .to_string()
+}
+
+/// A scenario at a number of clients: ours, and what could be had.
+pub struct Cell {
+    /// What was done.
+    pub scenario: Scenario,
+    /// By how many at once.
+    pub clients: usize,
+    /// Sotto's figures.
+    pub ours: Outcome,
+    /// The same bytes from the same HTTP stack with no database.
+    pub ceiling: Outcome,
+    /// The same statements straight on the engine, per second.
+    pub engine: Option<f64>,
+}
+
+/// How long to measure, and where.
+#[derive(Clone, Copy)]
+pub struct Bench {
+    /// Sotto.
+    pub ours: SocketAddr,
+    /// The server of the same bytes.
+    pub ceiling: SocketAddr,
+    /// How long to measure each side of a cell.
+    pub duration: Duration,
+}
+
+/// Rounds of a cell: the sides take turns, so that a slow moment of the machine hits all.
+pub const ROUNDS: u32 = 2;
+
+impl Bench {
+    /// Measures one cell; with `engine`, the engine alone as well.
+    ///
+    /// # Errors
+    /// If a side cannot be measured at all.
+    pub async fn measure(
+        &self,
+        scenario: Scenario,
+        clients: usize,
+        authors: &[SignedIn],
+        engine: Option<&Statements>,
+    ) -> Result<Cell> {
+        let workload = Arc::new(scenario.workload(authors));
+        let duration = self.duration / ROUNDS;
+        let load = Load { clients, warm_up: duration / 4, duration };
+        let mut cell = Cell { scenario, clients, ours: Outcome::default(), ceiling: Outcome::default(), engine: None };
+        for _ in 0..ROUNDS {
+            cell.ours.add(load::run(self.ours, &workload, load).await?);
+            cell.ceiling.add(load::run(self.ceiling, &workload, load).await?);
+            if let Some(engine) = engine {
+                let rate = engine.rate(duration).await? / f64::from(ROUNDS);
+                cell.engine = Some(cell.engine.unwrap_or_default() + rate);
+            }
+        }
+        Ok(cell)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn someone() -> SignedIn {
+        SignedIn { author: Author(1), token: "t".into() }
+    }
+
+    #[test]
+    fn the_mix_is_nine_reads_to_one_write() {
+        let Workload(groups) = Scenario::Mix.workload(&[someone()]);
+        let weight = |method: &[u8]| -> usize {
+            groups.iter().filter(|(_, requests)| requests[0].bytes.starts_with(method)).map(|(weight, _)| weight).sum()
+        };
+        assert_eq!(weight(b"GET"), 9 * (weight(b"POST") + weight(b"PUT")));
+        assert!(weight(b"POST") > 0 && weight(b"PUT") > 0);
+    }
+
+    #[test]
+    fn an_entry_gets_different_texts_and_exists() {
+        let [first, second] = [0, 1].map(|n| Scenario::Update.request(&someone(), n).bytes);
+        let line = |bytes: &[u8]| bytes.split(|byte| *byte == b'\r').next().map(<[u8]>::to_vec);
+        assert_eq!(line(&first), line(&second));
+        assert_ne!(first, second);
+        let last = Author(1).entry_id((VARIANTS - 1) * ENTRIES / VARIANTS);
+        let request = Scenario::Get.request(&someone(), VARIANTS - 1).bytes;
+        assert!(String::from_utf8(request).unwrap().contains(&last.to_string()));
+    }
+}

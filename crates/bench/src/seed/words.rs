@@ -1,0 +1,25 @@
+//! What journals are written of.
+
+use std::sync::LazyLock;
+
+use crate::random::Random;
+
+/// Different words in all, about as many as a person knows.
+const VOCABULARY: f64 = 20_000.0;
+
+/// Adds a word, the common ones more often than the rare: the frequency of a word is as one to its rank (Zipf's law),
+/// which decides what a full-text index costs. Beyond the list, words are two of the list joined.
+pub fn push(text: &mut String, random: &mut Random) {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the vocabulary")]
+    let rank = VOCABULARY.powf(random.share()) as usize - 1;
+    if let Some(prefix) = (rank / WORDS.len()).checked_sub(1) {
+        text.push_str(WORDS[prefix]);
+    }
+    text.push_str(WORDS[rank % WORDS.len()]);
+}
+
+/// Words of running text, the most common first.
+static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("words.txt").split_whitespace().collect());
+
+/// Names of tags; every author has all of them.
+pub const TAGS: &[&str] = &["dreams", "family", "garden", "gratitude", "health", "ideas", "travel", "work"];

@@ -1,0 +1,180 @@
+//! The run: what is measured of each engine, in order.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::api::{self, SignedIn};
+use crate::ceiling::Ceiling;
+use crate::database::{Database, Engine};
+use crate::engine::Statements;
+use crate::load::{self, Load, Outcome};
+use crate::process::{Memory, Server};
+use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
+use crate::seed::{self, Author, ENTRIES};
+
+/// Authors of the scenarios.
+const AUTHORS: u64 = 200;
+/// Authors of the smaller side of the growth test, and those whose lists are read on both sides: 10,000 entries.
+const GROWTH_AUTHORS: u64 = 20;
+/// At this many clients the engine alone is measured, and growth.
+pub const BUSY: usize = 32;
+/// Starts of which the median counts.
+const STARTS: usize = 10;
+/// Access tokens live 15 minutes.
+const TOKEN_USE: Duration = Duration::from_mins(8);
+/// The account whose password hash all authors share.
+const PATTERN: &str = "pattern@example.org";
+
+/// How to measure.
+pub struct Plan {
+    /// The `sotto` program.
+    pub binary: PathBuf,
+    /// How long to measure each side of a cell.
+    pub duration: Duration,
+    /// How long a server is left alone before its idle memory is read.
+    pub rest: Duration,
+    /// Entries in the larger database of the growth test.
+    pub growth_entries: u64,
+}
+
+/// The figures of one engine.
+pub struct Figures {
+    /// Which.
+    pub engine: Engine,
+    /// Its version and settings.
+    pub description: String,
+    /// The scenarios.
+    pub cells: Vec<Cell>,
+    /// From the start of the process to the first answer: the median.
+    pub start_time: Duration,
+    /// Memory before any load.
+    pub idle: Memory,
+    /// Memory after all load.
+    pub loaded: Memory,
+    /// Bytes on disk before any load.
+    pub bytes: u64,
+    /// Entries in these bytes.
+    pub entries: u64,
+    /// Small and large.
+    pub growth: Growth,
+}
+
+/// The same lists out of a small and a large database.
+pub struct Growth {
+    /// Entries in the small one.
+    pub small_entries: u64,
+    /// Entries in the large one.
+    pub large_entries: u64,
+    /// Figures of the small one.
+    pub small: Outcome,
+    /// Figures of the large one.
+    pub large: Outcome,
+    /// Bytes on disk of the large one.
+    pub large_bytes: u64,
+}
+
+/// Measures one engine.
+///
+/// # Errors
+/// If something cannot be measured. Requests that fail are part of the figures.
+pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
+    note(&format!("{engine}: writing {} entries", AUTHORS * ENTRIES));
+    let database = prepare(engine, &plan.binary, 0..AUTHORS).await?;
+    let description = database.description().await?;
+    let bytes = database.bytes().await?;
+    let start_time = start_time(&plan.binary, &database).await?;
+
+    let server = Server::sotto(&plan.binary, &database).await?;
+    tokio::time::sleep(plan.rest).await;
+    let idle = server.memory()?;
+    let cells = scenarios(&server, &database, plan).await?;
+    let loaded = server.memory()?;
+    server.stop().await?;
+    drop(database);
+
+    let growth = growth(engine, plan).await?;
+    Ok(Figures { engine, description, cells, start_time, idle, loaded, bytes, entries: AUTHORS * ENTRIES, growth })
+}
+
+/// A database with the journals of these authors, written while no server is at work on it.
+async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
+    let database = Database::create(engine).await?;
+    let server = Server::sotto(binary, &database).await?;
+    api::register(server.address, PATTERN).await?;
+    server.stop().await?;
+    seed::write(&database, authors, PATTERN).await?;
+    Ok(database)
+}
+
+async fn start_time(binary: &Path, database: &Database) -> Result<Duration> {
+    let mut times = vec![];
+    for _ in 0..STARTS {
+        let server = Server::sotto(binary, database).await?;
+        times.push(server.start_time);
+        server.stop().await?;
+    }
+    times.sort_unstable();
+    Ok((times[STARTS / 2 - 1] + times[STARTS / 2]) / 2)
+}
+
+async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<Vec<Cell>> {
+    let sign_in = || api::sign_in(server.address, (0..AUTHORS).map(Author));
+    let mut authors: Vec<SignedIn> = sign_in().await?;
+    let mut signed_in = Instant::now();
+    let ceiling = Ceiling::record(server.address, &authors[0]).await?;
+    let bench = Bench { ours: server.address, ceiling: ceiling.server.address, duration: plan.duration };
+    let mut cells = vec![];
+    for scenario in Scenario::ALL {
+        for clients in CLIENTS {
+            if signed_in.elapsed() > TOKEN_USE {
+                authors = sign_in().await?;
+                signed_in = Instant::now();
+            }
+            note(&format!("{scenario}, {clients} clients"));
+            let alone = Statements::of(scenario, database.place(), AUTHORS).filter(|_| clients == BUSY);
+            cells.push(bench.measure(scenario, clients, &authors, alone.as_ref()).await?);
+        }
+    }
+    ceiling.server.stop().await?;
+    Ok(cells)
+}
+
+async fn growth(engine: Engine, plan: &Plan) -> Result<Growth> {
+    let large_authors = (plan.growth_entries / ENTRIES).max(GROWTH_AUTHORS);
+    let (small_entries, large_entries) = (GROWTH_AUTHORS * ENTRIES, large_authors * ENTRIES);
+    note(&format!("{engine}: writing {large_entries} entries"));
+    let small = prepare(engine, &plan.binary, 0..GROWTH_AUTHORS).await?;
+    let large = prepare(engine, &plan.binary, 0..large_authors).await?;
+    let large_bytes = large.bytes().await?;
+    note(&format!("lists out of {small_entries} and {large_entries} entries"));
+
+    let mut sides = vec![];
+    for database in [&small, &large] {
+        let server = Server::sotto(&plan.binary, database).await?;
+        let authors = api::sign_in(server.address, (0..GROWTH_AUTHORS).map(Author)).await?;
+        let workload = Arc::new(Scenario::List.workload(&authors));
+        sides.push((server, workload, Outcome::default()));
+    }
+    let duration = plan.duration / ROUNDS;
+    let load = Load { clients: BUSY, warm_up: duration / 4, duration };
+    for _ in 0..2 * ROUNDS {
+        for (server, workload, outcome) in &mut sides {
+            outcome.add(load::run(server.address, workload, load).await?);
+        }
+    }
+    let mut outcomes = vec![];
+    for (server, _, outcome) in sides {
+        server.stop().await?;
+        outcomes.push(outcome);
+    }
+    let [small, large] = <[Outcome; 2]>::try_from(outcomes).map_err(|_| "two sides")?;
+    Ok(Growth { small_entries, large_entries, small, large, large_bytes })
+}
+
+/// Progress, on the side of the figures.
+fn note(text: &str) {
+    eprintln!("{text} …");
+}

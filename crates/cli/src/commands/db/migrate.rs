@@ -1,4 +1,4 @@
-//! `sotto db`: the database's schema.
+//! `sotto db upgrade | downgrade | current | history | stamp`: going from revision to revision.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sotto_storage::migrate::{Applied, Migrator, Report, Target};
 
-use super::{say, say_json};
+use crate::commands::{say, say_json};
 use crate::error::Result;
 use crate::settings::Common;
 
-/// What to do with the schema.
+/// Where to bring the schema, or what to tell about it.
 #[derive(Subcommand)]
-pub enum DbCommand {
+pub enum MigrateCommand {
     /// Bring the schema up: to the newest revision, or as far as TARGET says. A SQLite file that holds a schema is copied
     /// first
     Upgrade {
@@ -58,7 +58,7 @@ pub struct Options {
     migrations: Option<PathBuf>,
 }
 
-impl DbCommand {
+impl MigrateCommand {
     /// Does it.
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {

@@ -59,7 +59,8 @@ pub fn creates(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;
-    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
+    connection.pragma_update(None, "cache_size", -16384)?;
     let entry = |number| (Author(number), Author(number).entry(ENTRIES + number % TEXTS));
     let entries: Vec<_> = (0..authors).map(entry).collect();
     let mut random = Random::of(&[1]);

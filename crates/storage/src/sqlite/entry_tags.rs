@@ -17,7 +17,6 @@ pub struct TagReader<'c> {
     known: HashMap<Uuid, Keyed>,
 }
 
-#[derive(Clone)]
 struct Keyed {
     key: String,
     tag: TagRef,
@@ -38,16 +37,15 @@ impl<'c> TagReader<'c> {
     pub fn of(&mut self, entry: EntryId) -> rusqlite::Result<Vec<TagRef>> {
         let ids: Vec<Uuid> =
             self.links.query_map([entry.0.as_bytes()], |row| uuid(row, 0))?.collect::<rusqlite::Result<_>>()?;
-        let mut found = Vec::with_capacity(ids.len());
-        for id in ids {
-            if !self.known.contains_key(&id) {
-                let tag = self.read(id)?;
-                self.known.insert(id, tag);
+        for id in &ids {
+            if !self.known.contains_key(id) {
+                let tag = self.read(*id)?;
+                self.known.insert(*id, tag);
             }
-            found.extend(self.known.get(&id).cloned());
         }
+        let mut found: Vec<_> = ids.iter().filter_map(|id| self.known.get(id)).collect();
         found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(found.into_iter().map(|keyed| keyed.tag).collect())
+        Ok(found.into_iter().map(|keyed| keyed.tag.clone()).collect())
     }
 
     fn read(&mut self, id: Uuid) -> rusqlite::Result<Keyed> {

@@ -1,9 +1,9 @@
 //! What both sides of a login know, and nobody else.
 
-use std::fmt;
-
 use aws_lc_rs::constant_time;
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::wire::hidden;
 
 /// The 64 bytes that client and server share after a login. `==` takes the same time whatever they are.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -30,8 +30,4 @@ impl PartialEq for SessionKey {
 
 impl Eq for SessionKey {}
 
-impl fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionKey(…)")
-    }
-}
+hidden!(SessionKey);

@@ -17,6 +17,18 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Keeps secrets out of logs.
+macro_rules! hidden {
+    ($($name:ident),+) => {
+        $(impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        })+
+    };
+}
+pub(crate) use hidden;
+
 /// Makes a type of exactly `$length` bytes that reads and prints as base64url and is told to nobody by `Debug`.
 macro_rules! fixed {
     ($(#[$doc:meta])* $name:ident, $length:literal, $field:literal) => {
@@ -58,11 +70,7 @@ macro_rules! fixed {
             }
         }
 
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        }
+        crate::wire::hidden!($name);
     };
 }
 pub(crate) use fixed;

@@ -1,14 +1,10 @@
 //! Registering a phrase, and logging in with it.
 
-use std::fmt;
-
 use opaque_ke::argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::errors::InternalError;
 use opaque_ke::generic_array::{ArrayLength, GenericArray};
 use opaque_ke::ksf::Ksf;
-use opaque_ke::{
-    ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
-};
+use opaque_ke::{ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters};
 use sotto_domain::Random;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -21,6 +17,7 @@ use crate::message::{
 use crate::scope::Binding;
 use crate::session_key::SessionKey;
 use crate::suite::{Rng, Suite};
+use crate::wire::hidden;
 
 /// A registration that waits for the server's response.
 pub struct Registration {
@@ -74,8 +71,7 @@ impl Registration {
         phrase: Phrase,
         random: &dyn Random,
     ) -> Result<(RegistrationRequest, Self), Error> {
-        let started =
-            ClientRegistration::start(&mut Rng(random), phrase.as_bytes()).map_err(|_| Error::Library)?;
+        let started = ClientRegistration::start(&mut Rng(random), phrase.as_bytes()).map_err(|_| Error::Library)?;
         let registration = Self { state: started.state, phrase, binding: binding.into() };
         Ok((RegistrationRequest(started.message), registration))
     }
@@ -142,8 +138,20 @@ impl ExportKey {
         Self(key)
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 64] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
+    }
+
+    /// 80, 81, … bf, for the example of the documentation.
+    #[cfg(test)]
+    pub(crate) const fn counting() -> Self {
+        let mut key = [0x80; 64];
+        let mut place = 0;
+        while place < 64 {
+            key[place as usize] += place;
+            place += 1;
+        }
+        Self(key)
     }
 }
 
@@ -175,13 +183,4 @@ impl Ksf for Stretching {
     }
 }
 
-macro_rules! hidden {
-    ($($name:ident),+) => {
-        $(impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        })+
-    };
-}
 hidden!(Registration, Login, ExportKey);

@@ -1,11 +1,10 @@
 //! The phrase that opens a secret tag.
 
-use std::fmt;
-
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::wire::hidden;
 
 /// Bytes of a phrase as it is typed, at most.
 const MAX: usize = 1024;
@@ -36,8 +35,4 @@ impl Phrase {
     }
 }
 
-impl fmt::Debug for Phrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Phrase(…)")
-    }
-}
+hidden!(Phrase);

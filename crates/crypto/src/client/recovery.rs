@@ -1,6 +1,5 @@
 //! The recovery key: the way back in if the phrase is lost.
 
-use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
@@ -10,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::cipher::{KEY, Key};
 use crate::error::Error;
 use crate::sealed::RecoveryProof;
+use crate::wire::hidden;
 
 /// Crockford's base32 (<https://www.crockford.com/base32.html>).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -87,7 +87,8 @@ impl FromStr for RecoveryKey {
             }
         }
         let key = Key::from_bytes(&bytes[..KEY]).map(Self).ok_or(Error::RecoveryKey)?;
-        if bits != SYMBOLS * 5 || aws_lc_rs::constant_time::verify_slices_are_equal(&*bytes, &*key.with_check()).is_err()
+        if bits != SYMBOLS * 5
+            || aws_lc_rs::constant_time::verify_slices_are_equal(&*bytes, &*key.with_check()).is_err()
         {
             return Err(Error::RecoveryKey);
         }
@@ -95,11 +96,7 @@ impl FromStr for RecoveryKey {
     }
 }
 
-impl fmt::Debug for RecoveryKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RecoveryKey(…)")
-    }
-}
+hidden!(RecoveryKey);
 
 fn value(symbol: char) -> Option<u8> {
     let symbol = match symbol.to_ascii_uppercase() {

@@ -1,7 +1,5 @@
 //! What is sealed: the text of an entry, and the name of a secret tag.
 
-use std::fmt;
-
 use sotto_domain::Random;
 use sotto_domain::entry::{MAX_CONTENT, MAX_TITLE};
 use sotto_domain::tag::MAX_TAGS_PER_ENTRY;
@@ -11,6 +9,7 @@ use crate::cipher::KEY;
 use crate::client::fields::{Reader, Writer};
 use crate::error::Error;
 use crate::sealed::{COLOR, MAX_TAG_NAME};
+use crate::wire::hidden;
 
 /// The types of the fields of an entry, in their order.
 mod entry {
@@ -61,8 +60,7 @@ impl EntryText {
         self.check()?;
         let title = self.title.as_deref();
         let tags: usize = self.tags.iter().map(String::len).sum();
-        let mut fields =
-            Writer::new(3 + self.tags.len(), title.map_or(0, str::len) + self.content.len() + tags + KEY);
+        let mut fields = Writer::new(3 + self.tags.len(), title.map_or(0, str::len) + self.content.len() + tags + KEY);
         if let Some(title) = title {
             fields.field(entry::TITLE, title.as_bytes())?;
         }
@@ -161,13 +159,4 @@ fn at_most(name: &'static str, length: usize, max: usize) -> Result<(), Error> {
     if length > max { Err(Error::TooLong { name, max }) } else { Ok(()) }
 }
 
-macro_rules! hidden {
-    ($($name:ident),+) => {
-        $(impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(…)"))
-            }
-        })+
-    };
-}
 hidden!(EntryText, AudioKey, Metadata);

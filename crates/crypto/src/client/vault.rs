@@ -98,8 +98,7 @@ impl Vault {
             .open(sealed.wrap_iv, &self.key_aad(entry, revision), &sealed.wrapped_key)
             .and_then(|key| Key::from_bytes(&key))
             .ok_or(REFUSED)?;
-        let plaintext =
-            key.open(sealed.encryption_iv, &self.text_aad(entry, revision), ciphertext).ok_or(REFUSED)?;
+        let plaintext = key.open(sealed.encryption_iv, &self.text_aad(entry, revision), ciphertext).ok_or(REFUSED)?;
         EntryText::from_bytes(&plaintext)
     }
 
@@ -120,6 +119,17 @@ impl Vault {
         let plaintext =
             self.metadata.open_box(&self.aad("meta"), sealed.as_bytes()).ok_or(Error::Refused("metadata"))?;
         Metadata::from_bytes(&plaintext)
+    }
+
+    /// The same keys elsewhere, which no client would have.
+    #[cfg(test)]
+    pub(crate) fn under(&self, scope: Scope) -> Self {
+        Self {
+            scope,
+            master: self.master.clone(),
+            entry_wrap: self.entry_wrap.clone(),
+            metadata: self.metadata.clone(),
+        }
     }
 
     fn with_master(scope: Scope, master: Key) -> Result<Self, Error> {

@@ -1,7 +1,5 @@
 //! What the server keeps between the two halves of a login.
 
-use std::fmt;
-
 use opaque_ke::{ServerLogin, ServerLoginParameters};
 use sotto_domain::{OpaqueSessionId, Random, Timestamp};
 use zeroize::{Zeroize, Zeroizing};
@@ -12,6 +10,7 @@ use crate::message::LoginFinish;
 use crate::scope::Scope;
 use crate::session_key::SessionKey;
 use crate::suite::Suite;
+use crate::wire::hidden;
 
 /// Session key ‖ the proof that is expected, 64 bytes each.
 const STATE: usize = 64 + 64;
@@ -117,14 +116,4 @@ impl SealingKey {
     }
 }
 
-impl fmt::Debug for PendingLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PendingLogin(…)")
-    }
-}
-
-impl fmt::Debug for SealingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SealingKey(…)")
-    }
-}
+hidden!(PendingLogin, SealingKey);

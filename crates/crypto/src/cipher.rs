@@ -1,6 +1,7 @@
-//! AES-256-GCM and HKDF-SHA512, as WebCrypto has them: the tag of 16 bytes comes after the ciphertext.
+//! AES-256-GCM and HKDF-SHA512, as `WebCrypto` has them: the tag of 16 bytes comes after the ciphertext.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+#[cfg(feature = "client")]
 use aws_lc_rs::hkdf;
 use sotto_domain::Random;
 use zeroize::Zeroizing;

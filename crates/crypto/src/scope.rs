@@ -25,7 +25,7 @@ impl Scope {
     }
 }
 
-/// What both sides of an exchange have to agree on (RFC 9807, sections 2 and 6): made from a [`Scope`].
+/// What both sides of an exchange have to agree on (RFC 9807, sections 4 and 6): made from a [`Scope`].
 pub struct Binding {
     /// What the server derives the tag's OPRF key from. It never leaves the server.
     pub(crate) credential_identifier: Vec<u8>,

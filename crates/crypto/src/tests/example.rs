@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::{EntryText, Metadata, RecoveryKey, Vault};
+use crate::sealed::{MAX_ENCRYPTED_CONTENT, MAX_METADATA, MIN_ENCRYPTED_CONTENT, MIN_METADATA};
 
 pub const SCOPE: Scope = Scope {
     user: UserId(Uuid::from_u128(0x0199_0a4e_7000_7000_8000_0000_0000_0001)),
@@ -81,12 +82,15 @@ fn metadata() -> Metadata {
 #[test]
 fn the_documentation_says_what_is_computed() {
     let documentation = include_str!("../../../../docs/protocol.md");
+    for (min, max) in [(MIN_ENCRYPTED_CONTENT, MAX_ENCRYPTED_CONTENT), (MIN_METADATA, MAX_METADATA)] {
+        assert!(documentation.contains(&format!("| {min} to {max} |")), "{min} to {max}");
+    }
     let plaintexts = vec![
         ("entry plaintext", hex(&entry_text().to_bytes().unwrap())),
         ("metadata plaintext", hex(&metadata().to_bytes().unwrap())),
     ];
     let blocks = [exchange(), plaintexts, sealed()]
-        .map(|lines| lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>());
+        .map(|lines| lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<Vec<_>>().concat());
     let missing: Vec<String> = blocks.into_iter().filter(|block| !documentation.contains(block)).collect();
     assert!(missing.is_empty(), "docs/protocol.md does not have this:\n{}", missing.join("\n"));
 }

@@ -27,7 +27,7 @@ fn refuses_bad_text<T: FromStr<Err = Error> + Display + Debug>(good: &T, error: 
     bad.extend(["+", "/", "=", "*", " ", "\0"].map(|symbol| format!("{symbol}{}", &text[1..])));
     bad.push(format!("é{}", &text[2..]));
     // Bits at the end that belong to no byte.
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         let last = text.chars().last().unwrap();
         let stray = if text.len() % 4 == 2 { "BCDEF" } else { "BCD" };
         bad.extend(

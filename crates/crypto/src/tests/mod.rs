@@ -1,4 +1,5 @@
 //! Both sides against each other, against the RFC's vectors, and against the npm package that browsers use.
+#![cfg(all(feature = "server", feature = "client"))]
 
 mod example;
 mod exchange;
@@ -103,7 +104,7 @@ fn log_in(keys: &ServerKeys, scope: Scope, record: &RegistrationRecord, text: &s
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn unhex(text: &str) -> Vec<u8> {

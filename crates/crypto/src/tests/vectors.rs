@@ -1,4 +1,4 @@
-//! The ristretto255 vectors of RFC 9807, appendix C, through the public interface. Random values are played back in the order
+//! The ristretto255 test vectors of RFC 9807, through the public interface. Random values are played back in the order
 //! in which opaque-ke draws them; a scalar is drawn as 64 bytes and reduced, so zeros follow its 32.
 
 use serde_json::Value;

@@ -1,6 +1,6 @@
 # What people run. `make run` serves a journal; `make test` proves everything.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit schemathesis bench openapi tools
+.PHONY: help run test lint unit schemathesis fuzz bench openapi tools
 
 help: ## Show these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -18,7 +18,7 @@ lint: ## Formatting, clippy, licences and sources of dependencies
 	cargo deny --locked check bans licenses sources
 
 unit: ## Unit, conformance, API and command-line tests, beside a throwaway PostgreSQL
-	@scripts/tools compiler postgres
+	@scripts/tools compiler postgres node
 	# The tests kill clients, never the server or the machine, so its fsync would only cost time.
 	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
 
@@ -26,6 +26,10 @@ schemathesis: ## Hostile requests, made from openapi.json, against a running ser
 	@scripts/tools compiler schemathesis
 	cargo build --locked --package sotto
 	scripts/schemathesis
+
+fuzz: ## Whatever comes to their mind, to every parser of secret tags, for 10 seconds each
+	@scripts/tools compiler
+	scripts/fuzz
 
 bench: ## Measure against the machine's limits (takes a while; see docs/benchmarks.md)
 	@scripts/tools compiler postgres
@@ -36,4 +40,4 @@ openapi: ## Write openapi.json anew from the code
 	mv openapi.json.new openapi.json
 
 tools: ## Install what the other targets need
-	@scripts/tools compiler postgres cargo-deny schemathesis
+	@scripts/tools compiler postgres node cargo-deny schemathesis

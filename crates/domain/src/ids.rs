@@ -59,6 +59,10 @@ id!(
     /// A login, from sign-in to sign-out; refresh tokens of one login share it.
     SessionId
 );
+id!(
+    /// An exchange that opens a secret tag, and the open secret tag after it.
+    OpaqueSessionId
+);
 
 fn new_uuid(clock: &dyn Clock, random: &dyn Random) -> Uuid {
     let mut tail = [0; 10];

@@ -14,5 +14,5 @@ pub mod tag;
 pub mod text;
 
 pub use clock::{Clock, Random, Timestamp, Zone};
-pub use ids::{EntryId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+pub use ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
 pub use text::{Violation, Violations};

@@ -1,0 +1,5 @@
+#![no_main]
+
+use sotto_crypto::message::RegistrationResponse;
+
+sotto_fuzz::message!(RegistrationResponse, |_| {});

@@ -1,6 +1,7 @@
 //! What the schema promises, checked on real databases of both engines.
 
 mod actions;
+mod check;
 mod constraints;
 mod parity;
 mod standards;

@@ -5,8 +5,12 @@
 
 mod check;
 mod differences;
+mod erd;
+pub mod generate;
 mod model;
+mod page;
 mod postgres;
+mod reasons;
 mod scratch;
 mod sqlite;
 pub mod standards;
@@ -14,9 +18,14 @@ pub mod standards;
 mod tests;
 
 use crate::DatabaseUrl;
+use crate::migrate::source::Source;
+use scratch::{Sql, made_by};
+
 pub use check::{CheckError, Report, check};
 pub use differences::{Difference, Part};
+pub use erd::mermaid;
 pub use model::{Check, Column, Engine, ForeignKey, Index, Key, Kind, Schema, Table, Trigger};
+pub use page::page;
 
 /// What only one engine has, and what belongs to the migration runner: `(table, index)`; without an index, all of the
 /// table.
@@ -82,6 +91,16 @@ pub async fn read(url: &DatabaseUrl) -> Result<Schema, SchemaError> {
         }
         DatabaseUrl::Postgres(_) => postgres::read(url).await.map_err(failed),
     }
+}
+
+/// What all the migrations that are built into this program make on the engine of `url`. Of a SQLite database, only the
+/// engine is of interest.
+///
+/// # Errors
+/// If the migrations do not run on an empty database, or there is no place to try them.
+pub async fn of_migrations(url: &DatabaseUrl) -> Result<Schema, CheckError> {
+    let source = Source::embedded(url)?;
+    Ok(made_by(url, source.migrations().iter().map(|one| Sql::from(&one.up)).collect()).await?)
 }
 
 impl Schema {

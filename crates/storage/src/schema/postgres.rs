@@ -34,7 +34,7 @@ const CONSTRAINTS: &str = "
         c.confdeltype::text, c.confupdtype::text,
         CASE WHEN NOT c.condeferrable THEN '' WHEN c.condeferred THEN 'DEFERRABLE INITIALLY DEFERRED' ELSE 'DEFERRABLE' END,
         c.convalidated,
-        coalesce(pg_get_expr(c.conbin, c.conrelid), '')
+        coalesce(pg_get_expr(c.conbin, c.conrelid, true), '')
     FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype IN ('p', 'u', 'f', 'c')
     ORDER BY t.name, c.conname";
 const INDEXES: &str = "
@@ -52,7 +52,7 @@ const TRIGGERS: &str = "
     ORDER BY t.name, g.tgname";
 const VIEWS: &str = "
     SELECT c.relname::text, pg_get_viewdef(c.oid, true) FROM pg_class c
-    WHERE c.relkind IN ('v', 'm') AND c.relnamespace = current_schema()::regnamespace
+    WHERE c.relkind = 'v' AND c.relnamespace = current_schema()::regnamespace
     AND NOT EXISTS (SELECT 1 FROM pg_depend d
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
 

@@ -121,7 +121,7 @@ pub fn violations(schema: &Schema, engine: Engine) -> Vec<Violation> {
     contexts.flat_map(|context| RULES.iter().flat_map(move |rule| context.violations(rule))).collect()
 }
 
-/// Whether a table need not keep a rule.
+/// Whether a table need not keep a rule; for `*`, whether it need not keep any.
 pub fn excepted(rule: &str, table: &str) -> bool {
     let rules = EXCEPTIONS.iter().filter(|one| one.table == table).flat_map(|one| one.rule.split(' '));
     rules.into_iter().any(|one| one == rule || one == "*")

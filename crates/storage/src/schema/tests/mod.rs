@@ -3,6 +3,8 @@
 mod actions;
 mod check;
 mod constraints;
+mod generate;
+mod page;
 mod parity;
 mod standards;
 

@@ -241,8 +241,7 @@ fn directive<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
 
 /// The first line `-- decide: what`, counted from 1.
 fn open_decision(sql: &str) -> Option<(usize, &str)> {
-    let lines = sql.lines().enumerate();
-    lines.filter_map(|(at, line)| Some((at + 1, line.trim().strip_prefix("-- decide:")?.trim()))).next()
+    sql.lines().enumerate().find_map(|(at, line)| Some((at + 1, line.trim().strip_prefix("-- decide:")?.trim())))
 }
 
 fn loses(file: &str, sql: &str) -> Result<Vec<Loss>> {

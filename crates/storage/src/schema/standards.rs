@@ -105,7 +105,7 @@ pub const EXCEPTIONS: [Exception; 7] = [
 ];
 
 /// The columns that may be NULL, because the domain's types say so (`Option`).
-const OPTIONAL: [(&str, &str); 6] = [
+pub(super) const OPTIONAL: [(&str, &str); 6] = [
     ("users", "hashed_password full_name google_id avatar_url"),
     ("journal_entries", "title audio_url secret_tag_id encrypted_content wrapped_key encryption_iv wrap_iv"),
     ("tags", "color"),

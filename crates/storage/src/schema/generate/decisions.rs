@@ -18,14 +18,18 @@ pub(super) struct Decision {
 impl Decision {
     /// Lines for a file: one that makes it refused, and the choices as comments.
     pub(super) fn block(&self) -> String {
-        let choices: String =
-            self.choices.iter().flat_map(|sql| sql.lines()).map(|line| format!("\n-- {line}")).collect();
-        format!("-- decide: {}{choices}", self.question)
+        let choices = self.choices.iter().flat_map(|sql| sql.lines()).map(|line| format!("-- {line}"));
+        std::iter::once(format!("-- decide: {}", self.line())).chain(choices).collect::<Vec<_>>().join("\n")
     }
 
     /// The same in the file that goes back.
     pub(super) fn back(&self) -> String {
-        format!("-- decide: the way back, for the question of the up file: {}", self.question)
+        format!("-- decide: the way back, for the question of the up file: {}", self.line())
+    }
+
+    /// On one line, or the rest of it would be no comment.
+    fn line(&self) -> String {
+        self.question.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -34,14 +38,12 @@ pub(super) fn decisions(engine: Engine, current: &Schema, desired: &Schema) -> D
     let mut found = Decisions::new();
     let appears = |name: &String| !current.tables.contains_key(name);
     for (name, table) in current.tables.iter().filter(|(name, _)| !is_shadow(current, name)) {
-        match desired.tables.get(name) {
-            Some(desired) => columns(engine, name, table, desired, &mut found),
-            None => {
-                let alike = |(other, wanted): &(&String, &Table)| appears(other) && wanted.columns == table.columns;
-                let twin = desired.tables.iter().find(alike).map(|(other, _)| other.clone());
-                gone_table(name, twin, &mut found);
-            }
+        if let Some(desired) = desired.tables.get(name) {
+            columns(engine, name, table, desired, &mut found);
+            continue;
         }
+        let alike = |(other, wanted): &(&String, &Table)| appears(other) && wanted.columns == table.columns;
+        gone_table(name, desired.tables.iter().find(alike).map(|(other, _)| other.as_str()), &mut found);
     }
     found
 }
@@ -52,21 +54,18 @@ pub(super) fn is_shadow(schema: &Schema, table: &str) -> bool {
     schema.tables.iter().any(|(owner, one)| one.module.is_some() && of(owner))
 }
 
-fn gone_table(name: &str, twin: Option<String>, found: &mut Decisions) {
+fn gone_table(name: &str, twin: Option<&str>, found: &mut Decisions) {
     let drop = format!("DROP TABLE {name};");
     let key = |name: &str| (name.to_owned(), name.to_owned());
-    match twin {
-        Some(twin) => {
-            let question = format!("{name} goes and {twin}, which has the same columns, appears: is it renamed?");
-            let decision = Decision { question, choices: vec![format!("ALTER TABLE {name} RENAME TO {twin};"), drop] };
-            found.insert(key(&twin), decision.clone());
-            found.insert(key(name), decision);
-        }
-        None => {
-            let question = format!("the table {name} goes: is it renamed, or is all that is in it to be deleted?");
-            found.insert(key(name), Decision { question, choices: vec![drop] });
-        }
-    }
+    let decision = if let Some(twin) = twin {
+        let question = format!("{name} goes and {twin}, which has the same columns, appears: is it renamed?");
+        Decision { question, choices: vec![format!("ALTER TABLE {name} RENAME TO {twin};"), drop] }
+    } else {
+        let question = format!("the table {name} goes: is it renamed, or is all that is in it to be deleted?");
+        Decision { question, choices: vec![drop] }
+    };
+    found.extend(twin.map(|twin| (key(twin), decision.clone())));
+    found.insert(key(name), decision);
 }
 
 fn columns(engine: Engine, name: &str, current: &Table, desired: &Table, found: &mut Decisions) {
@@ -77,27 +76,24 @@ fn columns(engine: Engine, name: &str, current: &Table, desired: &Table, found: 
     }
     let key = |column: &Column| (name.to_owned(), column.name.clone());
     for column in &current.columns {
-        match desired.column(&column.name) {
-            Some(wanted) => found.extend(changed(engine, name, column, wanted).map(|decision| (key(column), decision))),
-            None => {
-                let twin = desired.columns.iter().find(|one| {
-                    current.column(&one.name).is_none() && one.kind == column.kind && one.nullable == column.nullable
-                });
-                let drop = format!("ALTER TABLE {name} DROP COLUMN {};", column.name);
-                let Some(twin) = twin else {
-                    let question =
-                        format!("{name}.{} goes: is it renamed, or are its values to be deleted?", column.name);
-                    found.insert(key(column), Decision { question, choices: vec![drop] });
-                    continue;
-                };
-                let question = format!("{name}.{} goes and {name}.{} appears: is it renamed?", column.name, twin.name);
-                let rename = format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", column.name, twin.name);
-                let decision =
-                    Decision { question, choices: vec![rename, format!("{drop} {}", add_column(name, twin))] };
-                found.insert(key(twin), decision.clone());
-                found.insert(key(column), decision);
-            }
+        if let Some(wanted) = desired.column(&column.name) {
+            found.extend(changed(engine, name, column, wanted).map(|decision| (key(column), decision)));
+            continue;
         }
+        let twin = desired.columns.iter().find(|one| {
+            current.column(&one.name).is_none() && one.kind == column.kind && one.nullable == column.nullable
+        });
+        let drop = format!("ALTER TABLE {name} DROP COLUMN {};", column.name);
+        let decision = if let Some(twin) = twin {
+            let question = format!("{name}.{} goes and {name}.{} appears: is it renamed?", column.name, twin.name);
+            let rename = format!("ALTER TABLE {name} RENAME COLUMN {} TO {};", column.name, twin.name);
+            Decision { question, choices: vec![rename, format!("{drop} {}", add_column(name, twin))] }
+        } else {
+            let question = format!("{name}.{} goes: is it renamed, or are its values to be deleted?", column.name);
+            Decision { question, choices: vec![drop] }
+        };
+        found.extend(twin.map(|twin| (key(twin), decision.clone())));
+        found.insert(key(column), decision);
     }
     for column in desired.columns.iter().filter(|column| current.column(&column.name).is_none()) {
         if !column.nullable && column.default.is_none() && column.generated.is_none() {

@@ -52,19 +52,21 @@ pub(super) fn skeleton(name: &str, message: &str) -> Draft {
 }
 
 /// The revisions that lead from the current to the desired schemas: one for all that can be done inside of a transaction,
-/// and one for each index of a table that is there already, which PostgreSQL builds outside of one. Both engines go
-/// through the same revisions.
+/// and one for each index of a table that is there already, which PostgreSQL builds outside of one. Indexes that go are
+/// out of the way before the rest, and those that come find it done. Both engines go through the same revisions.
 pub(super) fn drafts(name: &str, message: &str, sides: &[Sides; 2]) -> Vec<Draft> {
     let decisions = sides.each_ref().map(|sides| decisions(sides.engine, &sides.current, &sides.desired));
-    let mut drafts: Vec<Draft> = main(name, message, sides, &decisions).into_iter().collect();
-    let indexes: Vec<[Change<'_>; 2]> = changed_indexes(sides);
-    for change in &indexes {
-        let (index, drops) = change.iter().find_map(Change::index).unwrap_or_default();
+    let indexes = changed_indexes(sides);
+    let of_index = |change: &[Change<'_>; 2]| {
+        let (index, drops) = change.iter().find_map(Change::index)?;
         let verb = if drops { "drop" } else { "create" };
-        let name = format!("{name}_{verb}_{index}");
         let [sqlite, postgres] = [0, 1].map(|at| change[at].pair(sides[at].engine, message));
-        drafts.push(Draft { name, sqlite, postgres });
-    }
+        Some((drops, Draft { name: format!("{name}_{verb}_{index}"), sqlite, postgres }))
+    };
+    let (drops, creates): (Vec<_>, Vec<_>) = indexes.iter().filter_map(of_index).partition(|(drops, _)| *drops);
+    let main = main(name, message, sides, &decisions);
+    let [drops, creates] = [drops, creates].map(|list| list.into_iter().map(|(_, draft)| draft));
+    let mut drafts: Vec<Draft> = drops.chain(main).chain(creates).collect();
     // One revision needs no second name.
     if let [only] = drafts.as_mut_slice() {
         name.clone_into(&mut only.name);

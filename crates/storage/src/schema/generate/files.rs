@@ -60,7 +60,10 @@ impl Folder {
                     let name = format!("{number:04}_{}.{direction}.sql", draft.name);
                     let path = self.path.join(engine.folder()).join(name);
                     if let Err(reason) = write_new(&path, text, &mut written) {
-                        written.iter().for_each(|path| drop(fs::remove_file(path)));
+                        for path in &written {
+                            // One that stays does no harm: without its counterpart it is refused.
+                            let _ = fs::remove_file(path);
+                        }
                         return Err(RevisionError::File { path, verb: "written", reason });
                     }
                 }

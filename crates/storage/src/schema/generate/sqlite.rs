@@ -69,7 +69,8 @@ fn can_be_added(column: &Column) -> bool {
     constant && !["PRIMARY KEY", "UNIQUE", "STORED"].iter().any(|word| words.contains(word))
 }
 
-/// The table as it is to be, with the values of the columns that both have, and with the indexes that it has.
+/// The table as it is to be, with the values of the columns that both have, and with the indexes that stay: others have gone
+/// before, or come later.
 fn rebuild(way: &Way<'_>, name: &str) -> Option<String> {
     let (from, to) = (way.from.tables.get(name)?, way.to.tables.get(name)?);
     let statement = to.statement.as_ref()?;
@@ -81,12 +82,12 @@ fn rebuild(way: &Way<'_>, name: &str) -> Option<String> {
     let columns = columns.join(", ");
     let mut lines = vec![
         format!("CREATE TABLE new_{name} {body};"),
-        format!("INSERT INTO new_{name} ({columns}) SELECT {columns} FROM {name};"),
+        format!("INSERT INTO new_{name} ({columns})\n    SELECT {columns} FROM {name};"),
         format!("DROP TABLE {name};"),
         format!("ALTER TABLE new_{name} RENAME TO {name};"),
     ];
-    let indexes = &way.current().tables.get(name)?.indexes;
-    lines.extend(indexes.iter().map(|index| create_index(name, index, "")));
+    let stay = from.indexes.iter().filter(|index| to.indexes.contains(index));
+    lines.extend(stay.map(|index| create_index(name, index, "")));
     Some(lines.join("\n"))
 }
 

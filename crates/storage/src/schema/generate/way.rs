@@ -31,14 +31,6 @@ impl<'s> Way<'s> {
         self.differences.iter().filter(move |one| one.part == part && !self.is_open(&one.table, &one.name))
     }
 
-    /// The schema that a table is taken from as it was before the way up.
-    pub(super) fn current(&self) -> &'s Schema {
-        match self.direction {
-            Direction::Up => self.from,
-            Direction::Down => self.to,
-        }
-    }
-
     /// What is to be decided, each question once.
     pub(super) fn questions(&self) -> Vec<String> {
         let mut all: Vec<&Decision> = Vec::new();

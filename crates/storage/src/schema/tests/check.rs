@@ -3,6 +3,7 @@
 use super::Database;
 use crate::DatabaseUrl;
 use crate::migrate::{self, Migrator, Target, postgres::connect};
+use crate::schema::scratch::{Sql, made_by};
 use crate::schema::{self, CheckError, Report, SchemaError};
 use crate::testing::Scratch;
 
@@ -87,9 +88,8 @@ async fn what_cannot_be_told_is_not_called_clean() {
     }
 }
 
-/// Neither a check nor one that is killed half-way leaves a trace, and many at once do not disturb each other.
 #[tokio::test]
-async fn a_server_is_left_as_it_was() {
+async fn many_at_once_do_not_disturb_each_other() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let checks = (0..8).map(|_| {
@@ -99,15 +99,37 @@ async fn a_server_is_left_as_it_was() {
     for report in checks.collect::<Vec<_>>() {
         assert!(report.await.unwrap().is_clean());
     }
-    let killed = tokio::spawn({
+}
+
+/// Neither a check nor one that is cut off in the middle leaves a trace.
+#[tokio::test]
+async fn a_server_is_left_as_it_was() {
+    let scratch = Scratch::postgres().await;
+    migrate::upgrade(&scratch.url).await.unwrap();
+    let before = schema::read(&scratch.url).await.unwrap();
+    assert!(check(&scratch.url).await.unwrap().is_clean());
+    let cut_off = tokio::spawn({
         let url = scratch.url.clone();
-        async move { check(&url).await }
+        let slow = "CREATE TABLE half (id INTEGER); SELECT pg_sleep(0.7)";
+        async move { made_by(&url, vec![Sql { file: "slow".into(), text: slow.into() }]).await }
     });
-    tokio::task::yield_now().await;
-    killed.abort();
     let client = connect(&scratch.url).await.unwrap();
+    let others = async |state: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {state}"
+        );
+        client.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    while others("query LIKE '%pg_sleep%'").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    cut_off.abort();
+    while others("backend_type = 'client backend'").await > 0 {
+        tokio::task::yield_now().await;
+    }
     let left = client.query_one("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'sotto%'", &[]).await.unwrap();
     assert_eq!(left.get::<_, i64>(0), 0);
+    assert_eq!(before.differences(&schema::read(&scratch.url).await.unwrap()), []);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod constraints;
 mod generate;
 mod page;
 mod parity;
+mod reading;
 mod standards;
 
 use super::Schema;

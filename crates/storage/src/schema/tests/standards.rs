@@ -1,7 +1,7 @@
 //! The standards that every table keeps, and the names that the founding document gives.
 
 use super::Database;
-use crate::schema::standards::{self, EXCEPTIONS, RULES, Violation};
+use crate::schema::standards::{self, EXCEPTIONS, OPTIONAL, RULES, Violation};
 use crate::schema::{self, Engine};
 
 const ROADMAP_COLUMNS: [(&str, &str); 7] = [
@@ -92,6 +92,12 @@ async fn every_exception_is_needed_and_has_its_reason() {
         assert!(needed && !exception.reason.is_empty(), "{exception:?}");
         for rule in exception.rule.split(' ').filter(|rule| *rule != "*") {
             assert!(RULES.iter().any(|one| one.id == rule), "{exception:?}");
+        }
+    }
+    for (table, columns) in OPTIONAL {
+        for name in columns.split(' ') {
+            let column = both[0].schema.tables[table].column(name);
+            assert!(column.is_some_and(|column| column.nullable), "{table}.{name} is listed, and never NULL");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::migrate::MigrateError;
-use crate::schema::{Difference, Engine, SchemaError};
+use crate::schema::{Engine, SchemaError};
 
 /// Why no revision was written. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +35,16 @@ pub enum RevisionError {
     },
     /// What was worked out does not lead to where it should.
     #[error(
-        "what was worked out for {engine} does not lead {direction}: {difference}. Write the files by hand: \
-         `sotto db revision` without --autogenerate makes their skeletons"
+        "what was worked out for {engine} does not lead {direction}: {reason}. Nothing was written: write the files by \
+         hand, `sotto db revision` without --autogenerate makes their skeletons"
     )]
     Astray {
         /// On which engine.
         engine: Engine,
         /// To the desired schema, or back.
         direction: &'static str,
-        /// The first difference.
-        difference: Box<Difference>,
+        /// The first difference, or what the engine says.
+        reason: String,
     },
     /// About the migrations that are there.
     #[error(transparent)]

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::scratch::{Sql, made_by};
-use super::{Engine, Schema};
+use super::{Engine, Schema, SchemaError};
 use crate::DatabaseUrl;
 use crate::migrate::source::Source;
 use draft::{Draft, Sides};
@@ -121,12 +121,14 @@ impl Bench {
     }
 
     async fn expect(&self, files: Vec<Sql>, goal: &Schema, direction: &'static str) -> Result<(), RevisionError> {
-        let reached = made_by(&self.url, files).await?;
-        match comparable(&reached, goal).into_iter().next() {
+        let reason = match made_by(&self.url, files).await {
+            Ok(reached) => comparable(&reached, goal).first().map(ToString::to_string),
+            Err(SchemaError::Script { file, reason, .. }) => Some(format!("{file}: {reason}")),
+            Err(other) => return Err(other.into()),
+        };
+        match reason {
             None => Ok(()),
-            Some(difference) => {
-                Err(RevisionError::Astray { engine: self.engine, direction, difference: Box::new(difference) })
-            }
+            Some(reason) => Err(RevisionError::Astray { engine: self.engine, direction, reason }),
         }
     }
 }

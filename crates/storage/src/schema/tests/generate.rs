@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::Database;
 use crate::DatabaseUrl;
+use crate::migrate::source::Source;
 use crate::migrate::{Migrator, Target};
 use crate::schema::generate::{LONGEST_MESSAGE, RevisionError, Written, autogenerate, missing, revision};
 use crate::schema::{self, Engine};
@@ -66,14 +67,26 @@ impl Desk {
         Migrator::with_directory(&database.scratch.url, &self.migrations()).unwrap()
     }
 
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.migrations().join(file)).unwrap()
+    /// How many revisions are shipped.
+    fn shipped() -> usize {
+        Source::embedded(&DatabaseUrl::Sqlite(PathBuf::new())).unwrap().migrations().len()
     }
 
+    /// A file of the revision that comes `place` after those that are shipped, such as `postgres`, 1, `change_it.up`.
+    fn path(&self, engine: &str, place: usize, name: &str) -> PathBuf {
+        self.migrations().join(engine).join(format!("{:04}_{name}.sql", Self::shipped() + place))
+    }
+
+    fn read(&self, engine: &str, place: usize, name: &str) -> String {
+        fs::read_to_string(self.path(engine, place, name)).unwrap()
+    }
+
+    /// The names of all files that are not shipped.
     fn files(&self) -> Vec<String> {
         let of = |engine: &str| fs::read_dir(self.migrations().join(engine)).unwrap();
         let names = of("sqlite").chain(of("postgres")).map(|file| file.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.collect();
+        let number = |name: &String| name[..4].parse::<usize>().unwrap();
+        let mut names: Vec<String> = names.filter(|name| number(name) > Self::shipped()).collect();
         names.sort();
         names
     }
@@ -88,7 +101,7 @@ impl Desk {
         let drift = schema::check(url, &migrator).await.unwrap().differences;
         assert_eq!(drift, [], "{url}");
         let after = schema::read(url).await.unwrap();
-        migrator.downgrade(&"1".parse().unwrap(), true).await.unwrap();
+        migrator.downgrade(&Self::shipped().to_string().parse().unwrap(), true).await.unwrap();
         assert_eq!(before.differences(&schema::read(url).await.unwrap()), [], "{url}");
         migrator.upgrade(&Target::Head).await.unwrap();
         assert_eq!(after.differences(&schema::read(url).await.unwrap()), [], "{url}");
@@ -108,10 +121,9 @@ async fn the_migrations_make_the_desired_schema() {
 #[tokio::test]
 async fn nothing_is_generated_where_nothing_is_desired() {
     let (desk, server) = (Desk::new(), Scratch::postgres().await);
-    let before = desk.files();
     let written = desk.generate(&server.url).await.unwrap();
     assert_eq!((written.files.len(), written.undecided), (0, false));
-    assert_eq!(desk.files(), before);
+    assert_eq!(desk.files(), [""; 0]);
 }
 
 #[tokio::test]
@@ -171,11 +183,11 @@ async fn what_can_be_known_is_written_whole() {
     assert!(!written.undecided);
     // One for the rest, and one each for: a new index, one that goes and comes, one that goes, one on PostgreSQL alone.
     assert_eq!(written.files.len(), 4 * 6, "{:?}", written.files);
-    let down = desk.read("postgres/0004_change_it.down.sql");
+    let down = desk.read("postgres", 3, "change_it.down");
     let loses = "-- loses: journal_entries.read_at, login_sessions.device, moods, tags.note, tags.weight\n";
     assert!(down.starts_with(loses), "{down}");
-    assert!(desk.read("sqlite/0004_change_it.down.sql").starts_with(loses));
-    let concurrent = desk.read("postgres/0006_change_it_create_idx_tags_note.up.sql");
+    assert!(desk.read("sqlite", 3, "change_it.down").starts_with(loses));
+    let concurrent = desk.read("postgres", 5, "change_it_create_idx_tags_note.up");
     assert!(concurrent.starts_with("-- no-transaction\n") && concurrent.contains("CONCURRENTLY idx_tags_note ON tags"));
 
     for database in [&sqlite, &postgres] {
@@ -225,7 +237,7 @@ async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
         ],
     );
     let undecided = desk.generate(&postgres.scratch.url).await.unwrap();
-    let text = desk.read("postgres/0002_change_it.up.sql");
+    let text = desk.read("postgres", 1, "change_it.up");
     assert!(undecided.undecided && text.contains("decide: journal_entries.entry_zone changes from"), "{text}");
     // It was not meant like that.
     for file in &undecided.files {
@@ -293,7 +305,7 @@ async fn what_cannot_be_known_is_asked() {
         assert!(written.undecided && !written.files.is_empty());
         for engine in ["sqlite", "postgres"] {
             for direction in ["up", "down"] {
-                let text = desk.read(&format!("{engine}/0002_change_it.{direction}.sql"));
+                let text = desk.read(engine, 1, &format!("change_it.{direction}"));
                 let decide: Vec<&str> = text.lines().filter(|line| line.starts_with("-- decide:")).collect();
                 assert!(decide.len() == 1 && decide[0].ends_with(question), "{question}: {engine} {direction}: {text}");
                 // Of what is asked, nothing is done: only a table that is made anew stands ready.
@@ -304,7 +316,7 @@ async fn what_cannot_be_known_is_asked() {
         for url in [&server.url, &DatabaseUrl::Sqlite(PathBuf::new())] {
             let refused = Migrator::with_directory(url, &desk.migrations()).unwrap_err().to_string();
             assert!(
-                refused.contains("0002_change_it") && refused.contains("in line ") && refused.contains(question),
+                refused.contains("_change_it.") && refused.contains("in line ") && refused.contains(question),
                 "{refused}"
             );
         }
@@ -319,7 +331,7 @@ async fn once_decided_it_is_done() {
     desk.edit(Engine::Postgres, &[("color      TEXT,", "hue TEXT,")]);
     assert!(desk.generate(&postgres.scratch.url).await.unwrap().undecided);
     for engine in ["sqlite", "postgres"] {
-        let up = desk.migrations().join(engine).join("0002_change_it.up.sql");
+        let up = desk.path(engine, 1, "change_it.up");
         let text = fs::read_to_string(&up).unwrap();
         let chosen = "-- ALTER TABLE tags RENAME COLUMN color TO hue;";
         let kept = text.lines().filter(|line| !line.starts_with("-- decide:"));
@@ -327,7 +339,7 @@ async fn once_decided_it_is_done() {
         assert!(text.contains(chosen), "{text}");
         fs::write(up, decided.join("\n")).unwrap();
         let down = "-- loses: nothing\nALTER TABLE tags RENAME COLUMN hue TO color;\n";
-        fs::write(desk.migrations().join(engine).join("0002_change_it.down.sql"), down).unwrap();
+        fs::write(desk.path(engine, 1, "change_it.down"), down).unwrap();
     }
     for database in [&sqlite, &postgres] {
         desk.there_and_back(database).await;
@@ -346,7 +358,22 @@ async fn a_desired_schema_that_does_not_run_is_named() {
     fs::remove_file(desk.desired().join("sqlite.sql")).unwrap();
     let refused = desk.generate(&server.url).await.unwrap_err().to_string();
     assert!(refused.contains("sqlite.sql cannot be read"), "{refused}");
-    assert_eq!(desk.files().len(), 4);
+    assert_eq!(desk.files().len(), 0);
+}
+
+/// What is not understood after all is not written: everything is tried first.
+#[tokio::test]
+async fn what_leads_astray_is_not_written() {
+    let (desk, server) = (Desk::new(), Scratch::postgres().await);
+    // A name that needs quotes, which no name of the standard does.
+    desk.edit_both(&[("    CONSTRAINT pk_tags PRIMARY", "    \"order\" INTEGER,\n    CONSTRAINT pk_tags PRIMARY")]);
+    let refused = desk.generate(&server.url).await.unwrap_err();
+    assert!(matches!(refused, RevisionError::Astray { .. }), "{refused}");
+    assert!(
+        refused.to_string().contains("does not lead to the desired schema") && refused.to_string().contains("order"),
+        "{refused}"
+    );
+    assert_eq!(desk.files(), [""; 0]);
 }
 
 #[test]
@@ -354,10 +381,10 @@ fn a_skeleton_is_refused_until_it_is_written() {
     let desk = Desk::new();
     let written = revision("Add moods; really -- 'now'/../!", &desk.migrations()).unwrap();
     assert_eq!(written.files.len(), 4);
-    assert_eq!(desk.files().iter().filter(|file| file.starts_with("0002_add_moods_really_now.")).count(), 4);
+    assert_eq!(desk.files().iter().filter(|file| file.contains("_add_moods_really_now.")).count(), 4);
     for url in [DatabaseUrl::Sqlite(PathBuf::new()), DatabaseUrl::Postgres(String::new())] {
         let refused = Migrator::with_directory(&url, &desk.migrations()).unwrap_err().to_string();
-        assert!(refused.contains("0002_add_moods_really_now.") && refused.contains("how to go"), "{refused}");
+        assert!(refused.contains("_add_moods_really_now.") && refused.contains("how to go"), "{refused}");
     }
     // Nor does the next one come before it is written.
     assert!(revision("More", &desk.migrations()).unwrap_err().to_string().contains("waits for a decision"));
@@ -380,7 +407,7 @@ fn a_message_makes_a_name_or_is_refused() {
         let refused = revision(message, &desk.migrations()).unwrap_err().to_string();
         assert!(refused.contains(said), "{message}: {refused}");
     }
-    assert_eq!(desk.files().len(), 4);
+    assert_eq!(desk.files().len(), 0);
 }
 
 #[test]
@@ -396,20 +423,18 @@ fn of_two_developers_one_writes() {
     });
     // The second finds the folder locked, or what the first has written and not decided.
     assert_eq!(results.iter().filter(|written| **written).count(), 1);
-    assert_eq!(desk.files().len(), 8);
+    assert_eq!(desk.files().len(), 4);
 }
 
 #[test]
 fn folders_that_are_not_as_they_should_be_are_refused() {
     let desk = Desk::new();
-    let uneven = Desk::new();
     for direction in ["up", "down"] {
-        fs::remove_file(uneven.migrations().join(format!("postgres/0001_create_standardized_schema.{direction}.sql")))
-            .unwrap();
+        fs::write(desk.path("sqlite", 1, &format!("odd.{direction}")), "-- loses: nothing\nSELECT 1;").unwrap();
     }
-    let refused = revision("Add moods", &uneven.migrations()).unwrap_err().to_string();
-    assert!(refused.contains("do not hold the same revisions: 0001_create_standardized_schema and none"), "{refused}");
-    assert_eq!(uneven.files().len(), 2);
+    let refused = revision("Add moods", &desk.migrations()).unwrap_err().to_string();
+    assert!(refused.contains("do not hold the same revisions") && refused.contains("_odd and "), "{refused}");
+    assert_eq!(desk.files().len(), 2);
 
     let missing = revision("Add moods", &desk.0.path().join("nowhere")).unwrap_err().to_string();
     assert!(missing.contains("nowhere cannot be read"), "{missing}");

@@ -155,7 +155,10 @@ fn order(table: &str, expected: &[Column], found: &[Column], list: &mut Vec<Diff
 }
 
 fn size(table: &Table) -> String {
-    format!("a table of {} columns", table.columns.len())
+    match table.columns.len() {
+        1 => "a table of 1 column".to_owned(),
+        columns => format!("a table of {columns} columns"),
+    }
 }
 
 impl Table {

@@ -24,7 +24,7 @@ impl Decision {
 
     /// The same in the file that goes back.
     pub(super) fn back(&self) -> String {
-        format!("-- decide: the way back, for the question of the up file: {}", self.line())
+        format!("-- decide: how to go back, and what that loses (see the first line): {}", self.line())
     }
 
     /// On one line, or the rest of it would be no comment.

@@ -36,7 +36,7 @@ async fn what_was_changed_by_hand_is_named() {
         ),
         ("ALTER TABLE tags ADD COLUMN note TEXT", "column note of tags: expected nothing, found TEXT"),
         ("DROP TABLE opaque_sessions", "table opaque_sessions: expected a table of 9 columns, found nothing"),
-        ("CREATE TABLE moods (name TEXT)", "table moods: expected nothing, found a table of 1 columns"),
+        ("CREATE TABLE moods (name TEXT)", "table moods: expected nothing, found a table of 1 column"),
         (
             "ALTER TABLE users RENAME COLUMN avatar_url TO picture",
             "column avatar_url of users: expected TEXT, found nothing",

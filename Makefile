@@ -1,9 +1,9 @@
 # What people run. `make run` serves a journal; `make test` proves everything.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit schemathesis fuzz bench openapi tools
+.PHONY: help run test lint unit schemathesis fuzz bench openapi schema-docs tools
 
 help: ## Show these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: ## Build everything and serve the journal on SQLite
 	@scripts/tools compiler
@@ -38,6 +38,12 @@ bench: ## Measure against the machine's limits (takes a while; see docs/benchmar
 openapi: ## Write openapi.json anew from the code
 	cargo run --locked --quiet --package sotto -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
+
+schema-docs: ## Write docs/schema.md anew from the migrations
+	@scripts/tools compiler postgres
+	cargo build --locked --quiet --package sotto
+	scripts/with-postgres sh -c 'SOTTO_DATABASE=$$SOTTO_TEST_POSTGRES target/debug/sotto db erd --page' > docs/schema.md.new
+	mv docs/schema.md.new docs/schema.md
 
 tools: ## Install what the other targets need
 	@scripts/tools compiler postgres node cargo-deny schemathesis

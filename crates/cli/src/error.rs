@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use sotto_domain::storage::StorageError;
 use sotto_server::keys::KeysError;
@@ -20,6 +21,9 @@ pub enum CliError {
     /// What was asked for cannot be done.
     #[error("{0}")]
     Refused(String),
+    /// A check has found something.
+    #[error("{0}")]
+    Found(String),
     /// The folder for data cannot be made.
     #[error("the data folder {} cannot be made: {source}", path.display())]
     DataFolder {
@@ -54,6 +58,16 @@ pub enum CliError {
     /// About the database.
     #[error("{0}")]
     Storage(#[from] StorageError),
+}
+
+impl CliError {
+    /// What the process ends with: 2 if it did what it was asked and found something, 1 if it could not do it.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Found(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
 
 /// Tells a person what went wrong.

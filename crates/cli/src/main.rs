@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error::print(&error);
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

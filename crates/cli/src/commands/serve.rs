@@ -8,6 +8,7 @@ use sotto_server::{App, Keys};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::db::check;
 use super::{ensure_schema, say};
 use crate::error::{CliError, Result};
 use crate::settings::{Common, Serving};
@@ -28,6 +29,7 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
 
     greet(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");
+    tokio::spawn(check::warn(common.database()));
     let stop = async {
         let signals = (interrupt.as_mut(), terminate.as_mut());
         match signals {

@@ -9,7 +9,7 @@ pub mod plan;
 pub(crate) mod postgres;
 pub mod source;
 pub(crate) mod sql;
-mod sqlite;
+pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
 
@@ -151,6 +151,15 @@ impl Migrator {
     /// If the database cannot be read, is another program's, or contradicts the files.
     pub async fn state(&self) -> Result<State> {
         plan::state(&self.source, &self.applied().await?)
+    }
+
+    /// The migrations that the database has, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::state`], and [`MigrateError::Ahead`] if one of them is unknown.
+    pub(crate) async fn done(&self) -> Result<Vec<source::Migration>> {
+        let at = plan::position(&self.source, &self.applied().await?)?;
+        Ok(self.source.migrations()[..at].to_vec())
     }
 
     async fn applied(&self) -> Result<Vec<Applied>> {

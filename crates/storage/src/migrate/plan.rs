@@ -167,7 +167,7 @@ pub(super) fn place(source: &Source, position: usize) -> String {
 }
 
 /// How many migrations are applied, once it is certain that they are the first ones of `source`, unchanged.
-fn position(source: &Source, applied: &[Applied]) -> Result<usize> {
+pub(super) fn position(source: &Source, applied: &[Applied]) -> Result<usize> {
     let known = source.migrations();
     let find = |row: &Applied| known.iter().find(|one| one.version == row.version && one.name == row.name);
     if let Some(row) = applied.iter().rev().find(|row| find(row).is_none()) {

@@ -30,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 const SESSION: &str =
     "SET lock_timeout = '10s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 const NOTICE_A_DEAD_CLIENT: &str = "SET client_connection_check_interval = '1s'";
-const BOOKKEEPING: &str = "
+pub(crate) const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER     NOT NULL,
         name          TEXT        NOT NULL,

@@ -5,6 +5,9 @@
 //! * `-- loses: table, table.column` says what a down file destroys, or `-- loses: nothing`. Every down file has it.
 //! * `-- no-transaction` (PostgreSQL) marks a file of exactly one statement, `CREATE INDEX CONCURRENTLY name …` or
 //!   `DROP INDEX CONCURRENTLY IF EXISTS name`, which the engine does not run inside of a transaction.
+//!
+//! Anywhere in a file, a line `-- decide: what` says that a person has something to decide first. Files with such a line
+//! are refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -163,6 +166,14 @@ impl Migration {
 
 impl Script {
     fn parse(file: &str, sql: &str) -> Result<Self> {
+        if let Some((line, what)) = open_decision(sql) {
+            return Err(refuse(
+                file,
+                &format!(
+                    "waits for a decision in line {line}: {what}. Write what is to happen there, then remove the line"
+                ),
+            ));
+        }
         let statements = sql::split(sql, ';');
         if statements.is_empty() {
             return Err(refuse(file, "is empty: every step says in SQL how to go there and how to go back"));
@@ -226,6 +237,11 @@ fn directive<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
         .take_while(|line| line.is_empty() || line.starts_with("--"))
         .filter_map(|line| line.strip_prefix("--").map(str::trim).and_then(|line| line.strip_prefix(name)))
         .find_map(|rest| if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':').map(str::trim) })
+}
+
+/// The first line `-- decide: what`, counted from 1.
+fn open_decision(sql: &str) -> Option<(usize, &str)> {
+    sql.lines().enumerate().find_map(|(at, line)| Some((at + 1, line.trim().strip_prefix("-- decide:")?.trim())))
 }
 
 fn loses(file: &str, sql: &str) -> Result<Vec<Loss>> {

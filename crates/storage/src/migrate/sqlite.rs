@@ -18,7 +18,7 @@ use crate::DatabaseUrl;
 const APPLICATION_ID: i64 = 0x536F_7474;
 /// How long a reader waits for a writer that is just about to commit.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
-const BOOKKEEPING: &str = "
+pub(crate) const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER NOT NULL,
         name          TEXT    NOT NULL,

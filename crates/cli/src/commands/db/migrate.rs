@@ -52,7 +52,7 @@ pub enum MigrateCommand {
 pub struct Options {
     /// Answer in JSON
     #[arg(long)]
-    json: bool,
+    pub json: bool,
     /// Read migrations from the folders sqlite and postgres of this one, instead of those built in
     #[arg(long, value_name = "DIR", hide = true)]
     migrations: Option<PathBuf>,
@@ -77,7 +77,8 @@ impl MigrateCommand {
 }
 
 impl Options {
-    fn migrator(&self, common: &Common) -> Result<Migrator> {
+    /// What reads and runs the migrations.
+    pub fn migrator(&self, common: &Common) -> Result<Migrator> {
         let database = common.database();
         Ok(match &self.migrations {
             Some(folder) => Migrator::with_directory(&database, folder)?,

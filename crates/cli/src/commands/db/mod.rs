@@ -1,6 +1,9 @@
 //! `sotto db`: the database. One file per command.
 
+pub mod check;
+mod erd;
 mod migrate;
+mod revision;
 
 use clap::Subcommand;
 
@@ -12,6 +15,13 @@ use crate::settings::Common;
 pub enum DbCommand {
     #[command(flatten)]
     Migrate(migrate::MigrateCommand),
+    /// Compare the database with what its migrations make, and with the standards. Exit code 0: clean. 1: it could not be
+    /// checked. 2: something was found
+    Check(check::Check),
+    /// Draw the tables and what refers to what, for Mermaid (https://mermaid.live)
+    Erd(erd::Erd),
+    /// Write new migrations for both engines (for developers)
+    Revision(revision::Revision),
 }
 
 impl DbCommand {
@@ -19,6 +29,9 @@ impl DbCommand {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Migrate(command) => command.run(common).await,
+            Self::Check(check) => check.run(common).await,
+            Self::Erd(erd) => erd.run(common).await,
+            Self::Revision(revision) => revision.run(common).await,
         }
     }
 }

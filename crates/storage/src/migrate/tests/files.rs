@@ -75,6 +75,15 @@ fn a_down_file_says_what_it_destroys() {
 }
 
 #[test]
+fn what_is_not_decided_is_refused() {
+    let folder = Folder::empty();
+    folder.step("0001_x", &format!("{UP}\n  -- decide: was it renamed?\n"), DOWN);
+    assert_says(&folder.refusal(), &["0001_x.up.sql waits for a decision in line 2: was it renamed?"]);
+    folder.step("0001_x", UP, "-- loses: nothing\n-- decide: how to go back");
+    assert_says(&folder.refusal(), &["0001_x.down.sql waits for a decision in line 2: how to go back"]);
+}
+
+#[test]
 fn transactions_are_the_runners() {
     for word in ["BEGIN", "commit", "ROLLBACK", "Savepoint a"] {
         let folder = Folder::empty();

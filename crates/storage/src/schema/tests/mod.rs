@@ -1,8 +1,12 @@
 //! What the schema promises, checked on real databases of both engines.
 
 mod actions;
+mod check;
 mod constraints;
+mod generate;
+mod page;
 mod parity;
+mod reading;
 mod standards;
 
 use super::Schema;

@@ -2,14 +2,14 @@
 
 use super::Database;
 use crate::migrate::{self, Migrator, Target};
-use crate::schema::{self, Kind, NOT_COMPARED};
+use crate::schema::{self, Difference, Kind, NOT_COMPARED, Part};
 use crate::testing::Scratch;
 
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
     let [sqlite, postgres] = Database::both().await;
     let differences = sqlite.schema.clone().neutral().differences(&postgres.schema.clone().neutral());
-    assert!(differences.is_empty(), "SQLite first, PostgreSQL second:\n{}", differences.join("\n"));
+    assert_eq!(differences, [], "expected is SQLite, found is PostgreSQL");
     assert_eq!(sqlite.schema.neutral(), postgres.schema.neutral());
 }
 
@@ -49,7 +49,7 @@ async fn up_down_up_gives_the_same_schema() {
         let bottom = schema::read(&scratch.url).await.unwrap();
         assert_eq!(bottom.tables.keys().collect::<Vec<_>>(), ["schema_migrations"], "{}", scratch.url);
         migrate::upgrade(&scratch.url).await.unwrap();
-        assert_eq!(schema::read(&scratch.url).await.unwrap().differences(&first), [""; 0], "{}", scratch.url);
+        assert_eq!(schema::read(&scratch.url).await.unwrap().differences(&first), [], "{}", scratch.url);
     }
 }
 
@@ -65,19 +65,30 @@ async fn a_difference_in_any_part_is_seen() {
         assert!(!found.is_empty());
         found
     };
-    changed(&|table| table.columns[0].nullable = true);
-    changed(&|table| table.columns[0].kind = Kind::Text);
-    changed(&|table| table.columns.swap(0, 1));
-    changed(&|table| table.primary_key = None);
-    changed(&|table| table.uniques[0].columns.reverse());
-    changed(&|table| table.foreign_keys[0].on_delete = "SET NULL".into());
-    changed(&|table| drop(table.checks.pop()));
-    changed(&|table| table.indexes[0].predicate = None);
-    changed(&|table| table.indexes[0].unique = true);
-    let lines = changed(&|table| table.indexes[0].name = "idx_other".into());
-    assert!(lines.iter().all(|line| line.starts_with("journal_entries: only the ")), "{lines:?}");
+    let part = |change: &dyn Fn(&mut schema::Table)| changed(change)[0].part;
+    assert_eq!(part(&|table| table.columns[0].nullable = true), Part::Column);
+    assert_eq!(part(&|table| table.columns[0].kind = Kind::Text), Part::Column);
+    assert_eq!(part(&|table| table.columns[0].generated = Some("1".into())), Part::Column);
+    assert_eq!(part(&|table| table.columns.swap(0, 1)), Part::Order);
+    assert_eq!(part(&|table| table.primary_key = None), Part::PrimaryKey);
+    assert_eq!(part(&|table| table.uniques[0].columns.reverse()), Part::Unique);
+    assert_eq!(part(&|table| table.foreign_keys[0].on_delete = "SET NULL".into()), Part::ForeignKey);
+    assert_eq!(part(&|table| table.foreign_keys[0].on_update = "CASCADE".into()), Part::ForeignKey);
+    assert_eq!(part(&|table| table.foreign_keys[0].deferrable = "DEFERRABLE".into()), Part::ForeignKey);
+    assert_eq!(part(&|table| table.foreign_keys[0].validated = false), Part::ForeignKey);
+    assert_eq!(part(&|table| drop(table.checks.pop())), Part::Check);
+    assert_eq!(part(&|table| table.indexes[0].predicate = None), Part::Index);
+    assert_eq!(part(&|table| table.indexes[0].unique = true), Part::Index);
+    assert_eq!(part(&|table| table.indexes[0].valid = false), Part::Index);
+    assert_eq!(part(&|table| table.indexes[0].method = "gin".into()), Part::Index);
+    assert_eq!(part(&|table| table.strict = false), Part::Table);
+    assert_eq!(part(&|table| table.without_rowid = true), Part::Table);
+    let renamed = changed(&|table| table.indexes[0].name = "idx_other".into());
+    let sides: Vec<_> = renamed.iter().map(|one| (one.expected.is_some(), one.found.is_some())).collect();
+    assert_eq!(sides, [(true, false), (false, true)], "{renamed:?}");
     let mut fewer = original.clone();
     fewer.tables.remove("tags");
-    assert_eq!(original.differences(&fewer), ["only the first has the table tags"]);
-    assert_eq!(fewer.differences(&original), ["only the second has the table tags"]);
+    let lines = |found: Vec<Difference>| found.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(lines(original.differences(&fewer)), ["table tags: expected a table of 7 columns, found nothing"]);
+    assert_eq!(lines(fewer.differences(&original)), ["table tags: expected nothing, found a table of 7 columns"]);
 }

@@ -1,17 +1,8 @@
 //! The standards that every table keeps, and the names that the founding document gives.
 
 use super::Database;
-use crate::schema::{Kind, Table};
-
-/// What is no part of the journal's own data: the runner's bookkeeping, and SQLite's full text.
-const NOT_OF_THE_JOURNAL: [&str; 6] = [
-    "schema_migrations",
-    "search_documents",
-    "journal_entries_fts",
-    "journal_entries_fts_config",
-    "journal_entries_fts_data",
-    "journal_entries_fts_idx",
-];
+use crate::schema::standards::{self, EXCEPTIONS, OPTIONAL, RULES, Violation};
+use crate::schema::{self, Engine};
 
 const ROADMAP_COLUMNS: [(&str, &str); 7] = [
     ("users", "id email hashed_password full_name is_active is_superuser google_id avatar_url created_at updated_at"),
@@ -56,12 +47,6 @@ const ROADMAP_INDEXES: [(&str, &str, &[&str], bool); 13] = [
     ("idx_users_google_id", "users", &["google_id"], true),
 ];
 
-impl Database {
-    fn journal(&self) -> impl Iterator<Item = (&String, &Table)> {
-        self.schema.tables.iter().filter(|(name, _)| !NOT_OF_THE_JOURNAL.contains(&name.as_str()))
-    }
-}
-
 #[tokio::test]
 async fn every_name_of_the_roadmap_exists() {
     for database in Database::both().await {
@@ -91,91 +76,119 @@ async fn every_name_of_the_roadmap_exists() {
 }
 
 #[tokio::test]
-async fn every_primary_key_is_uuid() {
+async fn every_table_keeps_the_standards() {
     for database in Database::both().await {
-        for (name, table) in database.journal() {
-            let key = table.primary_key.as_ref().unwrap_or_else(|| panic!("{name} has no primary key"));
-            assert_eq!(key.name, format!("pk_{name}"));
-            for column in &key.columns {
-                let column = table.columns.iter().find(|one| one.name == *column).unwrap();
-                assert_eq!(column.kind, Kind::Uuid, "{}: {name}.{}", database.scratch.url, column.name);
-                assert!(!column.nullable, "{name}.{}", column.name);
+        assert_eq!(database.violations().await, [], "{}", database.scratch.url);
+        let keys = database.schema.tables.values().flat_map(|table| &table.foreign_keys);
+        assert_eq!(keys.count(), 9, "the rules had something to look at");
+    }
+}
+
+#[tokio::test]
+async fn every_exception_is_needed_and_has_its_reason() {
+    let both = Database::both().await;
+    for exception in &EXCEPTIONS {
+        let needed = both.iter().any(|database| database.schema.tables.contains_key(exception.table));
+        assert!(needed && !exception.reason.is_empty(), "{exception:?}");
+        for rule in exception.rule.split(' ').filter(|rule| *rule != "*") {
+            assert!(RULES.iter().any(|one| one.id == rule), "{exception:?}");
+        }
+    }
+    for (table, columns) in OPTIONAL {
+        for name in columns.split(' ') {
+            let column = both[0].schema.tables[table].column(name);
+            assert!(column.is_some_and(|column| column.nullable), "{table}.{name} is listed, and never NULL");
+        }
+    }
+}
+
+/// What a person can do to a database by hand, on either engine, and the rule that finds it.
+#[tokio::test]
+async fn what_breaks_a_rule_is_found() {
+    let common = [
+        ("CREATE INDEX idx_tags_again ON tags (user_id)", "duplicate-index tags idx_tags_user_id"),
+        ("CREATE INDEX tags_by_color ON tags (color)", "names tags tags_by_color"),
+        ("DROP INDEX idx_journal_entry_tags_tag_id", "foreign-key-index journal_entry_tags fk_journal_entry_tags_tag"),
+        ("ALTER TABLE tags ADD COLUMN note TEXT", "not-null tags note"),
+    ];
+    let sqlite = [
+        ("CREATE TABLE moods (name TEXT)", "uuid-key moods", "strict moods", "row-times moods created_at"),
+        (
+            "CREATE TABLE mood_days (id BLOB NOT NULL CHECK (length(id) = 16) PRIMARY KEY, seen_at TEXT NOT NULL) STRICT",
+            "names mood_days",
+            "zoned-time mood_days seen_at",
+            "row-times mood_days updated_at",
+        ),
+        (
+            "CREATE TABLE mood_links (tag_id BLOB NOT NULL, user_id BLOB NOT NULL, CONSTRAINT fk_mood_links_tag \
+             FOREIGN KEY (user_id, tag_id) REFERENCES tags (user_id, name) ON DELETE SET NULL) STRICT",
+            "foreign-key-target mood_links fk_mood_links_tag",
+            "composite-set-null mood_links fk_mood_links_tag",
+            "foreign-key-index mood_links fk_mood_links_tag",
+        ),
+    ];
+    let postgres = [
+        ("CREATE TABLE moods (name TEXT)", "uuid-key moods", "not-null moods name", "row-times moods created_at"),
+        (
+            "CREATE TABLE mood_days (id UUID PRIMARY KEY, seen_at TIMESTAMP NOT NULL)",
+            "names mood_days mood_days_pkey",
+            "zoned-time mood_days seen_at",
+            "row-times mood_days updated_at",
+        ),
+        (
+            "CREATE TABLE mood_links (tag_id UUID, user_id UUID, CONSTRAINT fk_mood_links_tag \
+             FOREIGN KEY (user_id, tag_id) REFERENCES tags (user_id, id) ON DELETE SET NULL); \
+             ALTER TABLE reminders ADD CONSTRAINT ck_reminders_title CHECK (title <> 'x') NOT VALID",
+            "valid reminders ck_reminders_title",
+            "composite-set-null mood_links fk_mood_links_tag",
+            "foreign-key-index mood_links fk_mood_links_tag",
+        ),
+    ];
+    for database in Database::both().await {
+        for (statement, expected) in common {
+            database.batch(statement).await;
+            database.expect(expected).await;
+        }
+        for (statement, first, second, third) in if database.is_sqlite() { sqlite } else { postgres } {
+            database.batch(statement).await;
+            for expected in [first, second, third] {
+                database.expect(expected).await;
             }
         }
     }
 }
 
-/// For a composite key that begins with the owner, an index that leads with the id referred to serves as well.
+/// A unique index that could not be built is left INVALID, and serves nobody.
 #[tokio::test]
-async fn every_foreign_key_leads_an_index() {
-    for database in Database::both().await {
-        let mut seen = 0;
-        for (name, table) in database.journal() {
-            let keys = table.primary_key.iter().chain(&table.uniques).map(|key| &key.columns);
-            let lists: Vec<_> = keys.chain(table.indexes.iter().map(|index| &index.columns)).collect();
-            for key in &table.foreign_keys {
-                let owned = key.columns.len() == 2 && key.columns[0] == "user_id";
-                let served = lists.iter().any(|columns| {
-                    columns.starts_with(&key.columns) || (owned && columns.first() == key.columns.last())
-                });
-                assert!(served, "{}: {name}: {}", database.scratch.url, key.name);
-                seen += 1;
-            }
-        }
-        assert_eq!(seen, 9);
-    }
+async fn an_invalid_index_is_found_and_does_not_count() {
+    let [_, database] = Database::both().await;
+    database.batch("DROP INDEX idx_tags_user_id, idx_tags_user_created").await;
+    database.batch("ALTER TABLE tags DROP CONSTRAINT uq_tags_user_name, DROP CONSTRAINT uq_tags_user_name_key").await;
+    database.batch("ALTER TABLE journal_entry_tags DROP CONSTRAINT fk_journal_entry_tags_tag").await;
+    database.batch("ALTER TABLE tags DROP CONSTRAINT uq_tags_user_tag").await;
+    let build = "CREATE UNIQUE INDEX CONCURRENTLY idx_tags_user_id ON tags (user_id)";
+    assert!(database.refuse(build).await.contains("idx_tags_user_id"));
+    database.expect("valid tags idx_tags_user_id").await;
+    database.expect("foreign-key-index tags fk_tags_user").await;
 }
 
-#[tokio::test]
-async fn every_constraint_and_index_has_a_name_of_the_standard() {
-    for database in Database::both().await {
-        for (table, parts) in database.journal() {
-            let named = |name: &str, prefix: &str| {
-                assert!(
-                    name.starts_with(&format!("{prefix}_{table}_")),
-                    "{}: '{name}' on {table}",
-                    database.scratch.url
-                );
-            };
-            parts.uniques.iter().for_each(|key| named(&key.name, "uq"));
-            parts.foreign_keys.iter().for_each(|key| named(&key.name, "fk"));
-            parts.checks.iter().for_each(|check| named(&check.name, "ck"));
-            parts.indexes.iter().for_each(|index| named(&index.name, "idx"));
-        }
+impl Database {
+    async fn violations(&self) -> Vec<Violation> {
+        let schema = schema::read(&self.scratch.url).await.unwrap();
+        standards::violations(&schema, Engine::from(&self.scratch.url))
     }
-}
 
-#[tokio::test]
-async fn every_table_knows_when_its_rows_were_made_and_changed() {
-    for database in Database::both().await {
-        // A link between an entry and a tag is made and removed, never changed.
-        for (name, table) in database.journal().filter(|(name, _)| *name != "journal_entry_tags") {
-            for column in ["created_at", "updated_at"] {
-                let column =
-                    table.columns.iter().find(|one| one.name == column).unwrap_or_else(|| panic!("{name}.{column}"));
-                assert!(!column.nullable && column.default.is_some(), "{name}.{}", column.name);
-                let kind = if database.is_sqlite() { Kind::Integer } else { Kind::Instant };
-                assert_eq!(column.kind, kind, "{name}.{}", column.name);
-            }
-        }
+    /// Expects a violation, written as rule, table and name.
+    async fn expect(&self, expected: &str) {
+        let found = self.violations().await;
+        let lines: Vec<String> = found.iter().map(|one| format!("{} {} {}", one.rule, one.table, one.name)).collect();
+        assert!(lines.iter().any(|line| line.trim_end() == expected), "{expected}: {lines:#?}");
     }
-}
 
-#[tokio::test]
-async fn foreign_keys_refer_to_keys_of_the_same_kind() {
-    for database in Database::both().await {
-        for (name, table) in database.journal() {
-            for key in &table.foreign_keys {
-                let target = &database.schema.tables[&key.table];
-                let unique = target.primary_key.iter().chain(&target.uniques).any(|one| one.columns == key.references);
-                assert!(unique, "{name}: {}", key.name);
-                for (from, to) in key.columns.iter().zip(&key.references) {
-                    let kind = |table: &Table, column: &str| {
-                        table.columns.iter().find(|one| one.name == column).unwrap().kind.clone()
-                    };
-                    assert_eq!(kind(table, from), kind(target, to), "{name}: {}", key.name);
-                }
-            }
+    pub(super) async fn batch(&self, statements: &str) {
+        match &self.engine {
+            super::Engine::Sqlite(connection) => connection.execute_batch(statements).unwrap(),
+            super::Engine::Postgres(client) => client.batch_execute(statements).await.unwrap(),
         }
     }
 }

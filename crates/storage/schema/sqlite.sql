@@ -1,0 +1,201 @@
+-- The schema that Sotto is to have on SQLite: edit it, then `sotto db revision -m "…" --autogenerate` writes the
+-- migrations that lead there. A test fails while they do not. The order of columns does not matter: new ones are appended.
+--
+-- The standardized schema: UUID keys, UTC instants, named constraints, an index under every foreign key.
+-- UUIDs are 16 bytes; instants are microseconds since 1970-01-01T00:00:00Z; days are YYYY-MM-DD.
+--
+-- Composite foreign keys such as (user_id, tag_id) -> tags (user_id, id) keep every row with its owner: no row
+-- can point at another user's row, whatever the code does.
+
+CREATE TABLE users (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    email             TEXT    NOT NULL,
+    hashed_password   TEXT,
+    full_name         TEXT,
+    is_active         INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    is_superuser      INTEGER NOT NULL DEFAULT 0 CHECK (is_superuser IN (0, 1)),
+    google_id         TEXT,
+    avatar_url        TEXT,
+    time_zone         TEXT    NOT NULL DEFAULT 'UTC',
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_users PRIMARY KEY (id)
+) STRICT;
+CREATE UNIQUE INDEX idx_users_email ON users (email);
+CREATE UNIQUE INDEX idx_users_google_id ON users (google_id);
+
+CREATE TABLE secret_tags (
+    tag_id            BLOB    NOT NULL CHECK (length(tag_id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_secret_tags PRIMARY KEY (tag_id),
+    CONSTRAINT uq_secret_tags_user_tag UNIQUE (user_id, tag_id),
+    CONSTRAINT fk_secret_tags_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+
+CREATE TABLE journal_entries (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    title             TEXT,
+    content           TEXT    NOT NULL,
+    audio_url         TEXT,
+    entry_date        INTEGER NOT NULL,
+    entry_zone        TEXT    NOT NULL DEFAULT 'UTC',
+    entry_day         TEXT    NOT NULL CHECK (length(entry_day) = 10),
+    word_count        INTEGER NOT NULL DEFAULT 0,
+    secret_tag_id     BLOB    CHECK (length(secret_tag_id) = 16),
+    encrypted_content BLOB,
+    wrapped_key       BLOB,
+    encryption_iv     BLOB,
+    wrap_iv           BLOB,
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    revision          INTEGER NOT NULL DEFAULT 1,
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_journal_entries PRIMARY KEY (id),
+    CONSTRAINT uq_journal_entries_user_entry UNIQUE (user_id, id),
+    CONSTRAINT fk_journal_entries_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT fk_journal_entries_secret_tag
+        FOREIGN KEY (user_id, secret_tag_id) REFERENCES secret_tags (user_id, tag_id),
+    CONSTRAINT ck_journal_entries_revision CHECK (revision >= 1),
+    CONSTRAINT ck_journal_entries_plain_or_sealed CHECK (
+        (secret_tag_id IS NULL AND encrypted_content IS NULL AND wrapped_key IS NULL
+            AND encryption_iv IS NULL AND wrap_iv IS NULL)
+        OR (secret_tag_id IS NOT NULL AND encrypted_content IS NOT NULL AND wrapped_key IS NOT NULL
+            AND encryption_iv IS NOT NULL AND wrap_iv IS NOT NULL
+            AND content = '' AND title IS NULL AND audio_url IS NULL AND word_count = 0)
+    )
+) STRICT;
+CREATE INDEX idx_journal_entries_user_id ON journal_entries (user_id);
+CREATE INDEX idx_journal_entries_user_date ON journal_entries (user_id, entry_date, id);
+CREATE INDEX idx_journal_entries_user_day ON journal_entries (user_id, entry_day);
+CREATE INDEX idx_journal_entries_secret_tag_id ON journal_entries (secret_tag_id, entry_date, id)
+    WHERE secret_tag_id IS NOT NULL;
+
+-- Full text. The index keeps no copy of the text. When an entry goes, its words are marked as gone; the server erases
+-- them in a quiet moment. `owner` is the user's id as one word, so that a search finds that user's entries only; it begins
+-- with U+E000, which is a letter to the index, but to nobody who searches.
+-- Marks (M*) belong to the words that they stand in, without which Hindi, say, would fall apart.
+-- search_documents gives an entry a number that survives VACUUM, which rowids do not.
+CREATE TABLE search_documents (
+    document          INTEGER NOT NULL PRIMARY KEY,
+    entry_id          BLOB    NOT NULL CHECK (length(entry_id) = 16),
+    CONSTRAINT uq_search_documents_entry UNIQUE (entry_id)
+) STRICT;
+CREATE VIRTUAL TABLE journal_entries_fts USING fts5 (
+    owner, title, content,
+    content = '', columnsize = 0, detail = none, tokenize = "unicode61 remove_diacritics 0 categories 'L* M* N* Co'"
+);
+
+-- Triggers, because rows also go by ON DELETE CASCADE. A sealed entry has no words to index.
+CREATE TRIGGER journal_entries_search_insert AFTER INSERT ON journal_entries WHEN new.secret_tag_id IS NULL BEGIN
+    INSERT INTO search_documents (entry_id) VALUES (new.id);
+    INSERT INTO journal_entries_fts (rowid, owner, title, content)
+        SELECT document, char(57344) || hex(new.user_id), new.title, new.content
+        FROM search_documents WHERE entry_id = new.id;
+END;
+CREATE TRIGGER journal_entries_search_delete BEFORE DELETE ON journal_entries BEGIN
+    INSERT INTO journal_entries_fts (journal_entries_fts, rowid, owner, title, content)
+        SELECT 'delete', document, char(57344) || hex(old.user_id), old.title, old.content
+        FROM search_documents WHERE entry_id = old.id;
+    DELETE FROM search_documents WHERE entry_id = old.id;
+END;
+CREATE TRIGGER journal_entries_search_update AFTER UPDATE OF title, content, secret_tag_id ON journal_entries
+WHEN old.title IS NOT new.title OR old.content IS NOT new.content OR old.secret_tag_id IS NOT new.secret_tag_id BEGIN
+    INSERT INTO journal_entries_fts (journal_entries_fts, rowid, owner, title, content)
+        SELECT 'delete', document, char(57344) || hex(old.user_id), old.title, old.content
+        FROM search_documents WHERE entry_id = old.id;
+    DELETE FROM search_documents WHERE entry_id = old.id;
+    INSERT INTO search_documents (entry_id) SELECT new.id WHERE new.secret_tag_id IS NULL;
+    INSERT INTO journal_entries_fts (rowid, owner, title, content)
+        SELECT document, char(57344) || hex(new.user_id), new.title, new.content
+        FROM search_documents WHERE entry_id = new.id;
+END;
+
+CREATE TABLE tags (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    name              TEXT    NOT NULL,
+    name_key          TEXT    NOT NULL,
+    color             TEXT,
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_tags PRIMARY KEY (id),
+    CONSTRAINT uq_tags_user_tag UNIQUE (user_id, id),
+    CONSTRAINT uq_tags_user_name UNIQUE (user_id, name),
+    CONSTRAINT uq_tags_user_name_key UNIQUE (user_id, name_key),
+    CONSTRAINT fk_tags_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_tags_user_id ON tags (user_id);
+CREATE INDEX idx_tags_user_created ON tags (user_id, created_at);
+
+CREATE TABLE journal_entry_tags (
+    entry_id          BLOB    NOT NULL CHECK (length(entry_id) = 16),
+    tag_id            BLOB    NOT NULL CHECK (length(tag_id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    CONSTRAINT pk_journal_entry_tags PRIMARY KEY (entry_id, tag_id),
+    CONSTRAINT fk_journal_entry_tags_entry
+        FOREIGN KEY (user_id, entry_id) REFERENCES journal_entries (user_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_journal_entry_tags_tag
+        FOREIGN KEY (user_id, tag_id) REFERENCES tags (user_id, id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_journal_entry_tags_entry_id ON journal_entry_tags (entry_id);
+CREATE INDEX idx_journal_entry_tags_tag_id ON journal_entry_tags (tag_id, entry_id);
+
+CREATE TABLE reminders (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    title             TEXT    NOT NULL,
+    message           TEXT    NOT NULL,
+    frequency         TEXT    NOT NULL,
+    time              INTEGER NOT NULL,
+    time_zone         TEXT    NOT NULL DEFAULT 'UTC',
+    is_active         INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    custom_days       TEXT,
+    next_due_at       INTEGER,
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_reminders PRIMARY KEY (id),
+    CONSTRAINT uq_reminders_user_reminder UNIQUE (user_id, id),
+    CONSTRAINT fk_reminders_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_reminders_frequency
+        CHECK (frequency IN ('daily', 'weekdays', 'weekends', 'weekly', 'monthly', 'custom')),
+    CONSTRAINT ck_reminders_custom_days CHECK ((frequency = 'custom') = (custom_days IS NOT NULL))
+) STRICT;
+CREATE INDEX idx_reminders_user_id ON reminders (user_id);
+CREATE INDEX idx_reminders_next_due_at ON reminders (next_due_at) WHERE next_due_at IS NOT NULL;
+
+CREATE TABLE opaque_sessions (
+    session_id        BLOB    NOT NULL CHECK (length(session_id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    binary_tag_id     BLOB,
+    session_state     TEXT    NOT NULL DEFAULT 'initialized',
+    session_data      BLOB,
+    expires_at        INTEGER NOT NULL,
+    last_activity     INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_opaque_sessions PRIMARY KEY (session_id),
+    CONSTRAINT fk_opaque_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_opaque_sessions_binary_tag_id CHECK (length(binary_tag_id) = 16),
+    CONSTRAINT ck_opaque_sessions_state CHECK (length(session_state) <= 20)
+) STRICT;
+CREATE INDEX idx_opaque_sessions_user_id ON opaque_sessions (user_id);
+CREATE INDEX idx_opaque_sessions_expires_at ON opaque_sessions (expires_at);
+CREATE INDEX idx_opaque_sessions_binary_tag_id ON opaque_sessions (binary_tag_id);
+
+CREATE TABLE login_sessions (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    generation        INTEGER NOT NULL DEFAULT 1,
+    rotated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    expires_at        INTEGER NOT NULL,
+    user_agent        TEXT,
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_login_sessions PRIMARY KEY (id),
+    CONSTRAINT fk_login_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_login_sessions_generation CHECK (generation >= 1)
+) STRICT;
+CREATE INDEX idx_login_sessions_user_id ON login_sessions (user_id);
+CREATE INDEX idx_login_sessions_expires_at ON login_sessions (expires_at);

@@ -18,7 +18,7 @@ lint: ## Formatting, clippy, licences and sources of dependencies
 	cargo deny --locked check bans licenses sources
 
 unit: ## Unit, conformance, API and command-line tests, beside a throwaway PostgreSQL
-	@scripts/tools compiler postgres
+	@scripts/tools compiler postgres sqlite
 	# The tests kill clients, never the server or the machine, so its fsync would only cost time.
 	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
 
@@ -36,4 +36,4 @@ openapi: ## Write openapi.json anew from the code
 	mv openapi.json.new openapi.json
 
 tools: ## Install what the other targets need
-	@scripts/tools compiler postgres cargo-deny schemathesis
+	@scripts/tools compiler postgres sqlite cargo-deny schemathesis

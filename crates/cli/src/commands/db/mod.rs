@@ -1,6 +1,7 @@
 //! `sotto db`: the database. One file per command.
 
 mod migrate;
+mod preview;
 
 use clap::Subcommand;
 

@@ -4,6 +4,7 @@
 mod db;
 mod faults;
 mod program;
+mod runbook;
 mod serve;
 mod settings;
 mod user;

@@ -10,6 +10,7 @@ use crate::api::{self, SignedIn};
 use crate::ceiling::Ceiling;
 use crate::database::{Database, Engine};
 use crate::engine::Statements;
+use crate::indexes::{self, Worth};
 use crate::load::{self, Load, Outcome};
 use crate::process::{Memory, Server};
 use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
@@ -38,6 +39,8 @@ pub struct Plan {
     pub rest: Duration,
     /// Entries in the larger database of the growth test.
     pub growth_entries: u64,
+    /// Authors in the databases with and without indexes.
+    pub index_authors: u64,
 }
 
 /// The figures of one engine.
@@ -97,6 +100,15 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
 
     let growth = growth(engine, plan).await?;
     Ok(Figures { engine, description, cells, start_time, idle, loaded, bytes, entries: AUTHORS * ENTRIES, growth })
+}
+
+/// What the indexes of one engine are worth.
+///
+/// # Errors
+/// If it cannot be measured.
+pub async fn indexes(engine: Engine, plan: &Plan) -> Result<Worth> {
+    note(&format!("{engine}: with and without indexes, {} entries", plan.index_authors * ENTRIES));
+    indexes::measure(engine, plan.index_authors, plan.duration).await
 }
 
 /// A database with the journals of these authors, written while no server is at work on it.

@@ -133,7 +133,7 @@ async fn run(run: Run) -> Result<ExitCode> {
         duration: Duration::from_secs(if run.quick { 1 } else { run.seconds }),
         rest: Duration::from_secs(if run.quick { 1 } else { 5 }),
         growth_entries: if run.quick { 100_000 } else { 2_000_000 },
-        index_authors: if run.quick { 40 } else { 200 },
+        index_authors: if run.quick { 8 } else { 40 },
     };
     if run.only.is_none() && !plan.binary.is_file() {
         return Err("there is no program to measure: build `sotto` first, or name it with --server".into());

@@ -10,7 +10,7 @@ use crate::api::{self, SignedIn};
 use crate::ceiling::Ceiling;
 use crate::database::{Database, Engine};
 use crate::engine::Statements;
-use crate::indexes::{self, Worth};
+use crate::indexes::{self, Journals, Worth};
 use crate::load::{self, Load, Outcome};
 use crate::process::{Memory, Server};
 use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
@@ -22,6 +22,8 @@ const AUTHORS: u64 = 200;
 const GROWTH_AUTHORS: u64 = 20;
 /// At this many clients the engine alone is measured, and growth.
 pub const BUSY: usize = 32;
+/// Entries of one who writes every day.
+const TEN_YEARS: u64 = 3650;
 /// Starts of which the median counts.
 const STARTS: usize = 10;
 /// Access tokens live 15 minutes.
@@ -107,8 +109,9 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
 /// # Errors
 /// If it cannot be measured.
 pub async fn indexes(engine: Engine, plan: &Plan) -> Result<Worth> {
-    note(&format!("{engine}: with and without indexes, {} entries", plan.index_authors * ENTRIES));
-    indexes::measure(engine, plan.index_authors, plan.duration).await
+    note(&format!("{engine}: with and without indexes, {} journals of ten years", plan.index_authors));
+    let journals = Journals { authors: plan.index_authors, entries: TEN_YEARS };
+    indexes::measure(engine, journals, plan.duration).await
 }
 
 /// A database with the journals of these authors, written while no server is at work on it.
@@ -117,7 +120,7 @@ async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<D
     let server = Server::sotto(binary, &database).await?;
     api::register(server.address, PATTERN).await?;
     server.stop().await?;
-    seed::write(&database, authors, PATTERN).await?;
+    seed::write(&database, authors, ENTRIES, PATTERN).await?;
     Ok(database)
 }
 

@@ -18,7 +18,7 @@ lint: ## Formatting, clippy, licences and sources of dependencies
 	cargo deny --locked check bans licenses sources
 
 unit: ## Unit, conformance, API and command-line tests, beside a throwaway PostgreSQL
-	@scripts/tools compiler postgres node
+	@scripts/tools compiler postgres node sqlite
 	# The tests kill clients, never the server or the machine, so its fsync would only cost time.
 	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
 
@@ -42,8 +42,8 @@ openapi: ## Write openapi.json anew from the code
 schema-docs: ## Write docs/schema.md anew from the migrations
 	@scripts/tools compiler postgres
 	cargo build --locked --quiet --package sotto
-	scripts/with-postgres sh -c 'SOTTO_DATABASE=$$SOTTO_TEST_POSTGRES target/debug/sotto db erd --page' > docs/schema.md.new
+	scripts/with-postgres sh -c 'SOTTO_DATABASE=$$SOTTO_TEST_POSTGRES $${CARGO_TARGET_DIR:-target}/debug/sotto db erd --page' > docs/schema.md.new
 	mv docs/schema.md.new docs/schema.md
 
 tools: ## Install what the other targets need
-	@scripts/tools compiler postgres node cargo-deny schemathesis
+	@scripts/tools compiler postgres node sqlite cargo-deny schemathesis

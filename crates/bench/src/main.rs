@@ -10,6 +10,7 @@ mod ceiling;
 mod database;
 mod engine;
 mod http;
+mod indexes;
 mod load;
 mod machine;
 mod process;
@@ -66,9 +67,19 @@ struct Run {
     /// Measure this engine only.
     #[arg(long, value_enum)]
     engine: Option<Engine>,
+    /// Measure this part only.
+    #[arg(long, value_enum, conflicts_with = "markdown")]
+    only: Option<Part>,
     /// Also write the report into this Markdown file, between its markers if it has them.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+}
+
+/// A part that can be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// What the indexes are worth; needs no server.
+    Indexes,
 }
 
 fn main() -> ExitCode {
@@ -122,21 +133,25 @@ async fn run(run: Run) -> Result<ExitCode> {
         duration: Duration::from_secs(if run.quick { 1 } else { run.seconds }),
         rest: Duration::from_secs(if run.quick { 1 } else { 5 }),
         growth_entries: if run.quick { 100_000 } else { 2_000_000 },
+        index_authors: if run.quick { 8 } else { 40 },
     };
-    if !plan.binary.is_file() {
+    if run.only.is_none() && !plan.binary.is_file() {
         return Err("there is no program to measure: build `sotto` first, or name it with --server".into());
     }
     if let Some(file) = &run.markdown {
         report::check(file)?;
     }
     let machine = Machine::describe(&std::env::temp_dir());
-    let mut figures = vec![];
+    let (mut figures, mut indexes) = (vec![], vec![]);
     for engine in [Engine::Sqlite, Engine::Postgres] {
         if run.engine.is_none_or(|only| only == engine) {
-            figures.push(suite::measure(engine, &plan).await?);
+            if run.only.is_none() {
+                figures.push(suite::measure(engine, &plan).await?);
+            }
+            indexes.push(suite::indexes(engine, &plan).await?);
         }
     }
-    let report = Report { machine, duration: plan.duration, figures };
+    let report = Report { machine, duration: plan.duration, figures, indexes };
     println!("{report}");
     if let Some(file) = &run.markdown {
         report.write(file)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::database::Engine;
+use crate::indexes::{Kind, Worth};
 use crate::load::Outcome;
 use crate::machine::Machine;
 use crate::scenarios::{Cell, ROUNDS, Scenario};
@@ -24,6 +25,8 @@ pub struct Report {
     pub duration: Duration,
     /// Of each engine.
     pub figures: Vec<Figures>,
+    /// What the indexes of each engine are worth.
+    pub indexes: Vec<Worth>,
 }
 
 /// What the project wants to reach, and whether it does.
@@ -76,6 +79,16 @@ impl Report {
             };
             let growth = Some(&figures.growth).filter(|growth| growth.large_entries >= FULL_GROWTH);
             aims.push(at_most(what, 1.2, growth.and_then(Growth::factor), times));
+        }
+        for worth in &self.indexes {
+            let [common, complex] = match worth.engine {
+                Engine::Sqlite => ["SQLite: time that indexes save, common", "SQLite: time that indexes save, complex"],
+                Engine::Postgres => {
+                    ["PostgreSQL: time that indexes save, common", "PostgreSQL: time that indexes save, complex"]
+                }
+            };
+            aims.push(at_least(common, 0.5, Some(worth.saved(Kind::Common)), percent));
+            aims.push(at_least(complex, 0.3, Some(worth.saved(Kind::Complex)), percent));
         }
         aims
     }
@@ -147,6 +160,9 @@ impl fmt::Display for Report {
         f.write_str(&table(&["Aim", "wanted", "measured", ""], aims))?;
         for figures in &self.figures {
             write!(f, "\n### {}\n\n{figures}", figures.engine)?;
+        }
+        for worth in &self.indexes {
+            write!(f, "\n### What the indexes are worth: {worth}")?;
         }
         Ok(())
     }
@@ -228,7 +244,8 @@ fn milliseconds(seconds: f64) -> String {
     format!("{:.0} ms", seconds * 1e3)
 }
 
-fn percent(share: f64) -> String {
+/// A share of one.
+pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
@@ -241,7 +258,7 @@ fn ratio(measured: f64, limit: f64) -> Option<f64> {
 }
 
 /// A rounded number with its thousands apart.
-fn thousands(number: f64) -> String {
+pub fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -254,7 +271,7 @@ fn thousands(number: f64) -> String {
 }
 
 /// A Markdown table with its columns in line: the first to the left, the others to the right.
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let header = header.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).max(2);
@@ -332,8 +349,12 @@ mod tests {
     fn a_file_keeps_what_is_around_the_report() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("benchmarks.md");
-        let report =
-            Report { machine: Machine::describe(folder.path()), duration: Duration::from_secs(5), figures: vec![] };
+        let report = Report {
+            machine: Machine::describe(folder.path()),
+            duration: Duration::from_secs(5),
+            figures: vec![],
+            indexes: vec![],
+        };
         assert!(check(&file).is_ok());
         report.write(&file).unwrap();
         let alone = std::fs::read_to_string(&file).unwrap();

@@ -19,7 +19,7 @@ use crate::Result;
 use crate::database::{Database, Place};
 use crate::random::Random;
 
-/// Entries of each author.
+/// Entries of each author, where nothing else is said.
 pub const ENTRIES: u64 = 500;
 /// Tags on each entry.
 const TAGS_PER_ENTRY: usize = 2;
@@ -114,18 +114,18 @@ impl Author {
     }
 }
 
-/// Adds the journals of these authors to a database that has the schema. All sign in with the password of `pattern`,
+/// Adds the journals of these authors, of so many entries each, to a database that has the schema. All sign in with the password of `pattern`,
 /// the address of an account that exists.
 ///
 /// # Errors
 /// What the database says.
-pub async fn write(database: &Database, authors: Range<u64>, pattern: &str) -> Result<()> {
+pub async fn write(database: &Database, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
     match database.place() {
         Place::Sqlite(path) => {
             let (path, pattern) = (path.clone(), pattern.to_owned());
-            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, &pattern)).await??;
+            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &pattern)).await??;
         }
-        Place::Postgres(url) => postgres::write(url, authors, pattern).await?,
+        Place::Postgres(url) => postgres::write(url, authors, entries, pattern).await?,
     }
     Ok(())
 }
@@ -183,7 +183,7 @@ mod tests {
                 pattern("x'00112233445566778899aabbccddeeff'")
             ))
             .unwrap();
-        write(&database, 0..3, "pattern@example.org").await.unwrap();
+        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
 
         let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(COUNTS.map(count), EXPECTED);
@@ -201,7 +201,7 @@ mod tests {
         let client = crate::database::connect(url).await.unwrap();
         let schema = include_str!("../../storage/migrations/postgres/0001_create_standardized_schema.up.sql");
         client.batch_execute(&format!("{schema} {}", pattern("gen_random_uuid()"))).await.unwrap();
-        write(&database, 0..3, "pattern@example.org").await.unwrap();
+        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
 
         for (sql, expected) in COUNTS.iter().zip(EXPECTED) {
             assert_eq!(client.query_one(*sql, &[]).await.unwrap().get::<_, i64>(0), expected, "{sql}");

@@ -10,6 +10,7 @@ use crate::api::{self, SignedIn};
 use crate::ceiling::Ceiling;
 use crate::database::{Database, Engine};
 use crate::engine::Statements;
+use crate::indexes::{self, Journals, Worth};
 use crate::load::{self, Load, Outcome};
 use crate::process::{Memory, Server};
 use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
@@ -21,6 +22,8 @@ const AUTHORS: u64 = 200;
 const GROWTH_AUTHORS: u64 = 20;
 /// At this many clients the engine alone is measured, and growth.
 pub const BUSY: usize = 32;
+/// Entries of one who writes every day.
+const TEN_YEARS: u64 = 3650;
 /// Starts of which the median counts.
 const STARTS: usize = 10;
 /// Access tokens live 15 minutes.
@@ -38,6 +41,8 @@ pub struct Plan {
     pub rest: Duration,
     /// Entries in the larger database of the growth test.
     pub growth_entries: u64,
+    /// Authors in the databases with and without indexes.
+    pub index_authors: u64,
 }
 
 /// The figures of one engine.
@@ -99,13 +104,23 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     Ok(Figures { engine, description, cells, start_time, idle, loaded, bytes, entries: AUTHORS * ENTRIES, growth })
 }
 
+/// What the indexes of one engine are worth.
+///
+/// # Errors
+/// If it cannot be measured.
+pub async fn indexes(engine: Engine, plan: &Plan) -> Result<Worth> {
+    note(&format!("{engine}: with and without indexes, {} journals of ten years", plan.index_authors));
+    let journals = Journals { authors: plan.index_authors, entries: TEN_YEARS };
+    indexes::measure(engine, journals, plan.duration).await
+}
+
 /// A database with the journals of these authors, written while no server is at work on it.
 async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
     let database = Database::create(engine).await?;
     let server = Server::sotto(binary, &database).await?;
     api::register(server.address, PATTERN).await?;
     server.stop().await?;
-    seed::write(&database, authors, PATTERN).await?;
+    seed::write(&database, authors, ENTRIES, PATTERN).await?;
     Ok(database)
 }
 

@@ -11,6 +11,8 @@ pub mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod plans;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 

@@ -1,6 +1,10 @@
 //! Scratch databases for tests, on the real engines.
 #![expect(clippy::expect_used, reason = "only tests use this, and a test that cannot have its database has failed")]
 
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
@@ -35,6 +39,56 @@ impl Scratch {
         execute(&server, &format!("CREATE DATABASE {name}")).await;
         let (base, _) = server.rsplit_once('/').expect("SOTTO_TEST_POSTGRES names a database");
         Self { url: DatabaseUrl::Postgres(format!("{base}/{name}")), _folder: None, postgres: Some((server, name)) }
+    }
+}
+
+/// Runs a script with the program that people run scripts with: `psql`, or the `sqlite3` shell.
+///
+/// # Panics
+/// If it is not installed.
+pub fn run_script(url: &DatabaseUrl, script: &str) -> Output {
+    let mut command = match url {
+        DatabaseUrl::Sqlite(path) => {
+            let mut shell = Command::new("sqlite3");
+            shell.arg("-batch").arg(path);
+            shell
+        }
+        DatabaseUrl::Postgres(address) => {
+            let mut shell = server_program("psql");
+            shell.args(["--no-psqlrc", "--quiet", "--file=-", address]);
+            shell
+        }
+    };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = command.spawn().expect("the program is installed: `make tools` does that");
+    // A shell that has stopped at an error reads no further.
+    let _ = shell.stdin.take().expect("it has an input").write_all(script.as_bytes());
+    shell.wait_with_output().expect("it ends")
+}
+
+/// Everything in a database, in SQL: two that are equal hold the same.
+///
+/// # Panics
+/// If `pg_dump` or `sqlite3` is not installed.
+pub fn dump(url: &DatabaseUrl) -> String {
+    let output = match url {
+        DatabaseUrl::Sqlite(_) => run_script(url, ".dump\n"),
+        DatabaseUrl::Postgres(address) => {
+            server_program("pg_dump").arg(address).output().expect("the program is installed: `make tools` does that")
+        }
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("a dump is text");
+    // Newer versions of pg_dump put a random word into these.
+    let random = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
+    text.lines().filter(|line| !random(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// A program of PostgreSQL's.
+fn server_program(name: &str) -> Command {
+    match std::env::var_os("SOTTO_POSTGRES_BIN") {
+        Some(folder) => Command::new(Path::new(&folder).join(name)),
+        None => Command::new(name),
     }
 }
 

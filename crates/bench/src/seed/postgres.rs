@@ -9,13 +9,13 @@ use futures_util::SinkExt;
 use sotto_domain::tag::{TagChoice, TagName};
 use tokio_postgres::Client;
 
-use super::{Author, ENTRIES};
+use super::Author;
 use crate::Result;
 use crate::database;
 
 /// Adds the journals of these authors with `COPY`, and leaves the tables vacuumed and analysed, so that autovacuum
 /// does not choose the measurement for its work.
-pub async fn write(url: &str, authors: Range<u64>, pattern: &str) -> Result<()> {
+pub async fn write(url: &str, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
     let client = database::connect(url).await?;
     client.batch_execute("SET synchronous_commit = off; SET maintenance_work_mem = '256MB'").await?;
     write_users(&client, authors.clone(), pattern).await?;
@@ -23,7 +23,7 @@ pub async fn write(url: &str, authors: Range<u64>, pattern: &str) -> Result<()> 
     let index = "SELECT pg_get_indexdef('idx_journal_entries_search'::regclass)";
     let make_index: String = client.query_one(index, &[]).await?.get(0);
     client.batch_execute("DROP INDEX idx_journal_entries_search").await?;
-    for n in 0..ENTRIES {
+    for n in 0..entries {
         write_day(&client, authors.clone(), n).await?;
     }
     client.batch_execute(&make_index).await?;

@@ -6,11 +6,11 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 use sotto_domain::tag::{TagChoice, TagName};
 
-use super::{Author, ENTRIES};
+use super::Author;
 use crate::Result;
 
 /// Adds the journals of these authors, one transaction per day of their lives.
-pub fn write(path: &Path, authors: Range<u64>, pattern: &str) -> Result<()> {
+pub fn write(path: &Path, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
     let mut connection = Connection::open(path)?;
     // Nothing is lost that could not be made again, so nothing waits for the disk. Foreign keys are right by
     // construction; checking four million of them would double the time.
@@ -21,7 +21,7 @@ pub fn write(path: &Path, authors: Range<u64>, pattern: &str) -> Result<()> {
         write_user(&day, author, pattern)?;
     }
     day.commit()?;
-    for n in 0..ENTRIES {
+    for n in 0..entries {
         let day = connection.transaction()?;
         for author in authors.clone().map(Author) {
             write_entry(&day, author, n)?;

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use sotto_storage::testing::{dump, run_script};
 
 use crate::program::{Finished, Home, Serving};
 
@@ -28,6 +29,8 @@ on_both_engines!(
     up_and_down_and_up_again,
     eight_at_once_apply_each_step_once,
     a_killed_step_leaves_nothing_half_done,
+    what_would_be_done_is_told_and_not_done,
+    a_script_does_what_the_command_would,
     data_is_not_lost_unless_that_is_allowed,
     a_server_refuses_a_schema_that_it_does_not_know,
     wrong_targets_and_files_are_refused,
@@ -69,27 +72,53 @@ async fn eight_at_once_apply_each_step_once(home: Home) {
 
 async fn a_killed_step_leaves_nothing_half_done(home: Home) {
     home.run(&["db", "upgrade"]).ok();
-    let slow = if home.database.starts_with("sqlite:") {
+    let slow = if home.file().is_some() {
+        // More than fits into the cache, so that what is half done reaches the file.
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000)
-         INSERT INTO moods SELECT count(*) FROM n;"
+         INSERT INTO moods SELECT i FROM n;"
     } else {
-        "SELECT pg_sleep(600);"
+        "SELECT pg_advisory_xact_lock(42);"
     };
     let up = format!("{}\n{slow}\n", NEXT[0].1);
     let migrations = home.migrations(&[(NEXT[0].0, &up), NEXT[1]]);
-    let mut child =
-        home.command(&["db", "upgrade", "--migrations", &migrations]).stdout(Stdio::null()).spawn().unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    assert!(child.try_wait().unwrap().is_none(), "it is in the middle of the step");
-    child.kill().unwrap();
-    child.wait().unwrap();
-
-    // Not a trace of it: the same revision, and the same table can be made.
+    kill_in_the_middle(&home, &["db", "upgrade", "--migrations", &migrations]).await;
     assert!(home.run(&["db", "current"]).ok().starts_with("0001_create_standardized_schema"));
-    let migrations = home.migrations(&NEXT);
+
+    // A sound file goes through: it was never applied. And the way down is as safe.
+    let down = format!(
+        "-- loses: nothing\nALTER TABLE moods ADD COLUMN half INTEGER;\n{}\n",
+        slow.replace("SELECT i FROM", "SELECT i, i FROM")
+    );
+    let migrations = home.migrations(&[NEXT[0], (NEXT[1].0, &down)]);
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
+    kill_in_the_middle(&home, &["db", "downgrade", "-1", "--migrations", &migrations]).await;
     let current = home.run(&["db", "current", "--migrations", &migrations]).ok();
     assert!(current.starts_with("0002_add_moods"), "{current}");
+}
+
+/// Kills the program in the middle of a step, and sees to it that not a trace of the step is left.
+async fn kill_in_the_middle(home: &Home, arguments: &[&str]) {
+    let before = dump(&home.url());
+    let held = home.hold_lock(42).await;
+    let mut child = home.command(arguments).stdout(Stdio::null()).spawn().unwrap();
+    let file = home.file().unwrap_or_default();
+    let size = |name: &str| std::fs::metadata(file.with_file_name(name)).map_or(0, |file| file.len());
+    let full = size("journal.db") + 1_000_000;
+    loop {
+        let in_the_middle = match &held {
+            Some(held) => held.is_waited_for().await,
+            None => size("journal.db-journal") > 0 && size("journal.db") > full,
+        };
+        if in_the_middle {
+            break;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it does not come to an end");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(held);
+    assert_eq!(dump(&home.url()), before);
 }
 
 async fn data_is_not_lost_unless_that_is_allowed(home: Home) {
@@ -144,4 +173,64 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     ]);
     let refusal = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
     assert!(refusal.contains("was changed after it had been applied"), "{refusal}");
+}
+
+async fn what_would_be_done_is_told_and_not_done(home: Home) {
+    let sqlite = home.file().is_some();
+    home.run(&["db", "upgrade", "--dry-run"]).ok();
+    assert!(!home.path("data").exists(), "not even the folder was made");
+    home.run(&["db", "upgrade"]).ok();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
+    let migrations = home.migrations(&NEXT);
+    let before = dump(&home.url());
+
+    let up = home.run(&["db", "upgrade", "--dry-run", "--migrations", &migrations]).ok();
+    assert!(up.contains("from 0001_create_standardized_schema to 0002_add_moods; nothing was changed"), "{up}");
+    let locks = if sqlite { "locks the file: RESERVED, writers wait" } else { "locks nothing that exists" };
+    assert!(up.contains(locks), "{up}");
+
+    let down = home.run(&["db", "downgrade", "base", "--dry-run"]).ok();
+    assert!(down.contains("deletes 1 row of users"), "{down}");
+    assert!(down.contains("refused without --allow-data-loss") && down.contains("1 row of users"), "{down}");
+    let down = home.run(&["db", "downgrade", "base", "--dry-run", "--allow-data-loss", "--json"]).json();
+    assert_eq!((&down["to"], &down["refused"], &down["snapshot"]), (&"base".into(), &false.into(), &sqlite.into()));
+    assert_eq!(down["steps"][0]["losses"][0], serde_json::json!({"what": "users", "count": 1}));
+    let on = if sqlite { "the file" } else { "journal_entries" };
+    assert!(down["steps"][0]["locks"].as_array().unwrap().iter().any(|lock| lock["on"] == on), "{down}");
+    let down = home.run(&["db", "downgrade", "base", "--dry-run", "--json"]).json();
+    assert_eq!((&down["refused"], &down["snapshot"]), (&true.into(), &false.into()));
+
+    assert_eq!(dump(&home.url()), before);
+    assert!(home.run(&["db", "upgrade", "--dry-run"]).ok().contains("nothing would be done"));
+}
+
+async fn a_script_does_what_the_command_would(home: Home) {
+    let run = |script: String| {
+        let output = run_script(&home.url(), &script);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    // For SQLite, an empty file is made by the shell.
+    std::fs::create_dir(home.path("data")).unwrap();
+    run(home.run(&["db", "upgrade", "--sql"]).ok());
+    assert!(home.run(&["db", "current"]).ok().contains("the database is up to date"));
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
+    let refused = home.run(&["db", "downgrade", "base", "--sql"]).ok();
+    let output = run_script(&home.url(), &refused);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("this step would destroy users"));
+    assert!(home.run(&["user", "list"]).ok().contains("ada@example.org"));
+    run(home.run(&["db", "downgrade", "base", "--sql", "--allow-data-loss"]).ok());
+    assert!(home.run(&["db", "current"]).ok().starts_with("base"));
+    home.run(&["db", "upgrade"]).ok();
+
+    let nowhere =
+        if home.file().is_some() { "sqlite:/dev/null/x".to_owned() } else { "postgres://127.0.0.1:1/x".into() };
+    if home.file().is_none() {
+        let refused = home.run(&["db", "upgrade", "--sql", "--database", &nowhere]).refused();
+        assert!(refused.contains("--from base"), "{refused}");
+    }
+    let script = home.run(&["db", "upgrade", "--sql", "--from", "base", "--database", &nowhere]).ok();
+    assert!(script.contains("CREATE TABLE journal_entries"), "{script}");
+    assert_eq!(home.run(&["db", "upgrade", "--from", "base"]).code, Some(2));
+    assert_eq!(home.run(&["db", "upgrade", "--sql", "--dry-run"]).code, Some(2));
 }

@@ -3,7 +3,9 @@
 
 mod check;
 mod db;
+mod faults;
 mod program;
+mod runbook;
 mod serve;
 mod settings;
 mod user;

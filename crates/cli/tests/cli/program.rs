@@ -32,6 +32,37 @@ impl Home {
         Self { folder: TempDir::new().unwrap(), database, _scratch: Some(scratch) }
     }
 
+    /// The database.
+    pub fn url(&self) -> DatabaseUrl {
+        self.database.parse().unwrap()
+    }
+
+    /// The file of a SQLite database.
+    pub fn file(&self) -> Option<PathBuf> {
+        self.database.strip_prefix("sqlite:").map(PathBuf::from)
+    }
+
+    async fn connect(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.database, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Runs SQL on a PostgreSQL database, past the program.
+    pub async fn execute(&self, sql: &str) {
+        self.connect().await.batch_execute(sql).await.unwrap();
+    }
+
+    /// Takes an advisory lock of a PostgreSQL database, until it is dropped.
+    pub async fn hold_lock(&self, number: i64) -> Option<HeldLock> {
+        if self.file().is_some() {
+            return None;
+        }
+        let client = self.connect().await;
+        client.execute("SELECT pg_advisory_lock($1)", &[&number]).await.unwrap();
+        Some(HeldLock(client))
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -75,6 +106,17 @@ impl Home {
             }
         }
         folder.to_str().unwrap().to_owned()
+    }
+}
+
+/// An advisory lock.
+pub struct HeldLock(tokio_postgres::Client);
+
+impl HeldLock {
+    pub async fn is_waited_for(&self) -> bool {
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        self.0.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0
     }
 }
 

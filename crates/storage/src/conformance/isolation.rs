@@ -205,7 +205,7 @@ async fn try_what_ends_sessions_and_deletes(
 }
 
 /// `Trait.method` of each repository, read from the contract itself.
-fn contract_methods() -> BTreeSet<String> {
+pub(crate) fn contract_methods() -> BTreeSet<String> {
     let contract = include_str!("../../../domain/src/storage.rs");
     let mut methods = BTreeSet::new();
     let mut repository = "";

@@ -2,7 +2,7 @@
 
 mod entries;
 mod entry_changes;
-mod isolation;
+pub(crate) mod isolation;
 mod listing;
 mod reminders;
 mod search;

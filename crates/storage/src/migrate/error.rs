@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::source::Loss;
+
 /// What every function of this module returns.
 pub type Result<T> = std::result::Result<T, MigrateError>;
 
@@ -106,6 +108,18 @@ pub enum MigrateError {
         /// The revision that the database is at now.
         at: String,
     },
+    /// A step that runs outside of a transaction failed half-way.
+    #[error(
+        "{file} failed: {reason}. It cannot run inside of a transaction, so an index that is INVALID may be left: no query uses it, and the next try drops it and begins anew. The database is at revision {at}"
+    )]
+    Concurrent {
+        /// The file's name.
+        file: String,
+        /// What the engine says.
+        reason: String,
+        /// The revision that the database is at.
+        at: String,
+    },
     /// After the steps, rows point at rows that are gone.
     #[error(
         "the migration would leave rows of {table} ({rows} in all) without the row that they refer to; everything was undone"
@@ -124,6 +138,20 @@ pub enum MigrateError {
         /// What went wrong.
         reason: String,
     },
+    /// The backup before a loss failed, so nothing was changed.
+    #[error("no backup could be taken: {reason}. Nothing was changed")]
+    Backup {
+        /// What went wrong.
+        reason: String,
+    },
+    /// Nobody said where a script starts, and the database cannot be asked.
+    #[error(
+        "the script has to start somewhere, and the database does not say where it is ({reason}): name its revision with --from, or `--from base` for an empty one"
+    )]
+    NoStart {
+        /// Why it does not.
+        reason: String,
+    },
     /// A stamp on a database without tables.
     #[error("the database is empty, so there is nothing to stamp: `sotto db upgrade` makes its tables")]
     NothingToStamp,
@@ -139,7 +167,24 @@ pub enum MigrateError {
 
 /// What a downgrade would delete; never empty in an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Losses(pub Vec<(super::source::Loss, u64)>);
+pub struct Losses(pub Vec<(Loss, u64)>);
+
+/// What down files declare to destroy, and how much of it there is; `None` if it is not there: an earlier step down may
+/// be about to make it.
+pub type Counted = Vec<(Loss, Option<u64>)>;
+
+impl Losses {
+    /// What is there to lose.
+    pub fn of(counted: &Counted) -> Self {
+        let there = |(loss, count): &(Loss, Option<u64>)| Some((loss.clone(), count.filter(|count| *count > 0)?));
+        Self(counted.iter().filter_map(there).collect())
+    }
+
+    /// Fails if there is something to lose and nobody has `allowed` it.
+    pub(super) fn refuse_unless(self, allowed: bool, advice: &'static str) -> Result<()> {
+        if allowed || self.0.is_empty() { Ok(()) } else { Err(MigrateError::DataLoss { losses: self, advice }) }
+    }
+}
 
 impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

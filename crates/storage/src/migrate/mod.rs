@@ -4,9 +4,12 @@
 //! it did in the table `schema_migrations`. A step is done wholly or not at all, also when the process is killed; of
 //! several migrators at once, one works and the others wait for it. What would destroy data needs to be allowed.
 
+mod before_loss;
 mod error;
 pub mod plan;
 pub(crate) mod postgres;
+mod rehearsal;
+mod script;
 pub mod source;
 pub(crate) mod sql;
 pub(crate) mod sqlite;
@@ -19,8 +22,10 @@ use std::time::Duration;
 use sotto_domain::Timestamp;
 
 use crate::DatabaseUrl;
-pub use error::{Losses, MigrateError, Result};
-pub use plan::{Applied, State, Target};
+pub use before_loss::BeforeLoss;
+pub use error::{Counted, Losses, MigrateError, Result};
+pub use plan::{Applied, Direction, State, Target};
+pub use rehearsal::{Lock, Locks, Rehearsal, RehearsedStep};
 use source::Source;
 
 /// Brings an empty or older database to the newest revision.
@@ -37,6 +42,7 @@ pub struct Migrator {
     url: DatabaseUrl,
     source: Source,
     patience: Duration,
+    before_loss: Option<BeforeLoss>,
 }
 
 /// What a run has changed.
@@ -72,7 +78,7 @@ impl Migrator {
     /// # Errors
     /// If those break the rules of [`source`].
     pub fn new(url: &DatabaseUrl) -> Result<Self> {
-        Ok(Self { url: url.clone(), source: Source::embedded(url)?, patience: Self::PATIENCE })
+        Ok(Self { url: url.clone(), source: Source::embedded(url)?, patience: Self::PATIENCE, before_loss: None })
     }
 
     /// With the migrations in the folders `sqlite` and `postgres` of `folder`, for developers and tests.
@@ -80,13 +86,24 @@ impl Migrator {
     /// # Errors
     /// If they cannot be read, or break the rules of [`source`].
     pub fn with_directory(url: &DatabaseUrl, folder: &Path) -> Result<Self> {
-        Ok(Self { url: url.clone(), source: Source::directory(url, folder)?, patience: Self::PATIENCE })
+        Ok(Self {
+            url: url.clone(),
+            source: Source::directory(url, folder)?,
+            patience: Self::PATIENCE,
+            before_loss: None,
+        })
     }
 
     /// The same, waiting so long for another migrator.
     #[must_use]
     pub fn waiting(self, patience: Duration) -> Self {
         Self { patience, ..self }
+    }
+
+    /// The same, backing up a server's database before a downgrade destroys data. A database file is copied in any case.
+    #[must_use]
+    pub fn backing_up(self, before_loss: BeforeLoss) -> Self {
+        Self { before_loss: Some(before_loss), ..self }
     }
 
     /// Goes up to `target`. A database file that holds a schema is copied first, to a file beside it; a server's
@@ -99,7 +116,8 @@ impl Migrator {
         self.run(Order::Upgrade(target.clone())).await
     }
 
-    /// Goes down to `target`. A database file is copied first if data will be lost.
+    /// Goes down to `target`. If data will be lost, a database file is copied first, and a server's database backed up if
+    /// [`Self::backing_up`] says how.
     ///
     /// # Errors
     /// As [`Self::upgrade`], and [`MigrateError::DataLoss`] if rows or values would be lost without `allow_data_loss`.
@@ -178,7 +196,9 @@ impl Migrator {
                 let (path, source, patience) = (path.clone(), self.source.clone(), self.patience);
                 self.blocking(move || sqlite::run(&path, &source, &order, patience)).await
             }
-            DatabaseUrl::Postgres(_) => postgres::run(&self.url, &self.source, &order, self.patience).await,
+            DatabaseUrl::Postgres(_) => {
+                postgres::run(&self.url, &self.source, &order, self.patience, self.before_loss.as_ref()).await
+            }
         }
     }
 

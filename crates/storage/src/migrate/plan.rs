@@ -8,6 +8,15 @@ use sotto_domain::Timestamp;
 use super::error::{MigrateError, Result};
 use super::source::{Migration, Source, revision};
 
+/// Which way to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To a newer revision.
+    Up,
+    /// Back to an older one.
+    Down,
+}
+
 /// Where to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -64,6 +73,18 @@ impl Applied {
     pub fn revision(&self) -> String {
         revision(self.version, &self.name)
     }
+}
+
+/// The rows of a database that these migrations have brought to where it is.
+pub fn as_applied(migrations: &[Migration]) -> Vec<Applied> {
+    let row = |one: &Migration| Applied {
+        version: one.version,
+        name: one.name.clone(),
+        up_checksum: one.up.checksum.clone(),
+        down_checksum: one.down.checksum.clone(),
+        applied_at: Timestamp::MIN,
+    };
+    migrations.iter().map(row).collect()
 }
 
 /// How a database stands to this version of Sotto. Its text is a sentence for the operator.
@@ -156,6 +177,27 @@ pub fn downgrade<'s>(source: &'s Source, applied: &[Applied], target: &Target) -
 pub fn stamp<'s>(source: &'s Source, applied: &[Applied], target: &Target) -> Result<&'s [Migration]> {
     let at = applied.len().min(source.migrations().len());
     Ok(&source.migrations()[..resolve(source, at, target)?])
+}
+
+/// The steps to `target`, this way or that.
+///
+/// # Errors
+/// As [`upgrade`] and [`downgrade`].
+pub fn steps<'s>(
+    source: &'s Source,
+    applied: &[Applied],
+    direction: Direction,
+    target: &Target,
+) -> Result<Vec<&'s Migration>> {
+    match direction {
+        Direction::Up => upgrade(source, applied, target),
+        Direction::Down => downgrade(source, applied, target),
+    }
+}
+
+/// Where a database with these rows is: a revision, or `base`.
+pub(super) fn at(applied: &[Applied]) -> String {
+    applied.last().map_or_else(|| "base".into(), Applied::revision)
 }
 
 /// How a place in the source is shown: a revision, or `base`.

@@ -8,15 +8,21 @@ use std::time::{Duration, Instant};
 use sotto_domain::Timestamp;
 use sotto_domain::storage::StorageError;
 use tokio_postgres::error::{ErrorPosition, SqlState};
-use tokio_postgres::{Client, GenericClient, Transaction};
+use tokio_postgres::{Client, GenericClient};
 
 use super::error::{Losses, MigrateError, Result};
-use super::plan::{self, Applied};
-use super::source::{Loss, Migration, Script, Source};
-use super::{Order, Report, sql};
+use super::plan::{self, Applied, at};
+use super::source::{Migration, Script, Source};
+use super::{BeforeLoss, Order, Report, sql};
 use crate::DatabaseUrl;
 use crate::postgres::connect;
 use crate::postgres::error::sentence;
+
+mod losses;
+pub(super) mod rehearsal;
+pub(super) mod script;
+
+use losses::{count, lock_tables};
 
 /// Names the advisory lock that a migrator holds (`Sotto` and `migr` in ASCII); locks are per database.
 pub(super) const LOCK: i64 = 0x536F_7474_6D69_6772;
@@ -26,10 +32,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(15);
 /// A step that waits for a table makes everybody who comes later wait as well, so it gives up after 10 seconds. The
-/// server itself notices within a second when the migrator is gone, and lets go of what it held.
-const SESSION: &str =
-    "SET lock_timeout = '10s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+/// server itself notices within a second when the migrator is gone, and lets go of what it held. What it has to remark on
+/// `IF EXISTS` helps nobody.
+const SESSION: &str = "SET lock_timeout = '10s'; SET statement_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning";
 const NOTICE_A_DEAD_CLIENT: &str = "SET client_connection_check_interval = '1s'";
+/// The tables of the schema, but those of extensions.
+const FOREIGN: &str = "SELECT relname::text FROM pg_class c \
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT EXISTS \
+    (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e')";
 pub(crate) const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER     NOT NULL,
@@ -54,19 +65,29 @@ pub(super) async fn read(url: &DatabaseUrl) -> Result<Vec<Applied>> {
 }
 
 /// Carries out `order`, holding the lock on a connection of its own.
-pub(super) async fn run(url: &DatabaseUrl, source: &Source, order: &Order, patience: Duration) -> Result<Report> {
+pub(super) async fn run(
+    url: &DatabaseUrl,
+    source: &Source,
+    order: &Order,
+    patience: Duration,
+    before_loss: Option<&BeforeLoss>,
+) -> Result<Report> {
     let lock = Target::connect(url).await?;
     lock.take_lock(patience).await?;
     let mut target = Target::connect(url).await?;
     target.prepare().await?;
+    if !matches!(order, Order::Stamp(_)) {
+        target.refuse_foreign().await?;
+    }
     let before = target.applied().await?;
+    let mut snapshot = None;
     let steps = match order {
-        Order::Upgrade(goal) => {
-            target.refuse_foreign().await?;
-            target.up(source, &plan::upgrade(source, &before, goal)?).await?
-        }
+        Order::Upgrade(goal) => target.up(source, &plan::upgrade(source, &before, goal)?).await?,
         Order::Downgrade(goal, allowed) => {
-            target.down(source, &plan::downgrade(source, &before, goal)?, *allowed).await?
+            let steps = plan::downgrade(source, &before, goal)?;
+            let advice;
+            (snapshot, advice) = target.guard(&steps, *allowed, before_loss).await?;
+            target.down(source, &steps, advice).await?
         }
         Order::Stamp(goal) => {
             target.stamp(plan::stamp(source, &before, goal)?).await?;
@@ -76,7 +97,7 @@ pub(super) async fn run(url: &DatabaseUrl, source: &Source, order: &Order, patie
     let after = target.applied().await?;
     // The lock goes with its connection.
     drop(lock);
-    Ok(Report { steps, from: at(&before), to: at(&after), snapshot: None })
+    Ok(Report { steps, from: at(&before), to: at(&after), snapshot })
 }
 
 impl<'u> Target<'u> {
@@ -113,13 +134,7 @@ impl<'u> Target<'u> {
     async fn refuse_foreign(&self) -> Result<()> {
         let rows = self
             .client
-            .query(
-                "SELECT relname::text FROM pg_class c WHERE relnamespace = current_schema()::regnamespace \
-                 AND relkind IN ('r', 'p') AND to_regclass('schema_migrations') IS NULL AND NOT EXISTS \
-                 (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e') \
-                 ORDER BY relname LIMIT 3",
-                &[],
-            )
+            .query(&format!("{FOREIGN} AND to_regclass('schema_migrations') IS NULL ORDER BY relname LIMIT 3"), &[])
             .await
             .map_err(|error| self.unusable(&error))?;
         let tables: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -173,16 +188,19 @@ impl<'u> Target<'u> {
         Ok(steps.iter().map(|step| step.revision()).collect())
     }
 
-    async fn down(&mut self, source: &Source, steps: &[&Migration], allowed: bool) -> Result<Vec<String>> {
-        // All of it is looked at before the first step, so that a refusal changes nothing, and again in each step.
-        let losses = count(&self.client, steps).await.map_err(|error| self.unusable(&error))?;
-        refuse_losses(losses, allowed)?;
+    /// With `advice`, refuses to lose what is there by the time of a step, and gives that advice.
+    async fn down(
+        &mut self,
+        source: &Source,
+        steps: &[&Migration],
+        advice: Option<&'static str>,
+    ) -> Result<Vec<String>> {
         for step in steps {
             let done = match &step.down.concurrent_index {
                 Some(_) => {
                     self.outside_of_a_transaction(&[&step.down.sql], Record::Remove(step)).await.map_err(Stop::from)
                 }
-                None => self.down_in_a_transaction(step, allowed).await,
+                None => self.down_in_a_transaction(step, advice).await,
             };
             done.map_err(|stop| match stop {
                 Stop::Losses(error) => error,
@@ -204,11 +222,18 @@ impl<'u> Target<'u> {
         transaction.commit().await
     }
 
-    async fn down_in_a_transaction(&mut self, step: &Migration, allowed: bool) -> std::result::Result<(), Stop> {
+    async fn down_in_a_transaction(
+        &mut self,
+        step: &Migration,
+        advice: Option<&'static str>,
+    ) -> std::result::Result<(), Stop> {
         let transaction = self.client.transaction().await?;
         Record::Remove(step).write(&transaction).await?;
         lock_tables(&transaction, step).await?;
-        refuse_losses(count(&transaction, &[step]).await?, allowed).map_err(Stop::Losses)?;
+        if let Some(advice) = advice {
+            let losses = Losses::of(&count(&transaction, &[step]).await?);
+            losses.refuse_unless(false, advice).map_err(Stop::Losses)?;
+        }
         transaction.batch_execute(&step.down.sql).await?;
         Ok(transaction.commit().await?)
     }
@@ -252,7 +277,7 @@ impl<'u> Target<'u> {
     }
 
     fn unusable(&self, error: &tokio_postgres::Error) -> MigrateError {
-        MigrateError::Database { database: self.url.to_string(), reason: sentence(error) }
+        MigrateError::Database { database: self.url.to_string(), reason: advised(error) }
     }
 
     fn foreign(&self, tables: String) -> MigrateError {
@@ -305,54 +330,6 @@ impl Record<'_> {
     }
 }
 
-/// Nobody writes what has been counted until it is gone.
-async fn lock_tables(
-    transaction: &Transaction<'_>,
-    step: &Migration,
-) -> std::result::Result<(), tokio_postgres::Error> {
-    for loss in &step.loses {
-        if exists(transaction, loss).await? {
-            transaction.batch_execute(&format!("LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE", loss.table)).await?;
-        }
-    }
-    Ok(())
-}
-
-/// What the down files of `steps` destroy: tables with rows, columns with values. What is not there counts zero: an
-/// earlier step down may be about to make it.
-async fn count(
-    client: &impl GenericClient,
-    steps: &[&Migration],
-) -> std::result::Result<Vec<(Loss, u64)>, tokio_postgres::Error> {
-    let mut losses = Vec::new();
-    for loss in steps.iter().flat_map(|step| &step.loses) {
-        if exists(client, loss).await? {
-            let what = loss.column.as_ref().map_or_else(|| "*".to_owned(), |column| format!("\"{column}\""));
-            let row = client.query_one(&format!("SELECT count({what}) FROM \"{}\"", loss.table), &[]).await?;
-            let count = u64::try_from(row.get::<_, i64>(0)).unwrap_or(0);
-            if count > 0 {
-                losses.push((loss.clone(), count));
-            }
-        }
-    }
-    Ok(losses)
-}
-
-async fn exists(client: &impl GenericClient, loss: &Loss) -> std::result::Result<bool, tokio_postgres::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 \
-               AND NOT attisdropped AND ($2::text IS NULL OR attname = $2))";
-    Ok(client.query_one(sql, &[&loss.table, &loss.column]).await?.get(0))
-}
-
-fn refuse_losses(losses: Vec<(Loss, u64)>, allowed: bool) -> Result<()> {
-    if allowed || losses.is_empty() {
-        return Ok(());
-    }
-    let advice = "Nothing copies a server's database on the way: take a backup with pg_dump first; then add \
-                  --allow-data-loss";
-    Err(MigrateError::DataLoss { losses: Losses(losses), advice })
-}
-
 /// The error of a step. `applied` is how many revisions the database has: each step before this one is committed.
 fn failed(source: &Source, script: &Script, applied: u32, error: &tokio_postgres::Error) -> MigrateError {
     let line = error.as_db_error().and_then(|refusal| match refusal.position() {
@@ -362,13 +339,26 @@ fn failed(source: &Source, script: &Script, applied: u32, error: &tokio_postgres
         }
         _ => None,
     });
-    let mut reason = sentence(error);
-    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-        reason += ". Others were using the table for more than 10 seconds: stop the servers, or try again when they have less to do";
+    let (file, reason, at) = (script.file.clone(), advised(error), plan::place(source, applied as usize));
+    if script.concurrent_index.is_some() {
+        return MigrateError::Concurrent { file, reason, at };
     }
-    MigrateError::Step { file: script.file.clone(), line, reason, at: plan::place(source, applied as usize) }
+    MigrateError::Step { file, line, reason, at }
 }
 
-fn at(applied: &[Applied]) -> String {
-    applied.last().map_or_else(|| "base".into(), Applied::revision)
+/// What the server says, and what helps where that is known.
+fn advised(error: &tokio_postgres::Error) -> String {
+    let help = match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            ". Others were using the table for more than 10 seconds: stop the servers, or try again when they have less to do"
+        }
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            ". Connect as the owner of the database and of Sotto's tables, or let this user be it"
+        }
+        Some(&SqlState::DISK_FULL | &SqlState::CONFIGURATION_LIMIT_EXCEEDED) => {
+            ". Make room on the server, then try again"
+        }
+        _ => "",
+    };
+    sentence(error) + help
 }

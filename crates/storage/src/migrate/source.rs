@@ -18,6 +18,7 @@ use rust_embed::RustEmbed;
 use sha2::{Digest, Sha256};
 
 use super::error::{MigrateError, Result};
+use super::plan::Direction;
 use super::sql;
 use crate::DatabaseUrl;
 
@@ -147,6 +148,14 @@ impl Source {
 }
 
 impl Migration {
+    /// The file that is run on the way there, or back.
+    pub fn script(&self, direction: Direction) -> &Script {
+        match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        }
+    }
+
     /// Number and name, as `sotto db history` shows it: `0001_create_standardized_schema`.
     pub fn revision(&self) -> String {
         revision(self.version, &self.name)
@@ -165,6 +174,14 @@ impl Migration {
 }
 
 impl Script {
+    /// Fails for a file that only PostgreSQL can run.
+    pub(super) fn refuse_concurrent(&self) -> Result<()> {
+        match self.concurrent_index {
+            Some(_) => Err(refuse(&self.file, "is marked `-- no-transaction`, which only PostgreSQL needs")),
+            None => Ok(()),
+        }
+    }
+
     fn parse(file: &str, sql: &str) -> Result<Self> {
         if let Some((line, what)) = open_decision(sql) {
             return Err(refuse(

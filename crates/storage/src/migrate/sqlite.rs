@@ -8,16 +8,21 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use sotto_domain::Timestamp;
 
-use super::error::{Losses, MigrateError, Result};
-use super::plan::{self, Applied};
+use super::error::{Counted, Losses, MigrateError, Result};
+use super::plan::{self, Applied, at};
 use super::source::{Loss, Migration, Script, Source};
 use super::{Order, Report, sql};
 use crate::DatabaseUrl;
+
+pub(super) mod rehearsal;
+pub(super) mod script;
 
 /// Marks a file as Sotto's (`Sott` in ASCII). See <https://www.sqlite.org/pragma.html#pragma_application_id>.
 const APPLICATION_ID: i64 = 0x536F_7474;
 /// How long a reader waits for a writer that is just about to commit.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
+/// To somebody whose downgrade was refused.
+const ADVICE: &str = "If that is meant, add --allow-data-loss: a copy of the database is kept beside it";
 pub(crate) const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER NOT NULL,
@@ -130,12 +135,12 @@ fn down(
 ) -> Result<()> {
     // All of it is counted before the first step, so that a refusal lists everything, and again before each step,
     // because one may have made the table that the next one drops.
-    let all = count(path, transaction, steps)?;
-    refuse_losses(&all, allowed)?;
+    let all = Losses::of(&count(path, transaction, steps)?);
+    all.clone().refuse_unless(allowed, ADVICE)?;
     for step in steps {
-        let losses = count(path, transaction, &[step])?;
-        refuse_losses(&losses, allowed)?;
-        if snapshot.is_none() && !(all.is_empty() && losses.is_empty()) {
+        let losses = Losses::of(&count(path, transaction, &[step])?);
+        losses.clone().refuse_unless(allowed, ADVICE)?;
+        if snapshot.is_none() && !(all.0.is_empty() && losses.0.is_empty()) {
             *snapshot = Some(self::snapshot(path, before)?);
         }
         execute(transaction, &step.down, before)?;
@@ -172,10 +177,7 @@ fn record(transaction: &Transaction<'_>, migration: &Migration) -> rusqlite::Res
 
 /// Runs a file inside of the transaction; an error undoes all steps when the transaction is dropped.
 fn execute(transaction: &Transaction<'_>, script: &Script, before: &[Applied]) -> Result<()> {
-    if script.concurrent_index.is_some() {
-        let reason = "is marked `-- no-transaction`, which only PostgreSQL needs".to_owned();
-        return Err(MigrateError::File { file: script.file.clone(), reason });
-    }
+    script.refuse_concurrent()?;
     transaction.execute_batch(&script.sql).map_err(|error| {
         // For SQL that it cannot compile, the driver repeats the rest of the file; its line says as much.
         let (reason, line) = match &error {
@@ -184,26 +186,20 @@ fn execute(transaction: &Transaction<'_>, script: &Script, before: &[Applied]) -
                 let offset = usize::try_from(*offset).unwrap_or(0);
                 (msg.clone(), start.map(|start| sql::line_at(&script.sql, start + offset)))
             }
-            _ => (error.to_string(), None),
+            _ => (sentence(&error), None),
         };
         MigrateError::Step { file: script.file.clone(), line, reason, at: at(before) }
     })
 }
 
-/// What the down files of `steps` destroy: tables with rows, columns with values.
-fn count(path: &Path, connection: &Connection, steps: &[&Migration]) -> Result<Vec<(Loss, u64)>> {
-    let mut losses = Vec::new();
-    for loss in steps.iter().flat_map(|step| &step.loses) {
-        let count = count_one(connection, loss).map_err(|error| unusable(path, &error))?;
-        if count > 0 {
-            losses.push((loss.clone(), count));
-        }
-    }
-    Ok(losses)
+/// How much there is of what the down files of `steps` destroy: rows of tables, values of columns.
+fn count(path: &Path, connection: &Connection, steps: &[&Migration]) -> Result<Counted> {
+    let losses = steps.iter().flat_map(|step| &step.loses);
+    let counted = losses.map(|loss| Ok((loss.clone(), count_one(connection, loss)?)));
+    counted.collect::<rusqlite::Result<_>>().map_err(|error| unusable(path, &error))
 }
 
-/// What is not there counts zero: an earlier step down may be about to make it.
-fn count_one(connection: &Connection, loss: &Loss) -> rusqlite::Result<u64> {
+fn count_one(connection: &Connection, loss: &Loss) -> rusqlite::Result<Option<u64>> {
     let column = loss.column.as_deref();
     let exists: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE ?2 IS NULL OR name = ?2)",
@@ -211,19 +207,11 @@ fn count_one(connection: &Connection, loss: &Loss) -> rusqlite::Result<u64> {
         |row| row.get(0),
     )?;
     if !exists {
-        return Ok(0);
+        return Ok(None);
     }
     let what = column.map_or_else(|| "*".to_owned(), |column| format!("\"{column}\""));
     let count = format!("SELECT count({what}) FROM \"{}\"", loss.table);
-    connection.query_row(&count, [], |row| row.get(0)).map(i64::unsigned_abs)
-}
-
-fn refuse_losses(losses: &[(Loss, u64)], allowed: bool) -> Result<()> {
-    if allowed || losses.is_empty() {
-        return Ok(());
-    }
-    let advice = "If that is meant, add --allow-data-loss: a copy of the database is kept beside it";
-    Err(MigrateError::DataLoss { losses: Losses(losses.to_vec()), advice })
+    connection.query_row(&count, [], |row| row.get(0)).map(|count: i64| Some(count.unsigned_abs()))
 }
 
 fn refuse_broken_references(path: &Path, connection: &Connection) -> Result<()> {
@@ -299,7 +287,7 @@ fn snapshot(path: &Path, before: &[Applied]) -> Result<PathBuf> {
     // VACUUM INTO accepts an empty file, and does not wait for the disk.
     let copied = connection
         .execute("VACUUM INTO ?1", [target.to_string_lossy()])
-        .map_err(|error| error.to_string())
+        .map_err(|error| sentence(&error))
         .and_then(|_| sync(&target).map_err(|error| error.to_string()));
     if let Err(reason) = copied {
         let left = fs::remove_file(&target).err().map(|error| format!(" (and it cannot be removed: {error})"));
@@ -349,10 +337,21 @@ fn open(path: &Path, patience: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
-fn at(applied: &[Applied]) -> String {
-    applied.last().map_or_else(|| "base".into(), Applied::revision)
+fn unusable(path: &Path, error: &(impl std::error::Error + 'static)) -> MigrateError {
+    let error: &(dyn std::error::Error + 'static) = error;
+    let reason = error.downcast_ref().map_or_else(|| error.to_string(), sentence);
+    MigrateError::Database { database: DatabaseUrl::Sqlite(path.to_owned()).to_string(), reason }
 }
 
-fn unusable(path: &Path, error: &impl ToString) -> MigrateError {
-    MigrateError::Database { database: DatabaseUrl::Sqlite(path.to_owned()).to_string(), reason: error.to_string() }
+/// What SQLite says, and what helps where that is known.
+fn sentence(error: &rusqlite::Error) -> String {
+    let help = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ": make room, then try again",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            ": this process must be able to write to the file and to its folder"
+        }
+        Some(ErrorCode::SystemIoFailure) => ": the disk may be full, over its quota, or failing",
+        _ => "",
+    };
+    format!("{error}{help}")
 }

@@ -21,7 +21,7 @@ const CREATE: &str = "INSERT INTO journal_entries
     (user_id, id, title, content, audio_url, entry_date, entry_zone, entry_day, word_count, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING";
 
-pub(super) const GET: &str = concat!(
+const GET: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2 AND e.secret_tag_id IS NULL"
@@ -47,11 +47,11 @@ const DELETE: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2
 const DELETE_REVISION: &str =
     "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = $3::bigint";
 
-pub(super) const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_entries
+const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_entries
     WHERE user_id = $1 AND entry_day BETWEEN $2 AND $3 AND secret_tag_id IS NULL
     GROUP BY entry_day ORDER BY entry_day";
 
-pub(super) const ON_DAYS: &str = concat!(
+const ON_DAYS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM journal_entries e WHERE e.user_id = $1 AND e.entry_day = ANY ($2) AND e.secret_tag_id IS NULL

@@ -19,6 +19,8 @@ mod values;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod watch;
 
 use async_trait::async_trait;
 use sotto_domain::storage::{Entries, Reminders, Result, Sessions, Storage, Tags, Users};
@@ -29,7 +31,7 @@ use pool::Pool;
 
 /// A journal on a PostgreSQL server.
 pub struct Postgres {
-    pool: Pool,
+    pub(crate) pool: Pool,
 }
 
 impl Postgres {

@@ -48,6 +48,9 @@ pub struct Pool {
     answer_within: Duration,
     /// Held for reading by every lease, so that closing waits until all have been given back.
     open: RwLock<bool>,
+    /// What tests about plans look at.
+    #[cfg(test)]
+    pub(crate) watch: super::watch::Watch,
 }
 
 impl Pool {
@@ -65,7 +68,14 @@ impl Pool {
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| StorageError::Other(Box::new(error)))?;
-        Ok(Self { connections, tls, answer_within: options.answer_within, open: RwLock::new(true) })
+        Ok(Self {
+            connections,
+            tls,
+            answer_within: options.answer_within,
+            open: RwLock::new(true),
+            #[cfg(test)]
+            watch: <_>::default(),
+        })
     }
 
     /// A connection for one unit of work, which must be done before the deadline that begins now. Whoever holds a
@@ -105,6 +115,8 @@ impl Pool {
     /// Runs one statement that is planned for the values of its parameters.
     pub async fn query_planned_anew(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
         let lease = self.lease().await?;
+        #[cfg(test)]
+        lease.wait(self.watch.note_planned_anew(lease.client()?, sql, parameters)).await?;
         lease.wait(lease.client()?.query_typed(sql, parameters)).await
     }
 
@@ -133,19 +145,21 @@ impl Lease<'_> {
     /// See [`Pool::execute`].
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
         let client = self.client()?;
-        self.wait(async { client.execute(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.wait(async { client.execute(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
+            .await
     }
 
     /// See [`Pool::query_opt`].
     pub async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query_opt(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.wait(async { client.query_opt(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
+            .await
     }
 
     /// See [`Pool::query`].
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.wait(async { client.query(&self.statement(client, sql, Some(parameters)).await?, parameters).await }).await
     }
 
     /// Prepares a statement, if that was not done on this connection before.
@@ -153,7 +167,21 @@ impl Lease<'_> {
     /// Statements that are to travel together have to be prepared before: their order on the wire is the order in
     /// which they are first polled.
     pub async fn prepare(&self, sql: &str) -> Result<Statement> {
-        self.wait(self.client()?.prepare_cached(sql)).await
+        let client = self.client()?;
+        self.wait(self.statement(client, sql, None)).await
+    }
+
+    async fn statement(
+        &self,
+        client: &Object,
+        sql: &str,
+        #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at them"))] parameters: Option<
+            Parameters<'_>,
+        >,
+    ) -> Answer<Statement> {
+        #[cfg(test)]
+        self.pool.watch.note(client, sql, parameters).await?;
+        client.prepare_cached(sql).await
     }
 
     /// The connection, for statements that travel together in [`Self::begin`], [`Self::commit`] or

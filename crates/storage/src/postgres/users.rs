@@ -45,7 +45,9 @@ const SET_ACTIVE: &str = "UPDATE users SET is_active = $2, updated_at = $3 WHERE
 
 const END_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1";
 
-const DELETE_LINKS: &str = "DELETE FROM journal_entry_tags WHERE user_id = $1";
+// By the entries, because no index of the links leads with the user.
+const DELETE_LINKS: &str = "DELETE FROM journal_entry_tags
+    WHERE user_id = $1 AND entry_id IN (SELECT id FROM journal_entries WHERE user_id = $1)";
 
 const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1";
 

@@ -32,12 +32,17 @@ pub fn reader(path: &Path) -> storage::Result<Connection> {
 fn open(path: &Path, access: OpenFlags) -> storage::Result<Connection> {
     // A connection stays on its thread, so it needs no mutex; and a path is a path, never a URI.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).and_then(|connection| set_up(&connection).map(|()| connection)).map_err(
-        |error| match storage_error(&error) {
-            StorageError::Unavailable(why) => StorageError::Unavailable(format!("{}: {why}", path.display())),
-            other => other,
-        },
-    )
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        #[cfg(test)]
+        let connection = super::watch::watched(connection, path)?;
+        set_up(&connection)?;
+        Ok(connection)
+    };
+    open().map_err(|error| match storage_error(&error) {
+        StorageError::Unavailable(why) => StorageError::Unavailable(format!("{}: {why}", path.display())),
+        other => other,
+    })
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {

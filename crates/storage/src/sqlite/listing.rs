@@ -53,12 +53,13 @@ pub fn days(connection: &Connection, user: UserId, from: Date, to: Date) -> rusq
 
 /// The entries of some days.
 pub fn on_days(connection: &Connection, user: UserId, days: &[Date], limit: u32) -> rusqlite::Result<Vec<Entry>> {
+    // The plus signs keep the planner from reading the whole journal in the order of the index by date.
     let sql = concat!(
         "SELECT ",
         columns!(),
         " FROM journal_entries AS entry
          WHERE user_id = ?1 AND entry_day IN (SELECT value FROM json_each(?2)) AND secret_tag_id IS NULL
-         ORDER BY entry_date DESC, id DESC LIMIT ?3"
+         ORDER BY +entry_date DESC, +id DESC LIMIT ?3"
     );
     let days: Vec<_> = days.iter().map(Date::to_string).collect();
     let days = serde_json::Value::from(days).to_string();

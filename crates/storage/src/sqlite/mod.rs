@@ -18,6 +18,8 @@ mod tags;
 mod upkeep;
 mod users;
 mod values;
+#[cfg(test)]
+pub(crate) mod watch;
 mod writer;
 
 use std::path::Path;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use sotto_storage::migrate::{Applied, Migrator, Report, Target};
 
+use super::preview::{self, Preview};
 use crate::commands::{say, say_json};
 use crate::error::Result;
 use crate::settings::Common;
@@ -20,6 +21,8 @@ pub enum MigrateCommand {
         #[arg(default_value = "head")]
         target: Target,
         #[command(flatten)]
+        preview: Preview,
+        #[command(flatten)]
         options: Options,
     },
     /// Bring the schema down. Refused if data would be lost, unless that is allowed; then a SQLite file is copied first. On
@@ -31,6 +34,8 @@ pub enum MigrateCommand {
         /// Go down even if rows or values are lost
         #[arg(long)]
         allow_data_loss: bool,
+        #[command(flatten)]
+        preview: Preview,
         #[command(flatten)]
         options: Options,
     },
@@ -62,12 +67,28 @@ impl MigrateCommand {
     /// Does it.
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
-            Self::Upgrade { target, options } => {
+            Self::Upgrade { target, preview, options } => {
+                let migrator = options.migrator(common)?;
+                if preview.sql {
+                    return preview::print(&migrator.upgrade_script(&target, preview.from.as_ref()).await?);
+                }
+                if preview.dry_run {
+                    return preview::tell(&migrator.rehearse_upgrade(&target).await?, true, options.json);
+                }
                 common.make_data_dir()?;
-                options.tell(&options.migrator(common)?.upgrade(&target).await?)
+                options.tell(&migrator.upgrade(&target).await?)
             }
-            Self::Downgrade { target, allow_data_loss, options } => {
-                options.tell(&options.migrator(common)?.downgrade(&target, allow_data_loss).await?)
+            Self::Downgrade { target, allow_data_loss, preview, options } => {
+                let migrator = options.migrator(common)?;
+                if preview.sql {
+                    let from = preview.from.as_ref();
+                    return preview::print(&migrator.downgrade_script(&target, from, allow_data_loss).await?);
+                }
+                if preview.dry_run {
+                    let rehearsal = migrator.rehearse_downgrade(&target).await?;
+                    return preview::tell(&rehearsal, allow_data_loss, options.json);
+                }
+                options.tell(&migrator.downgrade(&target, allow_data_loss).await?)
             }
             Self::Stamp { target, options } => options.tell(&options.migrator(common)?.stamp(&target).await?),
             Self::Current(options) => options.current(common).await,

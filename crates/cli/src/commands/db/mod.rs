@@ -3,6 +3,7 @@
 pub mod check;
 mod erd;
 mod migrate;
+mod preview;
 mod revision;
 
 use clap::Subcommand;

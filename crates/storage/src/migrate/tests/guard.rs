@@ -1,7 +1,14 @@
 //! Nothing is destroyed that nobody agreed to.
 
-use super::{Folder, Target, assert_says, both, count, current, execute, sentence, target};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::super::postgres::LOCK;
+use super::{Folder, Target, assert_says, both, connect, count, current, execute, sentence, target};
 use crate::DatabaseUrl;
+use crate::migrate::BeforeLoss;
+use crate::testing::Scratch;
 
 #[tokio::test]
 async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
@@ -53,4 +60,70 @@ async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
         let refused = sentence(migrator.downgrade(&Target::Base, false).await);
         assert_says(&refused, &["1 row of old"]);
     }
+}
+
+/// Counts how often it is run, and looks whether the migrator's lock is held and the table still there.
+fn recording(scratch: &Scratch) -> (BeforeLoss, Arc<AtomicU32>) {
+    let (runs, url) = (Arc::new(AtomicU32::new(0)), scratch.url.clone());
+    let counter = runs.clone();
+    let back_up = move || {
+        let (counter, url) = (counter.clone(), url.clone());
+        async move {
+            let other = connect(&url).await?;
+            let free = other.query_one("SELECT pg_try_advisory_lock($1), (SELECT count(*) FROM notes) > 0", &[&LOCK]);
+            let row = free.await.map_err(|error| error.to_string())?;
+            assert_eq!((row.get(0), row.get(1)), (false, true));
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok(PathBuf::from("/backups/1"))
+        }
+    };
+    (BeforeLoss::new(back_up), runs)
+}
+
+#[tokio::test]
+async fn a_server_is_backed_up_before_data_is_lost() {
+    let scratch = Scratch::postgres().await;
+    let (before_loss, runs) = recording(&scratch);
+    let migrator = Folder::of_three().migrator(&scratch).backing_up(before_loss);
+    migrator.upgrade(&Target::Head).await.unwrap();
+    assert_eq!(migrator.downgrade(&target("1"), false).await.unwrap().snapshot, None, "there was nothing to lose");
+
+    assert_says(
+        &sentence(migrator.downgrade(&Target::Base, false).await),
+        &["2 rows of notes", "a backup is taken first"],
+    );
+    assert_eq!(runs.load(Ordering::Relaxed), 0);
+    assert!(migrator.rehearse_downgrade(&Target::Base).await.unwrap().snapshot);
+
+    let report = migrator.downgrade(&Target::Base, true).await.unwrap();
+    assert_eq!((report.snapshot, report.to), (Some("/backups/1".into()), "base".to_owned()));
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn without_a_backup_nothing_is_lost() {
+    let scratch = Scratch::postgres().await;
+    let full = BeforeLoss::new(|| async { Err("the disk is full".to_owned()) });
+    let migrator = Folder::of_three().migrator(&scratch).backing_up(full);
+    migrator.upgrade(&Target::Head).await.unwrap();
+    let refused = sentence(migrator.downgrade(&Target::Base, true).await);
+    assert_says(&refused, &["no backup could be taken: the disk is full. Nothing was changed"]);
+    assert_eq!(current(&migrator).await, "0003_places");
+    assert_eq!(count(&scratch, "notes").await, 2);
+}
+
+/// The table was empty when everything was counted, so there was nothing to back up.
+#[tokio::test]
+async fn rows_that_arrive_after_the_count_are_not_lost() {
+    let scratch = Scratch::postgres().await;
+    let folder = Folder::of_three();
+    folder.file("0003_places.down.sql", "-- loses: nothing\nDROP TABLE places; INSERT INTO notes VALUES (9, 'late');");
+    let (before_loss, runs) = recording(&scratch);
+    let migrator = folder.migrator(&scratch).backing_up(before_loss);
+    migrator.upgrade(&Target::Head).await.unwrap();
+    execute(&scratch, "DELETE FROM notes").await;
+    let refused = sentence(migrator.downgrade(&Target::Base, true).await);
+    assert_says(&refused, &["1 row of notes", "in no backup", "stop the servers"]);
+    assert_eq!((runs.load(Ordering::Relaxed), count(&scratch, "notes").await), (0, 1));
+    assert_eq!(migrator.downgrade(&Target::Base, true).await.unwrap().snapshot, Some("/backups/1".into()));
 }

@@ -1,9 +1,12 @@
 //! The migration runner on real databases of both engines.
 
+mod faults;
 mod files;
 mod guard;
 mod postgres;
+mod rehearsal;
 mod rivals;
+mod script;
 mod sqlite;
 mod steps;
 mod targets;
@@ -14,7 +17,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::postgres::connect;
-use super::{Migrator, Report, Result, Target};
+use super::{Migrator, Result, Target};
 use crate::DatabaseUrl;
 use crate::testing::Scratch;
 
@@ -58,6 +61,13 @@ impl Folder {
     fn file(&self, name: &str, text: impl AsRef<[u8]>) {
         for engine in ["sqlite", "postgres"] {
             fs::write(self.0.path().join(engine).join(name), text.as_ref()).unwrap();
+        }
+    }
+
+    /// A step that is not the same on both engines.
+    fn step_on(&self, engine: &str, revision: &str, up: &str, down: &str) {
+        for (direction, text) in [("up", up), ("down", down)] {
+            fs::write(self.0.path().join(engine).join(format!("{revision}.{direction}.sql")), text).unwrap();
         }
     }
 
@@ -118,7 +128,8 @@ fn target(text: &str) -> Target {
 }
 
 /// The sentence of an error.
-fn sentence(result: Result<Report>) -> String {
+#[track_caller]
+fn sentence<T: std::fmt::Debug>(result: Result<T>) -> String {
     match result {
         Ok(report) => panic!("accepted: {report:?}"),
         Err(error) => error.to_string(),

@@ -1,5 +1,7 @@
 //! What only PostgreSQL needs.
 
+use tokio_postgres::Client;
+
 use super::{Folder, Target, assert_says, current, execute, sentence, target};
 use crate::schema;
 use crate::testing::Scratch;
@@ -32,7 +34,10 @@ async fn an_index_that_was_left_half_built_is_built_again() {
     execute(&scratch, "INSERT INTO notes (id, text) VALUES (3, 'one')").await;
 
     let refused = sentence(migrator.upgrade(&Target::Head).await);
-    assert_says(&refused, &["0004_index.up.sql", "could not create unique index", "at revision 0003_places"]);
+    assert_says(
+        &refused,
+        &["0004_index.up.sql", "could not create unique index", "INVALID may be left", "at revision 0003_places"],
+    );
     assert_eq!(indexes(&scratch).await, (1, 0));
     assert_eq!(current(&migrator).await, "0003_places");
     // The schema shows it for what it is.
@@ -44,6 +49,63 @@ async fn an_index_that_was_left_half_built_is_built_again() {
 
     migrator.downgrade(&target("-1"), false).await.unwrap();
     assert_eq!(indexes(&scratch).await, (0, 0));
+}
+
+/// The connection is cut in the middle of the build, while it waits for a transaction that uses the table.
+#[tokio::test]
+async fn an_index_whose_build_was_cut_off_is_built_again() {
+    let scratch = Scratch::postgres().await;
+    let migrator = with_an_index().migrator(&scratch);
+    migrator.upgrade(&target("3")).await.unwrap();
+    let (admin, user) = (super::connect(&scratch.url).await.unwrap(), super::connect(&scratch.url).await.unwrap());
+    user.batch_execute("BEGIN; UPDATE notes SET text = 'three' WHERE id = 1").await.unwrap();
+    let run = tokio::spawn({
+        let migrator = migrator.clone();
+        async move { migrator.upgrade(&Target::Head).await }
+    });
+    let builder = waiting_builder(&admin).await;
+    admin.execute("SELECT pg_terminate_backend($1)", &[&builder]).await.unwrap();
+    let refused = sentence(run.await.unwrap());
+    assert_says(&refused, &["0004_index.up.sql failed", "INVALID may be left", "at revision 0003_places"]);
+    assert_eq!(indexes(&scratch).await, (1, 0));
+    // Nobody who used the table has noticed.
+    user.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
+    assert_eq!(indexes(&scratch).await, (1, 1));
+}
+
+/// A row that the index forbids arrives while it is built.
+#[tokio::test]
+async fn an_index_that_met_a_forbidden_row_is_built_again() {
+    let scratch = Scratch::postgres().await;
+    let migrator = with_an_index().migrator(&scratch);
+    migrator.upgrade(&target("3")).await.unwrap();
+    let (admin, user) = (super::connect(&scratch.url).await.unwrap(), super::connect(&scratch.url).await.unwrap());
+    user.batch_execute("BEGIN; INSERT INTO notes (id, text) VALUES (3, 'two')").await.unwrap();
+    let run = tokio::spawn({
+        let migrator = migrator.clone();
+        async move { migrator.upgrade(&Target::Head).await }
+    });
+    waiting_builder(&admin).await;
+    user.batch_execute("COMMIT").await.unwrap();
+    let refused = sentence(run.await.unwrap());
+    assert_says(&refused, &["could not create unique index", "INVALID may be left", "at revision 0003_places"]);
+    assert_eq!(indexes(&scratch).await, (1, 0));
+    execute(&scratch, "DELETE FROM notes WHERE id = 3").await;
+    assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
+    assert_eq!(indexes(&scratch).await, (1, 1));
+}
+
+/// The process that builds an index, once it waits for somebody's transaction.
+async fn waiting_builder(admin: &Client) -> i32 {
+    let waiting = "SELECT pid FROM pg_stat_progress_create_index \
+                   WHERE datname = current_database() AND phase LIKE 'waiting for %'";
+    loop {
+        if let Some(row) = admin.query_opt(waiting, &[]).await.unwrap() {
+            return row.get(0);
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// As if the migrator had been killed before it wrote its row.

@@ -150,6 +150,8 @@ async fn another_programs_database_is_left_alone() {
             &["not Sotto's", "recipes", "a database of its own"],
         );
         assert_says(&migrator.state().await.unwrap_err().to_string(), &["not Sotto's"]);
+        assert_says(&sentence(migrator.downgrade(&Target::Base, true).await), &["not Sotto's"]);
+        assert_says(&sentence(migrator.rehearse_upgrade(&Target::Head).await), &["not Sotto's"]);
         execute(&scratch, "CREATE TABLE schema_migrations (version INTEGER)").await;
         assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["not Sotto's"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap().tables.len(), 2);

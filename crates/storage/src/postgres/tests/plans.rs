@@ -1,14 +1,11 @@
-//! Which indexes the queries use, as the planner sees it without knowing the parameters: that is how a prepared
-//! statement runs in the long run.
+//! How pages and searches are read, as the planner sees it without knowing the parameters: that is how a prepared
+//! statement runs in the long run. That every statement uses an index is tested in `crate::plans`.
 
-use jiff::civil::date;
 use sotto_domain::EntryId;
-use sotto_domain::TagId;
-use sotto_domain::entry::{EntryQuery, TagFilter};
+use sotto_domain::entry::EntryQuery;
 use uuid::Uuid;
 
 use super::{Journal, now};
-use crate::postgres::entries;
 use crate::postgres::entry_list::{ListQuery, SEARCH};
 
 /// 100 users with 200 entries each, every fifth of them tagged.
@@ -61,24 +58,6 @@ async fn a_page_is_read_backwards_off_the_index_by_date() {
         let plan = journal.list_plan(&query).await;
         assert!(plan.contains("Index Scan Backward using idx_journal_entries_user_date"), "{plan}");
         assert!(!plan.contains("Sort  (") && !plan.contains("Seq Scan"), "{plan}");
-    }
-}
-
-#[tokio::test]
-async fn every_other_query_uses_an_index_of_the_user_or_the_tag() {
-    let journal = populated().await;
-    let query = EntryQuery { limit: 20, ..EntryQuery::default() };
-    let tag = TagFilter::Id(TagId(Uuid::nil()));
-    let mut plans = vec![
-        journal.list_plan(&EntryQuery { tag: Some(tag), ..query.clone() }).await,
-        journal.list_plan(&EntryQuery { tag: Some(TagFilter::Key("tag1".into())), ..query.clone() }).await,
-        journal.list_plan(&EntryQuery { from: Some(date(2025, 1, 1)), to: Some(date(2025, 1, 2)), ..query }).await,
-    ];
-    for sql in [entries::GET, entries::DAYS, entries::ON_DAYS] {
-        plans.push(journal.plan(sql).await);
-    }
-    for plan in plans {
-        assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{plan}");
     }
 }
 

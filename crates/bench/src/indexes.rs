@@ -1,0 +1,315 @@
+//! What the indexes are worth: the same calls of the storage contract on two databases with the same journals, one with
+//! our indexes and one with only those under keys.
+//!
+//! Each journal is of ten years, an entry a day: what grows with a journal shows in a long one.
+//!
+//! The founding document wants common operations to be more than 50 % faster and complex ones more than 30 %: of the time
+//! that they take with only the keys, so much is to be saved. SQLite's full text is a table of its own and stays on both
+//! sides.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::civil::{Date, date};
+use sotto_domain::account::{Email, NewUser, PasswordHash};
+use sotto_domain::entry::{EntryQuery, TagFilter};
+use sotto_domain::storage::Storage;
+use sotto_domain::tag::NewTag;
+use sotto_domain::{EntryId, TagId, Timestamp, UserId, Zone};
+use sotto_storage::{DatabaseUrl, migrate, schema};
+use uuid::Uuid;
+
+use crate::Result;
+use crate::database::{Database, Engine, Place, connect};
+use crate::random::Random;
+use crate::report::{percent, table, thousands};
+use crate::scenarios::{PAGE, ROUNDS};
+use crate::seed::{self, Author};
+
+/// The account whose password hash all authors share.
+const PATTERN: &str = "pattern@example.org";
+
+/// Who has written how much.
+#[derive(Clone, Copy)]
+pub struct Journals {
+    /// How many people.
+    pub authors: u64,
+    /// Entries of each, one a day.
+    pub entries: u64,
+}
+
+/// What is asked of a journal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Newest,
+    Further,
+    Get,
+    Tags,
+    Week,
+    Tagged,
+    Search,
+    Calendar,
+    OnThisDay,
+    Tag,
+}
+
+/// How often an operation is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// With every look at the journal.
+    Common,
+    /// Now and then, with more to do.
+    Complex,
+}
+
+/// The figures of one engine.
+pub struct Worth {
+    /// Which.
+    pub engine: Engine,
+    /// Entries on either side.
+    entries: u64,
+    rows: Vec<Row>,
+}
+
+/// Mean times of one operation.
+struct Row {
+    operation: Operation,
+    with_indexes: Duration,
+    keys_only: Duration,
+}
+
+/// Measures one engine, with these journals.
+///
+/// # Errors
+/// If a database cannot be made, or an operation fails.
+pub async fn measure(engine: Engine, journals: Journals, duration: Duration) -> Result<Worth> {
+    let (full, bare) = (prepare(engine, journals).await?, prepare(engine, journals).await?);
+    drop_indexes(&bare).await?;
+    let sides = [open(&full).await?, open(&bare).await?];
+    let mut rows = vec![];
+    for operation in Operation::ALL {
+        let mut times = [Side::default(), Side::default()];
+        for round in 0..2 * ROUNDS {
+            // Who begins takes turns as well: the second finds the machine warm.
+            for turn in [round % 2, 1 - round % 2] {
+                let (storage, side) = (&sides[turn as usize], &mut times[turn as usize]);
+                side.add(&**storage, operation, journals, duration / ROUNDS / 2).await?;
+            }
+        }
+        let [with_indexes, keys_only] = times.map(|side| side.mean());
+        rows.push(Row { operation, with_indexes, keys_only });
+    }
+    for storage in sides {
+        storage.close().await;
+    }
+    Ok(Worth { engine, entries: journals.authors * journals.entries, rows })
+}
+
+impl Worth {
+    /// Of the time that one of each operation of a kind takes with only the keys, the share that the indexes save.
+    pub fn saved(&self, kind: Kind) -> f64 {
+        let rows = || self.rows.iter().filter(|row| row.operation.kind() == kind);
+        saved(rows().map(|row| row.with_indexes).sum(), rows().map(|row| row.keys_only).sum())
+    }
+}
+
+impl fmt::Display for Worth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n\n{} entries, one client.\n", self.engine, thousands(self.entries as f64))?;
+        let milliseconds = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
+        let rows = self.rows.iter().map(|row| {
+            let kind = if row.operation.kind() == Kind::Common { "common" } else { "complex" };
+            vec![
+                row.operation.to_string(),
+                kind.into(),
+                milliseconds(row.with_indexes),
+                milliseconds(row.keys_only),
+                format!("{:.1} ×", row.keys_only.as_secs_f64() / row.with_indexes.as_secs_f64().max(1e-9)),
+                percent(saved(row.with_indexes, row.keys_only)),
+            ]
+        });
+        f.write_str(&table(&["", "", "with indexes, ms", "only keys, ms", "times as long", "time saved"], rows))
+    }
+}
+
+fn saved(with_indexes: Duration, keys_only: Duration) -> f64 {
+    1.0 - with_indexes.as_secs_f64() / keys_only.as_secs_f64().max(1e-9)
+}
+
+/// A database with the schema and the journals.
+async fn prepare(engine: Engine, journals: Journals) -> Result<Database> {
+    let database = Database::create(engine).await?;
+    let url: DatabaseUrl = database.url().parse()?;
+    migrate::upgrade(&url).await?;
+    let storage = url.open().await?;
+    let pattern = NewUser {
+        id: UserId(Uuid::nil()),
+        email: Email::parse(PATTERN)?,
+        password_hash: Some(PasswordHash("nobody signs in".into())),
+        full_name: None,
+        is_superuser: false,
+        time_zone: Zone::utc(),
+    };
+    storage.users().create(&pattern, Timestamp::MIN).await?;
+    storage.close().await;
+    seed::write(&database, 0..journals.authors, journals.entries, PATTERN).await?;
+    Ok(database)
+}
+
+/// Leaves what keys, unique constraints and unique indexes need.
+async fn drop_indexes(database: &Database) -> Result<()> {
+    let url: DatabaseUrl = database.url().parse()?;
+    let tables = schema::read(&url).await?.tables;
+    let secondary = tables.values().flat_map(|table| &table.indexes).filter(|index| !index.unique);
+    let drops: Vec<_> = secondary.map(|index| format!("DROP INDEX \"{}\";", index.name)).collect();
+    let drops = drops.concat();
+    match database.place() {
+        Place::Sqlite(path) => rusqlite::Connection::open(path)?.execute_batch(&drops)?,
+        Place::Postgres(url) => {
+            let client = connect(url).await?;
+            client.batch_execute(&drops).await?;
+            client.batch_execute("VACUUM (ANALYZE)").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn open(database: &Database) -> Result<Arc<dyn Storage>> {
+    Ok(database.url().parse::<DatabaseUrl>()?.open().await?)
+}
+
+/// What one database has done of one operation.
+#[derive(Default)]
+struct Side {
+    count: u32,
+    time: Duration,
+}
+
+impl Side {
+    /// The same authors in the same order, after a moment to warm up.
+    async fn add(
+        &mut self,
+        storage: &dyn Storage,
+        operation: Operation,
+        journals: Journals,
+        duration: Duration,
+    ) -> Result<()> {
+        let mut random = Random::of(&[7]);
+        let mut author = || Author(random.next() % journals.authors);
+        let warm = Instant::now();
+        while warm.elapsed() < duration / 4 {
+            operation.run(storage, author(), journals.entries).await?;
+        }
+        let began = Instant::now();
+        while began.elapsed() < duration {
+            operation.run(storage, author(), journals.entries).await?;
+            self.count += 1;
+        }
+        self.time += began.elapsed();
+        Ok(())
+    }
+
+    fn mean(&self) -> Duration {
+        self.time / self.count.max(1)
+    }
+}
+
+impl Operation {
+    const ALL: [Self; 10] = [
+        Self::Newest,
+        Self::Further,
+        Self::Get,
+        Self::Tags,
+        Self::Week,
+        Self::Tagged,
+        Self::Search,
+        Self::Calendar,
+        Self::OnThisDay,
+        Self::Tag,
+    ];
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Newest | Self::Further | Self::Get | Self::Tags => Kind::Common,
+            Self::Week | Self::Tagged | Self::Search | Self::Calendar | Self::OnThisDay | Self::Tag => Kind::Complex,
+        }
+    }
+
+    /// Does it once, and fails if it finds nothing: then nothing was measured.
+    async fn run(self, storage: &dyn Storage, author: Author, entries: u64) -> Result<()> {
+        let user = UserId(author.id());
+        let found = match self {
+            Self::Get => {
+                usize::from(storage.entries().get(user, EntryId(author.entry_id(entries / 3))).await?.is_some())
+            }
+            Self::Tags => storage.tags().list(user, None, 100).await?.len(),
+            Self::Calendar => storage.entries().days(user, date(2024, 3, 1), date(2024, 3, 31)).await?.len(),
+            Self::OnThisDay => {
+                let days: Vec<Date> = (2024..2034).map(|year| date(year, 2, 10)).collect();
+                storage.entries().on_days(user, &days, 100).await?.len()
+            }
+            Self::Tag => {
+                let new = NewTag::parse(TagId(Uuid::from_u128(1)), "for a moment", None).map_err(|_| "a tag")?;
+                storage.tags().create(user, &new, Timestamp::MIN).await?;
+                usize::from(storage.tags().delete(user, new.id).await?)
+            }
+            Self::Newest | Self::Further | Self::Week | Self::Tagged | Self::Search => {
+                storage.entries().list(user, &self.query(author, entries)).await?.len()
+            }
+        };
+        if found == 0 { Err(format!("{self}: nothing was found").into()) } else { Ok(()) }
+    }
+
+    fn query(self, author: Author, entries: u64) -> EntryQuery {
+        let page = EntryQuery { limit: PAGE, ..EntryQuery::default() };
+        match self {
+            Self::Further => {
+                let entry = author.entry(entries / 2);
+                EntryQuery { after: Some((entry.body.entry_date, entry.id)), ..page }
+            }
+            Self::Week => EntryQuery { from: Some(date(2024, 3, 4)), to: Some(date(2024, 3, 10)), ..page },
+            Self::Tagged => EntryQuery { tag: Some(TagFilter::Key(author.tag_names(0)[0].into())), ..page },
+            // A word of an entry of theirs, as a person looks for it.
+            Self::Search => EntryQuery { words: author.entry(entries / 4).body.title.into_iter().collect(), ..page },
+            _ => page,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Newest => "list 20 newest",
+            Self::Further => "list 20 from the middle",
+            Self::Get => "get by id",
+            Self::Tags => "list tags",
+            Self::Week => "list a week",
+            Self::Tagged => "list 20 with a tag",
+            Self::Search => "search for a word",
+            Self::Calendar => "calendar of a month",
+            Self::OnThisDay => "on this day",
+            Self::Tag => "make and delete a tag",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_operation_is_measured_on_both_sides() {
+        for engine in [Engine::Sqlite, Engine::Postgres] {
+            let worth = measure(engine, Journals { authors: 1, entries: 120 }, Duration::from_millis(4)).await.unwrap();
+            assert_eq!(worth.rows.len(), Operation::ALL.len());
+            assert!(worth.rows.iter().all(|row| row.with_indexes > Duration::ZERO && row.keys_only > Duration::ZERO));
+            assert!(worth.to_string().contains("make and delete a tag"));
+        }
+    }
+
+    #[test]
+    fn what_takes_half_the_time_saves_half() {
+        assert!((saved(Duration::from_millis(5), Duration::from_millis(10)) - 0.5).abs() < 1e-9);
+    }
+}

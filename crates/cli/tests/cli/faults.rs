@@ -1,0 +1,132 @@
+//! Files that cannot be written and disks that are full, met by the real program: a sentence, exit code 1, and nothing lost.
+#![cfg(unix)]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use sotto_storage::testing::dump;
+
+use crate::program::{Finished, Home};
+
+const FILL: [(&str, &str); 2] = [
+    (
+        "0002_fill.up.sql",
+        "CREATE TABLE fill (id INTEGER); INSERT INTO fill WITH RECURSIVE n (i) AS \
+         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n;",
+    ),
+    ("0002_fill.down.sql", "-- loses: fill\nDROP TABLE fill;"),
+];
+
+/// A database with an account in it.
+fn populated() -> Home {
+    let home = Home::sqlite();
+    home.run(&["db", "upgrade"]).ok();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
+    home
+}
+
+/// Runs the program where modes count: for root they do not, unless it lays that power down.
+fn run_bound_by_modes(home: &Home, arguments: &[&str]) -> Finished {
+    let program = home.command(arguments);
+    if fs::metadata(home.folder.path()).unwrap().uid() != 0 {
+        return Finished::of({ program }.output().unwrap());
+    }
+    let mut bound = Command::new("setpriv");
+    bound.args(["--inh-caps=-all", "--bounding-set=-all"]).arg(program.get_program()).args(program.get_args());
+    bound.current_dir(home.folder.path());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => bound.env(name, value),
+            None => bound.env_remove(name),
+        };
+    }
+    Finished::of(bound.output().unwrap())
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
+    let home = populated();
+    let file = home.file().unwrap();
+    let folder = file.parent().unwrap();
+    let migrations = home.migrations(&FILL);
+    let before = dump(&home.url());
+    let files = names(folder);
+    for (path, mode) in [(file.as_path(), 0o400), (folder, 0o500)] {
+        let usual = fs::metadata(path).unwrap().permissions().mode();
+        set_mode(path, mode);
+        for arguments in [
+            &["db", "upgrade", "--migrations", &migrations][..],
+            &["db", "downgrade", "base", "--allow-data-loss"],
+            &["db", "stamp", "base"],
+        ] {
+            let refused = run_bound_by_modes(&home, arguments).refused();
+            let told = refused.contains("must be able to write to the file and to its folder")
+                || refused.contains("Permission denied (os error 13). Nothing was changed");
+            assert!(told, "{arguments:?}: {refused}");
+        }
+        set_mode(path, usual);
+        assert_eq!(dump(&home.url()), before);
+        assert_eq!(names(folder), files);
+    }
+    // A file that is yet to be made.
+    fs::remove_file(&file).unwrap();
+    set_mode(folder, 0o500);
+    let refused = run_bound_by_modes(&home, &["db", "upgrade"]).refused();
+    assert!(refused.contains("cannot be used: Permission denied"), "{refused}");
+    set_mode(folder, 0o700);
+    assert!(names(folder).iter().all(|name| name != "journal.db"));
+}
+
+/// Files may not grow beyond a size, which for SQLite is a disk that fails to take a page.
+#[test]
+fn a_disk_without_room_undoes_the_run() {
+    let home = populated();
+    let file = home.file().unwrap();
+    let folder = file.parent().unwrap();
+    let migrations = home.migrations(&FILL);
+    let (before, files) = (dump(&home.url()), names(folder));
+    let size = fs::metadata(&file).unwrap().len();
+    let upgrade = ["db", "upgrade", "--migrations", &migrations];
+    let base = ["db", "downgrade", "base", "--allow-data-loss"];
+    // Room for the copy but not for the step; no room for the copy.
+    for (arguments, limit, told) in [
+        (&upgrade[..], size + 1_000_000, "0002_fill.up.sql failed and was undone"),
+        (&upgrade[..], size / 2, "no snapshot could be taken at"),
+        (&base[..], size / 2, "no snapshot could be taken at"),
+    ] {
+        let refused = run_with_files_of_at_most(&home, limit, arguments).refused();
+        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains("the disk may be full") || refused.contains("make room"), "{refused}");
+        assert_eq!(dump(&home.url()), before);
+        assert_eq!(names(folder), files, "no copy is left behind");
+    }
+    home.run(&upgrade).ok();
+}
+
+/// The limit is the shell's `ulimit -f`, in blocks of 512 bytes. Without the trap, the kernel would end the program by a signal.
+fn run_with_files_of_at_most(home: &Home, bytes: u64, arguments: &[&str]) -> Finished {
+    let program = home.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"", "sh", &(bytes / 512).to_string()]);
+    shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Finished::of(shell.output().unwrap())
+}

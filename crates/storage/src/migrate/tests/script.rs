@@ -1,0 +1,189 @@
+//! Scripts, run by the programs that people run scripts with.
+
+use std::process::Output;
+
+use super::super::postgres::LOCK;
+use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
+use crate::migrate::State;
+use crate::testing::{Scratch, run_script};
+use crate::{DatabaseUrl, schema};
+
+#[track_caller]
+fn run(scratch: &Scratch, script: &str) {
+    let Output { status, stderr, .. } = run_script(&scratch.url, script);
+    assert!(status.success() && stderr.is_empty(), "{}\n{script}", String::from_utf8_lossy(&stderr));
+}
+
+/// What the program says about a script at which it stops.
+#[track_caller]
+fn stopped(scratch: &Scratch, script: &str) -> String {
+    let Output { status, stderr, .. } = run_script(&scratch.url, script);
+    assert!(!status.success(), "accepted:\n{script}");
+    String::from_utf8(stderr).unwrap()
+}
+
+/// The three revisions, and a fourth that runs outside of a transaction where there is such a thing.
+fn of_four() -> Folder {
+    let folder = Folder::of_three();
+    let (up, down) = ("CREATE INDEX idx_notes_text ON notes (text)", "DROP INDEX idx_notes_text");
+    folder.step_on("sqlite", "0004_index", up, &format!("-- loses: nothing\n{down} -- and no semicolon"));
+    folder.step_on(
+        "postgres",
+        "0004_index",
+        "-- no-transaction\nCREATE INDEX CONCURRENTLY idx_notes_text ON notes (text)",
+        "-- loses: nothing\n-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS idx_notes_text",
+    );
+    folder
+}
+
+async fn is_like_one_that_the_runner_made(scratch: &Scratch, migrator: &Migrator, reference: &Migrator, to: &str) {
+    assert_eq!(current(migrator).await, to, "{}", scratch.url);
+    assert_eq!(current(reference).await, to, "{}", scratch.url);
+    let expected = schema::read(&reference.url).await.unwrap();
+    assert_eq!(schema::read(&scratch.url).await.unwrap().differences(&expected), []);
+}
+
+#[tokio::test]
+async fn a_script_does_what_the_runner_does() {
+    let folder = of_four();
+    for (scratch, other) in both().await.iter().zip(&both().await) {
+        let (migrator, reference) = (folder.migrator(scratch), folder.migrator(other));
+        // Up from nothing.
+        run(scratch, &migrator.upgrade_script(&target("2"), None).await.unwrap());
+        reference.upgrade(&target("2")).await.unwrap();
+        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0002_colors").await;
+
+        // On with rows in it, from where it is said to be.
+        execute(
+            scratch,
+            "UPDATE notes SET color = 'blue' WHERE id = 1; INSERT INTO notes (id, text) VALUES (3, 'mine')",
+        )
+        .await;
+        run(scratch, &migrator.upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap());
+        reference.upgrade(&Target::Head).await.unwrap();
+        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0004_index").await;
+        assert_eq!(migrator.state().await.unwrap(), State::Head);
+        assert_eq!(count(scratch, "notes").await, 3);
+
+        // The runner goes on from there, and so does the script from what the runner did.
+        migrator.downgrade(&target("-1"), false).await.unwrap();
+        migrator.upgrade(&Target::Head).await.unwrap();
+        run(scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
+        reference.downgrade(&target("1"), true).await.unwrap();
+        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0001_notes").await;
+        run(scratch, &migrator.downgrade_script(&Target::Base, None, true).await.unwrap());
+        assert_eq!(migrator.state().await.unwrap(), State::Empty);
+        migrator.upgrade(&Target::Head).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_script_makes_the_schema_that_ships() {
+    for (scratch, other) in both().await.iter().zip(&both().await) {
+        let (migrator, reference) = (Migrator::new(&scratch.url).unwrap(), Migrator::new(&other.url).unwrap());
+        run(scratch, &migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap());
+        reference.upgrade(&Target::Head).await.unwrap();
+        let head = current(&reference).await;
+        is_like_one_that_the_runner_made(scratch, &migrator, &reference, &head).await;
+        run(scratch, &migrator.downgrade_script(&Target::Base, None, false).await.unwrap());
+        migrator.upgrade(&Target::Head).await.unwrap();
+        is_like_one_that_the_runner_made(scratch, &migrator, &reference, &head).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_elsewhere_is_left_as_it_is() {
+    let folder = of_four();
+    for scratch in both().await {
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&target("2")).await.unwrap();
+        let before = schema::read(&scratch.url).await.unwrap();
+        for from in [Target::Base, target("1"), target("3")] {
+            let script = migrator.upgrade_script(&Target::Head, Some(&from)).await.unwrap();
+            assert_says(&stopped(&scratch, &script), &["this script starts from ", "is elsewhere", "sotto db current"]);
+        }
+        let edited = of_four();
+        edited.file("0001_notes.up.sql", "CREATE TABLE notes (id INTEGER); -- no longer what was run");
+        let script = edited.migrator(&scratch).upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap();
+        assert_says(&stopped(&scratch, &script), &["is elsewhere"]);
+        assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
+        assert_eq!(current(&migrator).await, "0002_colors");
+    }
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    for scratch in both().await {
+        execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
+        let before = schema::read(&scratch.url).await.unwrap();
+        let migrator = of_four().migrator(&scratch);
+        let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
+        assert_says(&stopped(&scratch, &script), &["holds tables that are not", "give Sotto"]);
+        assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_script_stops_at_rows_that_nobody_allowed_to_go() {
+    let folder = of_four();
+    for scratch in both().await {
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        execute(&scratch, "UPDATE notes SET color = 'blue' WHERE id = 1").await;
+        let script = migrator.downgrade_script(&target("1"), None, false).await.unwrap();
+        assert_says(&stopped(&scratch, &script), &["this step would destroy notes.color", "--allow-data-loss"]);
+        // On SQLite all steps are one transaction; on PostgreSQL, each is one.
+        let reached = if matches!(scratch.url, DatabaseUrl::Sqlite(_)) { "0004_index" } else { "0002_colors" };
+        assert_eq!(current(&migrator).await, reached);
+        run(&scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
+        assert_eq!(current(&migrator).await, "0001_notes");
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_fails_half_way_leaves_nothing() {
+    for scratch in both().await {
+        let folder = Folder::of_three();
+        folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1)");
+        let migrator = folder.migrator(&scratch);
+        migrator.upgrade(&target("2")).await.unwrap();
+        let before = schema::read(&scratch.url).await.unwrap();
+        let script = migrator.upgrade_script(&Target::Head, None).await.unwrap();
+        assert_says(&stopped(&scratch, &script), &["nowhere"]);
+        assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
+        assert_eq!(current(&migrator).await, "0002_colors");
+    }
+}
+
+#[tokio::test]
+async fn a_script_waits_for_nobody() {
+    let scratch = Scratch::postgres().await;
+    let migrator = Folder::of_three().migrator(&scratch);
+    let other = connect(&scratch.url).await.unwrap();
+    other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
+    let script = migrator.upgrade_script(&Target::Head, None).await.unwrap();
+    assert_says(&stopped(&scratch, &script), &["another migration is at work"]);
+    assert_eq!(migrator.state().await.unwrap(), State::Empty);
+}
+
+#[tokio::test]
+async fn without_a_database_the_start_has_to_be_named() {
+    let file = Scratch::sqlite();
+    let DatabaseUrl::Sqlite(path) = &file.url else { unreachable!("it is SQLite") };
+    std::fs::write(path, "Dear diary, this is not a database at all.".repeat(40)).unwrap();
+    let nobody: DatabaseUrl = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
+    for url in [&file.url, &nobody] {
+        let migrator = Migrator::new(url).unwrap();
+        let refused = sentence(migrator.upgrade_script(&Target::Head, None).await);
+        assert_says(&refused, &["does not say where it is", "--from base"]);
+        assert!(!refused.contains("s3cret"), "{refused}");
+        let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
+        assert_says(&script, &["upgrade from base to 0001_", "CREATE TABLE users"]);
+        assert_says(
+            &sentence(migrator.downgrade_script(&target("-1"), Some(&Target::Base), true).await),
+            &["only 0 revisions below"],
+        );
+        let nothing = migrator.upgrade_script(&Target::Head, Some(&Target::Head)).await.unwrap();
+        assert!(nothing.lines().all(|line| line.starts_with("--")), "{nothing}");
+    }
+}

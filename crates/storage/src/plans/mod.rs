@@ -1,0 +1,117 @@
+//! Which statements use an index, on both engines: a matrix of everything that the contract runs, and of the look-ups of
+//! every foreign key.
+//!
+//! Nothing is copied here that could go stale: the statements are those that the engines are seen to run while each
+//! method of the contract is called, and the foreign keys are read from the database. A method without a cell fails.
+#![allow(clippy::print_stdout, reason = "the matrix is there to be read")]
+
+mod calls;
+mod population;
+mod postgres;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::conformance::isolation::contract_methods;
+use crate::schema::Schema;
+
+/// The share of cells that the founding document asks for.
+const WANTED: f64 = 0.95;
+
+/// Tables that may be read in full, and why that is right.
+const EXCEPTIONS: [(&str, &str); 1] =
+    [("main.journal_entries_fts_config", "FTS5 itself reads its settings, which are two rows, once per connection")];
+
+/// One statement of one method, or one look-up of a foreign key.
+struct Cell {
+    engine: &'static str,
+    /// `Entries.list`, or `fk_tags_user: children`.
+    who: String,
+    statement: String,
+    reads: Reads,
+}
+
+/// What a statement reads to do its work.
+#[derive(Debug, Default)]
+struct Reads {
+    /// Through these indexes.
+    indexes: BTreeSet<String>,
+    /// In full, these tables or indexes.
+    in_full: BTreeSet<String>,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let reads = match (self.reads.indexes.is_empty(), self.reads.in_full.is_empty()) {
+            (true, true) => "–".to_owned(),
+            (_, true) => list(&self.reads.indexes),
+            _ => format!("IN FULL: {}", list(&self.reads.in_full)),
+        };
+        let statement: String = self.statement.split_whitespace().collect::<Vec<_>>().join(" ");
+        let statement: String = statement.chars().take(60).collect();
+        write!(f, "| {:<8} | {:<44} | {statement:<60} | {reads} |", self.engine, self.who)
+    }
+}
+
+/// The look-ups of each foreign key: how the rows that refer are found when the row referred to goes, and how that row is
+/// deleted. `parameter` spells the first, the second, … parameter.
+fn foreign_keys(schema: &Schema, parameter: impl Fn(usize) -> String) -> Vec<(String, String)> {
+    let equal = |columns: &[String]| {
+        let terms = columns.iter().enumerate().map(|(at, column)| format!("\"{column}\" = {}", parameter(at + 1)));
+        terms.collect::<Vec<_>>().join(" AND ")
+    };
+    let mut all = Vec::new();
+    for (child, table) in &schema.tables {
+        for key in &table.foreign_keys {
+            let children = match key.on_delete.as_str() {
+                "CASCADE" => format!("DELETE FROM \"{child}\" WHERE {}", equal(&key.columns)),
+                _ => format!("SELECT 1 FROM \"{child}\" WHERE {}", equal(&key.columns)),
+            };
+            all.push((format!("{}: children", key.name), children));
+            let parent = format!("DELETE FROM \"{}\" WHERE {}", key.table, equal(&key.references));
+            all.push((format!("{}: parent", key.name), parent));
+        }
+    }
+    all
+}
+
+/// Prints the matrix of one engine, and holds it against what is wanted.
+fn judge(cells: &[Cell]) {
+    let called: BTreeSet<String> = cells.iter().map(|cell| cell.who.clone()).filter(|who| !who.contains(':')).collect();
+    assert_eq!(called, contract_methods(), "every method of the contract has a cell");
+
+    for cell in cells {
+        println!("{cell}");
+    }
+    // An INSERT of one row, say, reads nothing; it is shown, and counts neither way.
+    let reading = cells.iter().filter(|cell| !(cell.reads.indexes.is_empty() && cell.reads.in_full.is_empty()));
+    let (good, bad): (Vec<_>, Vec<_>) = reading.partition(|cell| cell.reads.in_full.is_empty());
+    #[expect(clippy::cast_precision_loss, reason = "there are a few hundred")]
+    let share = good.len() as f64 / (good.len() + bad.len()) as f64;
+    println!("{} of {} cells that read something use an index.", good.len(), good.len() + bad.len());
+    for cell in bad {
+        for table in &cell.reads.in_full {
+            let reason = EXCEPTIONS.iter().find(|(known, _)| known == table).map(|(_, reason)| reason);
+            let reason = reason.unwrap_or_else(|| panic!("{table} is read in full:\n{cell}\n{}", cell.statement));
+            println!("{} reads {table} in full: {reason}.", cell.who);
+        }
+    }
+    assert!(good.len() > 50 && share > WANTED, "{share}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_uses_indexes_on_sqlite() {
+    for cells in sqlite::matrices().await {
+        judge(&cells);
+        // Not any index: by date, it would read all of the journal.
+        let by_day = |cell: &Cell| cell.reads.indexes.contains("idx_journal_entries_user_day");
+        assert!(cells.iter().any(|cell| cell.who == "Entries.on_days" && by_day(cell)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_uses_indexes_on_postgresql() {
+    judge(&postgres::matrix().await);
+}

@@ -1,6 +1,7 @@
 //! Connections, lent out for one unit of work at a time, with a deadline around every wait.
 
 use std::future::Future;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect::Servers;
 use super::error;
+use crate::statements::Timings;
 
 /// How many connections are kept, and how long is waited for them.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,8 @@ pub type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
 /// The connections to one database.
 pub struct Pool {
     pub(super) connections: deadpool_postgres::Pool,
+    /// How long this process has waited for each statement.
+    pub(super) timings: Timings,
     tls: MakeRustlsConnect,
     answer_within: Duration,
     /// Held for reading by every lease, so that closing waits until all have been given back.
@@ -65,7 +69,8 @@ impl Pool {
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| StorageError::Other(Box::new(error)))?;
-        Ok(Self { connections, tls, answer_within: options.answer_within, open: RwLock::new(true) })
+        let timings = Timings::default();
+        Ok(Self { connections, timings, tls, answer_within: options.answer_within, open: RwLock::new(true) })
     }
 
     /// A connection for one unit of work, which must be done before the deadline that begins now. Whoever holds a
@@ -79,7 +84,9 @@ impl Pool {
         Ok(Lease {
             client: Some(client),
             pool: self,
+            since: Instant::now(),
             deadline: Instant::now() + self.answer_within,
+            first: OnceLock::new(),
             waiting: AtomicBool::new(false),
             in_transaction: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
@@ -105,7 +112,7 @@ impl Pool {
     /// Runs one statement that is planned for the values of its parameters.
     pub async fn query_planned_anew(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
         let lease = self.lease().await?;
-        lease.wait(lease.client()?.query_typed(sql, parameters)).await
+        lease.timed(sql, lease.client()?.query_typed(sql, parameters)).await
     }
 
     /// Waits for the leases that are out, and closes all connections.
@@ -122,7 +129,10 @@ impl Pool {
 pub struct Lease<'a> {
     client: Option<Object>,
     pool: &'a Pool,
+    since: Instant,
     deadline: Instant,
+    /// The first statement that was prepared to travel with others.
+    first: OnceLock<Box<str>>,
     waiting: AtomicBool,
     in_transaction: AtomicBool,
     spoilt: AtomicBool,
@@ -133,19 +143,19 @@ impl Lease<'_> {
     /// See [`Pool::execute`].
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
         let client = self.client()?;
-        self.wait(async { client.execute(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.timed(sql, async { client.execute(&client.prepare_cached(sql).await?, parameters).await }).await
     }
 
     /// See [`Pool::query_opt`].
     pub async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query_opt(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.timed(sql, async { client.query_opt(&client.prepare_cached(sql).await?, parameters).await }).await
     }
 
     /// See [`Pool::query`].
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query(&client.prepare_cached(sql).await?, parameters).await }).await
+        self.timed(sql, async { client.query(&client.prepare_cached(sql).await?, parameters).await }).await
     }
 
     /// Prepares a statement, if that was not done on this connection before.
@@ -153,6 +163,7 @@ impl Lease<'_> {
     /// Statements that are to travel together have to be prepared before: their order on the wire is the order in
     /// which they are first polled.
     pub async fn prepare(&self, sql: &str) -> Result<Statement> {
+        self.first.get_or_init(|| sql.into());
         self.wait(self.client()?.prepare_cached(sql)).await
     }
 
@@ -194,7 +205,19 @@ impl Lease<'_> {
     fn ended<T>(&self, answer: Result<Answer<T>>) -> Result<T> {
         let answer = answer?;
         self.in_transaction.store(false, Ordering::Relaxed);
+        // Statements that travel together are timed as one, under the text of the first.
+        if let Some(first) = self.first.get() {
+            self.pool.timings.add(first, self.since.elapsed(), 0);
+        }
         answer.map_err(|error| self.judge(error))
+    }
+
+    /// Waits for the answer to one statement, and notes how long that took.
+    async fn timed<T>(&self, sql: &str, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+        let start = Instant::now();
+        let answer = self.wait(answer).await;
+        self.pool.timings.add(sql, start.elapsed(), 0);
+        answer
     }
 
     async fn wait<T>(&self, answer: impl Future<Output = Answer<T>>) -> Result<T> {

@@ -53,6 +53,11 @@ impl Home {
         Finished::of(self.command(arguments).output().unwrap())
     }
 
+    /// Runs statements behind the program's back.
+    pub async fn execute(&self, sql: &str) -> Result<(), String> {
+        sotto_storage::testing::run_sql(&self.database.parse().unwrap(), sql).await
+    }
+
     /// Runs it with something on standard input.
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Finished {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();

@@ -155,18 +155,9 @@ impl World {
         self.entries().list(user, query).await.unwrap().into_iter().map(|entry| entry.content).collect()
     }
 
-    /// Runs a statement behind the contract's back.
+    /// Runs statements behind the contract's back.
     pub async fn execute(&self, sql: &str) {
-        match &self.scratch.url {
-            DatabaseUrl::Sqlite(path) => {
-                rusqlite::Connection::open(path).unwrap().execute(sql, []).unwrap();
-            }
-            DatabaseUrl::Postgres(url) => {
-                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-                tokio::spawn(connection);
-                client.execute(sql, &[]).await.unwrap();
-            }
-        }
+        self.scratch.execute(sql).await.unwrap();
     }
 
     /// Puts an entry under a new secret tag, behind the contract's back: sealing is not part of it.

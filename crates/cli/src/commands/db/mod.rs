@@ -1,5 +1,6 @@
 //! `sotto db`: the database. One file per command.
 
+mod advise;
 mod migrate;
 
 use clap::Subcommand;
@@ -12,6 +13,9 @@ use crate::settings::Common;
 pub enum DbCommand {
     #[command(flatten)]
     Migrate(migrate::MigrateCommand),
+    /// Tell what to do about the database: indexes that are missing, unused, duplicate, redundant or invalid, slow
+    /// statements, scans of big tables, and bloat
+    Advise(advise::AdviseCommand),
 }
 
 impl DbCommand {
@@ -19,6 +23,7 @@ impl DbCommand {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Migrate(command) => command.run(common).await,
+            Self::Advise(command) => command.run(common).await,
         }
     }
 }

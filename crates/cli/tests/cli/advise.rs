@@ -62,7 +62,8 @@ async fn planted_indexes_are_named(home: Home) {
         ("missing_index", "login_sessions"),
     ] {
         let advice = find(&report, kind, subject).unwrap_or_else(|| panic!("{kind} {subject}: {report:#}"));
-        assert_eq!(advice["leave"], Value::Null, "{advice}");
+        // Of one second, nobody can tell what is not needed.
+        assert_eq!(advice["leave"].is_string(), kind == "unused_index", "{advice}");
         // The command is what it takes.
         home.execute(advice["command"].as_str().unwrap()).await.unwrap();
     }

@@ -62,12 +62,14 @@ impl AdviceKind {
     }
 }
 
-/// Counters that are younger than this, in seconds, say little: one day.
-const YOUNG: i64 = 24 * 3600;
+/// Counters that are younger than this, in seconds, say little of what is needed: one week.
+pub(super) const YOUNG: i64 = 7 * 24 * 3600;
 /// What is smaller than this, in bytes, is not worth rewriting: 8 MiB.
 const WORTH_REWRITING: u64 = 8 << 20;
 /// A table or file is bloated if more of it, in per cent, is of no use.
 const BLOATED_PERCENT: u64 = 30;
+/// An index whose entries came in no order is a third empty, and that is no bloat.
+const BLOATED_INDEX_PERCENT: u64 = 50;
 
 /// All that can be advised on a period (or on a snapshot, whose counters then tell of all the time since they began),
 /// the most pressing first.
@@ -87,8 +89,8 @@ pub fn remarks(period: &Snapshot) -> Vec<String> {
     let mut remarks = Vec::new();
     match period.seconds() {
         Some(seconds) if seconds < YOUNG => remarks.push(format!(
-            "The counters tell of {} only: what was not used in that time may well be needed. Ask again when they are a \
-             week old.",
+            "The counters tell of {} only, which is little: what was not used in that time may well be needed. Ask again \
+             when they are a week old.",
             duration(seconds)
         )),
         Some(_) => {}
@@ -188,7 +190,7 @@ fn bloated_file(period: &Snapshot) -> Option<Advice> {
 fn bloated_index(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     let wasted = index.bytes.saturating_sub(index.packed_bytes?);
     let percent = (100 * wasted).checked_div(index.bytes)?;
-    (percent > BLOATED_PERCENT && wasted > WORTH_REWRITING).then(|| Advice {
+    (percent > BLOATED_INDEX_PERCENT && wasted > WORTH_REWRITING).then(|| Advice {
         kind: AdviceKind::IndexBloat,
         subject: index.name.clone(),
         what: format!("The index {} takes more room than its entries need.", index.name),

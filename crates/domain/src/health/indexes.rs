@@ -1,6 +1,6 @@
 //! What can be said of indexes: which are invalid, duplicate, redundant or unused, and which are missing.
 
-use super::advice::{Advice, AdviceKind, duration, size};
+use super::advice::{Advice, AdviceKind, YOUNG, duration, size};
 use super::{ForeignKey, IndexHealth, Snapshot};
 
 /// The indexes that the founding document names. They stay, whatever is said of them here.
@@ -114,7 +114,10 @@ fn unused(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
             index.table
         ),
         command: Some(drop(index, period)),
-        leave: named(index),
+        leave: named(index).or_else(|| {
+            let is_young = period.seconds().is_none_or(|seconds| seconds < YOUNG);
+            is_young.then(|| "It takes a week of use to tell that nobody needs it.".to_owned())
+        }),
     })
 }
 
@@ -173,7 +176,7 @@ fn is_named(index: &IndexHealth) -> bool {
 }
 
 fn named(index: &IndexHealth) -> Option<String> {
-    is_named(index).then(|| "The roadmap names this index, so it is kept; `sotto db check` would miss it.".to_owned())
+    is_named(index).then(|| "The roadmap names this index, so every database keeps it.".to_owned())
 }
 
 fn drop(index: &IndexHealth, period: &Snapshot) -> String {

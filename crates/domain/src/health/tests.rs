@@ -145,6 +145,12 @@ fn an_index_that_a_foreign_key_needs_is_not_called_unused() {
     assert_eq!(kinds(&period), []);
     period.indexes.push(IndexHealth { scans: 0, ..index("idx_tags_other", &["color"]) });
     assert_eq!(kinds(&period), [(AdviceKind::UnusedIndex, "idx_tags_other".into())]);
+    let leave = |period: &Snapshot| advise(period, &Thresholds::default())[0].leave.clone();
+    assert!(leave(&period).unwrap().contains("a week"), "nothing is known of how long it was not used");
+    period.counting_since = Some(at(-6 * 86_400));
+    assert!(leave(&period).is_some());
+    period.counting_since = Some(at(-7 * 86_400));
+    assert_eq!(leave(&period), None);
 }
 
 #[test]
@@ -181,7 +187,7 @@ fn it_says_when_it_knows_little() {
     let mut period = snapshot(0);
     assert!(remarks(&period)[0].contains("Little is known yet"));
     period.counting_since = Some(at(-180));
-    assert!(remarks(&period)[0].contains("tell of 3 minutes only"));
+    assert!(remarks(&period)[0].contains("tell of 3 minutes only, which is little"));
     assert!(remarks(&period)[1].contains("CREATE EXTENSION pg_stat_statements"));
     period.counting_since = Some(at(-30 * 86_400));
     period.timed_by = TimedBy::PgStatStatements;

@@ -204,7 +204,7 @@ fn migration(period: &Snapshot) -> Reading {
     match period.schema.state {
         SchemaState::UpToDate => {}
         SchemaState::Behind => {
-            sentences.push(format!("The schema is older than this program: {}.", period.schema.sentence))
+            sentences.push(format!("The schema is older than this program: {}.", period.schema.sentence));
         }
         SchemaState::Unknown | SchemaState::Contradictory => {
             sentences.push(format!("Migrate or roll back: {}.", period.schema.sentence));

@@ -20,8 +20,7 @@ lint: ## Formatting, clippy, licences and sources of dependencies
 unit: ## Unit, conformance, API and command-line tests, beside a throwaway PostgreSQL
 	@scripts/tools compiler postgres
 	# The tests kill clients, never the server or the machine, so its fsync would only cost time.
-	# pg_stat_statements is loaded, and used by the databases that make the extension.
-	SOTTO_POSTGRES_OPTIONS="-c fsync=off -c shared_preload_libraries=pg_stat_statements" scripts/with-postgres cargo test --locked --workspace
+	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
 
 schemathesis: ## Hostile requests, made from openapi.json, against a running server
 	@scripts/tools compiler schemathesis

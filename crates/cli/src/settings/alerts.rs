@@ -15,6 +15,7 @@ use super::web_address;
 /// Settings of the database's watch; the defaults are the roadmap's.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "they are the names of flags and keys")]
 pub struct Alerts {
     /// Look at the database's health every so many seconds [default: 60]
     #[arg(long, env = "SOTTO_ALERT_INTERVAL", value_name = "SECONDS", value_parser = interval)]

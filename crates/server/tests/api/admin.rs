@@ -24,11 +24,16 @@ async fn both(config: impl Fn() -> Config) -> [Server; 2] {
 }
 
 async fn superuser(server: &Server) -> Person<'_> {
-    let mut person = server.person("root").await;
+    let person = server.person("root").await;
     server.scratch.execute("UPDATE users SET is_superuser = TRUE").await.unwrap();
     // The server trusts what it has read about a login for some seconds; of a new one it has read nothing.
-    person.token = server.login(&person.email, PASSWORD).await["access_token"].as_str().unwrap().to_owned();
-    person
+    again(person).await
+}
+
+/// The same person after another login.
+async fn again(person: Person<'_>) -> Person<'_> {
+    let tokens = person.server.login(&person.email, PASSWORD).await;
+    Person { token: tokens["access_token"].as_str().unwrap().into(), ..person }
 }
 
 /// An alert after one more reading.
@@ -245,15 +250,13 @@ async fn rows_that_break_a_constraint_raise_an_alert_until_they_are_put_right() 
     // It is looked for once an hour; the root's token lasts shorter.
     server.clock.advance(3600);
     take_reading(&server.app).await.unwrap();
-    let root =
-        Person { token: server.login(&root.email, PASSWORD).await["access_token"].as_str().unwrap().into(), ..root };
+    let root = again(root).await;
     let raised = alert(&root, "constraint_violation").await;
     assert_eq!(raised["raised"], true, "{raised}");
     assert!(raised["sentence"].as_str().unwrap().contains("references to rows of users"), "{raised}");
     server.scratch.execute("DELETE FROM tags").await.unwrap();
     server.clock.advance(3600);
-    let root =
-        Person { token: server.login(&root.email, PASSWORD).await["access_token"].as_str().unwrap().into(), ..root };
+    let root = again(root).await;
     until(&root, "constraint_violation", false, &[]).await;
 }
 

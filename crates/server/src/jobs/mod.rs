@@ -65,6 +65,9 @@ async fn clean_up(app: &App) {
     match app.storage.sessions().delete_expired(app.now()).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "expired logins were deleted"),
-        Err(error) => tracing::warn!(%error, "expired logins could not be deleted"),
+        Err(error) => {
+            app.monitor.note(&error);
+            tracing::warn!(%error, "expired logins could not be deleted");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Settings: flags first, then `SOTTO_*` variables, then `sotto.toml`, then defaults. Unknown ones are errors, so that a
 //! typing mistake is not a silent default.
 
+mod alerts;
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use sotto_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::{CliError, Result};
+use alerts::Alerts;
 
 /// Settings of every command.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -81,6 +84,9 @@ pub struct Serving {
     /// Upgrade an older schema at start [default: false]
     #[arg(long, env = "SOTTO_AUTO_UPGRADE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub auto_upgrade: Option<bool>,
+    #[command(flatten)]
+    #[serde(skip)]
+    alerts: Alerts,
 }
 
 /// Who may sign up.
@@ -149,6 +155,7 @@ impl Serving {
             rate_limits: self.rate_limits.or(file.rate_limits),
             key_file: self.key_file.or(file.key_file),
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
+            alerts: self.alerts.or(file.alerts),
         }
     }
 
@@ -173,6 +180,7 @@ impl Serving {
             rate_limits: self.rate_limits != Some(Switch::Off),
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
+            monitoring: self.alerts.to_monitoring(),
         }
     }
 }
@@ -211,11 +219,13 @@ fn read(path: Option<&Path>) -> Result<(Common, Serving)> {
         Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
     };
     let table: toml::Table = toml::from_str(&text).map_err(|error| wrong(format!("is wrong: {}", error.message())))?;
-    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(unknown(&format!("in the settings file {}, the key", path.display()), key, KEYS.into_iter()));
+    let known = || KEYS.into_iter().chain(Alerts::KEYS);
+    if let Some(key) = table.keys().find(|key| !known().any(|known| known == *key)) {
+        return Err(unknown(&format!("in the settings file {}, the key", path.display()), key, known()));
     }
     let common = part(&table).map_err(&wrong)?;
-    Ok((common, part(&table).map_err(&wrong)?))
+    let serving = Serving { alerts: part(&table).map_err(&wrong)?, ..part(&table).map_err(&wrong)? };
+    Ok((common, serving))
 }
 
 fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, String> {

@@ -20,6 +20,7 @@ use jiff::civil::Date;
 use crate::account::{Credentials, Email, NewUser, PasswordHash, Rotation, Session, Standing, User, UserPatch};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
+use crate::health::{Snapshot, WriteCost};
 use crate::ids::{EntryId, ReminderId, SessionId, TagId, UserId};
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::statistics::DayCount;
@@ -67,6 +68,8 @@ pub trait Storage: Send + Sync {
     fn tags(&self) -> &dyn Tags;
     /// Reminders.
     fn reminders(&self) -> &dyn Reminders;
+    /// The database's own health.
+    fn health(&self) -> &dyn Health;
 
     /// Answers `Ok` if the database answers.
     async fn ping(&self) -> Result<()>;
@@ -193,4 +196,15 @@ pub trait Reminders: Send + Sync {
     async fn delete(&self, user: UserId, id: ReminderId) -> Result<bool>;
     /// A user's reminders in the order of their creation, after `after`, at most `limit`.
     async fn list(&self, user: UserId, after: Option<Position>, limit: u32) -> Result<Vec<Reminder>>;
+}
+
+/// The database's own health, for those who run it. Nothing that it tells holds what anybody has stored.
+#[async_trait]
+pub trait Health: Send + Sync {
+    /// What the engine knows about itself now, with counters since it began to count. Cheap enough for every minute;
+    /// what is not (the sizes and the soundness of a SQLite file) is looked at anew after an hour.
+    async fn snapshot(&self, now: Timestamp) -> Result<Snapshot>;
+    /// What an index costs those who write, measured on a scratch copy of its empty table with made-up rows: nobody waits
+    /// for it, and nothing is changed. `None` if there is no such index, or the table cannot do without it.
+    async fn write_cost(&self, index: &str) -> Result<Option<WriteCost>>;
 }

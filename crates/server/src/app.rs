@@ -11,6 +11,7 @@ use sotto_domain::{Clock, Random, SessionId, Timestamp};
 
 use crate::config::{Config, STANDING_SECONDS};
 use crate::cursor::CursorKey;
+use crate::jobs::monitor::Monitor;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics;
@@ -35,6 +36,7 @@ pub struct Inner {
     pub(crate) limits: Limits,
     pub(crate) standings: Cache<SessionId, Arc<Standing>>,
     pub(crate) metrics: PrometheusHandle,
+    pub(crate) monitor: Monitor,
 }
 
 impl App {
@@ -59,6 +61,7 @@ impl App {
             random,
             standings,
             metrics: metrics::recorder(),
+            monitor: Monitor::new(),
         }))
     }
 

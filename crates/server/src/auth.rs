@@ -60,6 +60,22 @@ impl FromRequestParts<App> for SignedIn {
     }
 }
 
+/// A signed-in user who administers this server.
+pub struct Superuser;
+
+impl FromRequestParts<App> for Superuser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::from_request_parts(parts, app).await?;
+        if signed_in.user().is_superuser {
+            Ok(Self)
+        } else {
+            Err(ApiError::Forbidden("This is for superusers: ask whoever runs the server."))
+        }
+    }
+}
+
 /// What storage says of a login, at most a few seconds old, so that a busy client does not cost a read per request.
 async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Option<Arc<Standing>>, ApiError> {
     if let Some(standing) = app.standings.get(&session) {

@@ -1,6 +1,10 @@
 //! What an operator can set about the HTTP side.
 
+use std::fmt;
+use std::time::Duration;
+
 use ipnet::IpNet;
+use sotto_domain::health::Thresholds;
 
 /// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
@@ -16,6 +20,34 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// If set, `/metrics` asks for it as a bearer token.
     pub metrics_token: Option<String>,
+    /// How the database is watched.
+    pub monitoring: Monitoring,
+}
+
+/// How the database is watched, and when that raises an alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Monitoring {
+    /// How often a reading is taken; 1 minute by default.
+    pub every: Duration,
+    /// What makes a reading bad; the roadmap's figures by default.
+    pub thresholds: Thresholds,
+    /// After so many bad readings in a row an alert about speed is raised; 3 by default.
+    pub raise_after: u32,
+    /// After so many good readings in a row an alert is cleared; 5 by default.
+    pub clear_after: u32,
+    /// Who is told.
+    pub webhook: Option<Webhook>,
+}
+
+/// Where to post a notice when an alert is raised or cleared.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// An http(s) address. It may hold a secret, and is never shown.
+    pub url: String,
+    /// How long one try may take.
+    pub timeout: Duration,
+    /// How long to wait after each try that fails; when there is no next pause, the notice is given up.
+    pub back_off: Vec<Duration>,
 }
 
 /// Who may sign up.
@@ -35,7 +67,28 @@ impl Default for Config {
             rate_limits: true,
             trusted_proxies: Vec::new(),
             metrics_token: None,
+            monitoring: Monitoring::default(),
         }
+    }
+}
+
+impl Default for Monitoring {
+    fn default() -> Self {
+        let thresholds = Thresholds::default();
+        Self { every: Duration::from_mins(1), thresholds, raise_after: 3, clear_after: 5, webhook: None }
+    }
+}
+
+impl Webhook {
+    /// With 5 seconds for each of four tries in a minute and a half.
+    pub fn new(url: String) -> Self {
+        Self { url, timeout: Duration::from_secs(5), back_off: [1, 10, 60].map(Duration::from_secs).to_vec() }
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 

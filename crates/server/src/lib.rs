@@ -23,7 +23,8 @@ pub mod system;
 mod tokens;
 
 pub use app::App;
-pub use config::{Config, Registration};
+pub use config::{Config, Monitoring, Registration, Webhook};
+pub use jobs::monitor::take_reading;
 pub use keys::Keys;
 pub use listen::{accept, serve};
 pub use middleware::layered;

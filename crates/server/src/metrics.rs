@@ -24,7 +24,7 @@ pub fn recorder() -> PrometheusHandle {
 }
 
 fn describe() {
-    use metrics::{Unit, describe_counter, describe_histogram};
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!("sotto_http_requests_total", "Requests answered, by method, route and status.");
     describe_histogram!(
         "sotto_http_request_duration_seconds",
@@ -33,4 +33,11 @@ fn describe() {
     );
     describe_counter!("sotto_logins_total", "Login attempts, by outcome.");
     describe_counter!("sotto_storage_errors_total", "Refusals and failures of the database, by kind.");
+    describe_gauge!("sotto_alert", "1 while an alert is raised, else 0.");
+    describe_gauge!("sotto_alert_figure", "What an alert was last judged by: milliseconds, per cent, or how many.");
+    describe_gauge!("sotto_database_size_bytes", Unit::Bytes, "The database on disk.");
+    describe_gauge!("sotto_database_free_bytes", Unit::Bytes, "Of that, what is free for new rows (SQLite).");
+    describe_gauge!("sotto_database_table_bytes", Unit::Bytes, "A table without its indexes.");
+    describe_gauge!("sotto_database_table_rows", "About how many rows a table has.");
+    describe_gauge!("sotto_database_index_bytes", Unit::Bytes, "An index.");
 }

@@ -9,6 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use sotto_domain::storage::StorageError;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::App;
@@ -82,6 +83,9 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     let elapsed = started.elapsed();
     record(&method, route, status, elapsed);
     let cause = response.extensions_mut().remove::<Cause>();
+    if let Some(error) = cause.as_ref().and_then(|cause| cause.downcast_ref::<StorageError>()) {
+        app.monitor.note(error);
+    }
     if status.is_server_error() {
         let cause = cause.map(|cause| describe(cause.as_ref())).unwrap_or_default();
         tracing::error!(request_id = id.to_str().unwrap_or_default(), %method, route, status = status.as_u16(), cause, "request failed");

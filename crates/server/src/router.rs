@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::handlers::{auth, docs, health, journals, reminders, tags, users};
+use crate::handlers::{admin, auth, docs, health, journals, reminders, tags, users};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -46,6 +46,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))
         .routes(routes!(reminders::get, reminders::update, reminders::delete))
+        .routes(routes!(admin::database))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

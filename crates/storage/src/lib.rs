@@ -4,10 +4,12 @@
 //! the one suite of tests that both must pass.
 
 pub mod database;
+mod health;
 pub mod migrate;
 pub mod postgres;
 pub mod schema;
 pub mod sqlite;
+mod statements;
 
 #[cfg(test)]
 mod conformance;

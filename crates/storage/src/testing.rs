@@ -92,6 +92,34 @@ fn server_program(name: &str) -> Command {
     }
 }
 
+impl Scratch {
+    /// As [`run_sql`].
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn execute(&self, sql: &str) -> Result<(), String> {
+        run_sql(&self.url, sql).await
+    }
+}
+
+/// Runs statements behind the storage contract's back.
+///
+/// # Errors
+/// What the database says.
+pub async fn run_sql(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let run = rusqlite::Connection::open(path).and_then(|connection| connection.execute_batch(sql));
+            run.map_err(|error| error.to_string())
+        }
+        DatabaseUrl::Postgres(url) => {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
+            tokio::spawn(connection);
+            client.batch_execute(sql).await.map_err(|error| error.to_string())
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         let Some((server, name)) = self.postgres.take() else { return };

@@ -1,6 +1,7 @@
 //! The real binary, as an operator uses it, on both engines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
+mod advise;
 mod check;
 mod db;
 mod faults;

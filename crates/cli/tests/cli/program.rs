@@ -48,11 +48,6 @@ impl Home {
         client
     }
 
-    /// Runs SQL on a PostgreSQL database, past the program.
-    pub async fn execute(&self, sql: &str) {
-        self.connect().await.batch_execute(sql).await.unwrap();
-    }
-
     /// Takes an advisory lock of a PostgreSQL database, until it is dropped.
     pub async fn hold_lock(&self, number: i64) -> Option<HeldLock> {
         if self.file().is_some() {
@@ -82,6 +77,11 @@ impl Home {
     /// Runs it to its end.
     pub fn run(&self, arguments: &[&str]) -> Finished {
         Finished::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs statements behind the program's back.
+    pub async fn execute(&self, sql: &str) -> Result<(), String> {
+        sotto_storage::testing::run_sql(&self.url(), sql).await
     }
 
     /// Runs it with something on standard input.

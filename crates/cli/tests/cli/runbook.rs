@@ -113,7 +113,7 @@ async fn a_bad_deploy_on_postgresql_goes_back() {
     let (base, _) = home.database.rsplit_once('/').unwrap();
     let restored = format!("{base}/sotto_restored");
     let users = home.run(&["user", "list", "--database", &restored]);
-    home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await;
+    home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await.unwrap();
     let said = said.ok();
     assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0002_add_moods: "), "{said}");
     assert!(users.refused().contains("does not know"), "the backup has the newer schema");
@@ -144,7 +144,7 @@ async fn an_invalid_index_is_found_and_built_again() {
     let migrations = home.migrations(&[("0002_zone.up.sql", index), ("0002_zone.down.sql", down)]);
     let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
     assert!(refused.contains("INVALID may be left"), "{refused}");
-    home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await;
+    home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await.unwrap();
     let said = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
     assert!(said.contains("idx_users_zone | users") && said.contains("to 0002_zone"), "{said}");
 }

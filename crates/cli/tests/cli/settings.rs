@@ -22,6 +22,10 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("log = \"[[[\"", "log "),
         ("public_url = \"journal.example\"", "public_url"),
         ("trusted_proxies = [\"nowhere\"]", "nowhere"),
+        ("alert_interval = 0", "alert_interval '0' is no whole number from 1 to 86400"),
+        ("alert_index_usage = 101", "alert_index_usage"),
+        ("alert_statement_ms = \"soon\"", "alert_statement_ms"),
+        ("alert_webhook = \"pager\"", "alert_webhook"),
         ("database = \"mysql://x\"", "sqlite:PATH or postgres://"),
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();

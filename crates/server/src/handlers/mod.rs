@@ -1,5 +1,6 @@
 //! One file per resource: what it takes, what it answers, and how.
 
+pub mod admin;
 pub mod auth;
 pub mod docs;
 pub mod health;

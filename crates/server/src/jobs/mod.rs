@@ -1,9 +1,13 @@
 //! What the server does by itself, now and then.
 
+pub mod alerts;
+pub mod monitor;
+mod webhook;
+
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::app::App;
 
@@ -14,13 +18,46 @@ const CLEAN_UP_EVERY: Duration = Duration::from_mins(10);
 pub fn start(app: &App) -> JoinHandle<()> {
     let app = app.clone();
     tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(CLEAN_UP_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            clean_up(&app).await;
-        }
+        tokio::join!(clean_up_regularly(&app), watch(&app), notify(&app));
     })
+}
+
+async fn clean_up_regularly(app: &App) {
+    let mut ticks = every(CLEAN_UP_EVERY);
+    loop {
+        ticks.tick().await;
+        clean_up(app).await;
+    }
+}
+
+async fn watch(app: &App) {
+    let mut ticks = every(app.config.monitoring.every);
+    let mut is_blind = false;
+    loop {
+        ticks.tick().await;
+        match monitor::take_reading(app).await {
+            Ok(()) => is_blind = false,
+            Err(error) => {
+                // Once: whatever else fails says so as well.
+                if !is_blind {
+                    tracing::warn!(%error, "the database's health could not be read");
+                }
+                is_blind = true;
+            }
+        }
+    }
+}
+
+async fn notify(app: &App) {
+    if let (Some(webhook), Some(notices)) = (app.config.monitoring.webhook.clone(), app.monitor.outbox()) {
+        webhook::deliver(webhook, notices).await;
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 async fn clean_up(app: &App) {
@@ -28,6 +65,9 @@ async fn clean_up(app: &App) {
     match app.storage.sessions().delete_expired(app.now()).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "expired logins were deleted"),
-        Err(error) => tracing::warn!(%error, "expired logins could not be deleted"),
+        Err(error) => {
+            app.monitor.note(&error);
+            tracing::warn!(%error, "expired logins could not be deleted");
+        }
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod accounts;
+mod admin;
 mod hostile;
 mod isolation;
 mod journals;

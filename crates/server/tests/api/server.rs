@@ -23,7 +23,7 @@ pub struct Server {
     pub client: Client,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
-    scratch: Scratch,
+    pub scratch: Scratch,
 }
 
 /// The machine's clock, some seconds ahead.

@@ -54,6 +54,7 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_entries(world, &ada, &bob, &mut on).await;
     try_tags(world, &ada, &bob, &mut on).await;
     try_reminders(world, &ada, &bob, &mut on).await;
+    try_health(world, &bob, &mut on).await;
     try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
 }
@@ -180,6 +181,19 @@ async fn try_reminders(world: &World, ada: &Belongings, bob: &Belongings, mut on
     assert!(!reminders.delete(me, theirs).await.unwrap());
     on("Reminders.list");
     assert_eq!(reminders.list(me, None, 100).await.unwrap(), ada.reminders);
+}
+
+/// These take no user: they tell of the database, and of nobody's rows.
+async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let health = world.health();
+    on("Health.snapshot");
+    let told = format!("{:?}", health.snapshot(at(1)).await.unwrap());
+    for private in ["mountains", "hills", bob.user.email.as_str(), &bob.entries[0].id.0.to_string()] {
+        assert!(!told.contains(private), "{private}: {told}");
+    }
+    on("Health.write_cost");
+    health.write_cost("idx_tags_user_id").await.unwrap().unwrap();
+    assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 
 async fn try_what_ends_sessions_and_deletes(

@@ -2,6 +2,7 @@
 
 mod entries;
 mod entry_changes;
+mod health;
 pub(crate) mod isolation;
 mod listing;
 mod reminders;
@@ -137,6 +138,14 @@ on_each_engine! {
         delete_is_final
         list_pages_in_order_of_creation
         a_reminder_that_is_not_there_is_missing
+    }
+    health {
+        snapshot_tells_what_there_is
+        no_text_holds_what_anybody_wrote
+        a_period_counts_what_was_done_in_it
+        a_schema_that_is_not_the_programs_is_told
+        planted_indexes_are_advised_on
+        write_cost_is_measured_on_a_copy
     }
     isolation {
         no_method_shows_or_touches_what_is_anothers

@@ -155,6 +155,11 @@ impl World {
         self.entries().list(user, query).await.unwrap().into_iter().map(|entry| entry.content).collect()
     }
 
+    /// Runs statements behind the contract's back.
+    pub async fn execute(&self, sql: &str) {
+        self.scratch.execute(sql).await.unwrap();
+    }
+
     /// Puts an entry under a new secret tag, behind the contract's back: sealing is not part of it.
     pub async fn seal(&self, user: UserId, entry: EntryId) {
         let tag = SecretTagId(self.id());

@@ -23,6 +23,9 @@ const WANTED: f64 = 0.95;
 const EXCEPTIONS: [(&str, &str); 1] =
     [("main.journal_entries_fts_config", "FTS5 itself reads its settings, which are two rows, once per connection")];
 
+/// A trait whose methods ask the engine's catalogue and read no rows of ours; what they run is not timed either.
+const NOT_ON_ROWS: &str = "Health.";
+
 /// One statement of one method, or one look-up of a foreign key.
 struct Cell {
     engine: &'static str,
@@ -80,7 +83,8 @@ fn foreign_keys(schema: &Schema, parameter: impl Fn(usize) -> String) -> Vec<(St
 /// Prints the matrix of one engine, and holds it against what is wanted.
 fn judge(cells: &[Cell]) {
     let called: BTreeSet<String> = cells.iter().map(|cell| cell.who.clone()).filter(|who| !who.contains(':')).collect();
-    assert_eq!(called, contract_methods(), "every method of the contract has a cell");
+    let on_rows = contract_methods().into_iter().filter(|method| !method.starts_with(NOT_ON_ROWS)).collect();
+    assert_eq!(called, on_rows, "every method of the contract has a cell");
 
     for cell in cells {
         println!("{cell}");

@@ -1,6 +1,6 @@
 //! What SQLite reads, as `EXPLAIN QUERY PLAN` tells (<https://www.sqlite.org/eqp.html>).
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use sotto_domain::storage::Storage;
 
 use super::population::{Spelling, statements};
 use super::{Cell, Reads, calls, foreign_keys};
-use crate::sqlite::{Sqlite, watch};
+use crate::sqlite::Sqlite;
+use crate::statements::Timing;
 use crate::testing::Scratch;
 use crate::{DatabaseUrl, migrate, schema};
 
@@ -38,17 +39,21 @@ pub async fn matrices() -> Vec<Vec<Cell>> {
 
     let storage = Arc::new(Sqlite::open(path).await.unwrap());
     let mut seen: Vec<(String, String)> = Vec::new();
-    watch::take(path);
+    let mut before = storage.watch.seen();
     calls::all(&*storage, |method| {
-        let mut of_this = BTreeSet::new();
-        for sql in watch::take(path) {
-            // Not the beginnings and ends of transactions, and not the names of triggers, which are part of the plans.
+        let now = storage.watch.seen();
+        let calls = |seen: &HashMap<Box<str>, Timing>, sql: &str| seen.get(sql).map_or(0, |timing| timing.calls);
+        let mut of_this: Vec<&str> =
+            now.keys().map(AsRef::as_ref).filter(|sql| calls(&now, sql) > calls(&before, sql)).collect();
+        of_this.sort_unstable();
+        for sql in of_this {
+            // Not the beginnings and ends of transactions.
             let word = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&word.as_str()) && of_this.insert(sql.clone())
-            {
-                seen.push((method.to_owned(), sql));
+            if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&word.as_str()) {
+                seen.push((method.to_owned(), sql.to_owned()));
             }
         }
+        before = now;
     })
     .await;
     storage.close().await;

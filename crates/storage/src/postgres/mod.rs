@@ -10,6 +10,7 @@ mod entry_list;
 mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
+mod health;
 mod pool;
 mod reminders;
 mod sessions;
@@ -23,7 +24,7 @@ mod tests;
 pub(crate) mod watch;
 
 use async_trait::async_trait;
-use sotto_domain::storage::{Entries, Reminders, Result, Sessions, Storage, Tags, Users};
+use sotto_domain::storage::{Entries, Health, Reminders, Result, Sessions, Storage, Tags, Users};
 
 pub use pool::PoolOptions;
 
@@ -78,6 +79,10 @@ impl Storage for Postgres {
     }
 
     fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    fn health(&self) -> &dyn Health {
         self
     }
 

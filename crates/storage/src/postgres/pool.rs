@@ -1,6 +1,7 @@
 //! Connections, lent out for one unit of work at a time, with a deadline around every wait.
 
 use std::future::Future;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connect::Servers;
 use super::error;
+use crate::statements::Timings;
 
 /// How many connections are kept, and how long is waited for them.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,8 @@ pub type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
 /// The connections to one database.
 pub struct Pool {
     pub(super) connections: deadpool_postgres::Pool,
+    /// How long this process has waited for each statement.
+    pub(super) timings: Timings,
     tls: MakeRustlsConnect,
     answer_within: Duration,
     /// Held for reading by every lease, so that closing waits until all have been given back.
@@ -70,6 +74,7 @@ impl Pool {
             .map_err(|error| StorageError::Other(Box::new(error)))?;
         Ok(Self {
             connections,
+            timings: Timings::default(),
             tls,
             answer_within: options.answer_within,
             open: RwLock::new(true),
@@ -89,7 +94,9 @@ impl Pool {
         Ok(Lease {
             client: Some(client),
             pool: self,
+            since: Instant::now(),
             deadline: Instant::now() + self.answer_within,
+            first: OnceLock::new(),
             waiting: AtomicBool::new(false),
             in_transaction: AtomicBool::new(false),
             spoilt: AtomicBool::new(false),
@@ -117,7 +124,7 @@ impl Pool {
         let lease = self.lease().await?;
         #[cfg(test)]
         lease.wait(self.watch.note_planned_anew(lease.client()?, sql, parameters)).await?;
-        lease.wait(lease.client()?.query_typed(sql, parameters)).await
+        lease.timed(sql, lease.client()?.query_typed(sql, parameters)).await
     }
 
     /// Waits for the leases that are out, and closes all connections.
@@ -134,7 +141,10 @@ impl Pool {
 pub struct Lease<'a> {
     client: Option<Object>,
     pool: &'a Pool,
+    since: Instant,
     deadline: Instant,
+    /// The first statement that was prepared to travel with others.
+    first: OnceLock<Box<str>>,
     waiting: AtomicBool,
     in_transaction: AtomicBool,
     spoilt: AtomicBool,
@@ -145,21 +155,26 @@ impl Lease<'_> {
     /// See [`Pool::execute`].
     pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
         let client = self.client()?;
-        self.wait(async { client.execute(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
-            .await
+        self.timed(sql, async {
+            client.execute(&self.statement(client, sql, Some(parameters)).await?, parameters).await
+        })
+        .await
     }
 
     /// See [`Pool::query_opt`].
     pub async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query_opt(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
-            .await
+        self.timed(sql, async {
+            client.query_opt(&self.statement(client, sql, Some(parameters)).await?, parameters).await
+        })
+        .await
     }
 
     /// See [`Pool::query`].
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let client = self.client()?;
-        self.wait(async { client.query(&self.statement(client, sql, Some(parameters)).await?, parameters).await }).await
+        self.timed(sql, async { client.query(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
+            .await
     }
 
     /// Prepares a statement, if that was not done on this connection before.
@@ -167,6 +182,7 @@ impl Lease<'_> {
     /// Statements that are to travel together have to be prepared before: their order on the wire is the order in
     /// which they are first polled.
     pub async fn prepare(&self, sql: &str) -> Result<Statement> {
+        self.first.get_or_init(|| sql.into());
         let client = self.client()?;
         self.wait(self.statement(client, sql, None)).await
     }
@@ -222,7 +238,19 @@ impl Lease<'_> {
     fn ended<T>(&self, answer: Result<Answer<T>>) -> Result<T> {
         let answer = answer?;
         self.in_transaction.store(false, Ordering::Relaxed);
+        // Statements that travel together are timed as one, under the text of the first.
+        if let Some(first) = self.first.get() {
+            self.pool.timings.add(first, self.since.elapsed(), 0);
+        }
         answer.map_err(|error| self.judge(error))
+    }
+
+    /// Waits for the answer to one statement, and notes how long that took.
+    async fn timed<T>(&self, sql: &str, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+        let start = Instant::now();
+        let answer = self.wait(answer).await;
+        self.pool.timings.add(sql, start.elapsed(), 0);
+        answer
     }
 
     async fn wait<T>(&self, answer: impl Future<Output = Answer<T>>) -> Result<T> {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use sotto_domain::storage::{self, StorageError};
 
 use super::error::storage_error;
+use super::health::Watch;
 
 /// How long to wait for another process that writes to the same file, such as `sotto user create`.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,29 +18,27 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CACHED_STATEMENTS: usize = 128;
 
 /// The one connection that writes. Makes the file if it is missing.
-pub fn writer(path: &Path) -> storage::Result<Connection> {
+pub fn writer(path: &Path, watch: &Watch) -> storage::Result<Connection> {
     make_private(path)?;
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, watch)?;
     set_up_writer(&connection).map_err(|error| storage_error(&error))?;
     Ok(connection)
 }
 
 /// A connection that reads.
-pub fn reader(path: &Path) -> storage::Result<Connection> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+pub fn reader(path: &Path, watch: &Watch) -> storage::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, watch)
 }
 
-fn open(path: &Path, access: OpenFlags) -> storage::Result<Connection> {
+fn open(path: &Path, access: OpenFlags, watch: &Watch) -> storage::Result<Connection> {
     // A connection stays on its thread, so it needs no mutex; and a path is a path, never a URI.
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        #[cfg(test)]
-        let connection = super::watch::watched(connection, path)?;
+    let opened = Connection::open_with_flags(path, flags).and_then(|mut connection| {
         set_up(&connection)?;
+        watch.attach(&mut connection)?;
         Ok(connection)
-    };
-    open().map_err(|error| match storage_error(&error) {
+    });
+    opened.map_err(|error| match storage_error(&error) {
         StorageError::Unavailable(why) => StorageError::Unavailable(format!("{}: {why}", path.display())),
         other => other,
     })

@@ -9,6 +9,7 @@ mod entry_tags;
 mod error;
 #[cfg(test)]
 mod file_tests;
+mod health;
 mod listing;
 mod queue;
 mod readers;
@@ -18,16 +19,16 @@ mod tags;
 mod upkeep;
 mod users;
 mod values;
-#[cfg(test)]
-pub(crate) mod watch;
 mod writer;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use sotto_domain::storage::{self, Entries, Reminders, Sessions, Storage, StorageError, Tags, Users};
+use sotto_domain::storage::{self, Entries, Health, Reminders, Sessions, Storage, StorageError, Tags, Users};
 
+use health::Watch;
 use readers::Readers;
 use writer::Writer;
 
@@ -35,6 +36,7 @@ use writer::Writer;
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
+    pub(crate) watch: Arc<Watch>,
 }
 
 impl Sqlite {
@@ -46,8 +48,9 @@ impl Sqlite {
         let path = path.to_owned();
         let open = tokio::task::spawn_blocking(move || {
             // The writer comes first: it makes the file and switches it to WAL, which readers cannot.
-            let writer = Writer::start(connection::writer(&path)?)?;
-            Ok(Self { readers: Readers::start(|| connection::reader(&path))?, writer })
+            let watch = Arc::new(Watch::default());
+            let writer = Writer::start(connection::writer(&path, &watch)?)?;
+            Ok(Self { readers: Readers::start(|| connection::reader(&path, &watch))?, writer, watch })
         });
         open.await.map_err(|stopped| StorageError::Other(Box::new(stopped)))?
     }
@@ -92,6 +95,10 @@ impl Storage for Sqlite {
     }
 
     fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    fn health(&self) -> &dyn Health {
         self
     }
 

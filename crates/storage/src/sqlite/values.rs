@@ -31,3 +31,8 @@ pub fn date(row: &Row, column: usize) -> rusqlite::Result<Date> {
 pub fn damaged(column: usize, what: &str) -> Error {
     Error::FromSqlConversionFailure(column, Type::Text, what.into())
 }
+
+/// Reads a number that is never negative; one that is counts as none.
+pub fn count(row: &Row, index: usize) -> rusqlite::Result<u64> {
+    row.get(index).map(|count: i64| count.try_into().unwrap_or(0))
+}

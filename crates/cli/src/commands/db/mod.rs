@@ -1,5 +1,6 @@
 //! `sotto db`: the database. One file per command.
 
+mod advise;
 pub mod check;
 mod erd;
 mod migrate;
@@ -16,6 +17,9 @@ use crate::settings::Common;
 pub enum DbCommand {
     #[command(flatten)]
     Migrate(migrate::MigrateCommand),
+    /// Tell what to do about the database: indexes that are missing, unused, duplicate, redundant or invalid, slow
+    /// statements, scans of big tables, and bloat
+    Advise(advise::AdviseCommand),
     /// Compare the database with what its migrations make, and with the standards. Exit code 0: clean. 1: it could not be
     /// checked. 2: something was found
     Check(check::Check),
@@ -30,6 +34,7 @@ impl DbCommand {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Migrate(command) => command.run(common).await,
+            Self::Advise(command) => command.run(common).await,
             Self::Check(check) => check.run(common).await,
             Self::Erd(erd) => erd.run(common).await,
             Self::Revision(revision) => revision.run(common).await,

@@ -1,6 +1,7 @@
 //! What only PostgreSQL can do, or can do wrong. What both engines do alike is tested in `crate::conformance`.
 
 mod connections;
+mod health;
 mod plans;
 mod rows;
 

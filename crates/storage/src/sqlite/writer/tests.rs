@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::sqlite::connection;
+use crate::sqlite::health::Watch;
 
 /// A writer on a table `kept (n UNIQUE)`, whose commits are counted and can be made to fail.
 struct Bench {
@@ -22,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let mut connection = connection::writer(&folder.path().join("x.db")).unwrap();
+        let mut connection = connection::writer(&folder.path().join("x.db"), &Watch::default()).unwrap();
         connection.execute_batch("CREATE TABLE kept (n INTEGER UNIQUE)").unwrap();
         let (commits, fail_commits) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, fail) = (commits.clone(), fail_commits.clone());
@@ -80,7 +81,7 @@ impl Bench {
 
     /// What another connection sees.
     fn kept(&self) -> Vec<i64> {
-        let reader = connection::reader(&self.folder.path().join("x.db")).unwrap();
+        let reader = connection::reader(&self.folder.path().join("x.db"), &Watch::default()).unwrap();
         let mut statement = reader.prepare("SELECT n FROM kept ORDER BY n").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }

@@ -1,0 +1,163 @@
+//! `sotto db advise`: what to do about the database.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::civil::Date;
+use serde_json::json;
+use sotto_domain::entry::{EntryQuery, TagFilter};
+use sotto_domain::health::advice::{Advice, AdviceKind, advise, remarks};
+use sotto_domain::health::{Snapshot, Thresholds, WriteCost};
+use sotto_domain::storage::{Storage, StorageError};
+use sotto_domain::{Clock, EntryId, ReminderId, SessionId, TagId, Timestamp, UserId};
+use sotto_server::system::SystemClock;
+use sotto_storage::migrate::{Migrator, State};
+use uuid::Uuid;
+
+use crate::commands::{say, say_json};
+use crate::error::{CliError, Result};
+use crate::settings::Common;
+
+/// Of what to tell.
+#[derive(Args)]
+pub struct AdviseCommand {
+    /// Watch the database for so many seconds, and judge what happens meanwhile. Without it, what PostgreSQL has counted so
+    /// far is judged
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: Option<u32>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What measuring gave, by index; a sentence if it could not be done.
+type Costs = BTreeMap<String, std::result::Result<WriteCost, String>>;
+
+impl AdviseCommand {
+    /// Does it.
+    pub async fn run(self, common: &Common) -> Result<()> {
+        // Opening a file that is missing would make it.
+        if Migrator::new(&common.database())?.current().await?.is_none() {
+            return Err(CliError::Refused(State::Empty.to_string()));
+        }
+        let storage = common.database().open().await?;
+        let told = self.look(&*storage).await;
+        storage.close().await;
+        let (period, advice, costs) = told?;
+        if self.json { say_json(&as_json(&period, &advice, &costs)) } else { tell(&period, &advice, &costs) }
+    }
+
+    async fn look(&self, storage: &dyn Storage) -> Result<(Snapshot, Vec<Advice>, Costs)> {
+        // SQLite counts nothing, so here each statement is run once, for nobody, to see its plan. PostgreSQL counts all the
+        // time, and would count this.
+        if storage.engine() == "sqlite" {
+            read_as_nobody(storage).await?;
+        }
+        let mut period = storage.health().snapshot(SystemClock.now()).await?;
+        if let Some(seconds) = self.seconds {
+            let before = period;
+            tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+            period = storage.health().snapshot(SystemClock.now()).await?.since(&before);
+        }
+        let advice = advise(&period, &Thresholds::default());
+        let mut costs = Costs::new();
+        for one in &advice {
+            if [AdviceKind::RedundantIndex, AdviceKind::DuplicateIndex, AdviceKind::UnusedIndex].contains(&one.kind) {
+                match storage.health().write_cost(&one.subject).await {
+                    Ok(Some(cost)) => drop(costs.insert(one.subject.clone(), Ok(cost))),
+                    Ok(None) => {}
+                    Err(error) => drop(costs.insert(one.subject.clone(), Err(error.to_string()))),
+                }
+            }
+        }
+        Ok((period, advice, costs))
+    }
+}
+
+/// Asks each question of the storage contract once, of a user that does not exist. Changes nothing.
+async fn read_as_nobody(storage: &dyn Storage) -> std::result::Result<(), StorageError> {
+    let (user, nothing) = (UserId(Uuid::nil()), Uuid::nil());
+    let (early, late) = (Timestamp::MIN, Timestamp::MAX);
+    storage.users().get(user).await?;
+    storage.users().list(Some(user), 1).await?;
+    if let Ok(email) = sotto_domain::account::Email::parse("nobody@invalid.example") {
+        storage.users().credentials(&email).await?;
+    }
+    storage.sessions().standing(user, SessionId(nothing)).await?;
+    storage.sessions().list(user, late).await?;
+    storage.sessions().delete_expired(early).await?;
+    storage.entries().get(user, EntryId(nothing)).await?;
+    let all = EntryQuery { limit: 1, ..EntryQuery::default() };
+    let day = Date::ZERO;
+    for query in [
+        all.clone(),
+        EntryQuery { from: Some(day), to: Some(day), ..all.clone() },
+        EntryQuery { tag: Some(TagFilter::Id(TagId(nothing))), ..all.clone() },
+        EntryQuery { tag: Some(TagFilter::Key("nothing".into())), ..all.clone() },
+        EntryQuery { words: vec!["nothing".into()], ..all },
+    ] {
+        storage.entries().list(user, &query).await?;
+    }
+    storage.entries().days(user, day, day).await?;
+    storage.entries().on_days(user, &[day], 1).await?;
+    storage.tags().get(user, TagId(nothing)).await?;
+    storage.tags().list(user, None, 1).await?;
+    storage.reminders().get(user, ReminderId(nothing)).await?;
+    storage.reminders().list(user, None, 1).await?;
+    Ok(())
+}
+
+fn as_json(period: &Snapshot, advice: &[Advice], costs: &Costs) -> serde_json::Value {
+    let advice = advice.iter().map(|one| {
+        let cost = costs.get(&one.subject).map(|cost| match cost {
+            Ok(cost) => json!({
+                "rows": cost.rows, "with_ms": cost.with_ms, "without_ms": cost.without_ms, "ratio": cost.ratio(),
+            }),
+            Err(reason) => json!({"not_measured": reason}),
+        });
+        json!({
+            "kind": one.kind, "subject": one.subject, "what": one.what, "why": one.why, "command": one.command,
+            "leave": one.leave, "write_cost": cost,
+        })
+    });
+    json!({
+        "engine": period.engine, "version": period.version, "revision": period.schema.revision,
+        "taken_at": period.taken_at, "counting_since": period.counting_since, "timed_by": period.timed_by,
+        "remarks": remarks(period), "damage": period.damage, "advice": advice.collect::<Vec<_>>(),
+    })
+}
+
+fn tell(period: &Snapshot, advice: &[Advice], costs: &Costs) -> Result<()> {
+    for remark in remarks(period) {
+        say(&remark)?;
+    }
+    for damage in &period.damage {
+        say(&format!("\nDAMAGE\n  {damage}"))?;
+    }
+    if advice.is_empty() {
+        return say("There is nothing to advise.");
+    }
+    for one in advice {
+        say(&format!("\n{}\n  {}\n  {}", one.kind.name().to_uppercase(), one.what, one.why))?;
+        match costs.get(&one.subject) {
+            Some(Ok(cost)) => say(&format!(
+                "  Inserting {} rows took {:.1} ms with it and {:.1} ms without: {:.2} times as long.",
+                cost.rows,
+                cost.with_ms,
+                cost.without_ms,
+                cost.ratio()
+            ))?,
+            Some(Err(reason)) => say(&format!("  What it costs those who write could not be measured: {reason}."))?,
+            None => {}
+        }
+        if let Some(leave) = &one.leave {
+            say(&format!("  Leave it: {leave}"))?;
+        }
+        if let Some(command) = &one.command {
+            let introduction = if one.leave.is_some() { "Else" } else { "Run" };
+            say(&format!("  {introduction}: {command}"))?;
+        }
+    }
+    Ok(())
+}

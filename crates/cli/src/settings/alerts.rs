@@ -1,0 +1,145 @@
+//! Settings of the database's watch: how often, from when on, and who is told.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use sotto_domain::health::Thresholds;
+use sotto_server::{Monitoring, Webhook};
+
+use super::web_address;
+
+/// Settings of the database's watch; the defaults are the roadmap's.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default)]
+#[expect(clippy::struct_field_names, reason = "they are the names of flags and keys")]
+pub struct Alerts {
+    /// Look at the database's health every so many seconds [default: 60]
+    #[arg(long, env = "SOTTO_ALERT_INTERVAL", value_name = "SECONDS", value_parser = interval)]
+    #[serde(deserialize_with = "checked_interval")]
+    alert_interval: Option<u32>,
+    /// A statement that takes longer on average is slow [default: 100]
+    #[arg(long, env = "SOTTO_ALERT_STATEMENT_MS", value_name = "MILLISECONDS", value_parser = statement)]
+    #[serde(deserialize_with = "checked_statement")]
+    alert_statement_ms: Option<u32>,
+    /// So many per cent of the reads of a big table should be by an index [default: 90]
+    #[arg(long, env = "SOTTO_ALERT_INDEX_USAGE", value_name = "PERCENT", value_parser = percent)]
+    #[serde(deserialize_with = "checked_percent")]
+    alert_index_usage: Option<u32>,
+    /// A table with more rows is big [default: 10000]
+    #[arg(long, env = "SOTTO_ALERT_TABLE_ROWS", value_name = "ROWS", value_parser = rows)]
+    #[serde(deserialize_with = "checked_rows")]
+    alert_table_rows: Option<u32>,
+    /// Bad readings in a row that raise an alert about speed [default: 3]
+    #[arg(long, env = "SOTTO_ALERT_RAISE_AFTER", value_name = "READINGS", value_parser = readings)]
+    #[serde(deserialize_with = "checked_readings")]
+    alert_raise_after: Option<u32>,
+    /// Good readings in a row that clear an alert [default: 5]
+    #[arg(long, env = "SOTTO_ALERT_CLEAR_AFTER", value_name = "READINGS", value_parser = readings)]
+    #[serde(deserialize_with = "checked_readings")]
+    alert_clear_after: Option<u32>,
+    /// Where to post a notice when an alert is raised or cleared
+    #[arg(long, env = "SOTTO_ALERT_WEBHOOK", value_name = "URL", value_parser = web_address, hide_env_values = true)]
+    #[serde(deserialize_with = "super::checked_address")]
+    alert_webhook: Option<String>,
+}
+
+impl Alerts {
+    /// Their keys in `sotto.toml`.
+    pub const KEYS: [&str; 7] = [
+        "alert_interval",
+        "alert_statement_ms",
+        "alert_index_usage",
+        "alert_table_rows",
+        "alert_raise_after",
+        "alert_clear_after",
+        "alert_webhook",
+    ];
+
+    /// Fills in what the file says where flags and variables are silent.
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            alert_interval: self.alert_interval.or(file.alert_interval),
+            alert_statement_ms: self.alert_statement_ms.or(file.alert_statement_ms),
+            alert_index_usage: self.alert_index_usage.or(file.alert_index_usage),
+            alert_table_rows: self.alert_table_rows.or(file.alert_table_rows),
+            alert_raise_after: self.alert_raise_after.or(file.alert_raise_after),
+            alert_clear_after: self.alert_clear_after.or(file.alert_clear_after),
+            alert_webhook: self.alert_webhook.or(file.alert_webhook),
+        }
+    }
+
+    /// What the server needs to know.
+    pub fn to_monitoring(&self) -> Monitoring {
+        let usual = Monitoring::default();
+        let Thresholds { statement_ms, index_usage_percent, big_table_rows } = usual.thresholds;
+        Monitoring {
+            every: self.alert_interval.map_or(usual.every, |seconds| Duration::from_secs(seconds.into())),
+            thresholds: Thresholds {
+                statement_ms: self.alert_statement_ms.map_or(statement_ms, Into::into),
+                index_usage_percent: self.alert_index_usage.map_or(index_usage_percent, Into::into),
+                big_table_rows: self.alert_table_rows.map_or(big_table_rows, Into::into),
+            },
+            raise_after: self.alert_raise_after.unwrap_or(usual.raise_after),
+            clear_after: self.alert_clear_after.unwrap_or(usual.clear_after),
+            webhook: self.alert_webhook.clone().map(Webhook::new),
+        }
+    }
+}
+
+type Checked = std::result::Result<u32, String>;
+
+fn interval(text: &str) -> Checked {
+    between(text, 1, 86_400)
+}
+
+fn statement(text: &str) -> Checked {
+    between(text, 1, 3_600_000)
+}
+
+fn percent(text: &str) -> Checked {
+    between(text, 1, 100)
+}
+
+fn rows(text: &str) -> Checked {
+    between(text, 0, u32::MAX)
+}
+
+fn readings(text: &str) -> Checked {
+    between(text, 1, 1000)
+}
+
+fn between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> std::result::Result<T, String> {
+    let value = text.parse().ok().filter(|value| *value >= least && *value <= most);
+    value.ok_or_else(|| format!("'{text}' is no whole number from {least} to {most}"))
+}
+
+// In the file, the same checks as on the command line.
+
+fn checked<'de, D: Deserializer<'de>>(deserializer: D, check: fn(&str) -> Checked) -> Result<Option<u32>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    check(&value.to_string()).map(Some).map_err(D::Error::custom)
+}
+
+fn checked_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    checked(deserializer, interval)
+}
+
+fn checked_statement<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    checked(deserializer, statement)
+}
+
+fn checked_percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    checked(deserializer, percent)
+}
+
+fn checked_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    checked(deserializer, rows)
+}
+
+fn checked_readings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    checked(deserializer, readings)
+}

@@ -1,0 +1,128 @@
+//! `sotto db advise`, and the alerts of a running server.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::program::{Home, Serving};
+
+macro_rules! on_both_engines {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::program::Home::sqlite()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::program::Home::postgres().await).await;
+            })+
+        }
+    };
+}
+
+on_both_engines!(planted_indexes_are_named, what_cannot_be_advised_on_is_refused, a_running_server_raises_an_alert);
+
+/// The advice of a kind on a subject.
+fn find<'a>(report: &'a Value, kind: &str, subject: &str) -> Option<&'a Value> {
+    let advice = report["advice"].as_array().unwrap();
+    advice.iter().find(|one| one["kind"] == kind && one["subject"].as_str().unwrap().contains(subject))
+}
+
+async fn planted_indexes_are_named(home: Home) {
+    home.run(&["db", "upgrade"]).ok();
+    let before = home.run(&["db", "advise", "--json"]).json();
+    for kind in ["missing_index", "duplicate_index", "invalid_index", "table_scan"] {
+        assert_eq!(find(&before, kind, ""), None, "{before}");
+    }
+    let redundant = find(&before, "redundant_index", "idx_journal_entries_user_id").unwrap();
+    assert!(redundant["leave"].as_str().unwrap().contains("roadmap"), "{redundant}");
+    assert!(redundant["write_cost"]["ratio"].as_f64().unwrap() > 0.0, "{redundant}");
+    assert!(before["remarks"][0].as_str().unwrap().contains(if home.database.starts_with("sqlite") {
+        "Little is known yet"
+    } else {
+        "The counters tell of"
+    }));
+
+    home.execute(
+        "CREATE INDEX idx_planted_duplicate ON tags (user_id, created_at);
+         CREATE INDEX idx_planted_redundant ON journal_entries (user_id, entry_date);
+         CREATE INDEX idx_planted_unused ON users (avatar_url);
+         DROP INDEX idx_login_sessions_user_id",
+    )
+    .await
+    .unwrap();
+    let report = home.run(&["db", "advise", "--json", "--seconds", "1"]).json();
+    assert!(report["counting_since"].is_string(), "{report}");
+    for (kind, subject) in [
+        ("duplicate_index", "idx_planted_duplicate"),
+        ("redundant_index", "idx_planted_redundant"),
+        ("unused_index", "idx_planted_unused"),
+        ("missing_index", "login_sessions"),
+    ] {
+        let advice = find(&report, kind, subject).unwrap_or_else(|| panic!("{kind} {subject}: {report:#}"));
+        // Of one second, nobody can tell what is not needed.
+        assert_eq!(advice["leave"].is_string(), kind == "unused_index", "{advice}");
+        // The command is what it takes.
+        home.execute(advice["command"].as_str().unwrap()).await.unwrap();
+    }
+    let text = home.run(&["db", "advise"]).ok();
+    assert!(!text.contains("planted") && !text.contains("MISSING"), "{text}");
+    assert!(text.contains("REDUNDANT INDEX\n  The index idx_tags_user_id is the beginning of"), "{text}");
+    assert!(text.contains("times as long") && text.contains("Leave it: The roadmap names this index"), "{text}");
+    if home.database.starts_with("postgres") {
+        assert!(text.contains("CREATE EXTENSION pg_stat_statements"), "{text}");
+    }
+}
+
+async fn what_cannot_be_advised_on_is_refused(home: Home) {
+    assert!(home.run(&["db", "advise"]).refused().contains("the database is empty"));
+    assert!(!home.path("data/journal.db").exists(), "a file that is missing is not made");
+    for seconds in ["0", "soon", "99999"] {
+        assert_eq!(home.run(&["db", "advise", "--seconds", seconds]).code, Some(2), "{seconds}");
+    }
+    home.execute_foreign().await;
+    assert!(home.run(&["db", "advise"]).refused().contains("not Sotto's"));
+}
+
+impl Home {
+    /// Makes the database another program's.
+    async fn execute_foreign(&self) {
+        std::fs::create_dir_all(self.path("data")).unwrap();
+        self.execute("CREATE TABLE shopping (item TEXT)").await.unwrap();
+    }
+}
+
+async fn a_running_server_raises_an_alert(home: Home) {
+    let server = Serving::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1"]);
+    let shows = async |text: &str| {
+        while !server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().contains(text) {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    shows("sotto_alert{alert=\"migration\"} 0").await;
+    home.execute("UPDATE schema_migrations SET up_checksum = 'x' || up_checksum").await.unwrap();
+    shows("sotto_alert{alert=\"migration\"} 1").await;
+    home.execute("UPDATE schema_migrations SET up_checksum = substr(up_checksum, 2)").await.unwrap();
+    shows("sotto_alert{alert=\"migration\"} 0").await;
+    let log = server.stop();
+    let told: Vec<_> = log.lines().filter(|line| line.contains("an alert was")).collect();
+    assert_eq!(told.len(), 2, "{log}");
+    assert!(told[0].contains("raised") && told[0].contains("was changed after it had been applied"), "{told:?}");
+    assert!(told[1].contains("cleared"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_making_failed_is_named() {
+    let home = Home::postgres().await;
+    home.run(&["db", "upgrade"]).ok();
+    home.execute("INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'a'), (gen_random_uuid(), 'b')")
+        .await
+        .unwrap();
+    let broken = "CREATE UNIQUE INDEX CONCURRENTLY idx_planted ON users (time_zone)";
+    home.execute(broken).await.unwrap_err();
+    let report = home.run(&["db", "advise", "--json"]).json();
+    assert!(find(&report, "invalid_index", "idx_planted").is_some(), "{report:#}");
+    assert_eq!(report["advice"][0]["kind"], "invalid_index", "the most pressing comes first");
+}

@@ -1,0 +1,127 @@
+//! What only SQLite's health has to find out by itself.
+
+use sotto_domain::account::Email;
+use sotto_domain::health::advice::{AdviceKind, advise};
+use sotto_domain::health::{Snapshot, Thresholds};
+
+use crate::conformance::world::{World, at, up_to};
+
+async fn snapshot(world: &World, seconds: i64) -> Snapshot {
+    world.health().snapshot(at(seconds)).await.unwrap()
+}
+
+fn scans(snapshot: &Snapshot, index: &str) -> u64 {
+    snapshot.indexes.iter().find(|one| one.name == index).map_or(0, |index| index.scans)
+}
+
+#[tokio::test]
+async fn reads_are_counted_by_plan() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    for number in 0..50 {
+        world.write(user, &number.to_string()).await;
+    }
+    let first = snapshot(&world, 0).await;
+    for _ in 0..10 {
+        world.entries().list(user, &up_to(5)).await.unwrap();
+    }
+    let second = snapshot(&world, 60).await;
+    let period = second.since(&first);
+    let table = period.table("journal_entries").unwrap();
+    assert_eq!((table.rows, table.scans, table.look_ups), (50, 0, 10));
+    assert_eq!(scans(&period, "idx_journal_entries_user_date"), 10);
+    assert_eq!(scans(&period, "idx_journal_entries_user_day"), 0);
+
+    // Another plan from now on changes nothing in what was counted.
+    world.execute("DROP INDEX idx_journal_entries_user_date").await;
+    let third = snapshot(&world, 120).await;
+    assert_eq!(third.table("journal_entries"), second.table("journal_entries"));
+}
+
+#[tokio::test]
+async fn reading_all_of_a_table_is_seen_as_that() {
+    let world = World::sqlite().await;
+    for _ in 0..50 {
+        world.user().await;
+    }
+    let email = Email::parse("user-49@example.org").unwrap();
+    world.execute("DROP INDEX idx_users_email").await;
+    let before = snapshot(&world, 0).await;
+    for _ in 0..3 {
+        world.users().credentials(&email).await.unwrap();
+        // The first of a list stand at the beginning of an index.
+        world.users().list(None, 2).await.unwrap();
+    }
+    let period = snapshot(&world, 60).await.since(&before);
+    let table = period.table("users").unwrap();
+    assert_eq!(table.scanned_rows, 3 * 49, "{:#?}", period.statements);
+    // A connection that has not heard yet that the index is gone begins twice.
+    assert!((3..=6).contains(&table.scans) && (3..=6).contains(&table.look_ups), "{table:?} {:#?}", period.statements);
+    let scanning: Vec<_> = period.statements.iter().filter(|statement| !statement.scans.is_empty()).collect();
+    assert_eq!(scanning.len(), 1, "{scanning:?}");
+    assert!(scanning[0].text.contains("WHERE email"), "{scanning:?}");
+    let advice = advise(&period, &Thresholds { big_table_rows: 10, ..Thresholds::default() });
+    let advice = advice.iter().find(|one| one.kind == AdviceKind::TableScan).unwrap();
+    assert!(advice.what.contains(&scanning[0].text), "{advice:?}");
+}
+
+#[tokio::test]
+async fn damage_is_looked_for_again_after_an_hour() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    world.write(user, "text").await;
+    assert_eq!(snapshot(&world, 0).await.damage, [""; 0]);
+    let connection = rusqlite::Connection::open(world.file()).unwrap();
+    connection.pragma_update(None, "foreign_keys", false).unwrap();
+    connection.execute("DELETE FROM users", []).unwrap();
+    assert_eq!(snapshot(&world, 3599).await.damage, [""; 0]);
+    let damage = snapshot(&world, 3600).await.damage;
+    assert_eq!(damage, ["In journal_entries, references to rows of users that do not exist: 1."]);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_without_what_is_in_it() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    world.write(user, "zanzibar").await;
+    let connection = rusqlite::Connection::open(world.file()).unwrap();
+    // The index loses an entry that its table has.
+    connection.pragma_update(None, "writable_schema", true).unwrap();
+    connection
+        .execute("UPDATE sqlite_schema SET sql = sql || ' WHERE 0' WHERE name = 'idx_journal_entries_user_day'", [])
+        .unwrap();
+    connection.pragma_update(None, "writable_schema", false).unwrap();
+    let version: i64 = connection.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "schema_version", version + 1).unwrap();
+    drop(connection);
+    let connection = rusqlite::Connection::open(world.file()).unwrap();
+    connection.execute("REINDEX idx_journal_entries_user_day", []).unwrap();
+    connection.pragma_update(None, "writable_schema", true).unwrap();
+    connection
+        .execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, ' WHERE 0', '') WHERE name = 'idx_journal_entries_user_day'",
+            [],
+        )
+        .unwrap();
+    connection.pragma_update(None, "schema_version", version + 2).unwrap();
+    drop(connection);
+    let damage = snapshot(&world, 0).await.damage;
+    assert!(damage.iter().any(|one| one.contains("idx_journal_entries_user_day")), "{damage:?}");
+    assert!(!damage.iter().any(|one| one.contains("zanzibar")), "{damage:?}");
+}
+
+#[tokio::test]
+async fn room_that_deleted_entries_leave_is_told() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    let text = "text ".repeat(50_000);
+    for _ in 0..60 {
+        world.write(user, &text).await;
+    }
+    assert!(world.users().delete(user).await.unwrap());
+    let snapshot = snapshot(&world, 0).await;
+    assert!(snapshot.free_bytes > 8 << 20, "{}", snapshot.free_bytes);
+    let advice = advise(&snapshot, &Thresholds::default());
+    let bloat = advice.iter().find(|one| one.kind == AdviceKind::TableBloat).unwrap();
+    assert_eq!(bloat.command.as_deref(), Some("VACUUM;"));
+}

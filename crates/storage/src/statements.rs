@@ -1,0 +1,224 @@
+//! Statements: how long each took, and its text without anybody's data.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Texts that are kept apart, at most. There are about a hundred; more would mean that a value has found its way into a
+/// text, and must not eat the memory.
+const TEXTS: usize = 512;
+/// Where the rest is counted.
+const OTHERS: &str = "(other statements)";
+/// A text is cut off after so many bytes.
+const LENGTH: usize = 4000;
+/// What the text of a statement that looks at the database's health begins with. It is not timed: watching must not raise
+/// an alarm.
+macro_rules! mark {
+    () => {
+        "/* health */ "
+    };
+}
+pub(crate) use mark;
+
+/// How long statements took, by their text. Whoever adds holds the lock for the time of one look-up.
+#[derive(Default)]
+pub struct Timings(Mutex<HashMap<Box<str>, Timing>>);
+
+/// What is known of one statement.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// How often it was run.
+    pub calls: u64,
+    /// How long that took in all.
+    pub time: Duration,
+    /// Rows that it read by going over whole tables.
+    pub scanned: u64,
+    /// The engine's own count of those, when last seen.
+    seen: u64,
+}
+
+impl Timings {
+    /// Adds one run. `scanned` is a count that the engine keeps per prepared statement, and begins anew with it.
+    pub fn add(&self, text: &str, time: Duration, scanned: u64) {
+        if text.starts_with(mark!()) {
+            return;
+        }
+        let mut timings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Looked up by reference first: all but the first time there is nothing to allocate.
+        if let Some(timing) = timings.get_mut(text) {
+            timing.add(time, scanned);
+            return;
+        }
+        let text = if timings.len() < TEXTS { text } else { OTHERS };
+        timings.entry(text.into()).or_default().add(time, scanned);
+    }
+
+    /// All that was added, by text, into `sum`.
+    pub fn sum_into(&self, sum: &mut HashMap<Box<str>, Timing>) {
+        let timings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (text, timing) in timings.iter() {
+            let total = sum.entry(text.clone()).or_default();
+            total.calls += timing.calls;
+            total.time += timing.time;
+            total.scanned += timing.scanned;
+        }
+    }
+}
+
+impl Timing {
+    fn add(&mut self, time: Duration, scanned: u64) {
+        self.calls += 1;
+        self.time += time;
+        self.scanned += scanned.checked_sub(self.seen).unwrap_or(scanned);
+        self.seen = scanned;
+    }
+
+    /// In milliseconds.
+    pub fn total_ms(&self) -> f64 {
+        self.time.as_secs_f64() * 1000.0
+    }
+}
+
+/// The text on one line, without comments, and with `?` for each literal. Statements carry their values as parameters, so
+/// none of ours has a literal that matters; but what others run in the same database, PostgreSQL lists too.
+pub fn without_values(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len().min(LENGTH));
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let token = token(rest);
+        match first {
+            _ if out.len() >= LENGTH => {
+                out.push('…');
+                break;
+            }
+            _ if literal(rest).is_some() => out.push('?'),
+            '0'..='9' => out.push('?'),
+            '$' if token.len() > 1 && !token[1..].starts_with(|c: char| c.is_ascii_digit()) => out.push('?'),
+            _ if first.is_whitespace() || token.starts_with("--") || token.starts_with("/*") => {
+                if !out.ends_with(' ') && !out.is_empty() {
+                    out.push(' ');
+                }
+            }
+            _ => out.push_str(token),
+        }
+        rest = &rest[token.len()..];
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// What `sql`, which is not empty, begins with.
+fn token(sql: &str) -> &str {
+    let first = sql.chars().next().unwrap_or_default();
+    let while_in = |accept: fn(char) -> bool| {
+        let end = sql.char_indices().skip(1).find(|(_, c)| !accept(*c)).map_or(sql.len(), |(at, _)| at);
+        &sql[..end]
+    };
+    let until = |from: usize, end: &str| match sql.get(from..).and_then(|rest| rest.find(end)) {
+        Some(at) => &sql[..from + at + end.len()],
+        None => sql,
+    };
+    if let Some(literal) = literal(sql) {
+        return literal;
+    }
+    match first {
+        '"' => quoted(sql, 0, false),
+        '-' if sql.starts_with("--") => until(2, "\n"),
+        '/' if sql.starts_with("/*") => until(2, "*/"),
+        '$' | '?' if sql[1..].starts_with(|c: char| c.is_ascii_digit()) => while_in(|c| c.is_ascii_digit()),
+        '$' => match sql[1..].find('$') {
+            // $tag$ … $tag$
+            Some(at) if sql[1..=at].chars().all(|c| c.is_alphanumeric() || c == '_') => until(at + 2, &sql[..at + 2]),
+            _ => "$",
+        },
+        '0'..='9' => while_in(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_'),
+        _ if first.is_alphabetic() || first == '_' => while_in(|c| c.is_alphanumeric() || c == '_' || c == '$'),
+        _ if first.is_whitespace() => while_in(char::is_whitespace),
+        _ => &sql[..first.len_utf8()],
+    }
+}
+
+/// The literal that `sql` begins with: `'…'`, also with a letter before it.
+fn literal(sql: &str) -> Option<&str> {
+    let (escapes, prefix) = match sql.as_bytes() {
+        [b'\'', ..] => (false, 0),
+        // Only in these does a backslash escape.
+        [b'E' | b'e', b'\'', ..] => (true, 1),
+        [b'X' | b'x' | b'B' | b'b' | b'N' | b'n', b'\'', ..] => (false, 1),
+        [b'U' | b'u', b'&', b'\'', ..] => (false, 2),
+        _ => return None,
+    };
+    Some(quoted(sql, prefix, escapes))
+}
+
+/// From the start to the quote that closes the one at `open`. A doubled quote is one quote and closes nothing.
+fn quoted(sql: &str, open: usize, escapes: bool) -> &str {
+    let mut letters = sql[open..].char_indices().peekable();
+    let Some((_, quote)) = letters.next() else { return sql };
+    while let Some((at, letter)) = letters.next() {
+        if letter == '\\' && escapes {
+            letters.next();
+        } else if letter == quote && letters.next_if(|(_, next)| *next == quote).is_none() {
+            return &sql[..=open + at];
+        }
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_is_left_in_a_text() {
+        for (sql, text) in [
+            ("SELECT  a,\n b FROM t1 WHERE a = $1 AND b = ?2", "SELECT a, b FROM t1 WHERE a = $1 AND b = ?2"),
+            ("SELECT 'it''s secret', 42, 4.2e1, x'AB', \"col 1\"", "SELECT ?, ?, ?, ?, \"col 1\""),
+            ("SELECT E'a\\'b secret' || U&'d\\0061t'", "SELECT ? || ?"),
+            ("SELECT 1 -- secret\n , 2 /* secret */ FROM t", "SELECT ? , ? FROM t"),
+            ("SELECT $$secret$$, $tag$ it's secret $tag$, $1", "SELECT ?, ?, $1"),
+            ("SELECT 'never closed secret", "SELECT ?"),
+            ("SELECT $$never closed secret", "SELECT ?"),
+            ("INSERT INTO fts (fts, rank) VALUES ('merge', ?1)", "INSERT INTO fts (fts, rank) VALUES (?, ?1)"),
+            ("SELECT ä_ö, 'ü secret' FROM naïve", "SELECT ä_ö, ? FROM naïve"),
+            ("SELECT name'secret'", "SELECT name?"),
+            (r"SELECT '\', 'secret', E'\' secret'", "SELECT ?, ?, ?"),
+        ] {
+            assert_eq!(without_values(sql), text, "{sql}");
+        }
+        assert!(without_values(&"SELECT ä ".repeat(5000)).len() < LENGTH + 20);
+    }
+
+    #[test]
+    fn texts_are_bounded_and_nothing_is_lost() {
+        let timings = Timings::default();
+        for number in 0..2 * TEXTS {
+            timings.add(&format!("SELECT {number}"), Duration::from_millis(1), 0);
+        }
+        let mut sum = HashMap::new();
+        timings.sum_into(&mut sum);
+        assert_eq!(sum.len(), TEXTS + 1);
+        assert_eq!(sum.values().map(|timing| timing.calls).sum::<u64>(), 2 * TEXTS as u64);
+        assert_eq!(sum[OTHERS].calls, TEXTS as u64);
+    }
+
+    #[test]
+    fn scanned_rows_are_counted_across_prepared_statements() {
+        let timings = Timings::default();
+        for scanned in [10, 25, 25, 7] {
+            timings.add("SELECT", Duration::ZERO, scanned);
+        }
+        let mut sum = HashMap::new();
+        timings.sum_into(&mut sum);
+        assert_eq!(sum["SELECT"].scanned, 32);
+    }
+
+    #[test]
+    fn watching_is_not_timed() {
+        let timings = Timings::default();
+        timings.add(concat!(mark!(), "SELECT 1"), Duration::ZERO, 0);
+        let mut sum = HashMap::new();
+        timings.sum_into(&mut sum);
+        assert!(sum.is_empty());
+    }
+}

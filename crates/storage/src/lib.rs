@@ -8,6 +8,7 @@ pub mod migrate;
 pub mod postgres;
 pub mod schema;
 pub mod sqlite;
+pub mod transfer;
 
 #[cfg(test)]
 mod conformance;

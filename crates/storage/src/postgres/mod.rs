@@ -15,7 +15,7 @@ mod reminders;
 mod sessions;
 mod tags;
 mod users;
-mod values;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod tests;

@@ -166,6 +166,11 @@ pub async fn read(url: &DatabaseUrl) -> Result<Schema, SchemaError> {
     }
 }
 
+/// Reads the schema that a connection to SQLite sees, such as one to a database in memory.
+pub(crate) fn of_connection(connection: &rusqlite::Connection) -> rusqlite::Result<Schema> {
+    sqlite::read_from(connection)
+}
+
 impl Schema {
     /// What must be equal on both engines. Left out are what is listed as an engine's own, triggers, the SQL of checks
     /// and defaults, and the difference between kinds that are one type on SQLite.

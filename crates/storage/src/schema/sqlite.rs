@@ -13,13 +13,17 @@ pub(super) fn read(path: &Path) -> Result<Schema> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     // One transaction, so that all answers are about one moment.
     let transaction = connection.unchecked_transaction()?;
-    let mut tables = transaction.prepare(
+    read_from(&transaction)
+}
+
+pub(super) fn read_from(connection: &Connection) -> Result<Schema> {
+    let mut tables = connection.prepare(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
     )?;
     let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let tables = tables.map(|row| {
         let (name, sql): (String, String) = row?;
-        read_table(&transaction, &name, &sql).map(|table| (name, table))
+        read_table(connection, &name, &sql).map(|table| (name, table))
     });
     Ok(Schema { tables: tables.collect::<Result<_>>()? })
 }

@@ -1,0 +1,69 @@
+//! How a database says that it does not hold everything yet.
+//!
+//! While rows are being written, `schema_migrations` has a row of a version that no program knows. Every version of Sotto,
+//! old ones too, refuses to start on such a database or to migrate it. The same row says what is being written,
+//! so that it can be continued.
+
+use crate::DatabaseUrl;
+use crate::migrate::{Applied, State};
+
+use super::error::{Result, TransferError};
+
+/// The version of the row: greater than that of any migration.
+pub const VERSION: u32 = 9999;
+
+/// What is being written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// What the operator called for: `restore` or `copy`.
+    pub purpose: &'static str,
+    /// Tells the same source from another: the checksum of a backup's manifest, or the address of a database.
+    pub identity: String,
+    /// What messages call the source.
+    pub source: String,
+}
+
+impl Mark {
+    /// The name in the row.
+    pub fn name(&self) -> String {
+        format!("unfinished_{}", self.purpose)
+    }
+
+    /// Whether to go on with what a database says it is in the middle of.
+    pub fn refuse_other(&self, url: &DatabaseUrl, found: &Applied) -> Result<()> {
+        if found.name == self.name() && found.up_checksum == self.identity {
+            return Ok(());
+        }
+        Err(TransferError::Refused(format!(
+            "{} Or add --restart, which deletes that part and begins with {}",
+            unfinished(url, found),
+            self.source
+        )))
+    }
+}
+
+/// Whether this row is such a mark.
+pub fn is_mark(row: &Applied) -> bool {
+    row.version == VERSION && row.name.starts_with("unfinished_")
+}
+
+/// A sentence about a database with such a mark.
+pub fn unfinished(url: &DatabaseUrl, mark: &Applied) -> TransferError {
+    let purpose = mark.name.trim_start_matches("unfinished_");
+    TransferError::Refused(format!(
+        "the database {url} holds a part of a {purpose} of {} that has not ended: run the same {purpose} again, and it \
+         continues where it stopped.",
+        mark.down_checksum
+    ))
+}
+
+/// What to say of a database that a server cannot start on because a restore or a copy into it has not ended; `None`
+/// for every other state.
+pub fn explain(url: &DatabaseUrl, state: &State) -> Option<String> {
+    let State::Ahead { current, .. } = state else { return None };
+    let purpose = current.strip_prefix(&format!("{VERSION}_unfinished_"))?;
+    Some(format!(
+        "the database {url} holds a part of a {purpose} that has not ended: run the same {purpose} again, and it continues \
+         where it stopped"
+    ))
+}

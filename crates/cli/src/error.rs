@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use sotto_domain::storage::StorageError;
 use sotto_server::keys::KeysError;
 use sotto_storage::migrate::MigrateError;
+use sotto_storage::transfer::TransferError;
 
 /// What every command returns.
 pub type Result<T> = std::result::Result<T, CliError>;
@@ -51,6 +52,9 @@ pub enum CliError {
     /// About the schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// About a backup, a restore or a copy.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// About the database.
     #[error("{0}")]
     Storage(#[from] StorageError),

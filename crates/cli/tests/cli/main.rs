@@ -1,7 +1,10 @@
 //! The real binary, as an operator uses it, on both engines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
+mod backup;
 mod db;
+mod interruptions;
+mod obstacles;
 mod program;
 mod serve;
 mod settings;

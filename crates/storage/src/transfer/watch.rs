@@ -32,10 +32,12 @@ pub struct Progress<'a> {
     pub total: Option<u64>,
 }
 
+type Report = dyn Fn(Progress<'_>) + Send + Sync;
+
 /// Is told how far things are, and says whether to go on.
 #[derive(Clone, Default)]
 pub struct Watch {
-    report: Option<Arc<dyn Fn(Progress<'_>) + Send + Sync>>,
+    report: Option<Arc<Report>>,
     stop: Arc<AtomicBool>,
 }
 

@@ -1,5 +1,6 @@
 //! `sotto db`: the database. One file per command.
 
+mod copy;
 mod migrate;
 
 use clap::Subcommand;
@@ -12,6 +13,7 @@ use crate::settings::Common;
 pub enum DbCommand {
     #[command(flatten)]
     Migrate(migrate::MigrateCommand),
+    Copy(copy::CopyCommand),
 }
 
 impl DbCommand {
@@ -19,6 +21,7 @@ impl DbCommand {
     pub async fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Migrate(command) => command.run(common).await,
+            Self::Copy(command) => command.run(common).await,
         }
     }
 }

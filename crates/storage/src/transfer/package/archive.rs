@@ -9,7 +9,7 @@ use tar::{EntryType, Header};
 
 use super::{Members, Source};
 
-const BLOCK: u64 = 512;
+const BLOCK: usize = 512;
 
 /// Writes members to an archive.
 pub struct ArchiveWriter<W> {
@@ -26,7 +26,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     /// Ends the archive, and hands back what it was written to.
     pub fn finish(mut self) -> io::Result<W> {
-        self.out.write_all(&[0; 2 * BLOCK as usize])?;
+        self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.flush()?;
         Ok(self.out)
     }
@@ -43,7 +43,7 @@ impl<W: Write> Members for ArchiveWriter<W> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        let padding = [0; BLOCK as usize];
+        let padding = [0; BLOCK];
         self.out.write_all(&padding[..padding_of(self.size)])
     }
 }
@@ -62,7 +62,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     fn zeros(&mut self, count: usize) -> Result<(), String> {
-        let mut block = [0; BLOCK as usize];
+        let mut block = [0; BLOCK];
         let block = &mut block[..count];
         self.input.read_exact(block).map_err(|error| told(&error))?;
         if block.iter().all(|byte| *byte == 0) { Ok(()) } else { Err("there is something between two files".into()) }
@@ -79,7 +79,7 @@ impl<R: Read> Source for ArchiveReader<R> {
         let mut block = Header::new_old();
         self.input.read_exact(block.as_mut_bytes()).map_err(|error| told(&error))?;
         if block.as_bytes().iter().all(|byte| *byte == 0) {
-            self.zeros(BLOCK as usize)?;
+            self.zeros(BLOCK)?;
             return match self.input.read(&mut [0]) {
                 Ok(0) => Ok(None),
                 Ok(_) => Err("there is something behind its end".into()),
@@ -127,8 +127,9 @@ fn header(name: &str, size: u64, time: u64) -> io::Result<Header> {
 }
 
 fn padding_of(size: u64) -> usize {
+    let block = BLOCK as u64;
     // Less than a block.
-    usize::try_from((BLOCK - size % BLOCK) % BLOCK).unwrap_or_default()
+    usize::try_from((block - size % block) % block).unwrap_or_default()
 }
 
 /// Why reading failed, as a clause.

@@ -65,13 +65,11 @@ impl Migrations {
     pub fn layout_of(&self, revision: &str) -> Result<std::result::Result<Layout, String>> {
         let source = self.source()?;
         let known = source.migrations();
-        match known.iter().position(|one| one.revision() == revision) {
-            Some(place) => Layout::after(&source, place + 1).map(Ok),
-            None => {
-                let newest = known.last().map_or_else(|| "none".into(), Migration::revision);
-                Ok(Err(format!("the newest that it knows is {newest}")))
-            }
+        if let Some(place) = known.iter().position(|one| one.revision() == revision) {
+            return Layout::after(&source, place + 1).map(Ok);
         }
+        let newest = known.last().map_or_else(|| "none".into(), Migration::revision);
+        Ok(Err(format!("the newest that it knows is {newest}")))
     }
 
     /// The layout comes from SQLite's files, because those can be run in memory.

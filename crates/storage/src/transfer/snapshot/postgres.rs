@@ -54,8 +54,9 @@ pub fn session(url: &DatabaseUrl, runtime: &Handle) -> Result<Client> {
     let unusable = |reason: String| TransferError::database(url, format!("cannot be used: {reason}"));
     runtime.block_on(async {
         let client = connect(url).await.map_err(unusable)?;
-        let name = format!("SET application_name = '{APPLICATION}'");
-        client.batch_execute(&name).await.map_err(|error| unusable(sentence(&error)))?;
+        // Without notices, such as that a word is too long for an index.
+        let session = format!("SET application_name = '{APPLICATION}'; SET client_min_messages = warning");
+        client.batch_execute(&session).await.map_err(|error| unusable(sentence(&error)))?;
         Ok(client)
     })
 }

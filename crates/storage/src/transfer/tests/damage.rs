@@ -68,13 +68,14 @@ async fn every_cut_is_noticed_and_nothing_is_restored() {
     assert_says(&sentence(check(&desk.path("nowhere")).await), &["nowhere", "cannot be opened"]);
 }
 
+const TAGS: &str = "tables/007-tags/000001.jsonl.gz";
+
 /// A change of a folder, and what has to be said about it.
 type Edit = (fn(&Path), &'static [&'static str]);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edit_of_a_folder_is_named() {
     let full = Full::sqlite().await;
-    const TAGS: &str = "tables/007-tags/000001.jsonl.gz";
     let edits: [Edit; 9] = [
         (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/007-tags/000001.jsonl.gz", "is missing"]),
         (|at| fs::remove_file(at.join("manifest.json")).unwrap(), &["another is missing"]),
@@ -158,6 +159,19 @@ fn unzip(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// Adds a member whatever its name is.
+fn append(builder: &mut tar::Builder<Vec<u8>>, name: &[u8], content: &[u8]) {
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o600);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_cksum();
+    builder.append(&header, content).unwrap();
+}
+
 /// The first file of a backup with one table, `notes`, of one text.
 fn header(format: u32) -> String {
     format!(
@@ -194,24 +208,11 @@ async fn archives_that_mean_harm_do_none() {
     // What this writer refuses to make.
     let tar_with = |entry: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
         let mut builder = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_ustar();
-        header.set_path("sotto-backup.json").unwrap();
-        (header.set_size(first.1.len() as u64), header.set_mode(0o600), header.set_mtime(0));
-        (header.set_uid(0), header.set_gid(0));
-        header.set_cksum();
-        builder.append(&header, first.1).unwrap();
+        append(&mut builder, first.0.as_bytes(), first.1);
         entry(&mut builder);
         builder.into_inner().unwrap()
     };
-    let plain = |name: &'static [u8]| {
-        move |builder: &mut tar::Builder<Vec<u8>>| {
-            let mut header = tar::Header::new_ustar();
-            header.as_old_mut().name[..name.len()].copy_from_slice(name);
-            (header.set_size(1), header.set_mode(0o600), header.set_mtime(0), header.set_uid(0), header.set_gid(0));
-            header.set_cksum();
-            builder.append(&header, b"x".as_slice()).unwrap();
-        }
-    };
+    let plain = |name: &'static [u8]| move |builder: &mut tar::Builder<Vec<u8>>| append(builder, name, b"x");
     let link = |builder: &mut tar::Builder<Vec<u8>>| {
         let mut header = tar::Header::new_ustar();
         header.set_entry_type(tar::EntryType::Symlink);

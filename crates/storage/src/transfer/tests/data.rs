@@ -90,139 +90,128 @@ fn letter(seed: u128) -> char {
     char::from(b' ' + u8::try_from(mixed % 95).unwrap())
 }
 
+/// A person with everything.
 async fn fill(writer: &mut Writer, user: u128) {
     let owner = id(1, user);
-    let (texts, instants) = (texts(), instants());
-    let some = |number: u128| {
-        let text = &texts[usize::try_from(number).unwrap() % texts.len()];
-        if number.is_multiple_of(4) { Value::Null } else { text.as_str().into() }
-    };
-    let at = |number: u128| Value::Integer(instants[usize::try_from(number).unwrap() % instants.len()]);
-    let bytes =
-        |number: u128| Value::Bytes((0..=255).cycle().take(usize::try_from(number * 61 % 700).unwrap()).collect());
-    let times = || [("created_at", at(user)), ("updated_at", at(user + 1))];
-    writer
-        .insert(
-            "users",
-            [
-                ("id", owner.into()),
-                ("email", format!("user-{user}@example.org").as_str().into()),
-                ("hashed_password", some(user)),
-                ("full_name", some(user + 6)),
-                ("is_active", Value::Boolean(user != 2)),
-                ("is_superuser", Value::Boolean(user == 1)),
-                ("google_id", if user == 1 { Value::Null } else { format!("google-{user}").as_str().into() }),
-                ("avatar_url", some(user + 1)),
-                ("time_zone", "Europe/Berlin".into()),
-            ]
-            .into_iter()
-            .chain(times()),
-        )
-        .await;
+    let account = [
+        ("id", owner.into()),
+        ("email", format!("user-{user}@example.org").as_str().into()),
+        ("hashed_password", some(user)),
+        ("full_name", some(user + 6)),
+        ("is_active", Value::Boolean(user != 2)),
+        ("is_superuser", Value::Boolean(user == 1)),
+        ("google_id", if user == 1 { Value::Null } else { format!("google-{user}").as_str().into() }),
+        ("avatar_url", some(user + 1)),
+        ("time_zone", "Europe/Berlin".into()),
+    ];
+    writer.insert("users", account.into_iter().chain(times(user))).await;
     let secret = id(2, user);
-    writer
-        .insert("secret_tags", [("tag_id", secret.into()), ("user_id", owner.into())].into_iter().chain(times()))
-        .await;
+    let tag = [("tag_id", secret.into()), ("user_id", owner.into())];
+    writer.insert("secret_tags", tag.into_iter().chain(times(user))).await;
     for number in user * 100..user * 100 + ENTRIES {
-        let (entry_id, tag_id) = (id(3, number), id(4, number));
-        let sealed = number.is_multiple_of(5);
-        let under = |value: Value| if sealed { value } else { Value::Null };
-        let open = |value: Value, empty: Value| if sealed { empty } else { value };
-        let text = texts[usize::try_from(number).unwrap() % texts.len()].as_str();
-        let day = ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-31"][usize::try_from(number % 4).unwrap()];
-        writer
-            .insert(
-                "journal_entries",
-                [
-                    ("id", entry_id.into()),
-                    ("title", open(some(number + 3), Value::Null)),
-                    ("content", open(text.into(), "".into())),
-                    ("audio_url", open(some(number + 1), Value::Null)),
-                    ("entry_date", at(number)),
-                    ("entry_zone", "America/Argentina/ComodRivadavia".into()),
-                    ("entry_day", Value::Day(day.into())),
-                    ("word_count", open(Value::Integer(i32::MAX.into()), Value::Integer(0))),
-                    ("secret_tag_id", under(secret.into())),
-                    ("encrypted_content", under(bytes(number))),
-                    ("wrapped_key", under(bytes(number + 1))),
-                    ("encryption_iv", under(Value::Bytes(vec![]))),
-                    ("wrap_iv", under(bytes(number + 2))),
-                    ("user_id", owner.into()),
-                    ("revision", Value::Integer(i32::MAX.into())),
-                ]
-                .into_iter()
-                .chain(times()),
-            )
-            .await;
-        let name = format!("tag {number} {}", &texts[6]);
-        writer
-            .insert(
-                "tags",
-                [
-                    ("id", tag_id.into()),
-                    ("name", name.as_str().into()),
-                    ("name_key", name.to_lowercase().as_str().into()),
-                    ("color", some(number + 2)),
-                    ("user_id", owner.into()),
-                ]
-                .into_iter()
-                .chain(times()),
-            )
-            .await;
-        let link = [("entry_id", entry_id.into()), ("tag_id", tag_id.into()), ("user_id", owner.into())];
-        writer.insert("journal_entry_tags", link).await;
-        let custom = number.is_multiple_of(2);
-        writer
-            .insert(
-                "reminders",
-                [
-                    ("id", id(5, number).into()),
-                    ("title", text.into()),
-                    ("message", "".into()),
-                    ("frequency", if custom { "custom".into() } else { "daily".into() }),
-                    ("time", at(number)),
-                    ("time_zone", "UTC".into()),
-                    ("is_active", Value::Boolean(custom)),
-                    ("custom_days", if custom { "mon,sun".into() } else { Value::Null }),
-                    ("next_due_at", if custom { at(number + 1) } else { Value::Null }),
-                    ("user_id", owner.into()),
-                ]
-                .into_iter()
-                .chain(times()),
-            )
-            .await;
-        writer
-            .insert(
-                "opaque_sessions",
-                [
-                    ("session_id", id(6, number).into()),
-                    ("user_id", owner.into()),
-                    ("binary_tag_id", under(Value::Bytes(secret.as_bytes().to_vec()))),
-                    ("session_state", "initialized".into()),
-                    ("session_data", if custom { bytes(number) } else { Value::Null }),
-                    ("expires_at", at(number)),
-                    ("last_activity", at(number)),
-                ]
-                .into_iter()
-                .chain(times()),
-            )
-            .await;
-        writer
-            .insert(
-                "login_sessions",
-                [
-                    ("id", id(7, number).into()),
-                    ("user_id", owner.into()),
-                    ("generation", Value::Integer(1)),
-                    ("rotated_at", at(number)),
-                    ("expires_at", at(number)),
-                    ("user_agent", some(number)),
-                ]
-                .into_iter()
-                .chain(times()),
-            )
-            .await;
+        journal(writer, number, owner, secret).await;
+        others(writer, number, owner, secret).await;
     }
+}
+
+/// An entry, sealed or not, a tag and the link between them.
+async fn journal(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
+    let sealed = number.is_multiple_of(5);
+    let under = |value: Value| if sealed { value } else { Value::Null };
+    let open = |value: Value, empty: Value| if sealed { empty } else { value };
+    let day = ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-31"][place(number, 4)];
+    let entry = [
+        ("id", id(3, number).into()),
+        ("title", open(some(number + 3), Value::Null)),
+        ("content", open(text(number), "".into())),
+        ("audio_url", open(some(number + 1), Value::Null)),
+        ("entry_date", instant(number)),
+        ("entry_zone", "America/Argentina/ComodRivadavia".into()),
+        ("entry_day", Value::Day(day.into())),
+        ("word_count", open(Value::Integer(i32::MAX.into()), Value::Integer(0))),
+        ("secret_tag_id", under(secret.into())),
+        ("encrypted_content", under(bytes(number))),
+        ("wrapped_key", under(bytes(number + 1))),
+        ("encryption_iv", under(Value::Bytes(vec![]))),
+        ("wrap_iv", under(bytes(number + 2))),
+        ("user_id", owner.into()),
+        ("revision", Value::Integer(i32::MAX.into())),
+    ];
+    writer.insert("journal_entries", entry.into_iter().chain(times(number))).await;
+    let name = format!("tag {number} {}", &texts()[6]);
+    let tag = [
+        ("id", id(4, number).into()),
+        ("name", name.as_str().into()),
+        ("name_key", name.to_lowercase().as_str().into()),
+        ("color", some(number + 2)),
+        ("user_id", owner.into()),
+    ];
+    writer.insert("tags", tag.into_iter().chain(times(number))).await;
+    let link = [("entry_id", id(3, number).into()), ("tag_id", id(4, number).into()), ("user_id", owner.into())];
+    writer.insert("journal_entry_tags", link).await;
+}
+
+/// A row of each table that is not about entries.
+async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
+    let even = number.is_multiple_of(2);
+    let reminder = [
+        ("id", id(5, number).into()),
+        ("title", text(number)),
+        ("message", "".into()),
+        ("frequency", if even { "custom".into() } else { "daily".into() }),
+        ("time", instant(number)),
+        ("time_zone", "UTC".into()),
+        ("is_active", Value::Boolean(even)),
+        ("custom_days", if even { "mon,sun".into() } else { Value::Null }),
+        ("next_due_at", if even { instant(number + 1) } else { Value::Null }),
+        ("user_id", owner.into()),
+    ];
+    writer.insert("reminders", reminder.into_iter().chain(times(number))).await;
+    let opaque = [
+        ("session_id", id(6, number).into()),
+        ("user_id", owner.into()),
+        ("binary_tag_id", if even { Value::Bytes(secret.as_bytes().to_vec()) } else { Value::Null }),
+        ("session_state", "initialized".into()),
+        ("session_data", if even { bytes(number) } else { Value::Null }),
+        ("expires_at", instant(number)),
+        ("last_activity", instant(number)),
+    ];
+    writer.insert("opaque_sessions", opaque.into_iter().chain(times(number))).await;
+    let login = [
+        ("id", id(7, number).into()),
+        ("user_id", owner.into()),
+        ("generation", Value::Integer(1)),
+        ("rotated_at", instant(number)),
+        ("expires_at", instant(number)),
+        ("user_agent", some(number)),
+    ];
+    writer.insert("login_sessions", login.into_iter().chain(times(number))).await;
+}
+
+fn place(number: u128, count: usize) -> usize {
+    usize::try_from(number).unwrap() % count
+}
+
+fn text(number: u128) -> Value {
+    let texts = texts();
+    texts[place(number, texts.len())].as_str().into()
+}
+
+/// A text or NULL.
+fn some(number: u128) -> Value {
+    if number.is_multiple_of(4) { Value::Null } else { text(number) }
+}
+
+fn bytes(number: u128) -> Value {
+    Value::Bytes((0..=255).cycle().take(place(number * 61, 700)).collect())
+}
+
+fn instant(number: u128) -> Value {
+    at(instants()[place(number, 7)])
+}
+
+fn times(number: u128) -> [(&'static str, Value); 2] {
+    [("created_at", instant(number)), ("updated_at", instant(number + 1))]
 }
 
 fn at(micros: i64) -> Value {
@@ -268,7 +257,7 @@ impl Writer {
                 connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF; BEGIN").unwrap();
                 Self::Sqlite(connection)
             }
-            url => {
+            url @ DatabaseUrl::Postgres(_) => {
                 let client = crate::migrate::postgres::connect(url).await.unwrap();
                 client.batch_execute("SET application_name = 'a test'; BEGIN").await.unwrap();
                 Self::Postgres(client)

@@ -52,7 +52,11 @@ impl Command {
 /// if asked to.
 pub async fn ensure_schema(common: &Common, upgrade: bool) -> Result<()> {
     let migrator = Migrator::new(&common.database())?;
-    match migrator.state().await? {
+    let state = migrator.state().await?;
+    if let Some(unfinished) = sotto_storage::transfer::explain(&common.database(), &state) {
+        return Err(CliError::Refused(unfinished));
+    }
+    match state {
         State::Head => Ok(()),
         State::Empty => sotto_storage::migrate::upgrade(&common.database()).await.map(drop).map_err(CliError::from),
         State::Behind { .. } if upgrade => {
@@ -60,10 +64,7 @@ pub async fn ensure_schema(common: &Common, upgrade: bool) -> Result<()> {
             tracing::info!(from = report.from, to = report.to, snapshot = ?report.snapshot, "the database was upgraded");
             Ok(())
         }
-        state @ (State::Behind { .. } | State::Ahead { .. }) => {
-            let unfinished = sotto_storage::transfer::explain(&common.database(), &state);
-            Err(CliError::Refused(unfinished.unwrap_or_else(|| state.to_string())))
-        }
+        state @ (State::Behind { .. } | State::Ahead { .. }) => Err(CliError::Refused(state.to_string())),
     }
 }
 

@@ -13,10 +13,15 @@ use crate::program::{Finished, Home};
 
 /// The program where no file can become longer than so many blocks of 512 bytes, as on a disk that is full.
 fn on_a_small_disk(home: &Home, arguments: &[&str], blocks: u32) -> Finished {
+    // The signal would end the process before it could say why.
+    limited(home, arguments, &format!("trap '' XFSZ; ulimit -f {blocks}"))
+}
+
+/// The program under a limit that the shell sets.
+fn limited(home: &Home, arguments: &[&str], limit: &str) -> Finished {
     let program = home.command(arguments);
     let mut shell = Command::new("sh");
-    // The signal would end the process before it could say why.
-    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""));
+    shell.arg("-c").arg(format!("{limit}; exec \"$0\" \"$@\""));
     shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
     for (name, value) in program.get_envs() {
         match value {
@@ -59,6 +64,31 @@ async fn a_full_disk_loses_nothing() {
             let _ = fs::remove_file(new.path("data/journal.db-wal"));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_the_journal() {
+    let home = Home::sqlite();
+    home.run(&["db", "upgrade"]).ok();
+    // 110 MB of text, and words that are quick to index.
+    let connection = rusqlite::Connection::open(home.database.trim_start_matches("sqlite:")).unwrap();
+    let fill = "BEGIN;
+        INSERT INTO users (id, email) VALUES (zeroblob(16), 'ada@example.org');
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+        INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id)
+            SELECT randomblob(16), replace(hex(zeroblob(300000)), '00', 'ha '), i, '2025-01-22', zeroblob(16) FROM n;
+        COMMIT";
+    connection.execute_batch(fill).unwrap();
+    drop(connection);
+    let new = Home::sqlite();
+    let backup = home.path("big.tar");
+    let backup = backup.to_str().unwrap();
+    // In KiB: all that a process keeps for itself, the stacks of its threads included.
+    let limit = "ulimit -d 81920";
+    limited(&home, &["backup", backup], limit).ok();
+    limited(&home, &["backup", "verify", backup], limit).ok();
+    limited(&new, &["restore", backup], limit).ok();
+    assert_eq!(sums(&new), sums(&home));
 }
 
 /// A server says that its disk is full by this error; a trigger says it here.

@@ -4,10 +4,10 @@
 //! old ones too, refuses to start on such a database or to migrate it. The same row says what is being written,
 //! so that it can be continued.
 
+use super::draft::draft_name;
+use super::error::{Result, TransferError};
 use crate::DatabaseUrl;
 use crate::migrate::{Applied, State};
-
-use super::error::{Result, TransferError};
 
 /// The version of the row: greater than that of any migration.
 pub const VERSION: u32 = 9999;
@@ -57,13 +57,27 @@ pub fn unfinished(url: &DatabaseUrl, mark: &Applied) -> TransferError {
     ))
 }
 
-/// What to say of a database that a server cannot start on because a restore or a copy into it has not ended; `None`
-/// for every other state.
+/// What to say of a database that a server must not start on because a restore or a copy into it has not ended; `None`
+/// if there is none.
 pub fn explain(url: &DatabaseUrl, state: &State) -> Option<String> {
-    let State::Ahead { current, .. } = state else { return None };
-    let purpose = current.strip_prefix(&format!("{VERSION}_unfinished_"))?;
-    Some(format!(
-        "the database {url} holds a part of a {purpose} that has not ended: run the same {purpose} again, and it continues \
-         where it stopped"
-    ))
+    match (url, state) {
+        (DatabaseUrl::Sqlite(path), _) => {
+            let draft = draft_name(path);
+            draft.exists().then(|| {
+                format!(
+                    "a restore or a copy into {url} has not ended: run the same command again, and it continues where it \
+                     stopped; or, to give it up, delete {}",
+                    draft.display()
+                )
+            })
+        }
+        (DatabaseUrl::Postgres(_), State::Ahead { current, .. }) => {
+            let purpose = current.strip_prefix(&format!("{VERSION}_unfinished_"))?;
+            Some(format!(
+                "the database {url} holds a part of a {purpose} that has not ended: run the same {purpose} again, and it \
+                 continues where it stopped"
+            ))
+        }
+        _ => None,
+    }
 }

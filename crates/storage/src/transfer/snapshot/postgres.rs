@@ -86,9 +86,14 @@ impl Snapshot for PostgresSnapshot {
         let mut rows = std::pin::pin!(rows);
         // Rows come as they are asked for: the driver does not read ahead of who takes them.
         while let Some(row) = self.runtime.block_on(rows.try_next()).map_err(|error| self.unreadable(&error))? {
-            let values = (0..table.columns.len())
-                .map(|place| row.try_get::<_, Option<Value>>(place).map(|value| value.unwrap_or(Value::Null)));
-            each(values.collect::<std::result::Result<_, _>>().map_err(|error| self.unreadable(&error))?)?;
+            let values = table.columns.iter().enumerate().map(|(place, column)| {
+                let value = row.try_get::<_, Option<Value>>(place).map_err(|error| {
+                    let reason = format!("cannot be read: {}.{}: {}", table.name, column.name, sentence(&error));
+                    TransferError::database(&self.url, reason)
+                })?;
+                Ok(value.unwrap_or(Value::Null))
+            });
+            each(values.collect::<Result<_>>()?)?;
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ fn kill_sessions(url: &DatabaseUrl) -> impl Fn(&Handle) + Send + Sync + 'static 
 /// Everybody who looks at the target finds that it is not whole.
 async fn assert_marked(url: &DatabaseUrl) {
     let state = Migrator::new(url).unwrap().state().await.unwrap();
+    let told = crate::transfer::explain(url, &state).unwrap();
+    assert_says(&told, &["has not ended", "again"]);
     match url {
         DatabaseUrl::Sqlite(_) => assert_eq!(state, State::Empty, "the draft is beside it"),
         DatabaseUrl::Postgres(_) => {
@@ -59,8 +61,6 @@ async fn assert_marked(url: &DatabaseUrl) {
                 matches!(&state, State::Ahead { current, .. } if current.starts_with("9999_unfinished")),
                 "{state}"
             );
-            let told = crate::transfer::explain(url, &state).unwrap();
-            assert_says(&told, &["has not ended", "again"]);
             let refused = backup(url, &Desk::new().path("part.tar"), &rows(), &Watch::default()).await;
             assert_says(&sentence(refused), &["has not ended"]);
         }
@@ -69,6 +69,7 @@ async fn assert_marked(url: &DatabaseUrl) {
 
 async fn assert_whole(url: &DatabaseUrl, expected: &Manifest) {
     assert_eq!(Migrator::new(url).unwrap().state().await.unwrap(), State::Head);
+    assert_eq!(crate::transfer::explain(url, &State::Head), None);
     let found = backup(url, &Desk::new().path("found.tar"), &rows(), &Watch::default()).await.unwrap();
     assert_eq!(found.tables, expected.tables);
     if let DatabaseUrl::Sqlite(path) = url {

@@ -3,6 +3,7 @@
 mod damage;
 mod data;
 mod faults;
+mod layouts;
 mod round_trips;
 mod targets;
 

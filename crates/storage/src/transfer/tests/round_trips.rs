@@ -124,6 +124,12 @@ async fn attachments_and_keys_come_back_and_other_ones_stay() {
     assert_says(&sentence(desk.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
 
+    let long = desk.path("attachments").join("a".repeat(120));
+    fs::write(&long, "").unwrap();
+    let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
+    assert_says(&sentence(refused), &["aaaa", "too long"]);
+    fs::remove_file(long).unwrap();
+
     std::os::unix::fs::symlink("/etc/passwd", desk.path("attachments/link")).unwrap();
     let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
     assert_says(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);

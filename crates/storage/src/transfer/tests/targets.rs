@@ -174,6 +174,29 @@ async fn an_empty_database_at_another_revision_is_brought_to_that_of_the_backup(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_one_engine_can_keep_is_named() {
+    let full = Full::sqlite().await;
+    let mut writer = super::data::Writer::open(full.url()).await;
+    writer.execute("UPDATE users SET full_name = 'nothing' || char(0) || 'more' WHERE is_superuser").await;
+    writer.close().await;
+    let desk = Desk::new();
+    desk.backup(full.url(), "archive.tar").await;
+    // SQLite keeps it, PostgreSQL does not.
+    let target = Scratch::sqlite();
+    desk.restore("archive.tar", &target.url).await.unwrap();
+    let target = Scratch::postgres().await;
+    assert_says(&sentence(desk.restore("archive.tar", &target.url).await), &["rows of users", "NUL character"]);
+
+    let full = Full::postgres().await;
+    let mut writer = super::data::Writer::open(full.url()).await;
+    writer.execute("UPDATE reminders SET next_due_at = 'infinity'").await;
+    writer.close().await;
+    let refused = sentence(backup(full.url(), &desk.path("second.tar"), &rows(), &Watch::default()).await);
+    assert_says(&refused, &["next_due_at", "infinite instant"]);
+    assert!(!desk.path("second.tar").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_is_not_copied_to_itself() {
     for full in [Full::sqlite().await, Full::postgres().await] {
         let refused = sentence(copy(full.url(), full.url(), false, &Migrations::default(), &Watch::default()).await);

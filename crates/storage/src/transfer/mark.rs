@@ -63,7 +63,8 @@ pub fn explain(url: &DatabaseUrl, state: &State) -> Option<String> {
     match (url, state) {
         (DatabaseUrl::Sqlite(path), _) => {
             let draft = draft_name(path);
-            draft.exists().then(|| {
+            let begun = draft.metadata().is_ok_and(|metadata| metadata.len() > 0);
+            begun.then(|| {
                 format!(
                     "a restore or a copy into {url} has not ended: run the same command again, and it continues where it \
                      stopped; or, to give it up, delete {}",

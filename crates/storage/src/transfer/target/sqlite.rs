@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::{Plan, Target, refuse_used};
 use crate::DatabaseUrl;
-use crate::migrate::Target as Goal;
+use crate::migrate::{Applied, Target as Goal};
 use crate::transfer::draft::{draft_name, lock, place, sync_folder_of};
 use crate::transfer::error::{Result, TransferError, file};
 use crate::transfer::layout::{Layout, Table};
@@ -34,43 +34,19 @@ impl SqliteTarget {
     pub fn open(path: &Path, plan: &Plan<'_>) -> Result<Self> {
         let draft = draft_name(path);
         let mut lock = lock(&draft, path)?;
-        let url = DatabaseUrl::Sqlite(path.to_owned());
-        let end = if path.exists() { Some(alone(path)?) } else { None };
-        drop(end);
-        refuse_used(&url, plan)?;
-
-        let migrator = plan.migrations.migrator(&DatabaseUrl::Sqlite(draft.clone()))?;
-        let mut begun = plan.runtime.block_on(migrator.current())?.filter(is_mark);
-        if let Some(mark) = &begun
-            && !plan.restart
-        {
-            plan.mark.refuse_other(&url, mark)?;
-        } else {
-            // Without a mark there are no rows in it.
-            begun = None;
-            remove(&draft)?;
-            lock = self::lock(&draft, path)?;
+        match prepare(path, &draft, &mut lock, plan) {
+            Ok(connection) => {
+                let (layout, runtime) = (plan.layout.clone(), plan.runtime.clone());
+                Ok(Self { path: path.to_owned(), draft, connection, layout, runtime, lock })
+            }
+            Err(error) => {
+                // What was refused leaves nothing; what somebody has begun stays.
+                if !matches!(begun(&draft, plan), Ok(Some(_))) {
+                    remove(&draft)?;
+                }
+                Err(error)
+            }
         }
-        if begun.is_none() {
-            let goal = Goal::Revision(plan.revision.to_owned());
-            plan.runtime.block_on(migrator.upgrade(&goal))?;
-        }
-        let connection = open(&draft).map_err(|error| unwritable(path, &error))?;
-        let target = Self {
-            path: path.to_owned(),
-            draft,
-            connection,
-            layout: plan.layout.clone(),
-            runtime: plan.runtime.clone(),
-            lock,
-        };
-        if begun.is_none() {
-            let mark = params![VERSION, plan.mark.name(), plan.mark.identity, plan.mark.source];
-            let sql =
-                "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES (?1, ?2, ?3, ?4)";
-            target.connection.execute(sql, mark).map_err(|error| unwritable(path, &error))?;
-        }
-        Ok(target)
     }
 
     fn url(&self) -> DatabaseUrl {
@@ -127,6 +103,37 @@ impl Target for SqliteTarget {
         }
         sync_folder_of(&path)
     }
+}
+
+/// Makes the draft what rows can be written to, if it is not. `lock` holds it, before and after.
+fn prepare(path: &Path, draft: &Path, lock: &mut File, plan: &Plan<'_>) -> Result<Connection> {
+    let url = DatabaseUrl::Sqlite(path.to_owned());
+    refuse_used(&url, plan)?;
+    if path.exists() {
+        drop(alone(path)?);
+    }
+    if let Some(mark) = begun(draft, plan)?
+        && !plan.restart
+    {
+        plan.mark.refuse_other(&url, &mark)?;
+        return open(draft).map_err(|error| unwritable(path, &error));
+    }
+    // Without a mark there are no rows in it.
+    remove(draft)?;
+    *lock = self::lock(draft, path)?;
+    let migrator = plan.migrations.migrator(&DatabaseUrl::Sqlite(draft.to_owned()))?;
+    plan.runtime.block_on(migrator.upgrade(&Goal::Revision(plan.revision.to_owned())))?;
+    let connection = open(draft).map_err(|error| unwritable(path, &error))?;
+    let mark = params![VERSION, plan.mark.name(), plan.mark.identity, plan.mark.source];
+    let sql = "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES (?1, ?2, ?3, ?4)";
+    connection.execute(sql, mark).map_err(|error| unwritable(path, &error))?;
+    Ok(connection)
+}
+
+/// What is being written to the draft.
+fn begun(draft: &Path, plan: &Plan<'_>) -> Result<Option<Applied>> {
+    let migrator = plan.migrations.migrator(&DatabaseUrl::Sqlite(draft.to_owned()))?;
+    Ok(plan.runtime.block_on(migrator.current())?.filter(is_mark))
 }
 
 /// What to do after a failure in the middle.

@@ -21,6 +21,9 @@ async fn a_database_with_rows_is_left_as_it_is() {
             assert_says(&outcome, &["is not empty", "rows of"]);
         }
         assert_eq!(desk.backup(used.url(), "after").await.tables, before.tables);
+        if let DatabaseUrl::Sqlite(path) = used.url() {
+            assert_eq!(names(path.parent().unwrap()), ["journal.db"]);
+        }
         fs::remove_file(desk.path("before")).unwrap();
         fs::remove_file(desk.path("after")).unwrap();
     }
@@ -66,6 +69,7 @@ async fn a_database_of_another_program_is_left_as_it_is() {
         match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
                 let other = rusqlite::Connection::open(path).unwrap();
+                other.pragma_update(None, "journal_mode", "WAL").unwrap();
                 other.execute_batch("CREATE TABLE recipes (id INTEGER); INSERT INTO recipes VALUES (1)").unwrap();
             }
             url @ DatabaseUrl::Postgres(_) => {
@@ -82,6 +86,12 @@ async fn a_database_of_another_program_is_left_as_it_is() {
             ),
         ] {
             assert_says(&refused, &["recipes", "not Sotto's"]);
+        }
+        if let DatabaseUrl::Sqlite(path) = &scratch.url {
+            assert_eq!(names(path.parent().unwrap()), ["journal.db"]);
+            let other = rusqlite::Connection::open(path).unwrap();
+            let mode: String = other.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+            assert_eq!(mode, "wal");
         }
     }
     let letter = desk.path("letter.txt");

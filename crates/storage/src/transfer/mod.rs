@@ -1,6 +1,6 @@
 //! Backup, restore and copy: the rows of a database on their way to a file, from it, and to another database.
 //!
-//! All three use one neutral form of rows ([`value`]) in the tables of a revision ([`layout`]). A `snapshot` gives the rows
+//! All three use one neutral form of rows (`value`) in the tables of a revision ([`Layout`]). A `snapshot` gives the rows
 //! of one moment, table by table and in the order of their keys; a `target` stores them in pieces. `package` is the
 //! form of a backup. `docs/backup.md` describes all of it for those who use it.
 //!

@@ -272,11 +272,12 @@ enum Place {
 /// `5 rows of 8 tables and 2 attachments`.
 pub fn summary(manifest: &Manifest) -> String {
     let keys = if manifest.keys.is_some() { ", with the keys" } else { "" };
+    let counted = |count: u64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
     format!(
-        "{} rows of {} tables and {} attachments{keys}",
-        manifest.rows(),
-        manifest.tables.len(),
-        manifest.attachments.len()
+        "{} of {} and {}{keys}",
+        counted(manifest.rows(), "row"),
+        counted(manifest.tables.len() as u64, "table"),
+        counted(manifest.attachments.len() as u64, "attachment")
     )
 }
 

@@ -50,7 +50,7 @@ impl CopyCommand {
             return say_json(&json!({"revision": copied.revision, "tables": tables}));
         }
         for (name, sum) in &copied.tables {
-            say(&format!("  {name}: {} rows", sum.rows))?;
+            say(&format!("  {:>9} {name}", sum.rows))?;
         }
         say(&format!(
             "{} holds what {from} holds, by counts and checksums. Attachments and keys stay where they are.",

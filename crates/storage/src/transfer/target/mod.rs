@@ -58,8 +58,9 @@ fn refuse_used(url: &DatabaseUrl, plan: &Plan<'_>) -> Result<()> {
     for table in &layout.tables {
         let rows = snapshot.count(table)?;
         if rows > 0 {
+            let unit = if rows == 1 { "row" } else { "rows" };
             return Err(TransferError::Refused(format!(
-                "the database {url} is not empty ({rows} rows of {}): a {} goes into an empty database only, and this one \
+                "the database {url} is not empty ({rows} {unit} of {}): a {} goes into an empty database only, and this one \
                  is left as it is",
                 table.name, plan.mark.purpose
             )));

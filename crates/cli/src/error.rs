@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use sotto_domain::storage::StorageError;
 use sotto_server::keys::KeysError;
 use sotto_storage::migrate::MigrateError;
+use sotto_storage::transfer::TransferError;
 
 /// What every command returns.
 pub type Result<T> = std::result::Result<T, CliError>;
@@ -55,6 +56,9 @@ pub enum CliError {
     /// About the schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// About a backup, a restore or a copy.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// About the database.
     #[error("{0}")]
     Storage(#[from] StorageError),

@@ -5,7 +5,9 @@
 mod commands;
 mod error;
 mod logging;
+mod progress;
 mod settings;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -131,14 +131,27 @@ impl Common {
         self.database.clone().unwrap_or_else(|| DatabaseUrl::Sqlite(self.data_dir().join("journal.db")))
     }
 
+    /// The folder for attachments; it may be missing.
+    pub fn attachments(&self) -> PathBuf {
+        self.data_dir().join("attachments")
+    }
+
     /// Makes the data folder, for its owner only, if it is missing.
     pub fn make_data_dir(&self) -> Result<()> {
-        let path = self.data_dir();
+        self.make_folder("").map(drop)
+    }
+
+    /// Makes a folder in the data folder, for its owner only, if it is missing.
+    pub fn make_folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.data_dir().join(name);
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).map_err(|source| CliError::DataFolder { path, source })
+        match builder.create(&path) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(CliError::DataFolder { path, source }),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod postgres;
 pub mod schema;
 pub mod sqlite;
 mod statements;
+pub mod transfer;
 
 #[cfg(test)]
 mod conformance;

@@ -1,6 +1,8 @@
 //! What the program can do.
 
+mod backup;
 mod db;
+mod restore;
 mod serve;
 mod user;
 
@@ -20,6 +22,10 @@ pub enum Command {
     /// Upgrade, downgrade and inspect the database's schema
     #[command(subcommand)]
     Db(db::DbCommand),
+    /// Make a backup, or check one: the database, the attachments and, if asked for, the keys
+    Backup(backup::BackupCommand),
+    /// Restore a backup into an empty database
+    Restore(restore::RestoreCommand),
     /// Make and manage accounts
     #[command(subcommand)]
     User(user::UserCommand),
@@ -34,6 +40,8 @@ impl Command {
         match self {
             Self::Serve(flags) => serve::run(common, &flags.or(file)).await,
             Self::Db(command) => command.run(common).await,
+            Self::Backup(command) => command.run(common, &file).await,
+            Self::Restore(command) => command.run(common, &file).await,
             Self::User(command) => command.run(common).await,
             Self::Openapi => say(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
         }
@@ -44,7 +52,11 @@ impl Command {
 /// if asked to.
 pub async fn ensure_schema(common: &Common, upgrade: bool) -> Result<()> {
     let migrator = Migrator::new(&common.database())?;
-    match migrator.state().await? {
+    let state = migrator.state().await?;
+    if let Some(unfinished) = sotto_storage::transfer::explain(&common.database(), &state) {
+        return Err(CliError::Refused(unfinished));
+    }
+    match state {
         State::Head => Ok(()),
         State::Empty => sotto_storage::migrate::upgrade(&common.database()).await.map(drop).map_err(CliError::from),
         State::Behind { .. } if upgrade => {

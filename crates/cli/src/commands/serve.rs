@@ -6,16 +6,16 @@ use std::sync::Arc;
 use sotto_server::system::{SystemClock, SystemRandom};
 use sotto_server::{App, Keys};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::db::check;
 use super::{ensure_schema, say};
 use crate::error::{CliError, Result};
 use crate::settings::{Common, Serving};
+use crate::stop::StopSignal;
 
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let mut signal = StopSignal::listen();
     common.make_data_dir()?;
     let keys = keys(common, serving)?;
     ensure_schema(common, serving.auto_upgrade.unwrap_or(false)).await?;
@@ -31,15 +31,7 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");
     tokio::spawn(check::warn(common.database()));
     let stop = async {
-        let signals = (interrupt.as_mut(), terminate.as_mut());
-        match signals {
-            (Ok(interrupt), Ok(terminate)) => tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            },
-            // Without handlers the signals end the process the hard way, which loses nothing that was answered.
-            _ => std::future::pending().await,
-        }
+        signal.wait().await;
         tracing::info!("stopping: finishing what was accepted");
     };
     sotto_server::serve(listener, app, stop).await;

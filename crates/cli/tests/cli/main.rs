@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
 mod advise;
+mod backup;
 mod check;
 mod db;
 mod faults;
+mod interruptions;
+mod obstacles;
 mod program;
 mod runbook;
 mod serve;

@@ -16,7 +16,7 @@ mod reminders;
 mod sessions;
 mod tags;
 mod users;
-mod values;
+pub(crate) mod values;
 
 #[cfg(test)]
 mod tests;

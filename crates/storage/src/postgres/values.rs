@@ -17,7 +17,7 @@ use super::error;
 pub struct Instant(pub Timestamp);
 
 /// 2000-01-01T00:00:00Z, in microseconds since 1970.
-const EPOCH_MICROS: i64 = 946_684_800_000_000;
+pub const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 impl ToSql for Instant {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Encoded {

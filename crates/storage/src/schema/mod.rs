@@ -18,7 +18,7 @@ pub mod standards;
 mod tests;
 
 use crate::DatabaseUrl;
-use crate::migrate::source::Source;
+use crate::migrate::source::{Migration, Source};
 use scratch::{Sql, made_by};
 
 pub use check::{CheckError, Report, check};
@@ -101,6 +101,17 @@ pub async fn read(url: &DatabaseUrl) -> Result<Schema, SchemaError> {
 pub async fn of_migrations(url: &DatabaseUrl) -> Result<Schema, CheckError> {
     let source = Source::embedded(url)?;
     Ok(made_by(url, source.migrations().iter().map(|one| Sql::from(&one.up)).collect()).await?)
+}
+
+/// The schema that a connection to SQLite sees.
+pub(crate) fn of_connection(connection: &rusqlite::Connection) -> rusqlite::Result<Schema> {
+    sqlite::read_from(connection)
+}
+
+/// The schema that migrations of SQLite make, in memory.
+pub(crate) fn in_memory(migrations: &[Migration]) -> Result<Schema, SchemaError> {
+    let files: Vec<_> = migrations.iter().map(|one| Sql::from(&one.up)).collect();
+    scratch::in_memory(&files)
 }
 
 impl Schema {

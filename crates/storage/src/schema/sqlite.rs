@@ -11,21 +11,21 @@ use crate::migrate::sql;
 pub(super) fn read(path: &Path) -> Result<Schema> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    read_from(&connection)
+    // One transaction, so that all answers are about one moment.
+    let transaction = connection.unchecked_transaction()?;
+    read_from(&transaction)
 }
 
 /// The schema of an open database.
 pub(super) fn read_from(connection: &Connection) -> Result<Schema> {
-    // One transaction, so that all answers are about one moment.
-    let transaction = connection.unchecked_transaction()?;
     let of = |kind: &str| -> Result<Vec<(String, String)>> {
-        let mut rows = transaction.prepare(
+        let mut rows = connection.prepare(
             "SELECT name, sql FROM sqlite_schema WHERE type = ?1 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
         )?;
         rows.query_map([kind], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     };
     let tables = of("table")?.into_iter().map(|(name, sql)| {
-        let table = read_table(&transaction, &name, sql)?;
+        let table = read_table(connection, &name, sql)?;
         Ok((name, table))
     });
     let tables = tables.collect::<Result<_>>()?;

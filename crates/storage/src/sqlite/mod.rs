@@ -3,13 +3,13 @@
 //! A call hands its work, a closure over a connection, to a bounded queue and awaits the answer:
 //! [`readers`] answer at once, [`writer`] after the commit. Each repository is one file.
 
-mod connection;
+pub(crate) mod connection;
 mod entries;
 mod entry_tags;
 mod error;
 #[cfg(test)]
 mod file_tests;
-mod health;
+pub(crate) mod health;
 mod listing;
 mod queue;
 mod readers;

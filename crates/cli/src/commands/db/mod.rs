@@ -2,6 +2,7 @@
 
 mod advise;
 pub mod check;
+mod copy;
 mod erd;
 mod migrate;
 mod preview;
@@ -23,6 +24,7 @@ pub enum DbCommand {
     /// Compare the database with what its migrations make, and with the standards. Exit code 0: clean. 1: it could not be
     /// checked. 2: something was found
     Check(check::Check),
+    Copy(copy::CopyCommand),
     /// Draw the tables and what refers to what, for Mermaid (https://mermaid.live)
     Erd(erd::Erd),
     /// Write new migrations for both engines (for developers)
@@ -36,6 +38,7 @@ impl DbCommand {
             Self::Migrate(command) => command.run(common).await,
             Self::Advise(command) => command.run(common).await,
             Self::Check(check) => check.run(common).await,
+            Self::Copy(command) => command.run(common).await,
             Self::Erd(erd) => erd.run(common).await,
             Self::Revision(revision) => revision.run(common).await,
         }

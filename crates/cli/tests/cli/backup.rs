@@ -1,0 +1,250 @@
+//! `sotto backup`, `sotto restore` and `sotto db copy`, as an operator uses them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use age::secrecy::ExposeSecret;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::program::{Finished, Home, PASSWORD, Serving};
+
+/// Each engine, and the other one.
+async fn pairs() -> [(Home, Home); 2] {
+    [(Home::sqlite(), Home::postgres().await), (Home::postgres().await, Home::sqlite())]
+}
+
+/// The backups in the default folder.
+fn backups(home: &Home) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(home.path("data/backups"))
+        .unwrap()
+        .map(|item| item.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_moves_to_another_engine_by_backup_and_comes_back_by_copy() {
+    for (old, new) in pairs().await {
+        let server = Serving::start(&old, &[]);
+        let token = server.person("ada@example.org").await;
+        for content in ["First words", "Second words", "A zanzibar 😀"] {
+            assert!(server.write(&token, content).await);
+        }
+        fs::create_dir_all(old.path("data/attachments/ab")).unwrap();
+        fs::write(old.path("data/attachments/ab/sound.webm"), vec![7; 100_000]).unwrap();
+
+        // While the server runs.
+        let file = old.path("moved.tar");
+        let file = file.to_str().unwrap();
+        let made = old.run(&["backup", file, "--with-keys", "--keys-in-the-clear", "--json"]).json();
+        assert_eq!(made["attachments"][0]["name"], "attachments/ab/sound.webm");
+        assert!(old.run(&["backup", "verify", file]).ok().contains("is whole"));
+        assert!(server.write(&token, "After the backup").await);
+        server.stop();
+
+        let restored = new.run(&["restore", file, "--json"]).json();
+        assert_eq!(restored["keys"], "restored");
+        assert_eq!(fs::read(new.path("data/attachments/ab/sound.webm")).unwrap(), vec![7; 100_000]);
+        let server = Serving::start(&new, &[]);
+        // With the keys, even the login goes on.
+        assert_eq!(server.contents(&token).await, ["A zanzibar 😀", "Second words", "First words"]);
+        let found = server.request(Method::GET, "/api/journals/?q=zanz").bearer_auth(&token).send().await.unwrap();
+        assert_eq!(found.json::<Value>().await.unwrap().as_array().unwrap().len(), 1);
+        assert_eq!(server.login("ada@example.org", PASSWORD).await.0, 200);
+        assert!(server.write(&token, "On the new machine").await);
+        server.stop();
+
+        let back = Home::sqlite();
+        fs::create_dir_all(back.path("data")).unwrap();
+        let copied = back.run(&["db", "copy", "--from", &new.database, "--to", &back.database]).ok();
+        assert!(copied.contains(" 4 journal_entries\n"), "{copied}");
+        let server = Serving::start(&back, &[]);
+        let (_, token) = server.login("ada@example.org", PASSWORD).await;
+        assert_eq!(server.contents(&token).await[0], "On the new machine");
+        server.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_backups_are_kept_and_nothing_else_is_deleted() {
+    let home = Home::sqlite();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+    fs::create_dir_all(home.path("data/backups")).unwrap();
+    let strangers = [
+        "sotto-20200101T000000Z.tar.gz",
+        "sotto-20200101T000000Z.tar",
+        "sotto-20200102T000000Z.tar.age",
+        "notes.txt",
+        ".sotto-20200101T000000Z.tar.unfinished",
+    ];
+    for name in strangers {
+        fs::write(home.path("data/backups").join(name), "it has such a name, but is none of ours").unwrap();
+    }
+    fs::create_dir(home.path("data/backups/sotto-20200103T000000Z")).unwrap();
+    let first = home.run(&["backup", "--json"]).json();
+    let first = first["path"].as_str().unwrap().to_owned();
+    let old = first.replace("sotto-2", "sotto-1");
+    fs::rename(&first, &old).unwrap();
+    home.run(&["backup", "--keep", "5"]).ok();
+    assert!(fs::exists(&old).unwrap());
+    // Another moment, or the name would be taken.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let kept = home.run(&["backup", "--keep", "1", "--json"]).json();
+    assert_eq!(kept["deleted"].as_array().unwrap().len(), 2, "{kept}");
+    let names = backups(&home);
+    assert_eq!(names.len(), strangers.len() + 2, "{names:?}");
+    assert!(strangers.iter().all(|name| names.iter().any(|one| one == name)), "{names:?}");
+
+    assert!(home.run(&["backup", "x.tar", "--keep", "1"]).refused().contains("--keep is for backups in a folder"));
+    assert_eq!(home.run(&["backup", "--schedule", "24h"]).code, Some(2));
+    assert_eq!(home.run(&["backup", "--keep", "0"]).code, Some(2));
+    assert_eq!(home.run(&["backup", "--keep", "1", "--schedule", "soon"]).code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_makes_one_after_another_until_it_is_stopped() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+        let mut child = home.command(&["backup", "--schedule", "1s", "--keep", "2", "--json"]).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let mut told = String::new();
+        while told.matches("\"deleted\"").count() < 4 {
+            let mut piece = [0; 512];
+            let count = out.read(&mut piece).unwrap();
+            assert!(count > 0, "it goes on: {told}");
+            told += std::str::from_utf8(&piece[..count]).unwrap();
+        }
+        let sent = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        let finished = Finished::of(child.wait_with_output().unwrap());
+        assert_eq!(finished.code, Some(0), "{}", finished.err);
+        let names = backups(&home);
+        assert!(names.len() <= 3 && names.iter().all(|name| !name.contains("unfinished")), "{names:?}");
+        for name in names {
+            home.run(&["backup", "verify", home.path("data/backups").join(name).to_str().unwrap()]).ok();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_backup_opens_for_those_it_is_for() {
+    let home = Home::sqlite();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+    fs::write(home.path("data/keys.json"), "{\"version\": 1}").unwrap();
+    let (ada, ben) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    for (name, identity) in [("ada", &ada), ("ben", &ben)] {
+        fs::write(home.path(name), format!("# made by a test\n{}\n", identity.to_string().expose_secret())).unwrap();
+    }
+    let refusal = home.run(&["backup", "sealed", "--with-keys"]).refused();
+    assert!(refusal.contains("--encrypt-to"), "{refusal}");
+    assert_eq!(home.run(&["backup", "sealed", "--encrypt-to", "age1nobody"]).code, Some(2));
+    assert_eq!(
+        home.run(&["backup", "sealed", "--encrypt-to", &ada.to_public().to_string(), "--directory"]).code,
+        Some(2)
+    );
+
+    let (to_ada, to_ben) = (ada.to_public().to_string(), ben.to_public().to_string());
+    home.run(&["backup", "sealed", "--with-keys", "--encrypt-to", &to_ada, "--encrypt-to", &to_ben]).ok();
+    let sealed = fs::read(home.path("sealed")).unwrap();
+    assert!(sealed.starts_with(b"age-encryption.org/v1\n"));
+    assert!(home.run(&["backup", "verify", "sealed"]).refused().contains("--identity"));
+    assert!(home.run(&["restore", "sealed", "--identity", "missing"]).refused().contains("missing cannot be read"));
+    for name in ["ada", "ben"] {
+        home.run(&["backup", "verify", "sealed", "--identity", name]).ok();
+    }
+    // Anything that speaks age opens it, and what is inside is a backup.
+    let plain = age::decrypt(&ada, &sealed).unwrap();
+    fs::write(home.path("plain.tar"), plain).unwrap();
+    assert!(home.run(&["backup", "verify", "plain.tar"]).ok().contains("with the keys"));
+
+    let stranger = age::x25519::Identity::generate();
+    fs::write(home.path("stranger"), stranger.to_string().expose_secret()).unwrap();
+    home.run(&["backup", "verify", "sealed", "--identity", "stranger"]).refused();
+    for place in [30, sealed.len() / 2, sealed.len() - 1] {
+        let mut bad = sealed.clone();
+        bad[place] ^= 1;
+        fs::write(home.path("bad"), &bad).unwrap();
+        home.run(&["backup", "verify", "bad", "--identity", "ada"]).refused();
+    }
+    fs::write(home.path("bad"), &sealed[..sealed.len() - 100]).unwrap();
+    home.run(&["backup", "verify", "bad", "--identity", "ada"]).refused();
+
+    let new = Home::sqlite();
+    let (source, key) = (home.path("sealed"), home.path("ben"));
+    let arguments = ["restore", source.to_str().unwrap(), "--identity", key.to_str().unwrap()];
+    assert!(new.run(&arguments).ok().contains("The keys are restored."));
+    assert!(new.run(&["user", "list"]).ok().contains("ada@example.org"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passphrase_opens_what_it_has_closed() {
+    let home = Home::sqlite();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+    assert!(home.run(&["backup", "sealed", "--passphrase"]).refused().contains("--passphrase-stdin"));
+    assert!(home.run_with_input(&["backup", "sealed", "--passphrase-stdin"], "\n").refused().contains("empty"));
+    home.run_with_input(&["backup", "sealed", "--passphrase-stdin"], "open sesame\n").ok();
+    let verify = ["backup", "verify", "sealed", "--passphrase-stdin"];
+    home.run_with_input(&verify, "open barley\n").refused();
+    assert!(home.run(&["backup", "verify", "sealed"]).refused().contains("--passphrase-stdin"));
+    let new = Home::sqlite();
+    let source = home.path("sealed");
+    let restore = ["restore", source.to_str().unwrap(), "--passphrase-stdin"];
+    new.run_with_input(&restore, "open sesame\n").ok();
+    assert!(new.run(&["user", "list"]).ok().contains("ada@example.org"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_through_a_pipe() {
+    let home = Home::sqlite();
+    home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+    let output = home.command(&["backup", "-"]).output().unwrap();
+    assert!(output.status.success());
+    fs::File::create(home.path("piped.tar")).unwrap().write_all(&output.stdout).unwrap();
+    let verified = home.run(&["backup", "verify", "piped.tar", "--json"]).json();
+    assert_eq!(
+        verified["tables"].as_array().unwrap().iter().map(|table| table["rows"].as_u64().unwrap()).sum::<u64>(),
+        1
+    );
+
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let finished = home.command(&["backup", "-"]).stdout(Stdio::from(full)).output().unwrap();
+    let refusal = Finished::of(finished).refused();
+    assert!(refusal.contains("standard output cannot be written"), "{refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_told() {
+    let (home, used) = (Home::sqlite(), Home::sqlite());
+    for home in [&home, &used] {
+        home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+    }
+    home.run(&["backup", "one.tar"]).ok();
+    home.run(&["backup", "two", "--directory"]).ok();
+    let (one, two) = (home.path("one.tar"), home.path("two"));
+    for (finished, said) in [
+        (home.run(&["backup", "one.tar"]), "one.tar exists already"),
+        (home.run(&["backup", "two", "--directory"]), "two is a backup itself"),
+        (home.run(&["backup", "two"]), "two is a backup itself"),
+        (home.run(&["backup", "nowhere/one.tar"]), "nowhere/one.tar cannot be written"),
+        (home.run(&["backup", "-", "--directory"]), "standard output"),
+        (home.run(&["backup", "verify", "nowhere"]), "nowhere"),
+        (used.run(&["restore", one.to_str().unwrap()]), "is not empty (1 row of users)"),
+        (used.run(&["restore", two.to_str().unwrap()]), "is not empty (1 row of users)"),
+        (home.run(&["db", "copy", "--to", &home.database]), "the same database"),
+        (home.run(&["db", "copy", "--to", &used.database]), "is not empty"),
+        (
+            home.run(&["db", "copy", "--to", "postgres://ada:s3cret@127.0.0.1:1/none"]),
+            "postgres://ada@127.0.0.1:1/none",
+        ),
+        (Home::sqlite().run(&["backup"]), "is empty"),
+    ] {
+        let refusal = finished.refused();
+        assert!(refusal.contains(said) && !refusal.contains("s3cret"), "{refusal}");
+    }
+    assert_eq!(home.run(&["db", "copy", "--to", "mysql://x"]).code, Some(2));
+}

@@ -1,0 +1,206 @@
+//! Disks that are full, folders that are read-only, and several operators at once.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tokio_postgres::NoTls;
+
+use crate::interruptions::{fill, sums};
+use crate::program::{Finished, Home};
+
+/// The program where no file can become longer than so many blocks of 512 bytes, as on a disk that is full.
+fn on_a_small_disk(home: &Home, arguments: &[&str], blocks: u32) -> Finished {
+    // The signal would end the process before it could say why.
+    limited(home, arguments, &format!("trap '' XFSZ; ulimit -f {blocks}"))
+}
+
+/// The program under a limit that the shell sets.
+fn limited(home: &Home, arguments: &[&str], limit: &str) -> Finished {
+    let program = home.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{limit}; exec \"$0\" \"$@\""));
+    shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    Finished::of(shell.stdin(Stdio::null()).output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        fill(&home, 4).await;
+        let before = sums(&home);
+        for arguments in [&["backup", "full.tar"][..], &["backup", "full", "--directory"]] {
+            let refusal = on_a_small_disk(&home, arguments, 1000).refused();
+            assert!(refusal.contains("full") && refusal.contains("cannot be written"), "{refusal}");
+        }
+        let left: Vec<_> = fs::read_dir(home.folder.path())
+            .unwrap()
+            .map(|item| item.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains("full"))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+
+        home.run(&["backup", "good.tar"]).ok();
+        let (new, source) = (Home::sqlite(), home.path("good.tar"));
+        fs::create_dir_all(new.path("data")).unwrap();
+        let restore = ["restore", source.to_str().unwrap()];
+        let copy = ["db", "copy", "--from", &home.database, "--to", &new.database];
+        for arguments in [&restore[..], &copy] {
+            let refusal = on_a_small_disk(&new, arguments, 6000).refused();
+            assert!(refusal.contains("journal.db") && refusal.contains("again"), "{refusal}");
+            assert!(!new.path("data/journal.db").exists());
+            // There is room again.
+            new.run(arguments).ok();
+            assert_eq!(sums(&new), before);
+            fs::remove_file(new.path("data/journal.db")).unwrap();
+            let _ = fs::remove_file(new.path("data/journal.db-wal"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_does_not_grow_with_the_journal() {
+    let home = Home::sqlite();
+    home.run(&["db", "upgrade"]).ok();
+    // 110 MB of text, and words that are quick to index.
+    let connection = rusqlite::Connection::open(home.database.trim_start_matches("sqlite:")).unwrap();
+    let fill = "BEGIN;
+        INSERT INTO users (id, email) VALUES (zeroblob(16), 'ada@example.org');
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+        INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id)
+            SELECT randomblob(16), replace(hex(zeroblob(300000)), '00', 'ha '), i, '2025-01-22', zeroblob(16) FROM n;
+        COMMIT";
+    connection.execute_batch(fill).unwrap();
+    drop(connection);
+    let new = Home::sqlite();
+    let backup = home.path("big.tar");
+    let backup = backup.to_str().unwrap();
+    // In KiB: all that a process keeps for itself, the stacks of its threads included.
+    let limit = "ulimit -d 81920";
+    limited(&home, &["backup", backup], limit).ok();
+    limited(&home, &["backup", "verify", backup], limit).ok();
+    limited(&new, &["restore", backup], limit).ok();
+    assert_eq!(sums(&new), sums(&home));
+}
+
+/// A server says that its disk is full by this error; a trigger says it here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_disk_is_full_is_told_of() {
+    let (old, new) = (Home::sqlite(), Home::postgres().await);
+    fill(&old, 1).await;
+    old.run(&["backup", "good.tar"]).ok();
+    new.run(&["db", "upgrade"]).ok();
+    let (admin, connection) = tokio_postgres::connect(&new.database, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let full = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+                CREATE TRIGGER full_disk BEFORE INSERT ON tags EXECUTE FUNCTION full_disk()";
+    let source = old.path("good.tar");
+    let restore = ["restore", source.to_str().unwrap()];
+    let copy = ["db", "copy", "--from", &old.database, "--to", &new.database];
+    for arguments in [&restore[..], &copy] {
+        admin.batch_execute(full).await.unwrap();
+        let refusal = new.run(arguments).refused();
+        assert!(refusal.contains("rows of tags") && refusal.contains("No space left"), "{refusal}");
+        assert!(refusal.contains("run the same command again"), "{refusal}");
+        admin.batch_execute("DROP TRIGGER full_disk ON tags; DROP FUNCTION full_disk").await.unwrap();
+        new.run(arguments).ok();
+        assert_eq!(sums(&new), sums(&old));
+        admin.batch_execute("DELETE FROM users").await.unwrap();
+    }
+}
+
+/// Runs as somebody whom the modes of files stop, which they do not stop root.
+fn as_anybody(home: &Home, arguments: &[&str]) -> Finished {
+    let mut program = home.command(arguments);
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        // The program itself may lie where only root can look.
+        let copy = home.path("sotto");
+        if !copy.exists() {
+            fs::copy(program.get_program(), &copy).unwrap();
+        }
+        let mut copied = Command::new(copy);
+        copied.args(program.get_args()).current_dir(home.folder.path());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => copied.env(name, value),
+                None => copied.env_remove(name),
+            };
+        }
+        copied.stdin(Stdio::null()).uid(65534).gid(65534);
+        program = copied;
+    }
+    Finished::of(program.output().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_is_named() {
+    let old = Home::sqlite();
+    fill(&old, 1).await;
+    old.run(&["backup", "good.tar"]).ok();
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for new in [Home::sqlite(), Home::postgres().await] {
+        mode(new.folder.path(), 0o755);
+        fs::copy(old.path("good.tar"), new.path("good.tar")).unwrap();
+        mode(&new.path("good.tar"), 0o644);
+        fs::create_dir(new.path("data")).unwrap();
+        mode(&new.path("data"), 0o555);
+        fs::create_dir(new.path("backups")).unwrap();
+        mode(&new.path("backups"), 0o555);
+
+        let is_file = new.database.starts_with("sqlite:");
+        if is_file {
+            let refusal = as_anybody(&new, &["restore", "good.tar"]).refused();
+            assert!(refusal.contains("journal.db") && refusal.contains("Permission denied"), "{refusal}");
+            let copy = ["db", "copy", "--from", &old.database, "--to", &new.database];
+            as_anybody(&new, &copy).refused();
+            assert_eq!(fs::read_dir(new.path("data")).unwrap().count(), 0);
+            mode(&new.path("data"), 0o755);
+        }
+        new.run(&["restore", "good.tar"]).ok();
+        if is_file {
+            mode(&new.path("data/journal.db"), 0o644);
+        }
+        mode(&new.path("data"), 0o777);
+        let refusal = as_anybody(&new, &["backup", "backups/next.tar"]).refused();
+        assert!(refusal.contains("backups/next.tar") && refusal.contains("Permission denied"), "{refusal}");
+        // What may not be read is named, too.
+        mode(&new.path("good.tar"), 0o000);
+        let refusal = as_anybody(&new, &["backup", "verify", "good.tar"]).refused();
+        assert!(refusal.contains("good.tar") && refusal.contains("Permission denied"), "{refusal}");
+        assert_eq!(fs::read_dir(new.path("backups")).unwrap().count(), 0);
+        mode(&new.path("backups"), 0o755);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_at_once_one_succeeds() {
+    let old = Home::sqlite();
+    fill(&old, 4).await;
+    let at_once = |home: &Home, arguments: &[&str]| {
+        let children: Vec<_> = (0..4).map(|_| home.command(arguments).spawn().unwrap()).collect();
+        let finished = children.into_iter().map(|child| Finished::of(child.wait_with_output().unwrap()));
+        let (done, refused): (Vec<_>, Vec<_>) = finished.partition(|one| one.code == Some(0));
+        assert_eq!(done.len(), 1, "{:?}", refused.iter().map(|one| &one.err).collect::<Vec<_>>());
+        for one in refused {
+            let refusal = one.refused();
+            let told = ["somebody else is writing", "exists already", "under way", "is not empty", "in use"];
+            assert!(told.iter().any(|part| refusal.contains(part)), "{refusal}");
+        }
+    };
+    at_once(&old, &["backup", "good.tar"]);
+    old.run(&["backup", "verify", "good.tar"]).ok();
+    let source = old.path("good.tar");
+    for new in [Home::sqlite(), Home::postgres().await] {
+        at_once(&new, &["restore", source.to_str().unwrap()]);
+        assert_eq!(sums(&new), sums(&old));
+    }
+}

@@ -1,0 +1,80 @@
+//! Hands rows to a database in pieces, leaving out those that are there from a time before.
+
+use super::error::{Result, TransferError};
+use super::layout::{Layout, Table};
+use super::manifest::Sum;
+use super::snapshot::sums;
+use super::target::Target;
+use super::value::Row;
+use super::watch::{Meter, Stage, Watch};
+
+/// How large a piece is, in rows and in bytes of their lines, about.
+const ROWS: usize = 2000;
+const BYTES: usize = 2 << 20;
+
+/// Stores rows that come table by table, in the order of their keys.
+pub struct Filler<'f> {
+    target: &'f mut dyn Target,
+    table: Option<Table>,
+    /// The last row that was there before, by its key.
+    last: Option<Row>,
+    key: Vec<usize>,
+    rows: Vec<Row>,
+    bytes: usize,
+    meter: Meter<'f>,
+}
+
+impl<'f> Filler<'f> {
+    pub fn new(target: &'f mut dyn Target, watch: &'f Watch, total: Option<u64>) -> Self {
+        let meter = Meter::new(watch, Stage::Writing, total);
+        Self { target, table: None, last: None, key: Vec::new(), rows: Vec::new(), bytes: 0, meter }
+    }
+
+    /// Takes a row whose line is so long.
+    pub fn row(&mut self, table: &Table, row: Row, length: usize) -> Result<()> {
+        if self.table.as_ref().is_none_or(|present| present.name != table.name) {
+            self.flush()?;
+            self.last = self.target.last_key(table)?;
+            self.key = table.key_places();
+            self.table = Some(table.clone());
+        }
+        self.meter.row(&table.name)?;
+        let there = self.last.as_ref().is_some_and(|last| self.key.iter().map(|place| &row[*place]).le(last));
+        if there {
+            return Ok(());
+        }
+        self.rows.push(row);
+        self.bytes += length;
+        if self.rows.len() >= ROWS || self.bytes >= BYTES { self.flush() } else { Ok(()) }
+    }
+
+    /// Stores what is still held.
+    pub fn flush(&mut self) -> Result<()> {
+        if let Some(table) = self.table.as_ref().filter(|_| !self.rows.is_empty()) {
+            self.target.store(table, &self.rows)?;
+            self.rows.clear();
+            self.bytes = 0;
+            self.meter.tell(&table.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads everything back, and compares. The error names the tables and ends in `advice`.
+pub fn compare(target: &mut dyn Target, layout: &Layout, expected: &[Sum], watch: &Watch, advice: &str) -> Result<()> {
+    let mut meter = Meter::new(watch, Stage::Comparing, Some(expected.iter().map(|sum| sum.rows).sum()));
+    let found = sums(target.snapshot()?.as_mut(), layout, &mut meter)?;
+    let pairs = layout.tables.iter().zip(expected.iter().zip(&found));
+    let unequal = pairs.filter(|(_, (expected, found))| expected != found).map(|(table, (expected, found))| {
+        if expected.rows == found.rows {
+            format!("{} (some of its {} rows)", table.name, found.rows)
+        } else {
+            format!("{} ({} rows instead of {})", table.name, found.rows, expected.rows)
+        }
+    });
+    let unequal: Vec<_> = unequal.collect();
+    if unequal.is_empty() {
+        return Ok(());
+    }
+    Err(TransferError::Unequal(format!("what was written is not what was read: {}. {advice}", unequal.join(", "))))
+}

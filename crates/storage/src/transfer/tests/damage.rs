@@ -1,0 +1,239 @@
+//! Backups that were cut off, edited, or made to do harm.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::data::Full;
+use super::{Desk, Manifest, Package, Result, Scratch, TransferError, Watch, assert_says, rows, sentence};
+use crate::migrate::{Migrator, State};
+use crate::transfer::package::Members;
+use crate::transfer::package::archive::ArchiveWriter;
+use crate::transfer::{backup_to_folder, verify};
+
+async fn check(path: &Path) -> Result<Manifest> {
+    verify(&Package::at(path), &Watch::default()).await
+}
+
+/// A backup of a few rows, so that it can be tried byte by byte.
+async fn small(desk: &Desk) -> Vec<u8> {
+    let scratch = Scratch::sqlite();
+    crate::migrate::upgrade(&scratch.url).await.unwrap();
+    let mut writer = super::data::Writer::open(&scratch.url).await;
+    for user in 1..4 {
+        let email = format!("user-{user}@example.org");
+        writer.insert("users", [("id", super::data::id(1, user).into()), ("email", email.as_str().into())]).await;
+    }
+    writer.close().await;
+    desk.backup(&scratch.url, "small.tar").await;
+    fs::read(desk.path("small.tar")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_changed_byte_is_noticed() {
+    let desk = Desk::new();
+    let good = small(&desk).await;
+    let path = desk.path("bad.tar");
+    // Each kind of place: 41 has no factor in common with the length of a block.
+    for place in (0..good.len()).step_by(41).chain((good.len() - 1600..good.len()).step_by(9)) {
+        let mut bad = good.clone();
+        bad[place] ^= 1 << (place % 8);
+        fs::write(&path, &bad).unwrap();
+        let told = check(&path).await;
+        assert!(matches!(told, Err(TransferError::Damaged { .. })), "byte {place}: {told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_cut_is_noticed_and_nothing_is_restored() {
+    let desk = Desk::new();
+    let good = small(&desk).await;
+    let target = Scratch::sqlite();
+    for length in (0..good.len()).step_by(211).chain((good.len() - 1030..good.len()).step_by(103)) {
+        fs::write(desk.path("bad.tar"), &good[..length]).unwrap();
+        let told = sentence(check(&desk.path("bad.tar")).await);
+        assert!(told.contains("cut off"), "{length}: {told}");
+    }
+    assert_says(&sentence(desk.restore("bad.tar", &target.url).await), &["bad.tar", "cut off before its end"]);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+
+    let longer = [good.as_slice(), b"x"].concat();
+    fs::write(desk.path("bad.tar"), longer).unwrap();
+    assert_says(&sentence(check(&desk.path("bad.tar")).await), &["behind its end"]);
+    fs::write(desk.path("bad.tar"), "Dear diary, ".repeat(1000)).unwrap();
+    assert_says(&sentence(check(&desk.path("bad.tar")).await), &["not an archive that Sotto has written"]);
+    assert_says(&sentence(check(&desk.path("nowhere")).await), &["nowhere", "cannot be opened"]);
+}
+
+const TAGS: &str = "tables/007-tags/000001.jsonl.gz";
+
+/// A change of a folder, and what has to be said about it.
+type Edit = (fn(&Path), &'static [&'static str]);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_edit_of_a_folder_is_named() {
+    let full = Full::sqlite().await;
+    let edits: [Edit; 9] = [
+        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/007-tags/000001.jsonl.gz", "is missing"]),
+        (|at| fs::remove_file(at.join("manifest.json")).unwrap(), &["another is missing"]),
+        (|at| fs::remove_file(at.join("manifest.json.sha256")).unwrap(), &["cut off"]),
+        (|at| fs::remove_file(at.join("sotto-backup.json")).unwrap(), &["does not begin as a backup"]),
+        (|at| fs::write(at.join("attachments"), "").unwrap(), &["attachments"]),
+        (
+            |at| fs::write(at.join("tables/007-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
+            &["000002", "not in its manifest"],
+        ),
+        (
+            |at| {
+                let text = fs::read_to_string(at.join("manifest.json")).unwrap();
+                fs::write(at.join("manifest.json"), text.replacen("0.1", "0.2", 1)).unwrap();
+            },
+            &["its manifest is not what was written"],
+        ),
+        (
+            |at| {
+                let mut rows = unzip(&fs::read(at.join(TAGS)).unwrap());
+                let end = rows.iter().position(|byte| *byte == b'\n').unwrap();
+                rows.drain(..=end);
+                fs::write(at.join(TAGS), gzip(&rows)).unwrap();
+            },
+            &["007-tags", "is not what was written"],
+        ),
+        (
+            |at| {
+                #[cfg(unix)]
+                std::os::unix::fs::symlink("/etc/passwd", at.join("attachments")).unwrap();
+            },
+            &["attachments", "neither a file nor a folder"],
+        ),
+    ];
+    for (number, (edit, said)) in edits.into_iter().enumerate() {
+        let desk = Desk::new();
+        let path = desk.path("folder");
+        let manifest = backup_to_folder(full.url(), &path, &rows(), &Watch::default()).await.unwrap();
+        assert_eq!(check(&path).await.unwrap(), manifest);
+        edit(&path);
+        let told = sentence(check(&path).await);
+        for part in said {
+            assert!(told.contains(part), "edit {number}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_files_that_were_swapped_are_noticed() {
+    let (desk, full) = (Desk::new(), Full::sqlite().await.grow(9).await);
+    let path = desk.path("folder");
+    let manifest = backup_to_folder(full.url(), &path, &rows(), &Watch::default()).await.unwrap();
+    let entries = manifest.tables.iter().find(|table| table.name == "journal_entries").unwrap();
+    let [first, second, ..] = entries.files.as_slice() else { panic!("there are two files at least") };
+    fs::rename(path.join(&first.name), path.join("spare")).unwrap();
+    fs::rename(path.join(&second.name), path.join(&first.name)).unwrap();
+    fs::rename(path.join("spare"), path.join(&second.name)).unwrap();
+    assert_says(&sentence(check(&path).await), &[&first.name, "is not what was written"]);
+}
+
+/// An archive with these members.
+fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = ArchiveWriter::new(Vec::new(), 0);
+    for (name, content) in members {
+        archive.begin(name, content.len() as u64).unwrap();
+        archive.write(content).unwrap();
+        archive.end().unwrap();
+    }
+    archive.finish().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn unzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
+    plain
+}
+
+/// Adds a member whatever its name is.
+fn append(builder: &mut tar::Builder<Vec<u8>>, name: &[u8], content: &[u8]) {
+    let mut header = tar::Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o600);
+    header.set_mtime(0);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_cksum();
+    builder.append(&header, content).unwrap();
+}
+
+/// The first file of a backup with one table, `notes`, of one text.
+fn header(format: u32) -> String {
+    format!(
+        r#"{{"format": {format}, "sotto": "9.9.9", "engine": "sqlite", "revision": "0001_notes", "created_at": "2025-01-22T10:00:00Z",
+            "layout": {{"tables": [{{"name": "notes", "columns": [{{"name": "text", "kind": "text"}}], "key": ["text"]}}]}}}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archives_that_mean_harm_do_none() {
+    let desk = Desk::new();
+    let (path, first) = (desk.path("bad.tar"), header(1));
+    let first = ("sotto-backup.json", first.as_bytes());
+    let newer = header(2);
+    // 256 MiB in one row, and as much in rows of one letter.
+    let long_row = gzip(&[b"[\"".as_slice(), &vec![b'a'; 256 << 20]].concat());
+    let wrong_kind = gzip(b"[1]\n");
+    let deep = gzip(&b"[".repeat(1 << 20));
+    let rows = "tables/001-notes/000001.jsonl.gz";
+    for (members, said) in [
+        (vec![("sotto-backup.json", newer.as_bytes())], "of format 2"),
+        (vec![("sotto-backup.json", b"{}".as_slice())], "is damaged"),
+        (vec![first, (rows, &long_row)], "its last row has no end"),
+        (vec![first, (rows, &wrong_kind)], "not of its kind"),
+        (vec![first, (rows, &deep)], "last row has no end"),
+        (vec![first, (rows, b"not gzip at all")], rows),
+        (vec![first, ("tables/001-other/000001.jsonl.gz", b"")], "does not belong"),
+        (vec![first, ("manifest.json", b"{}")], "cut off"),
+    ] {
+        fs::write(&path, archive(&members)).unwrap();
+        assert_says(&sentence(check(&path).await), &[said]);
+    }
+
+    // What this writer refuses to make.
+    let tar_with = |entry: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
+        let mut builder = tar::Builder::new(Vec::new());
+        append(&mut builder, first.0.as_bytes(), first.1);
+        entry(&mut builder);
+        builder.into_inner().unwrap()
+    };
+    let plain = |name: &'static [u8]| move |builder: &mut tar::Builder<Vec<u8>>| append(builder, name, b"x");
+    let link = |builder: &mut tar::Builder<Vec<u8>>| {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, "attachments/link", "/etc").unwrap();
+    };
+    let long_name = |builder: &mut tar::Builder<Vec<u8>>| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        builder.append_data(&mut header, "attachments/".to_owned() + &"a".repeat(300), b"x".as_slice()).unwrap();
+    };
+    for bad in [
+        tar_with(&plain(b"attachments/../../escaped")),
+        tar_with(&plain(b"/etc/escaped")),
+        tar_with(&plain(b"attachments//escaped")),
+        tar_with(&link),
+        tar_with(&long_name),
+    ] {
+        fs::write(&path, bad).unwrap();
+        let told = sentence(check(&path).await);
+        assert!(told.contains("not an archive that Sotto has written") || told.contains("lead out"), "{told}");
+    }
+    assert_eq!(desk.names(), ["bad.tar"]);
+}

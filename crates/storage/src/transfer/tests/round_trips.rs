@@ -1,0 +1,270 @@
+//! What comes back is what was there.
+
+use std::fs;
+
+use sotto_domain::entry::EntryQuery;
+use tempfile::TempDir;
+
+use super::data::{Full, Writer, entry, id};
+use super::{
+    Desk, Keys, Migrations, Package, Scratch, Watch, assert_says, backup, empty_ones, restore, rows, sentence,
+};
+use crate::DatabaseUrl;
+use crate::migrate::{Migrator, State, Target};
+use crate::transfer::{Contents, Manifest, backup_to_folder, copy, verify};
+
+fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
+    let tables = manifest.tables.iter();
+    tables.map(|table| (table.name.clone(), table.sum.rows, table.sum.sha256.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_value_of_every_table_comes_back_on_either_engine() {
+    let desk = Desk::new();
+    for (number, full) in [Full::sqlite().await, Full::postgres().await].iter().enumerate() {
+        let (first, second) = (format!("{number}-first"), format!("{number}-second"));
+        let before = desk.backup(full.url(), &first).await;
+        for table in &before.tables {
+            assert!(table.sum.rows > 0, "the test data has no row of {}: add one", table.name);
+        }
+        for (target, copied) in
+            [(Scratch::postgres().await, Scratch::sqlite()), (Scratch::sqlite(), Scratch::postgres().await)]
+        {
+            desk.restore(&first, &target.url).await.unwrap();
+            let done = copy(&target.url, &copied.url, false, &Migrations::default(), &Watch::default()).await.unwrap();
+            let after = desk.backup(&copied.url, &second).await;
+            assert_eq!(sums(&before), sums(&after));
+            assert_eq!(done.tables.len(), before.tables.len());
+            fs::remove_file(desk.path(&second)).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_engines_give_the_same_bytes_for_the_same_rows() {
+    let desk = Desk::new();
+    let (sqlite, postgres) = (Full::sqlite().await, Full::postgres().await);
+    let (left, right) = (desk.backup(sqlite.url(), "a").await, desk.backup(postgres.url(), "b").await);
+    assert_eq!(left.tables, right.tables);
+    assert_eq!(left.header.layout, right.header.layout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
+    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    let archive = desk.backup(full.url(), "archive.tar").await;
+    let folder = backup_to_folder(full.url(), &desk.path("folder"), &rows(), &Watch::default()).await.unwrap();
+    assert_eq!(archive, folder);
+    fs::create_dir(desk.path("unpacked")).unwrap();
+    let tar = std::process::Command::new("tar")
+        .args(["--extract", "--file"])
+        .args([&desk.path("archive.tar"), &"--directory".into(), &desk.path("unpacked")])
+        .status();
+    assert!(tar.unwrap().success());
+    for name in ["folder", "unpacked"] {
+        assert_eq!(verify(&Package::at(&desk.path(name)), &Watch::default()).await.unwrap(), archive);
+    }
+    // As docs/backup.md says.
+    let command = "cd folder && sha256sum --check --quiet manifest.json.sha256 && \
+                   zcat tables/*-users/*.gz | sha256sum && zcat tables/*-users/*.gz | wc -l";
+    let told = std::process::Command::new("sh").args(["-c", command]).current_dir(desk.0.path()).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let users = archive.tables.iter().find(|table| table.name == "users").unwrap();
+    assert_eq!(told, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_owner_reads_a_backup() {
+    use std::os::unix::fs::PermissionsExt;
+    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    desk.backup(full.url(), "archive.tar").await;
+    backup_to_folder(full.url(), &desk.path("folder"), &rows(), &Watch::default()).await.unwrap();
+    for (name, mode) in
+        [("archive.tar", 0o600), ("folder", 0o700), ("folder/manifest.json", 0o600), ("folder/tables", 0o700)]
+    {
+        assert_eq!(fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+    }
+    let target = Scratch::sqlite();
+    desk.restore("archive.tar", &target.url).await.unwrap();
+    let DatabaseUrl::Sqlite(path) = &target.url else { panic!("it is a file") };
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(super::names(path.parent().unwrap()), ["journal.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attachments_and_keys_come_back_and_other_ones_stay() {
+    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"] {
+        fs::create_dir_all(desk.path(name).parent().unwrap()).unwrap();
+        let content = if name.ends_with("empty") { vec![] } else { name.repeat(30_000).into_bytes() };
+        fs::write(desk.path(name), content).unwrap();
+    }
+    fs::write(desk.path("attachments/.half.unfinished"), "somebody is writing it").unwrap();
+    let contents =
+        Contents { attachments: Some(desk.path("attachments")), keys: Some(desk.path("keys.json")), ..rows() };
+    let manifest = backup(full.url(), &desk.path("archive.tar"), &contents, &Watch::default()).await.unwrap();
+    let names: Vec<_> = manifest.attachments.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["attachments/ab/Grüße 😀.txt", "attachments/ab/recording.webm", "attachments/empty"]);
+    for scratch in empty_ones().await {
+        let restored = desk.restore("archive.tar", &scratch.url).await.unwrap();
+        for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"]
+        {
+            assert_eq!(fs::read(desk.path("restored").join(name)).unwrap(), fs::read(desk.path(name)).unwrap());
+        }
+        // The second time, both are there.
+        assert!([Keys::Restored, Keys::Same].contains(&restored.keys));
+    }
+    fs::write(desk.path("restored/keys.json"), "other keys").unwrap();
+    assert_eq!(desk.restore("archive.tar", &Scratch::sqlite().url).await.unwrap().keys, Keys::OthersKept);
+    assert_eq!(fs::read_to_string(desk.path("restored/keys.json")).unwrap(), "other keys");
+
+    fs::write(desk.path("restored/attachments/empty"), "another").unwrap();
+    let target = Scratch::sqlite();
+    assert_says(&sentence(desk.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+
+    let long = desk.path("attachments").join("a".repeat(120));
+    fs::write(&long, "").unwrap();
+    let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
+    assert_says(&sentence(refused), &["aaaa", "too long"]);
+    fs::remove_file(long).unwrap();
+
+    std::os::unix::fs::symlink("/etc/passwd", desk.path("attachments/link")).unwrap();
+    let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
+    assert_says(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
+    assert!(!desk.path("second.tar").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_restored_can_be_searched_and_changed() {
+    let desk = Desk::new();
+    let full = Full::postgres().await;
+    let mut writer = Writer::open(full.url()).await;
+    writer
+        .insert(
+            "journal_entries",
+            entry(id(8, 1), id(1, 1), "A zanzibar of words", super::super::value::Value::Integer(0)),
+        )
+        .await;
+    writer.close().await;
+    desk.backup(full.url(), "archive.tar").await;
+    for scratch in empty_ones().await {
+        desk.restore("archive.tar", &scratch.url).await.unwrap();
+        let storage = scratch.url.open().await.unwrap();
+        let user = sotto_domain::UserId(id(1, 1));
+        let query = EntryQuery { limit: 10, words: vec!["zanz".into()], ..EntryQuery::default() };
+        let found = storage.entries().list(user, &query).await.unwrap();
+        assert_eq!(found.len(), 1, "{}", scratch.url);
+        assert_eq!(found[0].content, "A zanzibar of words");
+        storage.entries().delete(user, found[0].id, None).await.unwrap();
+        assert!(storage.entries().list(user, &query).await.unwrap().is_empty());
+        storage.close().await;
+    }
+}
+
+/// Migrations with one more than those that ship: a table and a column.
+fn with_one_more() -> (TempDir, Migrations) {
+    let folder = TempDir::new().unwrap();
+    for engine in ["sqlite", "postgres"] {
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        fs::create_dir(folder.path().join(engine)).unwrap();
+        let shipped = std::path::Path::new(shipped).join(engine);
+        let mut last = 0;
+        for file in fs::read_dir(shipped).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            last = last.max(name[..4].parse::<u32>().unwrap());
+            fs::copy(file.path(), folder.path().join(engine).join(name)).unwrap();
+        }
+        let next = last + 1;
+        let up = if engine == "sqlite" {
+            "CREATE TABLE moods (id BLOB NOT NULL CHECK (length(id) = 16), entry_id BLOB NOT NULL CHECK (length(entry_id) = 16),
+                 score INTEGER NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id),
+                 CONSTRAINT fk_moods_entry FOREIGN KEY (entry_id) REFERENCES journal_entries (id)) STRICT;
+             ALTER TABLE users ADD COLUMN motto TEXT;"
+        } else {
+            "CREATE TABLE moods (id UUID NOT NULL, entry_id UUID NOT NULL, score BIGINT NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id),
+                 CONSTRAINT fk_moods_entry FOREIGN KEY (entry_id) REFERENCES journal_entries (id));
+             ALTER TABLE users ADD COLUMN motto TEXT;"
+        };
+        let write = |direction: &str, sql: &str| {
+            fs::write(folder.path().join(engine).join(format!("{next:04}_add_moods.{direction}.sql")), sql).unwrap();
+        };
+        write("up", up);
+        write("down", "-- loses: moods, users.motto\nDROP TABLE moods;\nALTER TABLE users DROP COLUMN motto;");
+    }
+    let migrations = Migrations { folder: Some(folder.path().to_owned()) };
+    (folder, migrations)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_of_a_later_migration_is_carried_over_as_well() {
+    use super::super::value::Value;
+    let desk = Desk::new();
+    let (folder, migrations) = with_one_more();
+    for full in [Full::sqlite().await, Full::postgres().await] {
+        let name = full.url().to_string().replace('/', "-");
+        let before = desk.backup(full.url(), &format!("{name}-before")).await;
+        let migrator = Migrator::with_directory(full.url(), folder.path()).unwrap();
+        migrator.upgrade(&Target::Head).await.unwrap();
+        let mut writer = Writer::open(full.url()).await;
+        let mood = [("id", id(8, 1).into()), ("entry_id", id(3, 101).into()), ("score", Value::Integer(i64::MIN))];
+        writer.insert("moods", mood).await;
+        writer.execute("UPDATE users SET motto = 'carpe diem'").await;
+        writer.close().await;
+
+        // A program that does not know the revision refuses, and says why.
+        let refused = backup(full.url(), &desk.path("unknown"), &rows(), &Watch::default()).await;
+        assert_says(&sentence(refused), &["add_moods", "does not know"]);
+
+        let contents = Contents { migrations: migrations.clone(), ..rows() };
+        let manifest = backup(full.url(), &desk.path(&name), &contents, &Watch::default()).await.unwrap();
+        assert_eq!(manifest.tables.iter().find(|table| table.name == "moods").unwrap().sum.rows, 1);
+        let target = if name.starts_with("sqlite") { Scratch::postgres().await } else { Scratch::sqlite() };
+        assert_says(&sentence(desk.restore(&name, &target.url).await), &["add_moods", "does not know", "newer"]);
+        let destination = super::Destination { migrations: migrations.clone(), ..desk.destination(&target.url) };
+        restore(&Package::at(&desk.path(&name)), &destination, &Watch::default()).await.unwrap();
+        let contents = Contents { migrations: migrations.clone(), ..rows() };
+        let again =
+            backup(&target.url, &desk.path(&format!("{name}-again")), &contents, &Watch::default()).await.unwrap();
+        assert_eq!(sums(&manifest), sums(&again));
+
+        // A backup of an older revision is restored as that, and can be upgraded.
+        let older = Scratch::sqlite();
+        let destination = super::Destination { migrations: migrations.clone(), ..desk.destination(&older.url) };
+        let package = Package::at(&desk.path(&format!("{name}-before")));
+        let restored = restore(&package, &destination, &Watch::default()).await.unwrap();
+        assert_eq!(sums(&restored.manifest), sums(&before));
+        let migrator = Migrator::with_directory(&older.url, folder.path()).unwrap();
+        assert!(matches!(migrator.state().await.unwrap(), State::Behind { .. }));
+        migrator.upgrade(&Target::Head).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_meanwhile_is_not_in_the_backup() {
+    for full in [Full::sqlite().await, Full::postgres().await] {
+        let desk = Desk::new();
+        // A server has been here, so SQLite lets others write beside a reader.
+        full.url().open().await.unwrap().close().await;
+        let before = desk.backup(full.url(), "before").await;
+        let url = full.url().clone();
+        let runtime = tokio::runtime::Handle::current();
+        let written = std::sync::atomic::AtomicU32::new(0);
+        let watch = Watch::new(move |progress| {
+            if progress.what == "tags" && written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                // Beside the reader, without waiting for it.
+                runtime.block_on(async {
+                    let mut writer = Writer::open(&url).await;
+                    writer.execute("DELETE FROM users WHERE email = 'user-1@example.org'").await;
+                    writer.close().await;
+                });
+            }
+        });
+        let during = backup(full.url(), &desk.path("during"), &rows(), &watch).await.unwrap();
+        assert_eq!(before.tables, during.tables);
+        let after = desk.backup(full.url(), "after").await;
+        assert_eq!(after.tables.iter().find(|table| table.name == "users").unwrap().sum.rows, 2);
+    }
+}

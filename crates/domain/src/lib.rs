@@ -8,6 +8,7 @@ pub mod clock;
 pub mod entry;
 pub mod ids;
 pub mod reminder;
+pub mod secret_tag;
 pub mod statistics;
 pub mod storage;
 pub mod tag;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
+
 use crate::clock::{Timestamp, Zone};
 use crate::entry::{Entry, EntryBody};
 use crate::ids::{EntryId, OpaqueSessionId, SecretTagId, TagId, UserId};
@@ -251,7 +253,8 @@ pub enum Stored<T> {
     IdTaken,
     /// For a change: the user has no such entry.
     Missing,
-    /// For a change: the entry is at another revision than the caller expected; this is how it is now.
+    /// For a change: the entry is at another revision than the caller expected, or of the other kind; this is how it is
+    /// now.
     Stale(AnyEntry),
     /// The user has no such secret tag; nothing was changed.
     UnknownSecretTag,
@@ -270,7 +273,24 @@ pub fn wait_after(failures: u32) -> i64 {
     }
 }
 
+/// From when on a secret tag may be tried: `of_tag` are the tries of it that failed since it was last opened, and
+/// `limit` is when the oldest of the user's last [`MAX_FAILURES`] failed, if there were so many within
+/// [`MEMORY_SECONDS`].
+pub fn next_try(of_tag: FailedTries, limit: Option<Timestamp>) -> Timestamp {
+    let wait = wait_after(of_tag.count);
+    // Without a wait, a clock that is behind another server's does not matter.
+    let of_tag = of_tag.last.filter(|_| wait > 0).map(|last| last.plus_seconds(wait));
+    let of_user = limit.map(|oldest| oldest.plus_seconds(MEMORY_SECONDS));
+    of_tag.max(of_user).unwrap_or(Timestamp::MIN)
+}
+
 impl OpaqueState {
+    /// What this state has become by `now`: a login that was not finished in time has failed.
+    #[must_use]
+    pub fn by(self, now: Timestamp, expires_at: Timestamp) -> Self {
+        if self == Self::Initialized && expires_at <= now { Self::Failed } else { self }
+    }
+
     /// As in the API and in storage, at most 20 bytes.
     pub fn name(self) -> &'static str {
         match self {
@@ -283,6 +303,26 @@ impl OpaqueState {
     /// The state of this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Initialized, Self::Unlocked, Self::Failed].into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl SealedBody {
+    /// The calendar day that the entry belongs to.
+    pub fn day(&self) -> Date {
+        self.entry_date.day_in(&self.entry_zone)
+    }
+
+    /// The entry that has this body.
+    pub fn of(
+        self,
+        user_id: UserId,
+        id: EntryId,
+        revision: u32,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    ) -> SealedEntry {
+        let Self { tag, sealed, entry_date, entry_zone } = self;
+        SealedEntry { id, user_id, tag, sealed, entry_date, entry_zone, revision, created_at, updated_at }
     }
 }
 
@@ -324,6 +364,25 @@ mod tests {
     fn the_wait_doubles_and_ends_at_its_longest() {
         assert_eq!([0, 4, 5, 6, 7, 8].map(wait_after), [0, 0, 0, 2, 4, 8]);
         assert_eq!([15, 20, 1000, u32::MAX].map(wait_after), [LONGEST_WAIT; 4]);
+    }
+
+    #[test]
+    fn the_next_try_waits_for_the_secret_tag_and_for_the_user() {
+        let at = |seconds| Timestamp::MIN.plus_seconds(seconds);
+        let tries = |count| FailedTries { count, last: Some(at(100)) };
+        assert_eq!(next_try(FailedTries::default(), None), Timestamp::MIN);
+        assert_eq!(next_try(tries(5), None), Timestamp::MIN);
+        assert_eq!(next_try(tries(8), None), at(108));
+        assert_eq!(next_try(tries(8), Some(at(50))), at(50 + MEMORY_SECONDS));
+        assert_eq!(next_try(FailedTries::default(), Some(at(50))), at(50 + MEMORY_SECONDS));
+    }
+
+    #[test]
+    fn a_login_that_is_not_finished_in_time_has_failed() {
+        let (before, end) = (Timestamp::MIN, Timestamp::MIN.plus_seconds(1));
+        assert_eq!(OpaqueState::Initialized.by(before, end), OpaqueState::Initialized);
+        assert_eq!(OpaqueState::Initialized.by(end, end), OpaqueState::Failed);
+        assert_eq!(OpaqueState::Unlocked.by(end, end), OpaqueState::Unlocked);
     }
 
     #[test]

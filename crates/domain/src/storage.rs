@@ -215,7 +215,7 @@ pub trait SecretTags: Send + Sync {
     /// A user's secret tags in the order of their creation.
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
     /// Replaces what opens a secret tag that is at `version`, raises the version, and ends every session about it but
-    /// `keep`. `None` if there is no such secret tag or it is at another version.
+    /// `keep`; those that failed stay. `None` if there is no such secret tag or it is at another version.
     async fn set_lock(
         &self,
         user: UserId,
@@ -268,8 +268,8 @@ pub trait OpaqueSessions: Send + Sync {
     /// A user's sessions that have not expired by `now`, and those that failed within
     /// [`crate::secret_tag::MEMORY_SECONDS`], newest first, at most 1000.
     async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<OpaqueSession>>;
-    /// Ends a session that is under way or open. False if there is none; one that failed stays, or ending it would undo
-    /// the wait.
+    /// Ends a session that is under way or open. False if there is none. One that was under way has failed then, and one
+    /// that failed stays, or ending it would undo the wait.
     async fn end(&self, user: UserId, id: OpaqueSessionId) -> Result<bool>;
     /// Ends all of a user's open sessions, and says how many.
     async fn end_all(&self, user: UserId) -> Result<u64>;
@@ -305,7 +305,7 @@ pub trait SealedEntries: Send + Sync {
     ) -> Result<Stored<SealedEntry>>;
     /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
     /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this
-    /// returns.
+    /// returns. Tags that were on it stay among the user's tags, where their names can be read.
     async fn seal(
         &self,
         user: UserId,

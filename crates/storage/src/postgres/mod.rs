@@ -10,8 +10,11 @@ mod entry_list;
 mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
+mod opaque_sessions;
 mod pool;
 mod reminders;
+mod sealed_entries;
+mod secret_tags;
 mod sessions;
 mod tags;
 mod users;
@@ -21,7 +24,9 @@ mod values;
 mod tests;
 
 use async_trait::async_trait;
-use sotto_domain::storage::{Entries, Reminders, Result, Sessions, Storage, Tags, Users};
+use sotto_domain::storage::{
+    Entries, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage, Tags, Users,
+};
 
 pub use pool::PoolOptions;
 
@@ -76,6 +81,18 @@ impl Storage for Postgres {
     }
 
     fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    fn secret_tags(&self) -> &dyn SecretTags {
+        self
+    }
+
+    fn opaque_sessions(&self) -> &dyn OpaqueSessions {
+        self
+    }
+
+    fn sealed_entries(&self) -> &dyn SealedEntries {
         self
     }
 

@@ -1,4 +1,4 @@
-//! What the writer does in quiet moments: it lets the files forget.
+//! What the writer does in quiet moments, and when somebody waits for it: it lets the files forget.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,20 @@ impl Upkeep {
                 }
             }
         }
-        self.log_is_cut = cut_log(connection);
+        self.log_is_cut = cut_log(connection, Duration::ZERO);
+    }
+
+    /// Does all of it at once, because somebody waits for it; others who write wait as well. What cannot be done now is
+    /// due again in the next quiet moment.
+    pub fn forget(&mut self, connection: &Connection) {
+        match erase_stale_words(connection, || false) {
+            Ok(_) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
+            Err(error) => tracing::warn!(%error, "words of a sealed entry may still be in the search index"),
+        }
+        self.log_is_cut = cut_log(connection, BUSY_TIMEOUT);
+        if !self.log_is_cut {
+            tracing::warn!("text of a sealed entry may still be in the write-ahead log: somebody reads the database");
+        }
     }
 }
 
@@ -83,11 +96,11 @@ fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> ru
     }
 }
 
-/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Does not wait
-/// for readers: if one is in the way, this is false and the next quiet moment will do.
-fn cut_log(connection: &Connection) -> bool {
+/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Waits
+/// so long for readers: if one is in the way after that, this is false and the next quiet moment will do.
+fn cut_log(connection: &Connection, patience: Duration) -> bool {
     let cut = || {
-        connection.busy_timeout(Duration::ZERO)?;
+        connection.busy_timeout(patience)?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: bool| !busy))
     };
     let is_cut = cut().unwrap_or_else(|error| {

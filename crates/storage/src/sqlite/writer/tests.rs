@@ -252,5 +252,9 @@ impl Job for Nothing {
         true
     }
 
+    fn forgets(&self) -> bool {
+        false
+    }
+
     fn answer(self: Box<Self>, _: Option<StorageError>) {}
 }

@@ -4,6 +4,7 @@
 DELETE FROM opaque_sessions;
 DELETE FROM journal_entries WHERE secret_tag_id IS NOT NULL;
 DELETE FROM secret_tags;
+DROP INDEX idx_journal_entries_user_secret_tag;
 DROP INDEX idx_secret_tags_server_keys;
 ALTER TABLE secret_tags
     DROP COLUMN registration_record,

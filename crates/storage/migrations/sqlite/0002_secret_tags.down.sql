@@ -5,6 +5,7 @@ DELETE FROM opaque_sessions;
 DELETE FROM journal_entry_tags
     WHERE entry_id IN (SELECT id FROM journal_entries WHERE secret_tag_id IS NOT NULL);
 DELETE FROM journal_entries WHERE secret_tag_id IS NOT NULL;
+DROP INDEX idx_journal_entries_user_secret_tag;
 DROP TABLE secret_tags;
 CREATE TABLE secret_tags (
     tag_id            BLOB    NOT NULL CHECK (length(tag_id) = 16),

@@ -18,7 +18,7 @@ use super::secret_tags::LOCK_USER;
 use super::values::{Instant, all, bytes, count, instant, read};
 use super::{Postgres, error};
 
-const TRIES_OF_TAG: &str = "SELECT count(*), max(last_activity) FROM opaque_sessions
+pub(super) const TRIES_OF_TAG: &str = "SELECT count(*), max(last_activity) FROM opaque_sessions
     WHERE user_id = $1 AND binary_tag_id = $2 AND session_state <> 'unlocked' AND last_activity >
         greatest($4, (SELECT opened_at FROM secret_tags WHERE user_id = $1 AND tag_id = $3))";
 
@@ -31,7 +31,7 @@ const START: &str = "INSERT INTO opaque_sessions (user_id, session_id, binary_ta
     VALUES ($1, $2, $3, 'initialized', $4, $5, $6, $6, $6)";
 
 // What is erased is read in the same statement. Whoever comes second waits for the first, and then finds nothing.
-const TAKE: &str = "UPDATE opaque_sessions s
+pub(super) const TAKE: &str = "UPDATE opaque_sessions s
     SET session_state = 'failed', session_data = NULL, last_activity = $3, updated_at = $3
     FROM (
         SELECT session_id, session_data FROM opaque_sessions
@@ -40,7 +40,7 @@ const TAKE: &str = "UPDATE opaque_sessions s
     WHERE s.user_id = $1 AND s.session_id = before.session_id AND s.session_state = 'initialized'
     RETURNING s.binary_tag_id, before.session_data, s.expires_at";
 
-const TAKEN: &str = "SELECT t.tag_id, t.opened_at FROM opaque_sessions s
+pub(super) const TAKEN: &str = "SELECT t.tag_id, t.opened_at FROM opaque_sessions s
     JOIN secret_tags t ON t.user_id = s.user_id AND uuid_send(t.tag_id) = s.binary_tag_id
     WHERE s.user_id = $1 AND t.user_id = $1 AND s.session_id = $2 AND s.session_state = 'failed'
         AND s.expires_at > $3 AND t.version = $4::bigint";

@@ -12,8 +12,14 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Erasing words writes the whole index anew, so it is not done after every change.
 const ERASE_EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_mins(10) };
 
-/// Pages of the index that are written in one step; between steps, work goes first.
+/// Pages of the index that are written in one step of quiet upkeep; between steps, work goes first.
 const PAGES: i32 = 64;
+
+/// The same when somebody waits: each step waits for the disk, so few are better.
+const PAGES_IN_A_HURRY: i32 = 4096;
+
+/// How long whoever waits until the files have forgotten waits for readers.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { BUSY_TIMEOUT };
 
 /// What is still to be done.
 pub struct Upkeep {
@@ -49,7 +55,7 @@ impl Upkeep {
     /// Does what is due, until there is work again.
     pub fn run(&mut self, connection: &Connection, has_work: impl Fn() -> bool) {
         if self.stale_words && self.erased_at.is_none_or(|at| at.elapsed() >= ERASE_EVERY) {
-            match erase_stale_words(connection, &has_work) {
+            match erase_stale_words(connection, PAGES, &has_work) {
                 Ok(true) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
                 Ok(false) => return,
                 Err(error) => {
@@ -64,11 +70,11 @@ impl Upkeep {
     /// Does all of it at once, because somebody waits for it; others who write wait as well. What cannot be done now is
     /// due again in the next quiet moment.
     pub fn forget(&mut self, connection: &Connection) {
-        match erase_stale_words(connection, || false) {
+        match erase_stale_words(connection, PAGES_IN_A_HURRY, || false) {
             Ok(_) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
             Err(error) => tracing::warn!(%error, "words of a sealed entry may still be in the search index"),
         }
-        self.log_is_cut = cut_log(connection, BUSY_TIMEOUT);
+        self.log_is_cut = cut_log(connection, PATIENCE);
         if !self.log_is_cut {
             tracing::warn!("text of a sealed entry may still be in the write-ahead log: somebody reads the database");
         }
@@ -77,11 +83,11 @@ impl Upkeep {
 
 /// Merges the index into one piece, which drops what is marked as gone
 /// (<https://www.sqlite.org/fts5.html#the_merge_command>). False if it was interrupted by work.
-fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
+fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
     let mut merge = connection
         .prepare_cached("INSERT INTO journal_entries_fts (journal_entries_fts, rank) VALUES ('merge', ?1)")?;
     // Negative: from now on, all pieces are to become one.
-    let mut pages = -PAGES;
+    let mut pages = -step;
     loop {
         let before = connection.total_changes();
         merge.execute([pages])?;
@@ -92,7 +98,7 @@ fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> ru
         if has_work() {
             return Ok(false);
         }
-        pages = PAGES;
+        pages = step;
     }
 }
 

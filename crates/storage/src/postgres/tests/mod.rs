@@ -3,6 +3,7 @@
 mod connections;
 mod plans;
 mod rows;
+mod sealing;
 
 use sotto_domain::account::{Email, NewUser};
 use sotto_domain::entry::NewEntry;

@@ -4,6 +4,7 @@ mod actions;
 mod constraints;
 mod parity;
 mod standards;
+mod upgrade;
 
 use super::Schema;
 use crate::DatabaseUrl;
@@ -54,6 +55,15 @@ impl Database {
 
     async fn populated(scratch: Scratch) -> Self {
         migrate::upgrade(&scratch.url).await.unwrap();
+        let database = Self::open(scratch).await;
+        for statement in POPULATION {
+            database.accept(statement).await;
+        }
+        database
+    }
+
+    /// At whatever revision it is.
+    async fn open(scratch: Scratch) -> Self {
         let engine = match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -62,11 +72,7 @@ impl Database {
             }
             url @ DatabaseUrl::Postgres(_) => Engine::Postgres(connect(url).await.unwrap()),
         };
-        let database = Self { engine, schema: super::read(&scratch.url).await.unwrap(), scratch };
-        for statement in POPULATION {
-            database.accept(statement).await;
-        }
-        database
+        Self { engine, schema: super::read(&scratch.url).await.unwrap(), scratch }
     }
 
     fn is_sqlite(&self) -> bool {

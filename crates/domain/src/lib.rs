@@ -9,6 +9,7 @@ pub mod entry;
 pub mod health;
 pub mod ids;
 pub mod reminder;
+pub mod secret_tag;
 pub mod statistics;
 pub mod storage;
 pub mod tag;

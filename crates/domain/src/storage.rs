@@ -21,8 +21,12 @@ use crate::account::{Credentials, Email, NewUser, PasswordHash, Rotation, Sessio
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
-use crate::ids::{EntryId, ReminderId, SessionId, TagId, UserId};
+use crate::ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
 use crate::reminder::{Reminder, ReminderPlan};
+use crate::secret_tag::{
+    CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
+    SealedBody, SealedEntry, SecretTag, Started, Stored, TakenLogin,
+};
 use crate::statistics::DayCount;
 use crate::tag::{NewTag, Tag, TagPatch};
 
@@ -68,6 +72,12 @@ pub trait Storage: Send + Sync {
     fn tags(&self) -> &dyn Tags;
     /// Reminders.
     fn reminders(&self) -> &dyn Reminders;
+    /// Secret tags.
+    fn secret_tags(&self) -> &dyn SecretTags;
+    /// Logins to secret tags, and those that are open.
+    fn opaque_sessions(&self) -> &dyn OpaqueSessions;
+    /// Entries under secret tags.
+    fn sealed_entries(&self) -> &dyn SealedEntries;
     /// The database's own health.
     fn health(&self) -> &dyn Health;
 
@@ -207,4 +217,126 @@ pub trait Health: Send + Sync {
     /// What an index costs those who write, measured on a scratch copy of its empty table with made-up rows: nobody waits
     /// for it, and nothing is changed. `None` if there is no such index, or the table cannot do without it.
     async fn write_cost(&self, index: &str) -> Result<Option<WriteCost>>;
+}
+
+/// Secret tags.
+#[async_trait]
+pub trait SecretTags: Send + Sync {
+    /// Makes a secret tag. `Conflict{fk_secret_tags_user}` if the user is gone.
+    async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag>;
+    /// The secret tag.
+    async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>>;
+    /// A user's secret tags in the order of their creation.
+    async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
+    /// Replaces what opens a secret tag that is at `version`, raises the version, and ends every session about it but
+    /// `keep`; those that failed stay. `None` if there is no such secret tag or it is at another version.
+    async fn set_lock(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        lock: &Lock,
+        version: u32,
+        keep: Option<OpaqueSessionId>,
+        now: Timestamp,
+    ) -> Result<Option<SecretTag>>;
+    /// Replaces name and colour. False if there is no such secret tag.
+    async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
+    /// Deletes a secret tag and the sessions about it; the entries under it only `with_entries`.
+    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag>;
+    /// The fingerprints of server keys that secret tags of any user were made with, each once.
+    async fn server_keys(&self) -> Result<Vec<[u8; 16]>>;
+}
+
+/// Logins to secret tags, and those that are open. They live in one table, whatever server a request reaches.
+#[async_trait]
+pub trait OpaqueSessions: Send + Sync {
+    /// Keeps a login that was started, unless too many failed: see [`crate::secret_tag::wait_after`] for those with one
+    /// secret tag since it was last opened, whether it exists or not, and [`crate::secret_tag::MAX_FAILURES`] for those of
+    /// the user. A login that was started and neither finished nor unlocked counts as failed. Of many calls at once, no
+    /// more get through than one after the other would have.
+    async fn start(&self, login: &NewLogin, now: Timestamp) -> Result<Started>;
+    /// Takes a login out for its one finish: of many calls at once, one gets it. It counts as failed from then on, until it
+    /// is unlocked. `None` if there is none, it was taken, or it has expired by `now`.
+    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<TakenLogin>>;
+    /// Opens the secret tag of a login that was taken: whoever shows the token with this SHA-256 has it open. Closes the
+    /// user's oldest ones beyond [`crate::secret_tag::MAX_OPEN`]. `None` if there is no such login, or the secret tag is
+    /// gone or at another version than `version` by now.
+    async fn unlock(
+        &self,
+        user: UserId,
+        id: OpaqueSessionId,
+        version: u32,
+        token_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<FailedTries>>;
+    /// The secret tag that this session has open, if it is the one with this token. Notes the activity, which moves the end, as
+    /// [`crate::secret_tag::IDLE_SECONDS`], [`crate::secret_tag::OPEN_SECONDS`] and
+    /// [`crate::secret_tag::ACTIVITY_SECONDS`] say.
+    async fn open(
+        &self,
+        user: UserId,
+        id: OpaqueSessionId,
+        token_hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<SecretTagId>>;
+    /// A user's sessions that have not expired by `now`, and those that failed within
+    /// [`crate::secret_tag::MEMORY_SECONDS`], newest first, at most 1000.
+    async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<OpaqueSession>>;
+    /// Ends a session that is under way or open. False if there is none. One that was under way has failed then, and one
+    /// that failed stays, or ending it would undo the wait.
+    async fn end(&self, user: UserId, id: OpaqueSessionId) -> Result<bool>;
+    /// Ends all of a user's open sessions, and says how many.
+    async fn end_all(&self, user: UserId) -> Result<u64>;
+    /// Deletes sessions of every user that are of no use any more by `now`, and says how many.
+    async fn delete_expired(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// Entries under secret tags. Whether a secret tag is open is the caller's to know. None of these methods shows an entry that
+/// is not under one, except where it stands in the way.
+#[async_trait]
+pub trait SealedEntries: Send + Sync {
+    /// Stores a new entry at revision 1.
+    async fn create(&self, user: UserId, id: EntryId, body: &SealedBody, now: Timestamp)
+    -> Result<Stored<SealedEntry>>;
+    /// The entry.
+    async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>>;
+    /// A page of the entries under one secret tag, newest first, after `after`, at most `limit`.
+    async fn list(
+        &self,
+        user: UserId,
+        tag: SecretTagId,
+        after: Option<(Timestamp, EntryId)>,
+        limit: u32,
+    ) -> Result<Vec<SealedEntry>>;
+    /// Replaces an entry that is sealed, and at revision `expected`; it may come under another secret tag.
+    async fn replace(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>>;
+    /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
+    /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this
+    /// returns. Tags that were on it stay among the user's tags, where their names can be read.
+    async fn seal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>>;
+    /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag.
+    async fn unseal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &PlainBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<Entry>>;
+    /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
 }

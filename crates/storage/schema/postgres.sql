@@ -26,13 +26,29 @@ CREATE UNIQUE INDEX idx_users_google_id ON users (google_id);
 -- Its foreign key to users comes at the end: PostgreSQL cascades in the order in which the keys were made, and a
 -- user's entries have to go before the secret tags that they are under.
 CREATE TABLE secret_tags (
-    tag_id     UUID        NOT NULL,
-    user_id    UUID        NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    tag_id              UUID        NOT NULL,
+    user_id             UUID        NOT NULL,
+    created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
+    registration_record BYTEA       NOT NULL,
+    wrapped_master_key  BYTEA       NOT NULL,
+    server_keys         BYTEA       NOT NULL,
+    metadata            BYTEA       NOT NULL,
+    recovery_wrap       BYTEA       NOT NULL,
+    recovery_verifier   BYTEA       NOT NULL,
+    version             INTEGER     NOT NULL DEFAULT 1,
+    opened_at           TIMESTAMPTZ,
     CONSTRAINT pk_secret_tags PRIMARY KEY (tag_id),
-    CONSTRAINT uq_secret_tags_user_tag UNIQUE (user_id, tag_id)
+    CONSTRAINT uq_secret_tags_user_tag UNIQUE (user_id, tag_id),
+    CONSTRAINT ck_secret_tags_registration_record CHECK (length(registration_record) = 192),
+    CONSTRAINT ck_secret_tags_wrapped_master_key CHECK (length(wrapped_master_key) = 61),
+    CONSTRAINT ck_secret_tags_server_keys CHECK (length(server_keys) = 16),
+    CONSTRAINT ck_secret_tags_metadata CHECK (length(metadata) BETWEEN 61 AND 157),
+    CONSTRAINT ck_secret_tags_recovery_wrap CHECK (length(recovery_wrap) = 61),
+    CONSTRAINT ck_secret_tags_recovery_verifier CHECK (length(recovery_verifier) = 32),
+    CONSTRAINT ck_secret_tags_version CHECK (version >= 1)
 );
+CREATE INDEX idx_secret_tags_server_keys ON secret_tags (server_keys);
 
 CREATE TABLE journal_entries (
     id                UUID        NOT NULL,
@@ -70,6 +86,8 @@ CREATE INDEX idx_journal_entries_user_id ON journal_entries (user_id);
 CREATE INDEX idx_journal_entries_user_date ON journal_entries (user_id, entry_date, id);
 CREATE INDEX idx_journal_entries_user_day ON journal_entries (user_id, entry_day);
 CREATE INDEX idx_journal_entries_secret_tag_id ON journal_entries (secret_tag_id, entry_date, id)
+    WHERE secret_tag_id IS NOT NULL;
+CREATE INDEX idx_journal_entries_user_secret_tag ON journal_entries (user_id, secret_tag_id, entry_date, id)
     WHERE secret_tag_id IS NOT NULL;
 -- Punctuation is blanked, so that `example.org` is two words and `<b>` one, as they are for SQLite. The text is cut
 -- where its lexemes could outgrow a tsvector (1 MB).

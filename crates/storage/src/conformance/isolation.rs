@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use sotto_domain::account::{Credentials, PasswordHash, Rotation, Session, User, UserPatch};
 use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFilter, Updated};
 use sotto_domain::reminder::Reminder;
+use sotto_domain::secret_tag::{
+    CreatedSecretTag, DeletedSecretTag, NewLogin, OpaqueSession, PlainBody, SealedEntry, SecretTag, Started, Stored,
+};
 use sotto_domain::tag::{Tag, TagChoice, TagPatch};
-use sotto_domain::{SessionId, Timestamp, UserId};
+use sotto_domain::{OpaqueSessionId, SessionId, Timestamp, UserId};
 
-use super::world::{World, assert_conflict, at, plan, up_to};
+use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to};
 
 /// One of everything, as its owner sees it.
 #[derive(Debug, PartialEq)]
@@ -19,11 +22,19 @@ struct Belongings {
     entries: Vec<Entry>,
     tags: Vec<Tag>,
     reminders: Vec<Reminder>,
+    secret_tags: Vec<SecretTag>,
+    opaque_sessions: Vec<OpaqueSession>,
+    sealed_entries: Vec<SealedEntry>,
 }
 
 async fn belongings(world: &World, id: UserId) -> Belongings {
     let user = world.users().get(id).await.unwrap().unwrap();
     let Credentials { password_hash, .. } = world.users().credentials(&user.email).await.unwrap().unwrap();
+    let secret_tags = world.secret_tags().list(id).await.unwrap();
+    let mut sealed_entries = vec![];
+    for tag in &secret_tags {
+        sealed_entries.extend(world.sealed_entries().list(id, tag.id, None, 100).await.unwrap());
+    }
     Belongings {
         user,
         password_hash,
@@ -31,6 +42,9 @@ async fn belongings(world: &World, id: UserId) -> Belongings {
         entries: world.entries().list(id, &up_to(100)).await.unwrap(),
         tags: world.tags().list(id, None, 100).await.unwrap(),
         reminders: world.reminders().list(id, None, 100).await.unwrap(),
+        secret_tags,
+        opaque_sessions: world.opaque_sessions().list(id, at(1)).await.unwrap(),
+        sealed_entries,
     }
 }
 
@@ -41,6 +55,10 @@ async fn settle(world: &World) -> Belongings {
     new.tags = vec![world.named("hills")];
     world.store(user, &new).await;
     world.reminder(user, "Write").await;
+    let tag = world.secret_tag(user).await.id;
+    world.write_sealed(user, tag).await;
+    world.unlock(user, tag, at(0)).await;
+    world.login(user, tag, at(0)).await;
     belongings(world, user).await
 }
 
@@ -54,6 +72,9 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_entries(world, &ada, &bob, &mut on).await;
     try_tags(world, &ada, &bob, &mut on).await;
     try_reminders(world, &ada, &bob, &mut on).await;
+    try_secret_tags(world, &ada, &bob, &mut on).await;
+    try_opaque_sessions(world, &ada, &bob, &mut on).await;
+    try_sealed_entries(world, &ada, &bob, &mut on).await;
     try_health(world, &bob, &mut on).await;
     try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
@@ -183,6 +204,98 @@ async fn try_reminders(world: &World, ada: &Belongings, bob: &Belongings, mut on
     assert_eq!(reminders.list(me, None, 100).await.unwrap(), ada.reminders);
 }
 
+async fn try_secret_tags(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let secret_tags = world.secret_tags();
+    let theirs = bob.secret_tags[0].id;
+    on("SecretTags.create");
+    let mut new = world.new_secret_tag();
+    new.id = theirs;
+    assert_eq!(secret_tags.create(me, &new, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
+    on("SecretTags.get");
+    assert_eq!(secret_tags.get(me, theirs).await.unwrap(), None);
+    on("SecretTags.list");
+    assert_eq!(secret_tags.list(me).await.unwrap(), ada.secret_tags);
+    on("SecretTags.set_lock");
+    assert_eq!(secret_tags.set_lock(me, theirs, &lock(5), 1, None, at(1)).await.unwrap(), None);
+    on("SecretTags.set_metadata");
+    assert!(!secret_tags.set_metadata(me, theirs, &[5; 93], at(1)).await.unwrap());
+    on("SecretTags.delete");
+    for with_entries in [false, true] {
+        assert_eq!(secret_tags.delete(me, theirs, with_entries).await.unwrap(), DeletedSecretTag::Missing);
+    }
+    // This one is about the server's keys, and says nothing of users.
+    on("SecretTags.server_keys");
+    assert_eq!(secret_tags.server_keys().await.unwrap(), [lock(1).server_keys]);
+}
+
+async fn try_opaque_sessions(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let sessions = world.opaque_sessions();
+    let their_tag = bob.secret_tags[0].id;
+    let of_theirs = |state: &str| bob.opaque_sessions.iter().find(|one| one.state.name() == state).unwrap().id;
+    let (their_login, their_open) = (of_theirs("initialized"), of_theirs("unlocked"));
+    on("OpaqueSessions.start");
+    let taken_id = NewLogin { id: their_login, ..world.new_login(me, their_tag, at(1)) };
+    assert_conflict(sessions.start(&taken_id, at(1)).await, "pk_opaque_sessions");
+    // With another's secret tag it is as with one that does not exist.
+    let login = world.new_login(me, their_tag, at(1));
+    assert_eq!(sessions.start(&login, at(1)).await.unwrap(), Started::Started);
+    on("OpaqueSessions.take");
+    assert_eq!(sessions.take(me, their_login, at(1)).await.unwrap(), None);
+    assert!(sessions.take(me, login.id, at(1)).await.unwrap().is_some());
+    on("OpaqueSessions.unlock");
+    for id in [login.id, their_login, their_open] {
+        assert_eq!(sessions.unlock(me, id, 1, &TOKEN, at(1)).await.unwrap(), None);
+    }
+    on("OpaqueSessions.open");
+    assert_eq!(sessions.open(me, their_open, &TOKEN, at(100)).await.unwrap(), None);
+    on("OpaqueSessions.list");
+    let mine: Vec<_> = sessions.list(me, at(1)).await.unwrap().into_iter().map(|session| session.id).collect();
+    let expected: Vec<_> = [login.id].into_iter().chain(ada.opaque_sessions.iter().map(|session| session.id)).collect();
+    assert_eq!(mine, expected);
+    on("OpaqueSessions.end");
+    for id in [their_login, their_open] {
+        assert!(!sessions.end(me, id).await.unwrap());
+    }
+    on("OpaqueSessions.end_all");
+    assert_eq!(sessions.end_all(me).await.unwrap(), 1);
+}
+
+async fn try_sealed_entries(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let entries = world.sealed_entries();
+    let (theirs, their_plain, their_tag) = (bob.sealed_entries[0].id, bob.entries[0].id, bob.secret_tags[0].id);
+    let my_tag = ada.secret_tags[0].id;
+    on("SealedEntries.create");
+    for id in [theirs, their_plain] {
+        assert_eq!(entries.create(me, id, &sealed(my_tag, 5), at(1)).await.unwrap(), Stored::IdTaken);
+    }
+    let new = world.new_entry("").id;
+    assert_eq!(entries.create(me, new, &sealed(their_tag, 5), at(1)).await.unwrap(), Stored::UnknownSecretTag);
+    on("SealedEntries.get");
+    assert_eq!(entries.get(me, theirs).await.unwrap(), None);
+    on("SealedEntries.list");
+    assert_eq!(entries.list(me, their_tag, None, 100).await.unwrap(), vec![]);
+    on("SealedEntries.replace");
+    assert_eq!(entries.replace(me, theirs, &sealed(my_tag, 5), 1, at(1)).await.unwrap(), Stored::Missing);
+    let mine = ada.sealed_entries[0].id;
+    assert_eq!(entries.replace(me, mine, &sealed(their_tag, 5), 1, at(1)).await.unwrap(), Stored::UnknownSecretTag);
+    on("SealedEntries.seal");
+    assert_eq!(entries.seal(me, their_plain, &sealed(my_tag, 5), 1, at(1)).await.unwrap(), Stored::Missing);
+    let my_plain = ada.entries[0].id;
+    assert_eq!(entries.seal(me, my_plain, &sealed(their_tag, 5), 1, at(1)).await.unwrap(), Stored::UnknownSecretTag);
+    on("SealedEntries.unseal");
+    let mut plain = PlainBody { body: world.new_entry("stolen").body, tags: vec![] };
+    assert_eq!(entries.unseal(me, theirs, &plain, 1, at(1)).await.unwrap(), Stored::Missing);
+    plain.tags = vec![TagChoice::Existing(bob.tags[0].id)];
+    assert_eq!(entries.unseal(me, mine, &plain, 1, at(1)).await.unwrap(), Stored::UnknownTag(bob.tags[0].id));
+    on("SealedEntries.delete");
+    for expected in [None, Some(1), Some(2)] {
+        assert_eq!(entries.delete(me, theirs, expected).await.unwrap(), Stored::Missing);
+    }
+}
+
 /// These take no user: they tell of the database, and of nobody's rows.
 async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     let health = world.health();
@@ -210,6 +323,14 @@ async fn try_what_ends_sessions_and_deletes(
     let expired = Session { id: SessionId(world.id()), user_id: me, expires_at: at(1), ..ada.sessions[0].clone() };
     sessions.start(&expired).await.unwrap();
     assert_eq!(sessions.delete_expired(at(2)).await.unwrap(), 1);
+    on("OpaqueSessions.delete_expired");
+    let login = NewLogin {
+        id: OpaqueSessionId(world.id()),
+        expires_at: at(1),
+        ..world.new_login(me, ada.secret_tags[0].id, at(1))
+    };
+    world.opaque_sessions().start(&login, at(-100_000)).await.unwrap();
+    assert_eq!(world.opaque_sessions().delete_expired(at(2)).await.unwrap(), 1);
     on("Users.set_active");
     assert!(users.set_active(me, false, at(2)).await.unwrap());
     assert_eq!(belongings(world, bob.user.id).await, *bob);

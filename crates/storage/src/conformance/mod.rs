@@ -5,8 +5,11 @@ mod entry_changes;
 mod health;
 pub(crate) mod isolation;
 mod listing;
+mod opaque_sessions;
 mod reminders;
+mod sealed_entries;
 mod search;
+mod secret_tags;
 mod sessions;
 mod storage;
 mod tags;
@@ -146,6 +149,61 @@ on_each_engine! {
         a_schema_that_is_not_the_programs_is_told
         planted_indexes_are_advised_on
         write_cost_is_measured_on_a_copy
+    }
+    secret_tags {
+        create_get_and_list
+        create_refuses_a_taken_id
+        create_refuses_a_user_who_is_gone
+        a_user_has_so_many_and_no_more
+        of_many_creates_at_once_no_more_than_allowed_succeed
+        set_lock_replaces_what_opens_it_and_ends_the_other_sessions
+        of_two_locks_for_one_version_one_is_set
+        set_metadata_changes_nothing_else
+        delete_takes_entries_only_when_asked
+        delete_takes_the_sessions_about_it
+        an_entry_never_outlives_its_secret_tag
+        server_keys_are_each_told_once
+        a_secret_tag_that_is_not_there_is_missing
+    }
+    opaque_sessions {
+        start_and_take_once
+        start_refuses_a_user_who_is_gone
+        of_many_takes_at_once_one_gets_it
+        take_finds_no_login_that_has_expired
+        wrong_phrases_are_slowed_down
+        a_secret_tag_that_does_not_exist_slows_down_alike
+        a_login_that_is_not_finished_counts
+        of_many_starts_at_once_no_more_get_through
+        tries_with_many_secret_tags_are_slowed_down
+        unlock_opens_and_tells_of_failed_tries
+        unlock_needs_a_login_that_was_taken
+        unlock_needs_the_version_that_was_tried
+        unlock_closes_the_oldest
+        of_many_unlocks_at_once_no_more_than_allowed_stay_open
+        open_needs_the_token
+        activity_moves_the_end_up_to_a_limit
+        list_shows_what_is_of_use
+        end_never_undoes_the_wait
+        end_all_ends_what_is_open
+        delete_expired_keeps_what_counts
+    }
+    sealed_entries {
+        create_and_get
+        create_refuses_a_taken_id
+        create_needs_a_secret_tag_of_the_user
+        of_two_creates_with_one_id_one_creates
+        list_pages_through_one_secret_tag_newest_first
+        replace_expects_a_revision
+        replace_moves_an_entry_to_another_secret_tag
+        of_two_replacements_at_once_one_is_stale
+        seal_leaves_nothing_in_plain
+        seal_expects_a_plain_entry_at_its_revision
+        unseal_brings_everything_back
+        unseal_expects_a_sealed_entry_at_its_revision
+        unseal_with_an_unknown_tag_changes_nothing
+        of_many_moves_and_updates_at_once_one_succeeds
+        delete_expects_a_revision
+        deleting_a_user_takes_everything_sealed_along
     }
     isolation {
         no_method_shows_or_touches_what_is_anothers

@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sotto_domain::account::{Email, NewUser, PasswordHash, Session};
 use sotto_domain::entry::{Created, Entry, EntryBody, EntryQuery, NewEntry};
 use sotto_domain::reminder::{Reminder, ReminderPlan};
+use sotto_domain::secret_tag::{
+    CreatedSecretTag, FailedTries, LOGIN_SECONDS, Lock, NewLogin, NewSecretTag, Sealed, SealedBody, SealedEntry,
+    SecretTag, Started, Stored,
+};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::tag::{NewTag, Tag, TagChoice, TagName};
-use sotto_domain::{EntryId, ReminderId, SecretTagId, SessionId, TagId, Timestamp, UserId, Zone};
-use tokio_postgres::NoTls;
+use sotto_domain::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, Timestamp, UserId, Zone};
 use uuid::Uuid;
 
 use crate::DatabaseUrl;
@@ -160,36 +163,87 @@ impl World {
         self.scratch.execute(sql).await.unwrap();
     }
 
-    /// Puts an entry under a new secret tag, behind the contract's back: sealing is not part of it.
-    pub async fn seal(&self, user: UserId, entry: EntryId) {
-        let tag = SecretTagId(self.id());
-        match &self.scratch.url {
-            DatabaseUrl::Sqlite(path) => {
-                let connection = rusqlite::Connection::open(path).unwrap();
-                let (user, tag, entry) = (user.0.as_bytes(), tag.0.as_bytes(), entry.0.as_bytes());
-                let insert = "INSERT INTO secret_tags (user_id, tag_id) VALUES (?1, ?2)";
-                connection.execute(insert, [user, tag]).unwrap();
-                assert_eq!(connection.execute(&seal_sql("?1", "?2", "?3", "x'00'"), [user, tag, entry]).unwrap(), 1);
-            }
-            DatabaseUrl::Postgres(url) => {
-                let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
-                tokio::spawn(connection);
-                let insert = "INSERT INTO secret_tags (user_id, tag_id) VALUES ($1, $2)";
-                client.execute(insert, &[&user.0, &tag.0]).await.unwrap();
-                let seal = seal_sql("$1", "$2", "$3", "'\\x00'");
-                assert_eq!(client.execute(&seal, &[&user.0, &tag.0, &entry.0]).await.unwrap(), 1);
-            }
+    pub fn new_secret_tag(&self) -> NewSecretTag {
+        NewSecretTag {
+            id: SecretTagId(self.id()),
+            lock: lock(1),
+            metadata: vec![2; 93],
+            recovery_wrap: vec![3; 61],
+            recovery_verifier: vec![4; 32],
         }
+    }
+
+    /// Makes a secret tag.
+    pub async fn secret_tag(&self, user: UserId) -> SecretTag {
+        match self.secret_tags().create(user, &self.new_secret_tag(), at(0)).await.unwrap() {
+            CreatedSecretTag::Created(tag) => tag,
+            other => panic!("not created: {other:?}"),
+        }
+    }
+
+    /// Puts an entry at revision 1 under a new secret tag.
+    pub async fn seal(&self, user: UserId, entry: EntryId) -> SealedEntry {
+        let tag = self.secret_tag(user).await.id;
+        match self.sealed_entries().seal(user, entry, &sealed(tag, 1), 1, at(0)).await.unwrap() {
+            Stored::Stored(sealed) => sealed,
+            other => panic!("not sealed: {other:?}"),
+        }
+    }
+
+    /// Stores a sealed entry about second 0.
+    pub async fn write_sealed(&self, user: UserId, tag: SecretTagId) -> SealedEntry {
+        let id = EntryId(self.id());
+        match self.sealed_entries().create(user, id, &sealed(tag, 1), at(0)).await.unwrap() {
+            Stored::Stored(sealed) => sealed,
+            other => panic!("not stored: {other:?}"),
+        }
+    }
+
+    /// A login that lasts as long as one may.
+    pub fn new_login(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> NewLogin {
+        let expires_at = now.plus_seconds(LOGIN_SECONDS);
+        NewLogin { id: OpaqueSessionId(self.id()), user_id: user, tag, state: vec![7; 157], expires_at }
+    }
+
+    /// Starts a login, which must be allowed.
+    pub async fn login(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> OpaqueSessionId {
+        let login = self.new_login(user, tag, now);
+        assert_eq!(self.opaque_sessions().start(&login, now).await.unwrap(), Started::Started);
+        login.id
+    }
+
+    /// Tries a wrong phrase, which must be allowed.
+    pub async fn fail(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> OpaqueSessionId {
+        let id = self.login(user, tag, now).await;
+        assert!(self.opaque_sessions().take(user, id, now).await.unwrap().is_some());
+        id
+    }
+
+    /// Opens a secret tag at version 1 with [`TOKEN`].
+    pub async fn unlock(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> (OpaqueSessionId, FailedTries) {
+        let id = self.fail(user, tag, now).await;
+        let tries = self.opaque_sessions().unlock(user, id, 1, &TOKEN, now).await.unwrap();
+        (id, tries.expect("the right phrase opens it"))
     }
 }
 
-fn seal_sql(user: &str, tag: &str, entry: &str, bytes: &str) -> String {
-    format!(
-        "UPDATE journal_entries
-         SET title = NULL, content = '', audio_url = NULL, word_count = 0, secret_tag_id = {tag},
-             encrypted_content = {bytes}, wrapped_key = {bytes}, encryption_iv = {bytes}, wrap_iv = {bytes}
-         WHERE user_id = {user} AND id = {entry}"
-    )
+/// The SHA-256 of the token of every secret tag that is open.
+pub const TOKEN: [u8; 32] = [9; 32];
+
+/// What opens a secret tag, told apart from others by `byte`.
+pub fn lock(byte: u8) -> Lock {
+    Lock { record: vec![byte; 192], wrapped_master_key: vec![byte; 61], server_keys: [byte; 16] }
+}
+
+/// A sealed entry to be stored, about second 0, told apart from others by `byte`.
+pub fn sealed(tag: SecretTagId, byte: u8) -> SealedBody {
+    let sealed = Sealed {
+        encrypted_content: vec![byte; 49],
+        encryption_iv: vec![byte; 12],
+        wrapped_key: vec![byte; 48],
+        wrap_iv: vec![byte; 12],
+    };
+    SealedBody { tag, sealed, entry_date: at(0), entry_zone: Zone::utc() }
 }
 
 /// Seconds after 2025-01-22T10:00:00Z, a Wednesday.

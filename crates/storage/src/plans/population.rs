@@ -34,13 +34,15 @@ pub struct Spelling {
     pub day: fn(&str) -> String,
     /// A number in so many hexadecimal digits.
     pub hex: fn(&str) -> String,
-    /// Bytes.
-    pub bytes: &'static str,
+    /// The 16 bytes of a UUID, an expression.
+    pub id_bytes: fn(&str) -> String,
+    /// So many bytes.
+    pub bytes: fn(u32) -> String,
 }
 
 /// The statements that fill a database.
 pub fn statements(spelling: &Spelling) -> String {
-    let Spelling { numbers, uuid, instant, day, hex, bytes } = spelling;
+    let Spelling { numbers, uuid, instant, day, hex, bytes, id_bytes } = spelling;
     let id = |kind: Kind, person: &str, n: &str| {
         uuid(&format!("{} || {} || {} || {}", hex(&(kind as u32).to_string()), hex("0"), hex(person), hex(n)))
     };
@@ -58,26 +60,41 @@ pub fn statements(spelling: &Spelling) -> String {
             SELECT {entry}, {tag}, {of_u} FROM numbers u, numbers e, numbers t
             WHERE u.n <= {PEOPLE} AND e.n <= 3000 / u.n + 5
             AND (t.n = 1 OR (t.n = 2 AND e.n % 10 = 0) OR (t.n = 3 AND e.n % 100 = 0));
-        INSERT INTO secret_tags (tag_id, user_id) SELECT {secret}, {of_u} FROM numbers u WHERE u.n <= {PEOPLE};
+        INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata,
+                recovery_wrap, recovery_verifier, created_at)
+            SELECT {secret}, {of_u}, {record}, {wrap}, {server_keys}, {metadata}, {wrap}, {verifier}, {made}
+            FROM numbers u, numbers t WHERE u.n <= {PEOPLE} AND t.n <= 2;
         INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, secret_tag_id, encrypted_content,
                 wrapped_key, encryption_iv, wrap_iv)
-            SELECT {sealed}, '', {then}, {on_day}, {of_u}, {secret}, {bytes}, {bytes}, {bytes}, {bytes}
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} / 10 AND e.n <= 5;
+            SELECT {sealed}, '', {then}, {on_day}, {of_u}, {secret}, {content}, {key}, {iv}, {iv}
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} / 10 AND e.n <= 500 / u.n + 5 AND t.n = 1;
         INSERT INTO reminders (id, title, message, frequency, time, next_due_at, user_id, created_at)
             SELECT {reminder}, 'evening', 'Write!', 'daily', {then}, {then}, {of_u}, {then}
             FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
         INSERT INTO login_sessions (id, user_id, expires_at, rotated_at, created_at)
             SELECT {session}, {of_u}, {soon}, {then}, {then}
             FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 3;
-        INSERT INTO opaque_sessions (session_id, user_id, expires_at)
-            SELECT {opaque}, {of_u}, {soon} FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 1;
+        INSERT INTO opaque_sessions (session_id, user_id, binary_tag_id, session_state, expires_at, last_activity,
+                created_at, updated_at)
+            SELECT {opaque}, {of_u}, {tag_bytes}, CASE WHEN e.n = 1 THEN 'unlocked' ELSE 'failed' END, {soon}, {then},
+                {then}, {then}
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} AND e.n <= 3 AND t.n = 1;
         DROP TABLE numbers;",
         user = id(Kind::User, "n", "0"),
         of_u = id(Kind::User, "u.n", "0"),
         tag = id(Kind::Tag, "u.n", "t.n"),
         entry = id(Kind::Entry, "u.n", "e.n"),
         sealed = id(Kind::Entry, "u.n", "4000 + e.n"),
-        secret = id(Kind::SecretTag, "u.n", "1"),
+        secret = id(Kind::SecretTag, "u.n", "t.n"),
+        tag_bytes = id_bytes(&id(Kind::SecretTag, "u.n", "t.n")),
+        record = bytes(192),
+        wrap = bytes(61),
+        server_keys = bytes(16),
+        metadata = bytes(93),
+        verifier = bytes(32),
+        content = bytes(49),
+        key = bytes(48),
+        iv = bytes(12),
         reminder = id(Kind::Reminder, "u.n", "e.n"),
         session = id(Kind::Session, "u.n", "e.n"),
         opaque = id(Kind::OpaqueSession, "u.n", "e.n"),

@@ -18,7 +18,8 @@ const SPELLING: Spelling = Spelling {
     instant: |hours| format!("timestamptz '2025-01-22T10:00:00Z' + ({hours}) * interval '1 hour'"),
     day: |hours| format!("((timestamp '2025-01-22T10:00:00' + ({hours}) * interval '1 hour')::date)"),
     hex: |number| format!("lpad(to_hex({number}), 8, '0')"),
-    bytes: "'x'",
+    id_bytes: |uuid| format!("uuid_send({uuid})"),
+    bytes: |length| format!("decode(repeat('00', {length}), 'hex')"),
 };
 
 pub async fn matrix() -> Vec<Cell> {

@@ -22,7 +22,8 @@ const SPELLING: Spelling = Spelling {
     instant: |hours| format!("1737540000000000 + ({hours}) * 3600000000"),
     day: |hours| format!("date(1737540000 + ({hours}) * 3600, 'unixepoch')"),
     hex: |number| format!("printf('%08x', {number})"),
-    bytes: "x'00'",
+    id_bytes: str::to_owned,
+    bytes: |length| format!("zeroblob({length})"),
 };
 
 /// One without the statistics of `ANALYZE`, as the server runs, and one with them.

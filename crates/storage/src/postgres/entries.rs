@@ -59,7 +59,7 @@ const ON_DAYS: &str = concat!(
 );
 
 /// How often a write is tried while somebody deletes the tags that it names.
-const ATTEMPTS: usize = 5;
+pub(super) const ATTEMPTS: usize = 5;
 
 #[async_trait]
 impl Entries for Postgres {
@@ -151,7 +151,7 @@ impl Entries for Postgres {
 }
 
 /// What came of one try to write an entry.
-enum Tried {
+pub(super) enum Tried {
     Done(Entry),
     /// The id is in use (on create); the entry is missing or at another revision (on update).
     Refused,
@@ -253,7 +253,7 @@ impl Postgres {
 }
 
 /// The parameters that [`CREATE`] and [`UPDATE`] share.
-struct BodyValues<'a> {
+pub(super) struct BodyValues<'a> {
     user: UserId,
     id: EntryId,
     body: &'a EntryBody,
@@ -265,7 +265,7 @@ struct BodyValues<'a> {
 }
 
 impl<'a> BodyValues<'a> {
-    fn new(user: UserId, id: EntryId, body: &'a EntryBody, now: Timestamp) -> Result<Self> {
+    pub(super) fn new(user: UserId, id: EntryId, body: &'a EntryBody, now: Timestamp) -> Result<Self> {
         Ok(Self {
             user,
             id,
@@ -278,7 +278,7 @@ impl<'a> BodyValues<'a> {
         })
     }
 
-    fn parameters(&self) -> [&(dyn ToSql + Sync); 10] {
+    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 10] {
         let body = self.body;
         let (user, id) = (&self.user.0, &self.id.0);
         [

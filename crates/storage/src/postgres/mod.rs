@@ -11,8 +11,11 @@ mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
 mod health;
+mod opaque_sessions;
 mod pool;
 mod reminders;
+mod sealed_entries;
+mod secret_tags;
 mod sessions;
 mod tags;
 mod users;
@@ -24,7 +27,9 @@ mod tests;
 pub(crate) mod watch;
 
 use async_trait::async_trait;
-use sotto_domain::storage::{Entries, Health, Reminders, Result, Sessions, Storage, Tags, Users};
+use sotto_domain::storage::{
+    Entries, Health, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage, Tags, Users,
+};
 
 pub use pool::PoolOptions;
 
@@ -79,6 +84,18 @@ impl Storage for Postgres {
     }
 
     fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    fn secret_tags(&self) -> &dyn SecretTags {
+        self
+    }
+
+    fn opaque_sessions(&self) -> &dyn OpaqueSessions {
+        self
+    }
+
+    fn sealed_entries(&self) -> &dyn SealedEntries {
         self
     }
 

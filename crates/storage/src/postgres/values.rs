@@ -9,6 +9,7 @@ use sotto_domain::storage::{Result, StorageError};
 use sotto_domain::{Timestamp, Zone};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
+use uuid::Uuid;
 
 use super::error;
 
@@ -78,6 +79,11 @@ pub fn read<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T> {
 /// Reads a `TIMESTAMPTZ`.
 pub fn instant(row: &Row, index: usize) -> Result<Timestamp> {
     read::<Instant>(row, index).map(|instant| instant.0)
+}
+
+/// A UUID as the bytes that a `BYTEA` holds of it.
+pub fn bytes(id: &Uuid) -> &[u8] {
+    id.as_bytes()
 }
 
 /// Reads the name of a time zone.

@@ -18,15 +18,17 @@ pub(super) const TABLES: [(&str, &str); 9] = [
 ];
 
 /// What each index, and each index under a unique constraint, is there for.
-pub(super) const INDEXES: [(&str, &str); 25] = [
+pub(super) const INDEXES: [(&str, &str); 27] = [
     ("idx_users_email", "signing in; one account per address"),
     ("idx_users_google_id", "signing in with Google; one account per identity"),
+    ("idx_secret_tags_server_keys", "which of the server's keys are still needed, of all users"),
     ("uq_secret_tags_user_tag", "what entries refer to, together with their owner"),
     ("uq_journal_entries_user_entry", "what tags refer to, together with their owner; an entry by its id"),
     ("idx_journal_entries_user_id", "deleting an account; `idx_journal_entries_user_date` could serve that, too"),
     ("idx_journal_entries_user_date", "the list, newest first, and its pages"),
     ("idx_journal_entries_user_day", "the calendar, \"on this day\", and filters by date"),
     ("idx_journal_entries_secret_tag_id", "the entries under a secret tag, newest first; deleting a secret tag"),
+    ("idx_journal_entries_user_secret_tag", "the page of a secret tag, and how many entries are under it"),
     ("idx_journal_entries_search", "full text on PostgreSQL; SQLite has `journal_entries_fts` for it"),
     ("uq_tags_user_tag", "what links refer to, together with their owner; a tag by its id"),
     ("uq_tags_user_name", "no two tags of a user have the same name"),

@@ -101,7 +101,8 @@ fn entry(row: &Row, id: EntryId, user_id: UserId, tags: Vec<TagRef>) -> rusqlite
     })
 }
 
-fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<Entry>> {
+/// The entry, if it is in plain.
+pub fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<Entry>> {
     let sql = concat!(
         "SELECT ",
         columns!(),
@@ -221,7 +222,7 @@ fn delete(connection: &Connection, user: UserId, id: EntryId, expected: Option<u
 }
 
 /// The first tag that is chosen by an id which is not one of the user's tags.
-fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice]) -> rusqlite::Result<Option<TagId>> {
+pub fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice]) -> rusqlite::Result<Option<TagId>> {
     let mut find = connection.prepare_cached("SELECT 1 FROM tags WHERE id = ?2 AND user_id = ?1")?;
     for choice in choices {
         if let TagChoice::Existing(id) = choice
@@ -234,7 +235,7 @@ fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice]) -> 
 }
 
 /// Links an entry that has no tags yet with those chosen, making the missing ones; a tag chosen twice counts once.
-fn link_tags(
+pub fn link_tags(
     connection: &Connection,
     user: UserId,
     entry: EntryId,

@@ -117,7 +117,10 @@ mod tests {
     #[test]
     fn every_unique_constraint_of_the_schema_has_its_name() {
         let connection = Connection::open_in_memory().unwrap();
-        let schema = include_str!("../../migrations/sqlite/0001_create_standardized_schema.up.sql");
+        let schema = concat!(
+            include_str!("../../migrations/sqlite/0001_create_standardized_schema.up.sql"),
+            include_str!("../../migrations/sqlite/0002_secret_tags.up.sql"),
+        );
         connection.execute_batch(schema).unwrap();
         let sql =
             "SELECT DISTINCT (SELECT group_concat(t.name || '.' || c.name, ', ') FROM pragma_index_info(i.name) c)

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use sotto_domain::entry::{Deleted, EntryPatch};
+use sotto_domain::secret_tag::Stored;
 use sotto_domain::storage::Storage;
 
 use super::Sqlite;
-use crate::conformance::world::{World, at, at_once};
+use crate::conformance::world::{World, at, at_once, sealed};
 
 /// How much of a word betrays it. The index stores a word without what it shares with the one before.
 const PIECE: usize = 7;
@@ -71,6 +72,65 @@ async fn deleted_words_are_nowhere_in_the_files() {
     assert_eq!(found_in_files(&path, &kept), kept);
     world.close().await;
     assert_eq!(found_in_files(&path, &gone), [""; 0]);
+}
+
+/// Nobody waits here: what is sealed is gone when that returns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealed_words_are_nowhere_in_the_files() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await.id;
+    let stored = at_once(200, |number| {
+        let storage = world.storage.clone();
+        let mut new = world.new_entry(&format!("An ordinary day {number}. {}", word(number)));
+        (new.body.title, new.body.audio_url) = (Some(word(1000 + number)), Some(format!("/{}", word(2000 + number))));
+        async move { storage.entries().create(user, &new, at(0)).await.map(|_| new.id) }
+    });
+    let ids: Vec<_> = stored.await.into_iter().map(Result::unwrap).collect();
+    // Every second entry has an earlier revision, with other words.
+    for (number, id) in ids.iter().enumerate().filter(|(number, _)| number % 2 == 0) {
+        let patch = EntryPatch { content: Some(word(3000 + number)), ..EntryPatch::default() };
+        world.entries().update(user, *id, &patch, None, at(1)).await.unwrap();
+    }
+    let path = world.file().to_owned();
+    let words = |numbers: std::ops::Range<usize>| {
+        let of = |number| [number, 1000 + number, 2000 + number, 3000 + number].map(word);
+        numbers.flat_map(of).collect::<Vec<_>>()
+    };
+    let titles: Vec<_> = (1000..1200).map(word).collect();
+    assert_eq!(found_in_files(&path, &titles), titles, "as long as they are stored, they are found");
+
+    let seal = |number: usize| {
+        let (storage, id) = (world.storage.clone(), ids[number]);
+        let revision = if number.is_multiple_of(2) { 2 } else { 1 };
+        async move { storage.sealed_entries().seal(user, id, &sealed(tag, 1), revision, at(2)).await.unwrap() }
+    };
+    assert!(matches!(seal(0).await, Stored::Stored(_)));
+    assert_eq!(found_in_files(&path, &words(0..1)), [""; 0]);
+    assert!(matches!(seal(1).await, Stored::Stored(_)));
+    assert_eq!(found_in_files(&path, &words(0..2)), [""; 0]);
+    for outcome in at_once(18, |number| seal(number + 2)).await {
+        assert!(matches!(outcome, Stored::Stored(_)));
+    }
+    assert_eq!(found_in_files(&path, &words(0..20)), [""; 0]);
+    assert_eq!(found_in_files(&path, &titles), titles[20..]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    let entry = world.write(user, &word(1)).await;
+    let path = world.file().to_owned();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM journal_entries").unwrap();
+    let sealed = world.seal(user, entry.id).await;
+    assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), Some(sealed));
+    assert_eq!(found_in_files(&path, &[word(1)]), [word(1)], "the reader still sees it");
+    drop(reader);
+    while !found_in_files(&path, &[word(1)]).is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

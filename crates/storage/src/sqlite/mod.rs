@@ -11,9 +11,12 @@ mod error;
 mod file_tests;
 pub(crate) mod health;
 mod listing;
+mod opaque_sessions;
 mod queue;
 mod readers;
 mod reminders;
+mod sealed_entries;
+mod secret_tags;
 mod sessions;
 mod tags;
 mod upkeep;
@@ -26,7 +29,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use sotto_domain::storage::{self, Entries, Health, Reminders, Sessions, Storage, StorageError, Tags, Users};
+use sotto_domain::storage::{
+    self, Entries, Health, OpaqueSessions, Reminders, SealedEntries, SecretTags, Sessions, Storage, StorageError, Tags,
+    Users,
+};
 
 use health::Watch;
 use readers::Readers;
@@ -74,6 +80,16 @@ impl Sqlite {
     {
         self.writer.run(work).await
     }
+
+    /// Like [`Self::write`], but if `forget` says so of what came of it, the files hold nothing any more of what `work`
+    /// and changes before it have replaced or deleted when this returns.
+    async fn write_and_forget<T, W>(&self, work: W, forget: fn(&T) -> bool) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.writer.run_and_forget(work, forget).await
+    }
 }
 
 #[async_trait]
@@ -95,6 +111,18 @@ impl Storage for Sqlite {
     }
 
     fn reminders(&self) -> &dyn Reminders {
+        self
+    }
+
+    fn secret_tags(&self) -> &dyn SecretTags {
+        self
+    }
+
+    fn opaque_sessions(&self) -> &dyn OpaqueSessions {
+        self
+    }
+
+    fn sealed_entries(&self) -> &dyn SealedEntries {
         self
     }
 

@@ -1,4 +1,4 @@
-//! What the writer does in quiet moments: it lets the files forget.
+//! What the writer does in quiet moments, and when somebody waits for it: it lets the files forget.
 
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,14 @@ const QUIET: Duration = Duration::from_secs(2);
 /// Erasing words writes the whole index anew, so it is not done after every change.
 const ERASE_EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_mins(10) };
 
-/// Pages of the index that are written in one step; between steps, work goes first.
+/// Pages of the index that are written in one step of quiet upkeep; between steps, work goes first.
 const PAGES: i32 = 64;
+
+/// The same when somebody waits: each step waits for the disk, so few are better.
+const PAGES_IN_A_HURRY: i32 = 4096;
+
+/// How long readers are waited for then. Ours are done in milliseconds; for another program's, nobody shall be held up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is still to be done.
 pub struct Upkeep {
@@ -49,7 +55,7 @@ impl Upkeep {
     /// Does what is due, until there is work again.
     pub fn run(&mut self, connection: &Connection, has_work: impl Fn() -> bool) {
         if self.stale_words && self.erased_at.is_none_or(|at| at.elapsed() >= ERASE_EVERY) {
-            match erase_stale_words(connection, &has_work) {
+            match erase_stale_words(connection, PAGES, &has_work) {
                 Ok(true) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
                 Ok(false) => return,
                 Err(error) => {
@@ -58,17 +64,30 @@ impl Upkeep {
                 }
             }
         }
-        self.log_is_cut = cut_log(connection);
+        self.log_is_cut = cut_log(connection, Duration::ZERO);
+    }
+
+    /// Does all of it at once, because somebody waits for it; others who write wait as well. What cannot be done now is
+    /// due again in the next quiet moment.
+    pub fn forget(&mut self, connection: &Connection) {
+        match erase_stale_words(connection, PAGES_IN_A_HURRY, || false) {
+            Ok(_) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
+            Err(error) => tracing::warn!(%error, "words of a sealed entry may still be in the search index"),
+        }
+        self.log_is_cut = cut_log(connection, PATIENCE);
+        if !self.log_is_cut {
+            tracing::warn!("text of a sealed entry may still be in the write-ahead log: somebody reads the database");
+        }
     }
 }
 
 /// Merges the index into one piece, which drops what is marked as gone
 /// (<https://www.sqlite.org/fts5.html#the_merge_command>). False if it was interrupted by work.
-fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
+fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
     let mut merge = connection
         .prepare_cached("INSERT INTO journal_entries_fts (journal_entries_fts, rank) VALUES ('merge', ?1)")?;
     // Negative: from now on, all pieces are to become one.
-    let mut pages = -PAGES;
+    let mut pages = -step;
     loop {
         let before = connection.total_changes();
         merge.execute([pages])?;
@@ -79,15 +98,15 @@ fn erase_stale_words(connection: &Connection, has_work: impl Fn() -> bool) -> ru
         if has_work() {
             return Ok(false);
         }
-        pages = PAGES;
+        pages = step;
     }
 }
 
-/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Does not wait
-/// for readers: if one is in the way, this is false and the next quiet moment will do.
-fn cut_log(connection: &Connection) -> bool {
+/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Waits
+/// so long for readers: if one is in the way after that, this is false and the next quiet moment will do.
+fn cut_log(connection: &Connection, patience: Duration) -> bool {
     let cut = || {
-        connection.busy_timeout(Duration::ZERO)?;
+        connection.busy_timeout(patience)?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: bool| !busy))
     };
     let is_cut = cut().unwrap_or_else(|error| {

@@ -28,8 +28,17 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
+        self.run_and_forget(work, |_| false).await
+    }
+
+    /// The same, but if `forget` says so of what came of it, answers only after [`Upkeep::forget`].
+    pub async fn run_and_forget<T, W>(&self, work: W, forget: fn(&T) -> bool) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.0.submit(Box::new(Task { state: State::Waiting(work), reply }))?;
+        self.0.submit(Box::new(Task { state: State::Waiting(work), forget, reply }))?;
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -43,12 +52,15 @@ impl Writer {
 trait Job: Send {
     /// Does the work; false if it failed and its changes have to be undone.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// Whether the files have to forget before the answer.
+    fn forgets(&self) -> bool;
     /// Tells the caller what came of it; with `lost`, the whole group was.
     fn answer(self: Box<Self>, lost: Option<StorageError>);
 }
 
 struct Task<W, T> {
     state: State<W, T>,
+    forget: fn(&T) -> bool,
     reply: oneshot::Sender<storage::Result<T>>,
 }
 
@@ -70,6 +82,10 @@ where
         matches!(self.state, State::Done(Ok(_)))
     }
 
+    fn forgets(&self) -> bool {
+        matches!(&self.state, State::Done(Ok(done)) if (self.forget)(done))
+    }
+
     fn answer(self: Box<Self>, lost: Option<StorageError>) {
         let outcome = match (self.state, lost) {
             (State::Done(Err(own)), _) => Err(own),
@@ -86,8 +102,8 @@ fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     loop {
         match jobs.recv_timeout(upkeep.patience()) {
             Ok(first) => {
-                serve_group(connection, first, jobs);
                 upkeep.after_work();
+                serve_group(connection, first, jobs, &mut upkeep);
             }
             Err(RecvTimeoutError::Timeout) => upkeep.run(connection, || !jobs.is_empty()),
             Err(RecvTimeoutError::Disconnected) => return,
@@ -95,16 +111,23 @@ fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     }
 }
 
-/// Commits `first` and what waits behind it, then answers all of them.
-fn serve_group(connection: &Connection, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>) {
+/// Commits `first` and what waits behind it, then answers all of them: last those for which the files have to forget.
+fn serve_group(connection: &Connection, first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, upkeep: &mut Upkeep) {
     let mut group = vec![first];
     let outcome = commit_group(connection, &mut group, jobs);
     if !connection.is_autocommit() {
         // The commit failed and left the transaction open. Should this fail too, so will the next BEGIN.
         let _ = execute(connection, "ROLLBACK");
     }
+    let (last, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| outcome.is_ok() && job.forgets());
     for job in group {
         job.answer(outcome.as_ref().err().map(storage_error));
+    }
+    if !last.is_empty() {
+        upkeep.forget(connection);
+    }
+    for job in last {
+        job.answer(None);
     }
 }
 

@@ -15,6 +15,8 @@ pub(in super::super) fn render(route: &Route<'_>) -> String {
         return text;
     }
     let _ = writeln!(text, "\\set ON_ERROR_STOP on\nSET client_encoding = 'UTF8';\n{SESSION};\n\n{}", start(route));
+    // All of it is looked at before the first step, so that a refusal changes nothing, and again in each step.
+    text.extend(route.steps.iter().map(|step| guards(route, step)));
     for step in &route.steps {
         text.push_str(&route.title(step));
         text.push_str(&one(route, step));
@@ -55,11 +57,14 @@ fn one(route: &Route<'_>, step: &Migration) -> String {
         };
         return format!("SET lock_timeout = 0;\n{clear}{body}{record}\n{SESSION};\n");
     }
-    let guard: String = match route.direction {
+    format!("BEGIN;\n{record}\n{}{body}COMMIT;\n", guards(route, step))
+}
+
+fn guards(route: &Route<'_>, step: &Migration) -> String {
+    match route.direction {
         Direction::Down if !route.allow_data_loss => step.loses.iter().map(guard).collect(),
         _ => String::new(),
-    };
-    format!("BEGIN;\n{record}\n{guard}{body}COMMIT;\n")
+    }
 }
 
 fn record(direction: Direction, step: &Migration) -> String {

@@ -178,7 +178,7 @@ async fn without_a_database_the_start_has_to_be_named() {
         assert_says(&refused, &["does not say where it is", "--from base"]);
         assert!(!refused.contains("s3cret"), "{refused}");
         let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
-        assert_says(&script, &["upgrade from base to 0001_", "CREATE TABLE users"]);
+        assert_says(&script, &["upgrade from base to 00", "CREATE TABLE users"]);
         assert_says(
             &sentence(migrator.downgrade_script(&target("-1"), Some(&Target::Base), true).await),
             &["only 0 revisions below"],

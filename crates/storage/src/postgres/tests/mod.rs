@@ -4,6 +4,7 @@ mod connections;
 mod health;
 mod plans;
 mod rows;
+mod sealing;
 
 use sotto_domain::account::{Email, NewUser};
 use sotto_domain::entry::NewEntry;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Journal, now};
 use crate::postgres::entry_list::{ListQuery, SEARCH};
+use crate::postgres::sealed_entries;
 
 /// 100 users with 200 entries each, every fifth of them tagged.
 const POPULATE: &str = "
@@ -20,6 +21,20 @@ const POPULATE: &str = "
     INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)
         SELECT md5(u.id::text || '-' || n)::uuid, md5(u.id::text || '/' || (1 + n % 5))::uuid, u.id
         FROM users u, generate_series(1, 200, 5) n;
+    INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata,
+            recovery_wrap, recovery_verifier)
+        SELECT md5(u.id::text || '#' || t)::uuid, u.id, decode(repeat('00', 192), 'hex'), box,
+            decode(repeat('00', 16), 'hex'), box, box, decode(repeat('00', 32), 'hex')
+        FROM users u, generate_series(1, 3) t, decode(repeat('00', 61), 'hex') AS box;
+    INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, secret_tag_id, encrypted_content,
+            wrapped_key, encryption_iv, wrap_iv)
+        SELECT md5(u.id::text || '=' || n)::uuid, '', timestamptz '2025-01-22' - n * interval '1 day',
+            date '2025-01-22' - n, u.id, md5(u.id::text || '#' || (1 + n % 3))::uuid, '', '', '', ''
+        FROM users u, generate_series(1, 60) n;
+    INSERT INTO opaque_sessions (session_id, user_id, binary_tag_id, session_state, expires_at)
+        SELECT md5(u.id::text || '~' || n)::uuid, u.id, uuid_send(md5(u.id::text || '#' || (1 + n % 3))::uuid),
+            'failed', timestamptz '2025-01-22'
+        FROM users u, generate_series(1, 30) n;
     ANALYZE";
 
 async fn populated() -> Journal {
@@ -58,6 +73,16 @@ async fn a_page_is_read_backwards_off_the_index_by_date() {
         let plan = journal.list_plan(&query).await;
         assert!(plan.contains("Index Scan Backward using idx_journal_entries_user_date"), "{plan}");
         assert!(!plan.contains("Sort  (") && !plan.contains("Seq Scan"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_secret_tag_is_read_backwards_off_its_index() {
+    let journal = populated().await;
+    for sql in [sealed_entries::FIRST, sealed_entries::NEXT] {
+        let plan = journal.plan(sql).await;
+        assert!(plan.contains("Index Scan Backward using idx_journal_entries_user_secret_tag"), "{plan}");
+        assert!(!plan.contains("Sort  ("), "{plan}");
     }
 }
 

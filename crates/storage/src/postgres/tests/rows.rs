@@ -5,7 +5,11 @@ use sotto_domain::storage::{Entries, Reminders, StorageError, Users};
 use super::{Journal, new_entry, now};
 
 const SEALED: &str = "
-    INSERT INTO secret_tags (tag_id, user_id) VALUES ('00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000001');
+    INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, recovery_wrap,
+        recovery_verifier)
+    SELECT '00000000-0000-0000-0000-0000000000aa', '00000000-0000-0000-0000-000000000001', decode(repeat('00', 192), 'hex'),
+        box, decode(repeat('00', 16), 'hex'), box, box, decode(repeat('00', 32), 'hex')
+    FROM decode(repeat('00', 61), 'hex') AS box;
     INSERT INTO journal_entries (id, content, entry_date, entry_day, secret_tag_id, encrypted_content, wrapped_key,
         encryption_iv, wrap_iv, user_id)
     VALUES ('00000000-0000-0000-0000-0000000000bb', '', '2025-01-22', '2025-01-22',

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Database, SEALED};
 
+const SECRET: &str = "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, \
+                      metadata, recovery_wrap, recovery_verifier, version)";
 const ENTRY: &str = "INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id)";
 const TAG: &str = "INSERT INTO tags (id, name, name_key, user_id)";
 const LINK: &str = "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)";
@@ -21,8 +23,8 @@ async fn every_key_is_unique() {
             "idx_users_google_id",
             "INSERT INTO users (id, email, google_id) VALUES (#9, 'new@example.org', 'ada')".to_owned(),
         ),
-        ("pk_secret_tags", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #2)".to_owned()),
-        ("uq_secret_tags_user_tag", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1)".to_owned()),
+        ("pk_secret_tags", secret("#31", "#2")),
+        ("uq_secret_tags_user_tag", secret("#31", "#1")),
         ("pk_journal_entries", format!("{ENTRY} VALUES (#21, '', #time, #day, #2)")),
         ("uq_journal_entries_user_entry", format!("{ENTRY} VALUES (#21, '', #time, #day, #1)")),
         ("pk_tags", format!("{TAG} VALUES (#11, 'New', 'new', #2)")),
@@ -62,7 +64,7 @@ async fn every_key_is_unique() {
 #[tokio::test]
 async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
     let dangling = [
-        ("fk_secret_tags_user", "INSERT INTO secret_tags (tag_id, user_id) VALUES (#39, #9)".to_owned()),
+        ("fk_secret_tags_user", secret("#39", "#9")),
         ("fk_journal_entries_user", format!("{ENTRY} VALUES (#29, '', #time, #day, #9)")),
         ("fk_journal_entries_secret_tag", SEALED.replace("#31", "#32")),
         ("fk_tags_user", format!("{TAG} VALUES (#19, 'New', 'new', #9)")),
@@ -85,7 +87,17 @@ async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
 
 #[tokio::test]
 async fn every_check_refuses() {
+    let secret = |what: &str| format!("{SECRET} VALUES (#39, #1, {what})");
     let wrong = [
+        ("ck_secret_tags_registration_record", secret("#b191, #b61, #b16, #b61, #b61, #b32, 1")),
+        ("ck_secret_tags_registration_record", secret("#b193, #b61, #b16, #b61, #b61, #b32, 1")),
+        ("ck_secret_tags_wrapped_master_key", secret("#b192, #b60, #b16, #b61, #b61, #b32, 1")),
+        ("ck_secret_tags_server_keys", secret("#b192, #b61, #b17, #b61, #b61, #b32, 1")),
+        ("ck_secret_tags_metadata", secret("#b192, #b61, #b16, #b60, #b61, #b32, 1")),
+        ("ck_secret_tags_metadata", secret("#b192, #b61, #b16, #b158, #b61, #b32, 1")),
+        ("ck_secret_tags_recovery_wrap", secret("#b192, #b61, #b16, #b61, #b62, #b32, 1")),
+        ("ck_secret_tags_recovery_verifier", secret("#b192, #b61, #b16, #b61, #b61, #b0, 1")),
+        ("ck_secret_tags_version", secret("#b192, #b61, #b16, #b61, #b61, #b32, 0")),
         (
             "ck_journal_entries_revision",
             "INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, revision) VALUES (#29, '', #time, #day, #1, 0)".to_owned(),
@@ -162,6 +174,10 @@ async fn values_of_another_kind_are_refused() {
             database.refuse(statement).await;
         }
     }
+}
+
+fn secret(id: &str, user: &str) -> String {
+    format!("{SECRET} VALUES ({id}, {user}, #b192, #b61, #b16, #b61, #b61, #b32, 1)")
 }
 
 fn names(list: &[(&str, String)]) -> BTreeSet<String> {

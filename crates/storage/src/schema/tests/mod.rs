@@ -8,6 +8,7 @@ mod page;
 mod parity;
 mod reading;
 mod standards;
+mod upgrade;
 
 use super::Schema;
 use crate::DatabaseUrl;
@@ -17,7 +18,7 @@ use crate::testing::Scratch;
 /// A database with the newest schema, and two users in it with something of everything.
 ///
 /// Statements are the same on both engines: `#7` stands for a UUID, `#time`, `#day` and `#bytes` for a value of that
-/// kind, `#true` and `#false` for what they say.
+/// kind, `#b61` for 61 bytes, `#true` and `#false` for what they say.
 struct Database {
     engine: Engine,
     schema: Schema,
@@ -31,7 +32,9 @@ enum Engine {
 
 const POPULATION: [&str; 8] = [
     "INSERT INTO users (id, email, google_id) VALUES (#1, 'ada@example.org', 'ada'), (#2, 'bob@example.org', NULL)",
-    "INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1), (#32, #2), (#33, #1)",
+    "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, \
+     recovery_wrap, recovery_verifier) VALUES (#31, #1, #b192, #b61, #b16, #b61, #b61, #b32), \
+     (#32, #2, #b192, #b61, #b16, #b157, #b61, #b32), (#33, #1, #b192, #b61, #b16, #b93, #b61, #b32)",
     "INSERT INTO journal_entries (id, title, content, entry_date, entry_day, user_id) VALUES \
      (#21, 'first', 'text', #time, #day, #1), (#22, 'second', 'text', #time, #day, #1), (#23, 'his', 'text', #time, #day, #2)",
     "INSERT INTO tags (id, name, name_key, user_id) VALUES \
@@ -56,6 +59,15 @@ impl Database {
 
     async fn populated(scratch: Scratch) -> Self {
         migrate::upgrade(&scratch.url).await.unwrap();
+        let database = Self::open(scratch).await;
+        for statement in POPULATION {
+            database.accept(statement).await;
+        }
+        database
+    }
+
+    /// At whatever revision it is.
+    async fn open(scratch: Scratch) -> Self {
         let engine = match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
                 let connection = rusqlite::Connection::open(path).unwrap();
@@ -64,11 +76,7 @@ impl Database {
             }
             url @ DatabaseUrl::Postgres(_) => Engine::Postgres(connect(url).await.unwrap()),
         };
-        let database = Self { engine, schema: super::read(&scratch.url).await.unwrap(), scratch };
-        for statement in POPULATION {
-            database.accept(statement).await;
-        }
-        database
+        Self { engine, schema: super::read(&scratch.url).await.unwrap(), scratch }
     }
 
     fn is_sqlite(&self) -> bool {
@@ -157,6 +165,11 @@ impl Database {
             "day" => "DATE '2026-01-01'".into(),
             "bytes" if sqlite => "x'0102'".into(),
             "bytes" => r"'\x0102'::bytea".into(),
+            bytes if bytes.starts_with('b') => {
+                let length: usize = bytes[1..].parse().unwrap_or_else(|_| panic!("#{bytes}"));
+                let zeros = "00".repeat(length);
+                if sqlite { format!("x'{zeros}'") } else { format!(r"'\x{zeros}'::bytea") }
+            }
             "true" => if sqlite { "1" } else { "TRUE" }.into(),
             "false" => if sqlite { "0" } else { "FALSE" }.into(),
             number => {

@@ -233,6 +233,16 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
     assert!(matches!(bench.writer.run(keep(6)).await, Err(StorageError::Unavailable(_))));
 }
 
+/// There is no search index here, so its words cannot be erased; what was stored is stored.
+#[tokio::test]
+async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
+    let bench = Bench::new();
+    bench.writer.run_and_forget(keep(1), |()| true).await.unwrap();
+    assert!(bench.writer.run_and_forget(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
+    bench.writer.run(keep(2)).await.unwrap();
+    assert_eq!(bench.kept(), [1, 2]);
+}
+
 #[tokio::test]
 async fn a_job_whose_caller_is_gone_does_no_harm() {
     let bench = Bench::new();
@@ -251,6 +261,10 @@ struct Nothing;
 impl Job for Nothing {
     fn run(&mut self, _: &Connection) -> bool {
         true
+    }
+
+    fn forgets(&self) -> bool {
+        false
     }
 
     fn answer(self: Box<Self>, _: Option<StorageError>) {}

@@ -106,7 +106,19 @@ async fn fill(writer: &mut Writer, user: u128) {
     ];
     writer.insert("users", account.into_iter().chain(times(user))).await;
     let secret = id(2, user);
-    let tag = [("tag_id", secret.into()), ("user_id", owner.into())];
+    let sealed = |length: u8| Value::Bytes((0..length).collect());
+    let tag = [
+        ("tag_id", secret.into()),
+        ("user_id", owner.into()),
+        ("registration_record", sealed(192)),
+        ("wrapped_master_key", sealed(61)),
+        ("server_keys", sealed(16)),
+        ("metadata", sealed(93)),
+        ("recovery_wrap", sealed(61)),
+        ("recovery_verifier", sealed(32)),
+        ("version", Value::Integer(i32::MAX.into())),
+        ("opened_at", if user == 1 { Value::Null } else { instant(user) }),
+    ];
     writer.insert("secret_tags", tag.into_iter().chain(times(user))).await;
     for number in user * 100..user * 100 + ENTRIES {
         journal(writer, number, owner, secret).await;

@@ -1,0 +1,211 @@
+//! Secret tags.
+
+use std::collections::BTreeSet;
+
+use sotto_domain::secret_tag::{
+    CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, OpaqueState, SecretTag, Stored,
+};
+use sotto_domain::{EntryId, SecretTagId};
+
+use super::world::{TOKEN, World, assert_conflict, at, at_once, lock, sealed};
+
+pub async fn create_get_and_list(world: &World) {
+    let user = world.user().await;
+    let new = world.new_secret_tag();
+    let expected = SecretTag {
+        id: new.id,
+        user_id: user,
+        lock: new.lock.clone(),
+        metadata: new.metadata.clone(),
+        recovery_wrap: new.recovery_wrap.clone(),
+        recovery_verifier: new.recovery_verifier.clone(),
+        version: 1,
+        created_at: at(5),
+        updated_at: at(5),
+    };
+    let created = world.secret_tags().create(user, &new, at(5)).await.unwrap();
+    assert!(created == CreatedSecretTag::Created(expected.clone()));
+    assert!(world.secret_tags().get(user, new.id).await.unwrap() == Some(expected.clone()));
+    let earlier = world.secret_tag(user).await;
+    assert!(world.secret_tags().list(user).await.unwrap() == [earlier, expected], "in the order of their creation");
+}
+
+pub async fn create_refuses_a_taken_id(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let tag = world.secret_tag(user).await;
+    for owner in [user, other] {
+        let again = NewSecretTag { id: tag.id, lock: lock(8), ..world.new_secret_tag() };
+        assert_eq!(world.secret_tags().create(owner, &again, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
+    }
+    assert!(world.secret_tags().list(user).await.unwrap() == [tag]);
+    assert_eq!(world.secret_tags().list(other).await.unwrap(), []);
+}
+
+pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+    let user = world.user().await;
+    world.users().delete(user).await.unwrap();
+    let refused = world.secret_tags().create(user, &world.new_secret_tag(), at(1)).await;
+    assert_conflict(refused, "fk_secret_tags_user");
+}
+
+pub async fn a_user_has_so_many_and_no_more(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let mut last = None;
+    for _ in 0..MAX_SECRET_TAGS {
+        last = Some(world.secret_tag(user).await);
+    }
+    let create = async |new: &NewSecretTag| world.secret_tags().create(user, new, at(1)).await.unwrap();
+    assert_eq!(create(&world.new_secret_tag()).await, CreatedSecretTag::TooMany);
+    let last = last.unwrap().id;
+    let taken = NewSecretTag { id: last, ..world.new_secret_tag() };
+    assert_eq!(create(&taken).await, CreatedSecretTag::IdTaken);
+    world.secret_tag(other).await;
+
+    world.secret_tags().delete(user, last, false).await.unwrap();
+    assert!(matches!(create(&world.new_secret_tag()).await, CreatedSecretTag::Created(_)));
+}
+
+pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World) {
+    let user = world.user().await;
+    for _ in 0..MAX_SECRET_TAGS - 3 {
+        world.secret_tag(user).await;
+    }
+    let created = at_once(8, |_| {
+        let (storage, new) = (world.storage.clone(), world.new_secret_tag());
+        async move { storage.secret_tags().create(user, &new, at(1)).await.unwrap() }
+    });
+    let created = created.await;
+    assert_eq!(created.iter().filter(|one| matches!(one, CreatedSecretTag::Created(_))).count(), 3, "{created:?}");
+    assert_eq!(world.secret_tags().list(user).await.unwrap().len(), MAX_SECRET_TAGS as usize);
+}
+
+pub async fn set_lock_replaces_what_opens_it_and_ends_the_other_sessions(world: &World) {
+    let user = world.user().await;
+    let (tag, other) = (world.secret_tag(user).await, world.secret_tag(user).await.id);
+    let failed = world.fail(user, tag.id, at(0)).await;
+    let (mine, elsewhere) = (world.unlock(user, tag.id, at(1)).await.0, world.unlock(user, tag.id, at(2)).await.0);
+    let started = world.login(user, tag.id, at(3)).await;
+    let of_other = world.unlock(user, other, at(4)).await.0;
+
+    let set = world.secret_tags().set_lock(user, tag.id, &lock(8), 1, Some(mine), at(5)).await.unwrap().unwrap();
+    assert!(set == SecretTag { lock: lock(8), version: 2, updated_at: at(5), ..tag.clone() });
+    assert!(world.secret_tags().get(user, tag.id).await.unwrap() == Some(set.clone()));
+    let sessions = world.opaque_sessions();
+    assert_eq!(sessions.open(user, mine, &TOKEN, at(6)).await.unwrap(), Some(tag.id));
+    assert_eq!(sessions.open(user, elsewhere, &TOKEN, at(6)).await.unwrap(), None);
+    assert_eq!(sessions.open(user, of_other, &TOKEN, at(6)).await.unwrap(), Some(other));
+    assert_eq!(sessions.take(user, started, at(6)).await.unwrap(), None);
+    let left: Vec<_> = sessions.list(user, at(6)).await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, [of_other, mine, failed]);
+
+    for version in [0, 1, 3, u32::MAX] {
+        let set = world.secret_tags().set_lock(user, tag.id, &lock(9), version, None, at(7)).await.unwrap();
+        assert_eq!(set, None, "version {version}");
+    }
+    assert!(world.secret_tags().get(user, tag.id).await.unwrap() == Some(set));
+    world.secret_tags().set_lock(user, tag.id, &lock(9), 2, None, at(8)).await.unwrap().unwrap();
+    assert_eq!(sessions.open(user, mine, &TOKEN, at(8)).await.unwrap(), None, "none is kept");
+}
+
+pub async fn of_two_locks_for_one_version_one_is_set(world: &World) {
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await.id;
+    let set = at_once(8, |number| {
+        let (storage, lock) = (world.storage.clone(), lock(u8::try_from(number).unwrap() + 10));
+        async move { storage.secret_tags().set_lock(user, tag, &lock, 1, None, at(1)).await.unwrap() }
+    });
+    let set: Vec<_> = set.await.into_iter().flatten().collect();
+    assert_eq!(set.len(), 1);
+    assert!(world.secret_tags().list(user).await.unwrap() == set);
+}
+
+pub async fn set_metadata_changes_nothing_else(world: &World) {
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await;
+    assert!(world.secret_tags().set_metadata(user, tag.id, &[6; 157], at(3)).await.unwrap());
+    let expected = SecretTag { metadata: vec![6; 157], updated_at: at(3), ..tag };
+    assert!(world.secret_tags().list(user).await.unwrap() == [expected]);
+}
+
+pub async fn delete_takes_entries_only_when_asked(world: &World) {
+    let user = world.user().await;
+    let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+    let plain = world.write(user, "said").await;
+    let (first, second) = (world.write_sealed(user, tag).await, world.write_sealed(user, tag).await);
+    let kept = world.write_sealed(user, other).await;
+
+    let delete = async |tag, with| world.secret_tags().delete(user, tag, with).await.unwrap();
+    assert_eq!(delete(tag, false).await, DeletedSecretTag::HasEntries(2));
+    assert!(world.secret_tags().get(user, tag).await.unwrap().is_some());
+    assert_eq!(world.sealed_entries().list(user, tag, None, 10).await.unwrap().len(), 2);
+    assert_eq!(delete(tag, true).await, DeletedSecretTag::Deleted(2));
+    assert_eq!(delete(tag, true).await, DeletedSecretTag::Missing);
+    for id in [first.id, second.id] {
+        assert_eq!(world.sealed_entries().get(user, id).await.unwrap(), None);
+    }
+    assert_eq!(world.sealed_entries().get(user, kept.id).await.unwrap(), Some(kept.clone()));
+    assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
+    world.sealed_entries().delete(user, kept.id, None).await.unwrap();
+    assert_eq!(delete(other, false).await, DeletedSecretTag::Deleted(0));
+    assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
+}
+
+pub async fn delete_takes_the_sessions_about_it(world: &World) {
+    let user = world.user().await;
+    let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+    world.fail(user, tag, at(0)).await;
+    world.login(user, tag, at(1)).await;
+    let open = world.unlock(user, tag, at(2)).await.0;
+    world.secret_tags().set_lock(user, other, &lock(8), 1, None, at(3)).await.unwrap();
+    let kept = world.fail(user, other, at(4)).await;
+    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), DeletedSecretTag::Deleted(0));
+    assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(5)).await.unwrap(), None);
+    let left: Vec<_> = world.opaque_sessions().list(user, at(5)).await.unwrap();
+    assert_eq!(left.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(), [(kept, OpaqueState::Failed)]);
+}
+
+pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
+    for _ in 0..5 {
+        let user = world.user().await;
+        let tag = world.secret_tag(user).await.id;
+        let outcomes = at_once(9, |number| {
+            let (storage, id) = (world.storage.clone(), EntryId(world.id()));
+            async move {
+                if number == 4 {
+                    storage.secret_tags().delete(user, tag, true).await.unwrap();
+                    return None;
+                }
+                Some(storage.sealed_entries().create(user, id, &sealed(tag, 1), at(1)).await.unwrap())
+            }
+        });
+        for outcome in outcomes.await.into_iter().flatten() {
+            match outcome {
+                Stored::Stored(entry) => {
+                    assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), None);
+                }
+                other => assert_eq!(other, Stored::UnknownSecretTag),
+            }
+        }
+    }
+}
+
+pub async fn server_keys_are_each_told_once(world: &World) {
+    let (one, two) = (world.user().await, world.user().await);
+    let told = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(told().await, BTreeSet::new());
+    let tag = world.secret_tag(one).await.id;
+    world.secret_tag(two).await;
+    assert_eq!(world.secret_tags().server_keys().await.unwrap(), [[1; 16]]);
+    world.secret_tags().set_lock(one, tag, &lock(2), 1, None, at(1)).await.unwrap();
+    assert_eq!(told().await, BTreeSet::from([[1; 16], [2; 16]]));
+}
+
+pub async fn a_secret_tag_that_is_not_there_is_missing(world: &World) {
+    let (user, nobody) = (world.user().await, SecretTagId(world.id()));
+    let secret_tags = world.secret_tags();
+    assert_eq!(secret_tags.get(user, nobody).await.unwrap(), None);
+    assert_eq!(secret_tags.list(user).await.unwrap(), []);
+    assert_eq!(secret_tags.set_lock(user, nobody, &lock(2), 1, None, at(1)).await.unwrap(), None);
+    assert!(!secret_tags.set_metadata(user, nobody, &[2; 93], at(1)).await.unwrap());
+    assert_eq!(secret_tags.delete(user, nobody, true).await.unwrap(), DeletedSecretTag::Missing);
+}

@@ -1,0 +1,338 @@
+//! Entries under secret tags, and how entries come under them and out again.
+
+use async_trait::async_trait;
+use sotto_domain::entry::Entry;
+use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::storage::{Result, SealedEntries, StorageError};
+use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::Postgres;
+use super::entries::{ATTEMPTS, BodyValues, Tried};
+use super::entry_row::{columns, entry};
+use super::entry_tags::{Choices, Found, TagStatements};
+use super::values::{Day, Instant, all, count, instant, read, zone};
+
+/// The columns of the sealed entry `e`.
+macro_rules! sealed_columns {
+    () => {
+        "e.id, e.secret_tag_id, e.encrypted_content, e.encryption_iv, e.wrapped_key, e.wrap_iv, e.entry_date,
+        e.entry_zone, e.revision, e.created_at, e.updated_at"
+    };
+}
+
+/// What [`columns`] has before [`sealed_columns`] in [`GET_ANY`].
+const PLAIN_COLUMNS: usize = 10;
+
+// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+const CREATE: &str = "INSERT INTO journal_entries
+    (user_id, id, secret_tag_id, encrypted_content, encryption_iv, wrapped_key, wrap_iv, entry_date, entry_zone,
+        entry_day, created_at, updated_at, content)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, '') ON CONFLICT DO NOTHING";
+
+macro_rules! replace {
+    ($kind:literal) => {
+        concat!(
+            "UPDATE journal_entries SET title = NULL, content = '', audio_url = NULL, word_count = 0,
+                secret_tag_id = $3, encrypted_content = $4, encryption_iv = $5, wrapped_key = $6, wrap_iv = $7,
+                entry_date = $8, entry_zone = $9, entry_day = $10, updated_at = $11, revision = revision + 1
+            WHERE user_id = $1 AND id = $2 AND secret_tag_id ",
+            $kind,
+            " AND revision = $12::bigint RETURNING created_at"
+        )
+    };
+}
+
+const REPLACE: &str = replace!("IS NOT NULL");
+
+const SEAL: &str = replace!("IS NULL");
+
+const UNLINK: &str = "DELETE FROM journal_entry_tags WHERE user_id = $1 AND entry_id = $2";
+
+const UNSEAL: &str = "UPDATE journal_entries SET
+        title = $3, content = $4, audio_url = $5, entry_date = $6, entry_zone = $7, entry_day = $8, word_count = $9,
+        updated_at = $10, revision = revision + 1, secret_tag_id = NULL, encrypted_content = NULL,
+        encryption_iv = NULL, wrapped_key = NULL, wrap_iv = NULL
+    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = $11::bigint RETURNING created_at";
+
+pub(super) const GET: &str = concat!(
+    "SELECT ",
+    sealed_columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2 AND e.secret_tag_id IS NOT NULL"
+);
+
+const GET_ANY: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", ",
+    sealed_columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2"
+);
+
+pub(super) const FIRST: &str = concat!(
+    "SELECT ",
+    sealed_columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2
+    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+);
+
+pub(super) const NEXT: &str = concat!(
+    "SELECT ",
+    sealed_columns!(),
+    " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2 AND (e.entry_date, e.id) < ($4, $5)
+    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+);
+
+const DELETE: &str = "DELETE FROM journal_entries
+    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = coalesce($3::bigint, revision)";
+
+#[async_trait]
+impl SealedEntries for Postgres {
+    async fn create(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        let values = SealedValues::new(user, id, body, now);
+        match self.pool.execute(CREATE, &values.parameters()).await {
+            Ok(0) => Ok(self.any(user, id).await?.map_or(Stored::IdTaken, Stored::Exists)),
+            Ok(_) => Ok(Stored::Stored(body.clone().of(user, id, 1, now, now))),
+            Err(error) => unknown_secret_tag(error),
+        }
+    }
+
+    async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>> {
+        let row = self.pool.query_opt(GET, &[&user.0, &id.0]).await?;
+        row.map(|row| sealed_entry(&row, user, 0)).transpose()
+    }
+
+    async fn list(
+        &self,
+        user: UserId,
+        tag: SecretTagId,
+        after: Option<(Timestamp, EntryId)>,
+        limit: u32,
+    ) -> Result<Vec<SealedEntry>> {
+        let limit = i64::from(limit);
+        let rows = match after {
+            None => self.pool.query(FIRST, &[&user.0, &tag.0, &limit]).await?,
+            Some((date, id)) => self.pool.query(NEXT, &[&user.0, &tag.0, &limit, &Instant(date), &id.0]).await?,
+        };
+        all(&rows, |row| sealed_entry(row, user, 0))
+    }
+
+    async fn replace(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        let values = SealedValues::new(user, id, body, now);
+        let revision = i64::from(expected);
+        let mut parameters = values.parameters().to_vec();
+        parameters.push(&revision);
+        match self.pool.query_opt(REPLACE, &parameters).await {
+            Ok(Some(row)) => Ok(Stored::Stored(body.clone().of(user, id, expected + 1, instant(&row, 0)?, now))),
+            Ok(None) => self.refused(user, id).await,
+            Err(error) => unknown_secret_tag(error),
+        }
+    }
+
+    /// What PostgreSQL keeps of an entry that was changed is told in `docs/threat-model.md`.
+    async fn seal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        match self.try_seal(user, id, body, expected, now).await {
+            Ok(Some(created_at)) => Ok(Stored::Stored(body.clone().of(user, id, expected + 1, created_at, now))),
+            Ok(None) => self.refused(user, id).await,
+            Err(error) => unknown_secret_tag(error),
+        }
+    }
+
+    async fn unseal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &PlainBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<Entry>> {
+        let choices = Choices::of(&body.tags);
+        for _ in 0..ATTEMPTS {
+            match self.try_unseal(user, id, body, &choices, expected, now).await? {
+                Tried::Done(entry) => return Ok(Stored::Stored(entry)),
+                Tried::Unknown(tag) => return Ok(Stored::UnknownTag(tag)),
+                Tried::Again => {}
+                Tried::Refused => return self.refused(user, id).await,
+            }
+        }
+        Err(StorageError::Busy)
+    }
+
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>> {
+        if self.pool.execute(DELETE, &[&user.0, &id.0, &expected.map(i64::from)]).await? > 0 {
+            return Ok(Stored::Stored(()));
+        }
+        let found = SealedEntries::get(self, user, id).await?;
+        Ok(found.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
+    }
+}
+
+impl Postgres {
+    /// When the entry was made, or `None` if it is not in plain or not at this revision.
+    async fn try_seal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let lease = self.pool.lease().await?;
+        let (seal, unlink) = (lease.prepare(SEAL).await?, lease.prepare(UNLINK).await?);
+        let client = lease.client()?;
+        let values = SealedValues::new(user, id, body, now);
+        let revision = i64::from(expected);
+        let mut parameters = values.parameters().to_vec();
+        parameters.push(&revision);
+        let Some(row) = lease.begin(client.query_opt(&seal, &parameters)).await? else { return Ok(None) };
+        lease.commit(client.execute(&unlink, &[&user.0, &id.0])).await?;
+        instant(&row, 0).map(Some)
+    }
+
+    async fn try_unseal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        plain: &PlainBody,
+        choices: &Choices<'_>,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Tried> {
+        let lease = self.pool.lease().await?;
+        let (unseal, statements) = (lease.prepare(UNSEAL).await?, TagStatements::prepare(&lease).await?);
+        let client = lease.client()?;
+        let values = BodyValues::new(user, id, &plain.body, now)?;
+        let revision = i64::from(expected);
+        let mut parameters = values.parameters().to_vec();
+        parameters.push(&revision);
+        let write = Box::pin(async {
+            tokio::try_join!(biased;
+                client.query_opt(&unseal, &parameters),
+                statements.find(client, user, choices, now),
+            )
+        });
+        let (unsealed, found) = lease.begin(write).await?;
+        let Some(row) = unsealed else { return Ok(Tried::Refused) };
+        let tags = match choices.among(&found)? {
+            Found::Tags(tags) => tags,
+            Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
+            Found::Vanished => return Ok(Tried::Again),
+        };
+        lease.commit(Box::pin(statements.link(client, user, id, &tags))).await?;
+        let body = plain.body.clone();
+        Ok(Tried::Done(Entry {
+            id,
+            user_id: user,
+            title: body.title,
+            content: body.content,
+            audio_url: body.audio_url,
+            entry_date: body.entry_date,
+            entry_zone: body.entry_zone,
+            tags,
+            revision: expected + 1,
+            created_at: instant(&row, 0)?,
+            updated_at: now,
+        }))
+    }
+
+    /// The answer to a change that found no entry of that kind at that revision.
+    async fn refused<T>(&self, user: UserId, id: EntryId) -> Result<Stored<T>> {
+        Ok(self.any(user, id).await?.map_or(Stored::Missing, Stored::Stale))
+    }
+
+    /// The user's entry of this id, of whatever kind.
+    async fn any(&self, user: UserId, id: EntryId) -> Result<Option<AnyEntry>> {
+        let Some(row) = self.pool.query_opt(GET_ANY, &[&user.0, &id.0]).await? else { return Ok(None) };
+        let is_sealed = read::<Option<uuid::Uuid>>(&row, PLAIN_COLUMNS + 1)?.is_some();
+        Ok(Some(if is_sealed {
+            AnyEntry::Sealed(sealed_entry(&row, user, PLAIN_COLUMNS)?)
+        } else {
+            AnyEntry::Plain(entry(&row, user)?)
+        }))
+    }
+}
+
+/// The parameters that [`CREATE`], [`REPLACE`] and [`SEAL`] share.
+struct SealedValues<'a> {
+    user: UserId,
+    id: EntryId,
+    body: &'a SealedBody,
+    zone: &'a str,
+    date: Instant,
+    day: Day,
+    now: Instant,
+}
+
+impl<'a> SealedValues<'a> {
+    fn new(user: UserId, id: EntryId, body: &'a SealedBody, now: Timestamp) -> Self {
+        let (zone, date, day) = (body.entry_zone.name(), Instant(body.entry_date), Day(body.day()));
+        Self { user, id, body, zone, date, day, now: Instant(now) }
+    }
+
+    fn parameters(&self) -> [&(dyn ToSql + Sync); 11] {
+        let sealed = &self.body.sealed;
+        [
+            &self.user.0,
+            &self.id.0,
+            &self.body.tag.0,
+            &sealed.encrypted_content,
+            &sealed.encryption_iv,
+            &sealed.wrapped_key,
+            &sealed.wrap_iv,
+            &self.date,
+            &self.zone,
+            &self.day,
+            &self.now,
+        ]
+    }
+}
+
+fn unknown_secret_tag<T>(error: StorageError) -> Result<Stored<T>> {
+    match error {
+        StorageError::Conflict { constraint } if constraint == "fk_journal_entries_secret_tag" => {
+            Ok(Stored::UnknownSecretTag)
+        }
+        other => Err(other),
+    }
+}
+
+/// Reads [`sealed_columns`], which begin at column number `first`.
+fn sealed_entry(row: &Row, user: UserId, first: usize) -> Result<SealedEntry> {
+    Ok(SealedEntry {
+        id: EntryId(read(row, first)?),
+        user_id: user,
+        tag: SecretTagId(read(row, first + 1)?),
+        sealed: Sealed {
+            encrypted_content: read(row, first + 2)?,
+            encryption_iv: read(row, first + 3)?,
+            wrapped_key: read(row, first + 4)?,
+            wrap_iv: read(row, first + 5)?,
+        },
+        entry_date: instant(row, first + 6)?,
+        entry_zone: zone(row, first + 7)?,
+        revision: count::<i32, _>(row, first + 8)?,
+        created_at: instant(row, first + 9)?,
+        updated_at: instant(row, first + 10)?,
+    })
+}

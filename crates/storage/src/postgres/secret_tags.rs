@@ -1,0 +1,211 @@
+//! Secret tags.
+
+use async_trait::async_trait;
+use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
+use sotto_domain::storage::{Result, SecretTags};
+use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
+use tokio_postgres::Row;
+
+use super::pool::Parameters;
+use super::values::{Instant, all, bytes, count, instant, read};
+use super::{Postgres, error};
+
+/// Makes a user's units wait for each other that count or touch several of their secret tags or sessions, so that none
+/// sees what another is about to change, and none deadlocks.
+pub(super) const LOCK_USER: &str = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE";
+
+macro_rules! columns {
+    () => {
+        "tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, recovery_wrap,
+        recovery_verifier, version, created_at, updated_at"
+    };
+}
+
+// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+const CREATE: &str = "INSERT INTO secret_tags (user_id, tag_id, registration_record, wrapped_master_key, server_keys,
+        metadata, recovery_wrap, recovery_verifier, version, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT DO NOTHING";
+
+const COUNT: &str = "SELECT count(*) FROM secret_tags WHERE user_id = $1";
+
+const GET: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 AND tag_id = $2");
+
+const LIST: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 ORDER BY created_at, tag_id");
+
+// The version is compared as a BIGINT: what a caller claims may be beyond an INTEGER.
+const SET_LOCK: &str = concat!(
+    "UPDATE secret_tags SET registration_record = $4, wrapped_master_key = $5, server_keys = $6,
+        version = version + 1, updated_at = $7
+    WHERE user_id = $1 AND tag_id = $2 AND version = $3::bigint RETURNING ",
+    columns!()
+);
+
+// Those that failed stay: they count.
+const END_OTHERS: &str = "DELETE FROM opaque_sessions
+    WHERE user_id = $1 AND binary_tag_id = $2 AND session_state <> 'failed' AND session_id IS DISTINCT FROM $3";
+
+const SET_METADATA: &str = "UPDATE secret_tags SET metadata = $3, updated_at = $4 WHERE user_id = $1 AND tag_id = $2";
+
+// As long as it is held, no entry comes under the secret tag.
+const LOCK: &str = "SELECT 1 FROM secret_tags WHERE user_id = $1 AND tag_id = $2 FOR UPDATE";
+
+const COUNT_ENTRIES: &str = "SELECT count(*) FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
+
+const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
+
+const DELETE_SESSIONS: &str = "DELETE FROM opaque_sessions WHERE user_id = $1 AND binary_tag_id = $2";
+
+const DELETE: &str = "DELETE FROM secret_tags WHERE user_id = $1 AND tag_id = $2";
+
+const SERVER_KEYS: &str = "SELECT DISTINCT server_keys FROM secret_tags ORDER BY server_keys";
+
+#[async_trait]
+impl SecretTags for Postgres {
+    async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag> {
+        let lease = self.pool.lease().await?;
+        let (lock, create) = (lease.prepare(LOCK_USER).await?, lease.prepare(CREATE).await?);
+        let counting = lease.prepare(COUNT).await?;
+        let client = lease.client()?;
+        let parameters: Parameters<'_> = &[
+            &user.0,
+            &new.id.0,
+            &new.lock.record,
+            &new.lock.wrapped_master_key,
+            &new.lock.server_keys.as_slice(),
+            &new.metadata,
+            &new.recovery_wrap,
+            &new.recovery_verifier,
+            &Instant(now),
+        ];
+        let owner: Parameters<'_> = &[&user.0];
+        let write = Box::pin(async {
+            tokio::try_join!(biased;
+                client.execute(&lock, owner),
+                client.execute(&create, parameters),
+                client.query_one(&counting, owner),
+            )
+        });
+        let (_, created, counted) = lease.begin(write).await?;
+        if created == 0 {
+            return Ok(CreatedSecretTag::IdTaken);
+        }
+        if count::<i64, u32>(&counted, 0)? > MAX_SECRET_TAGS {
+            return Ok(CreatedSecretTag::TooMany);
+        }
+        lease.commit(async { Ok(()) }).await?;
+        let NewSecretTag { id, lock, metadata, recovery_wrap, recovery_verifier } = new.clone();
+        Ok(CreatedSecretTag::Created(SecretTag {
+            id,
+            user_id: user,
+            lock,
+            metadata,
+            recovery_wrap,
+            recovery_verifier,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }))
+    }
+
+    async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(secret_tag).transpose()
+    }
+
+    async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
+        all(&self.pool.query(LIST, &[&user.0]).await?, secret_tag)
+    }
+
+    async fn set_lock(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        lock: &Lock,
+        version: u32,
+        keep: Option<OpaqueSessionId>,
+        now: Timestamp,
+    ) -> Result<Option<SecretTag>> {
+        let lease = self.pool.lease().await?;
+        let (lock_user, set) = (lease.prepare(LOCK_USER).await?, lease.prepare(SET_LOCK).await?);
+        let end_others = lease.prepare(END_OTHERS).await?;
+        let client = lease.client()?;
+        let owner: Parameters<'_> = &[&user.0];
+        let parameters: Parameters<'_> = &[
+            &user.0,
+            &id.0,
+            &i64::from(version),
+            &lock.record,
+            &lock.wrapped_master_key,
+            &lock.server_keys.as_slice(),
+            &Instant(now),
+        ];
+        let write = Box::pin(async {
+            tokio::try_join!(biased; client.execute(&lock_user, owner), client.query_opt(&set, parameters))
+        });
+        let (_, row) = lease.begin(write).await?;
+        let Some(new) = row.as_ref().map(secret_tag).transpose()? else { return Ok(None) };
+        let others: Parameters<'_> = &[&user.0, &bytes(&id.0), &keep.map(|keep| keep.0)];
+        lease.commit(client.execute(&end_others, others)).await?;
+        Ok(Some(new))
+    }
+
+    async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool> {
+        Ok(self.pool.execute(SET_METADATA, &[&user.0, &id.0, &metadata, &Instant(now)]).await? > 0)
+    }
+
+    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag> {
+        let lease = self.pool.lease().await?;
+        let (lock_user, lock) = (lease.prepare(LOCK_USER).await?, lease.prepare(LOCK).await?);
+        let (counting, delete_entries) = (lease.prepare(COUNT_ENTRIES).await?, lease.prepare(DELETE_ENTRIES).await?);
+        let (delete_sessions, delete) = (lease.prepare(DELETE_SESSIONS).await?, lease.prepare(DELETE).await?);
+        let client = lease.client()?;
+        let owner: Parameters<'_> = &[&user.0];
+        let key: Parameters<'_> = &[&user.0, &id.0];
+        let first = Box::pin(async {
+            tokio::try_join!(biased;
+                client.execute(&lock_user, owner),
+                client.query_opt(&lock, key),
+                client.query_one(&counting, key),
+            )
+        });
+        let (_, locked, counted) = lease.begin(first).await?;
+        let entries = count::<i64, u64>(&counted, 0)?;
+        if locked.is_none() {
+            return Ok(DeletedSecretTag::Missing);
+        }
+        if entries > 0 && !with_entries {
+            return Ok(DeletedSecretTag::HasEntries(entries));
+        }
+        let sessions: Parameters<'_> = &[&user.0, &bytes(&id.0)];
+        let write = Box::pin(async {
+            tokio::try_join!(biased;
+                client.execute(&delete_entries, key),
+                client.execute(&delete_sessions, sessions),
+                client.execute(&delete, key),
+            )
+        });
+        let (deleted, _, _) = lease.commit(write).await?;
+        Ok(DeletedSecretTag::Deleted(deleted))
+    }
+
+    async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
+        all(&self.pool.query(SERVER_KEYS, &[]).await?, |row| fingerprint(row, 0))
+    }
+}
+
+fn secret_tag(row: &Row) -> Result<SecretTag> {
+    Ok(SecretTag {
+        id: SecretTagId(read(row, 0)?),
+        user_id: UserId(read(row, 1)?),
+        lock: Lock { record: read(row, 2)?, wrapped_master_key: read(row, 3)?, server_keys: fingerprint(row, 4)? },
+        metadata: read(row, 5)?,
+        recovery_wrap: read(row, 6)?,
+        recovery_verifier: read(row, 7)?,
+        version: count::<i32, _>(row, 8)?,
+        created_at: instant(row, 9)?,
+        updated_at: instant(row, 10)?,
+    })
+}
+
+fn fingerprint(row: &Row, index: usize) -> Result<[u8; 16]> {
+    read::<&[u8]>(row, index)?.try_into().map_err(|_| error::corrupt("server_keys", "it has not 16 bytes"))
+}

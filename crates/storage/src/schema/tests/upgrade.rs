@@ -1,0 +1,110 @@
+//! The migrations that were shipped, on databases that people have written in.
+
+use sotto_domain::UserId;
+use sotto_domain::entry::EntryQuery;
+use uuid::Uuid;
+
+use super::{Database, POPULATION, SEALED};
+use crate::migrate::{Migrator, Target};
+use crate::testing::Scratch;
+
+const KEPT: [&str; 6] = ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
+
+impl Database {
+    /// At revision 0001, with two users and something of everything that could be made then.
+    async fn both_at_0001() -> [Self; 2] {
+        [Self::at_0001(Scratch::sqlite()).await, Self::at_0001(Scratch::postgres().await).await]
+    }
+
+    async fn at_0001(scratch: Scratch) -> Self {
+        Migrator::new(&scratch.url).unwrap().upgrade(&"0001".parse().unwrap()).await.unwrap();
+        let database = Self::open(scratch).await;
+        for statement in
+            POPULATION.iter().filter(|one| !one.contains("secret_tags") && !one.contains("opaque_sessions"))
+        {
+            database.accept(statement).await;
+        }
+        database
+    }
+
+    fn migrator(&self) -> Migrator {
+        Migrator::new(&self.scratch.url).unwrap()
+    }
+
+    /// All rows of a table, with all of their columns as text.
+    async fn rows(&self, table: &str) -> Vec<String> {
+        let row = if self.is_sqlite() {
+            let columns = &self.schema.tables[table].columns;
+            columns.iter().map(|column| format!("quote({})", column.name)).collect::<Vec<_>>().join(" || '|' || ")
+        } else {
+            format!("{table}::text")
+        };
+        self.list(&format!("SELECT {row} FROM {table} ORDER BY 1")).await
+    }
+
+    async fn kept(&self) -> Vec<Vec<String>> {
+        let mut all = vec![];
+        for table in KEPT {
+            all.push(self.rows(table).await);
+            assert!(!all[all.len() - 1].is_empty(), "{table}");
+        }
+        all
+    }
+}
+
+#[tokio::test]
+async fn up_to_secret_tags_and_back_nothing_is_lost() {
+    for database in Database::both_at_0001().await {
+        let (before, schema) = (database.kept().await, database.schema.clone());
+        let migrator = database.migrator();
+        let up = migrator.upgrade(&"0002".parse().unwrap()).await.unwrap();
+        assert_eq!(up.snapshot.is_some(), database.is_sqlite(), "a file is copied first");
+        assert_eq!(database.kept().await, before);
+        let storage = database.scratch.url.open().await.unwrap();
+        let query = EntryQuery { words: vec!["fir".into()], limit: 10, ..EntryQuery::default() };
+        let found = storage.entries().list(UserId(Uuid::from_u128(1)), &query).await.unwrap();
+        assert_eq!(found.iter().map(|entry| entry.title.as_deref()).collect::<Vec<_>>(), [Some("first")]);
+        storage.close().await;
+        // An entry still cannot be under a secret tag that is not there.
+        database.refuse(SEALED).await;
+
+        migrator.downgrade(&"0001".parse().unwrap(), false).await.unwrap();
+        assert_eq!(database.kept().await, before);
+        let after = crate::schema::read(&database.scratch.url).await.unwrap();
+        assert_eq!(after.differences(&schema), []);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_tag_that_nobody_can_open_stops_the_upgrade_and_stays() {
+    for database in Database::both_at_0001().await {
+        database.accept("INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1)").await;
+        database.accept(SEALED).await;
+        let before = (database.rows("secret_tags").await, database.kept().await);
+        let refused = database.migrator().upgrade(&Target::Head).await.unwrap_err().to_string();
+        for said in ["0002_secret_tags.up.sql", "registration_record", "at revision 0001"] {
+            assert!(refused.contains(said), "{refused}");
+        }
+        assert_eq!((database.rows("secret_tags").await, database.kept().await), before);
+    }
+}
+
+#[tokio::test]
+async fn going_back_loses_what_is_sealed_only_when_that_is_allowed() {
+    for database in Database::both().await {
+        let plain = database.rows("journal_entries").await;
+        database.accept(SEALED).await;
+        let migrator = database.migrator();
+        let refused = migrator.downgrade(&"0001".parse().unwrap(), false).await.unwrap_err().to_string();
+        for said in ["3 rows of secret_tags", "1 value of journal_entries.encrypted_content", "--allow-data-loss"] {
+            assert!(refused.contains(said), "{refused}");
+        }
+        assert_eq!(database.rows("journal_entries").await.len(), plain.len() + 1);
+        migrator.downgrade(&"0001".parse().unwrap(), true).await.unwrap();
+        assert_eq!(database.rows("journal_entries").await, plain);
+        assert_eq!(database.count("secret_tags", "1 = 1").await, 0);
+        migrator.upgrade(&Target::Head).await.unwrap();
+        database.accept(POPULATION[1]).await;
+        database.accept(SEALED).await;
+    }
+}

@@ -1,0 +1,294 @@
+//! Entries under secret tags, and how entries come under them and out again.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
+use sotto_domain::entry::Entry;
+use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::storage::{Result, SealedEntries};
+use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
+
+use super::entries::{link_tags, unknown_tag};
+use super::values::{timestamp, uuid, zone};
+use super::{Sqlite, entries, secret_tags};
+
+/// What [`sealed_entry`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "id, user_id, secret_tag_id, encrypted_content, encryption_iv, wrapped_key, wrap_iv, entry_date, entry_zone, \
+         revision, created_at, updated_at"
+    };
+}
+
+/// What [`seal`] and [`replace`] change.
+const REPLACE: &str = "UPDATE journal_entries
+    SET title = NULL, content = '', audio_url = NULL, word_count = 0, secret_tag_id = :tag,
+        encrypted_content = :content, encryption_iv = :content_iv, wrapped_key = :key, wrap_iv = :key_iv,
+        entry_date = :entry_date, entry_zone = :entry_zone, entry_day = :entry_day, revision = :revision,
+        updated_at = :now
+    WHERE id = :id AND user_id = :user";
+
+#[async_trait]
+impl SealedEntries for Sqlite {
+    async fn create(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        let body = body.clone();
+        self.write(move |connection| create(connection, user, id, body, now)).await
+    }
+
+    async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>> {
+        self.read(move |connection| get(connection, user, id)).await
+    }
+
+    async fn list(
+        &self,
+        user: UserId,
+        tag: SecretTagId,
+        after: Option<(Timestamp, EntryId)>,
+        limit: u32,
+    ) -> Result<Vec<SealedEntry>> {
+        self.read(move |connection| {
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2 AND (entry_date, id) < (?3, ?4)
+                 ORDER BY entry_date DESC, id DESC LIMIT ?5"
+            );
+            let (date, id) = after.map_or((i64::MAX, [0xff; 16]), |(date, id)| (date.as_micros(), *id.0.as_bytes()));
+            read_all(connection, sql, params![user.0.as_bytes(), tag.0.as_bytes(), date, id, limit])
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        let body = body.clone();
+        self.write(move |connection| {
+            let created_at = match any(connection, user, id)? {
+                None => return Ok(Stored::Missing),
+                Some(AnyEntry::Sealed(old)) if old.revision == expected => old.created_at,
+                Some(other) => return Ok(Stored::Stale(other)),
+            };
+            replace(connection, user, id, body, expected, created_at, now)
+        })
+        .await
+    }
+
+    /// The answer waits until the files hold none of the words: see [`super::upkeep`].
+    async fn seal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &SealedBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<SealedEntry>> {
+        let body = body.clone();
+        let work = move |connection: &Connection| {
+            let created_at = match any(connection, user, id)? {
+                None => return Ok(Stored::Missing),
+                Some(AnyEntry::Plain(old)) if old.revision == expected => old.created_at,
+                Some(other) => return Ok(Stored::Stale(other)),
+            };
+            let sealed = replace(connection, user, id, body, expected, created_at, now)?;
+            if let Stored::Stored(_) = sealed {
+                let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
+                connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
+            }
+            Ok(sealed)
+        };
+        self.write_and_forget(work, |sealed| matches!(sealed, Stored::Stored(_))).await
+    }
+
+    async fn unseal(
+        &self,
+        user: UserId,
+        id: EntryId,
+        body: &PlainBody,
+        expected: u32,
+        now: Timestamp,
+    ) -> Result<Stored<Entry>> {
+        let body = body.clone();
+        self.write(move |connection| unseal(connection, user, id, body, expected, now)).await
+    }
+
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>> {
+        self.write(move |connection| {
+            let sql = "DELETE FROM journal_entries
+                       WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL AND revision = coalesce(?3, revision)";
+            let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
+            if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
+                return Ok(Stored::Stored(()));
+            }
+            Ok(get(connection, user, id)?.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
+        })
+        .await
+    }
+}
+
+fn create(
+    connection: &Connection,
+    user: UserId,
+    id: EntryId,
+    body: SealedBody,
+    now: Timestamp,
+) -> rusqlite::Result<Stored<SealedEntry>> {
+    if connection.prepare_cached("SELECT 1 FROM journal_entries WHERE id = ?1")?.exists([id.0.as_bytes()])? {
+        return Ok(any(connection, user, id)?.map_or(Stored::IdTaken, Stored::Exists));
+    }
+    if !secret_tags::exists(connection, user, body.tag)? {
+        return Ok(Stored::UnknownSecretTag);
+    }
+    let sql = "INSERT INTO journal_entries (id, user_id, content, secret_tag_id, encrypted_content, encryption_iv,
+                                            wrapped_key, wrap_iv, entry_date, entry_zone, entry_day, revision,
+                                            created_at, updated_at)
+               VALUES (:id, :user, '', :tag, :content, :content_iv, :key, :key_iv, :entry_date, :entry_zone,
+                       :entry_day, :revision, :now, :now)";
+    write(connection, sql, user, id, &body, 1, now)?;
+    Ok(Stored::Stored(body.of(user, id, 1, now, now)))
+}
+
+/// What both kinds of change to a sealed entry have in common, once it is certain which entry is there.
+fn replace(
+    connection: &Connection,
+    user: UserId,
+    id: EntryId,
+    body: SealedBody,
+    expected: u32,
+    created_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Stored<SealedEntry>> {
+    if !secret_tags::exists(connection, user, body.tag)? {
+        return Ok(Stored::UnknownSecretTag);
+    }
+    write(connection, REPLACE, user, id, &body, expected + 1, now)?;
+    Ok(Stored::Stored(body.of(user, id, expected + 1, created_at, now)))
+}
+
+fn write(
+    connection: &Connection,
+    sql: &str,
+    user: UserId,
+    id: EntryId,
+    body: &SealedBody,
+    revision: u32,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let parameters = named_params! {
+        ":id": id.0.as_bytes(),
+        ":user": user.0.as_bytes(),
+        ":tag": body.tag.0.as_bytes(),
+        ":content": body.sealed.encrypted_content,
+        ":content_iv": body.sealed.encryption_iv,
+        ":key": body.sealed.wrapped_key,
+        ":key_iv": body.sealed.wrap_iv,
+        ":entry_date": body.entry_date.as_micros(),
+        ":entry_zone": body.entry_zone.name(),
+        ":entry_day": body.day().to_string(),
+        ":revision": revision,
+        ":now": now.as_micros(),
+    };
+    connection.prepare_cached(sql)?.execute(parameters).map(drop)
+}
+
+fn unseal(
+    connection: &Connection,
+    user: UserId,
+    id: EntryId,
+    plain: PlainBody,
+    expected: u32,
+    now: Timestamp,
+) -> rusqlite::Result<Stored<Entry>> {
+    let old = match any(connection, user, id)? {
+        None => return Ok(Stored::Missing),
+        Some(AnyEntry::Sealed(old)) if old.revision == expected => old,
+        Some(other) => return Ok(Stored::Stale(other)),
+    };
+    if let Some(unknown) = unknown_tag(connection, user, &plain.tags)? {
+        return Ok(Stored::UnknownTag(unknown));
+    }
+    let PlainBody { body, tags } = plain;
+    let sql = "UPDATE journal_entries
+               SET secret_tag_id = NULL, encrypted_content = NULL, encryption_iv = NULL, wrapped_key = NULL,
+                   wrap_iv = NULL, title = :title, content = :content, audio_url = :audio_url,
+                   entry_date = :entry_date, entry_zone = :entry_zone, entry_day = :entry_day,
+                   word_count = :word_count, revision = :revision, updated_at = :now
+               WHERE id = :id AND user_id = :user";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":id": id.0.as_bytes(),
+        ":user": user.0.as_bytes(),
+        ":title": body.title,
+        ":content": body.content,
+        ":audio_url": body.audio_url,
+        ":entry_date": body.entry_date.as_micros(),
+        ":entry_zone": body.entry_zone.name(),
+        ":entry_day": body.day().to_string(),
+        ":word_count": body.words(),
+        ":revision": expected + 1,
+        ":now": now.as_micros(),
+    })?;
+    let tags = link_tags(connection, user, id, tags, now)?;
+    Ok(Stored::Stored(Entry {
+        id,
+        user_id: user,
+        title: body.title,
+        content: body.content,
+        audio_url: body.audio_url,
+        entry_date: body.entry_date,
+        entry_zone: body.entry_zone,
+        tags,
+        revision: expected + 1,
+        created_at: old.created_at,
+        updated_at: now,
+    }))
+}
+
+/// The user's entry of this id, of whatever kind.
+fn any(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<AnyEntry>> {
+    if let Some(sealed) = get(connection, user, id)? {
+        return Ok(Some(AnyEntry::Sealed(sealed)));
+    }
+    Ok(entries::get(connection, user, id)?.map(AnyEntry::Plain))
+}
+
+fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<SealedEntry>> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM journal_entries WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL"
+    );
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], sealed_entry).optional()
+}
+
+fn read_all<P: Params>(connection: &Connection, sql: &str, parameters: P) -> rusqlite::Result<Vec<SealedEntry>> {
+    connection.prepare_cached(sql)?.query_map(parameters, sealed_entry)?.collect()
+}
+
+fn sealed_entry(row: &Row) -> rusqlite::Result<SealedEntry> {
+    Ok(SealedEntry {
+        id: EntryId(uuid(row, 0)?),
+        user_id: UserId(uuid(row, 1)?),
+        tag: SecretTagId(uuid(row, 2)?),
+        sealed: Sealed {
+            encrypted_content: row.get(3)?,
+            encryption_iv: row.get(4)?,
+            wrapped_key: row.get(5)?,
+            wrap_iv: row.get(6)?,
+        },
+        entry_date: timestamp(row, 7)?,
+        entry_zone: zone(row, 8)?,
+        revision: row.get(9)?,
+        created_at: timestamp(row, 10)?,
+        updated_at: timestamp(row, 11)?,
+    })
+}

@@ -1,0 +1,202 @@
+//! Secret tags.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
+use sotto_domain::storage::{Result, SecretTags};
+use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
+
+use super::Sqlite;
+use super::error::breaks;
+use super::values::{timestamp, uuid};
+
+/// What [`secret_tag`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, recovery_wrap, \
+         recovery_verifier, version, created_at, updated_at"
+    };
+}
+
+#[async_trait]
+impl SecretTags for Sqlite {
+    async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag> {
+        let new = new.clone();
+        self.write(move |connection| create(connection, user, new, now)).await
+    }
+
+    async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
+        self.read(move |connection| get(connection, user, id)).await
+    }
+
+    async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
+        self.read(move |connection| {
+            let sql =
+                concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = ?1 ORDER BY created_at, tag_id");
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], secret_tag)?.collect()
+        })
+        .await
+    }
+
+    async fn set_lock(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        lock: &Lock,
+        version: u32,
+        keep: Option<OpaqueSessionId>,
+        now: Timestamp,
+    ) -> Result<Option<SecretTag>> {
+        let lock = lock.clone();
+        self.write(move |connection| set_lock(connection, user, id, lock, version, keep, now)).await
+    }
+
+    async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool> {
+        let metadata = metadata.to_vec();
+        self.write(move |connection| {
+            let sql = "UPDATE secret_tags SET metadata = ?3, updated_at = ?4 WHERE tag_id = ?2 AND user_id = ?1";
+            let parameters = params![user.0.as_bytes(), id.0.as_bytes(), metadata, now.as_micros()];
+            Ok(connection.prepare_cached(sql)?.execute(parameters)? == 1)
+        })
+        .await
+    }
+
+    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag> {
+        self.write(move |connection| delete(connection, user, id, with_entries)).await
+    }
+
+    async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
+        self.read(|connection| {
+            let sql = "SELECT DISTINCT server_keys FROM secret_tags ORDER BY server_keys";
+            connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+        })
+        .await
+    }
+}
+
+/// Whether the user has this secret tag.
+pub fn exists(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM secret_tags WHERE tag_id = ?2 AND user_id = ?1";
+    connection.prepare_cached(sql)?.exists([user.0.as_bytes(), id.0.as_bytes()])
+}
+
+fn create(
+    connection: &Connection,
+    user: UserId,
+    new: NewSecretTag,
+    now: Timestamp,
+) -> rusqlite::Result<CreatedSecretTag> {
+    if connection.prepare_cached("SELECT 1 FROM secret_tags WHERE tag_id = ?1")?.exists([new.id.0.as_bytes()])? {
+        return Ok(CreatedSecretTag::IdTaken);
+    }
+    let sql = "SELECT count(*) FROM secret_tags WHERE user_id = ?1";
+    let count: u32 = connection.prepare_cached(sql)?.query_row([user.0.as_bytes()], |row| row.get(0))?;
+    if count >= MAX_SECRET_TAGS {
+        return Ok(CreatedSecretTag::TooMany);
+    }
+    let sql =
+        "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata,
+                                        recovery_wrap, recovery_verifier, version, created_at, updated_at)
+               VALUES (:id, :user, :record, :wrapped, :keys, :metadata, :recovery_wrap, :verifier, 1, :now, :now)";
+    let mut insert = connection.prepare_cached(sql)?;
+    insert
+        .execute(named_params! {
+            ":id": new.id.0.as_bytes(),
+            ":user": user.0.as_bytes(),
+            ":record": new.lock.record,
+            ":wrapped": new.lock.wrapped_master_key,
+            ":keys": new.lock.server_keys,
+            ":metadata": new.metadata,
+            ":recovery_wrap": new.recovery_wrap,
+            ":verifier": new.recovery_verifier,
+            ":now": now.as_micros(),
+        })
+        .map_err(breaks("fk_secret_tags_user"))?;
+    let NewSecretTag { id, lock, metadata, recovery_wrap, recovery_verifier } = new;
+    Ok(CreatedSecretTag::Created(SecretTag {
+        id,
+        user_id: user,
+        lock,
+        metadata,
+        recovery_wrap,
+        recovery_verifier,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    }))
+}
+
+fn get(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlite::Result<Option<SecretTag>> {
+    let sql = concat!("SELECT ", columns!(), " FROM secret_tags WHERE tag_id = ?2 AND user_id = ?1");
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], secret_tag).optional()
+}
+
+fn set_lock(
+    connection: &Connection,
+    user: UserId,
+    id: SecretTagId,
+    lock: Lock,
+    version: u32,
+    keep: Option<OpaqueSessionId>,
+    now: Timestamp,
+) -> rusqlite::Result<Option<SecretTag>> {
+    let Some(old) = get(connection, user, id)?.filter(|old| old.version == version) else { return Ok(None) };
+    let new = SecretTag { lock, version: version + 1, updated_at: now, ..old };
+    let sql = "UPDATE secret_tags
+               SET registration_record = ?3, wrapped_master_key = ?4, server_keys = ?5, version = ?6, updated_at = ?7
+               WHERE tag_id = ?2 AND user_id = ?1";
+    connection.prepare_cached(sql)?.execute(params![
+        user.0.as_bytes(),
+        id.0.as_bytes(),
+        new.lock.record,
+        new.lock.wrapped_master_key,
+        new.lock.server_keys,
+        new.version,
+        now.as_micros(),
+    ])?;
+    // Those that failed stay: they count.
+    let sql = "DELETE FROM opaque_sessions
+               WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state <> 'failed' AND session_id IS NOT ?3";
+    let keep = keep.map(|keep| *keep.0.as_bytes());
+    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), id.0.as_bytes(), keep])?;
+    Ok(Some(new))
+}
+
+fn delete(
+    connection: &Connection,
+    user: UserId,
+    id: SecretTagId,
+    with_entries: bool,
+) -> rusqlite::Result<DeletedSecretTag> {
+    if !exists(connection, user, id)? {
+        return Ok(DeletedSecretTag::Missing);
+    }
+    let key = [user.0.as_bytes(), id.0.as_bytes()];
+    let sql = "SELECT count(*) FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2";
+    let entries: u32 = connection.prepare_cached(sql)?.query_row(key, |row| row.get(0))?;
+    if entries > 0 && !with_entries {
+        return Ok(DeletedSecretTag::HasEntries(entries.into()));
+    }
+    for sql in [
+        "DELETE FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2",
+        "DELETE FROM opaque_sessions WHERE user_id = ?1 AND binary_tag_id = ?2",
+        "DELETE FROM secret_tags WHERE user_id = ?1 AND tag_id = ?2",
+    ] {
+        connection.prepare_cached(sql)?.execute(key)?;
+    }
+    Ok(DeletedSecretTag::Deleted(entries.into()))
+}
+
+fn secret_tag(row: &Row) -> rusqlite::Result<SecretTag> {
+    Ok(SecretTag {
+        id: SecretTagId(uuid(row, 0)?),
+        user_id: UserId(uuid(row, 1)?),
+        lock: Lock { record: row.get(2)?, wrapped_master_key: row.get(3)?, server_keys: row.get(4)? },
+        metadata: row.get(5)?,
+        recovery_wrap: row.get(6)?,
+        recovery_verifier: row.get(7)?,
+        version: row.get(8)?,
+        created_at: timestamp(row, 9)?,
+        updated_at: timestamp(row, 10)?,
+    })
+}

@@ -1,6 +1,7 @@
 //! What the program can do.
 
 mod db;
+mod keys;
 mod serve;
 mod user;
 
@@ -23,6 +24,9 @@ pub enum Command {
     /// Make and manage accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make, show, replace and hand on the server's secret keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print the API's specification
     #[command(hide = true)]
     Openapi,
@@ -35,6 +39,7 @@ impl Command {
             Self::Serve(flags) => serve::run(common, &flags.or(file)).await,
             Self::Db(command) => command.run(common).await,
             Self::User(command) => command.run(common).await,
+            Self::Keys(command) => command.run(common, file).await,
             Self::Openapi => say(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
         }
     }

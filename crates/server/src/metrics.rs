@@ -32,5 +32,6 @@ fn describe() {
         "Time from the request's head to the answer's, by method and route."
     );
     describe_counter!("sotto_logins_total", "Login attempts, by outcome.");
+    describe_counter!("sotto_unlocks_total", "Tries to open secret tags, by outcome.");
     describe_counter!("sotto_storage_errors_total", "Refusals and failures of the database, by kind.");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sotto_domain::storage;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
@@ -25,9 +26,14 @@ pub fn start(app: &App) -> JoinHandle<()> {
 
 async fn clean_up(app: &App) {
     app.limits.forget_idle();
-    match app.storage.sessions().delete_expired(app.now()).await {
+    report("logins", app.storage.sessions().delete_expired(app.now()).await);
+    report("logins to secret tags", app.storage.opaque_sessions().delete_expired(app.now()).await);
+}
+
+fn report(what: &str, deleted: storage::Result<u64>) {
+    match deleted {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "expired logins were deleted"),
-        Err(error) => tracing::warn!(%error, "expired logins could not be deleted"),
+        Ok(count) => tracing::info!(count, "expired {what} were deleted"),
+        Err(error) => tracing::warn!(%error, "expired {what} could not be deleted"),
     }
 }

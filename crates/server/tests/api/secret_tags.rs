@@ -45,7 +45,8 @@ async fn the_whole_life(server: Server) {
     // A new name.
     let metadata = Metadata { name: "Dreams".into(), color: None };
     let metadata = json!({"metadata": encode(open.vault.seal_metadata(&metadata, &SystemRandom).unwrap().as_bytes())});
-    Answer::of(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
+    let renamed = Answer::of(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
+    assert_eq!(open.name(&renamed), "Dreams");
     let listed = open.get("/api/secret-tags/").await.expect(StatusCode::OK);
     assert_eq!((open.name(&listed[0]), &listed[0]["version"]), ("Dreams".to_owned(), &json!(1)));
 

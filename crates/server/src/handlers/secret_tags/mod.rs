@@ -109,7 +109,7 @@ pub async fn list(
     params(("secret_tag_id" = Uuid, Path), Unlocks),
     request_body = SecretTagUpdate,
     responses(
-        (status = 200, body = Message),
+        (status = 200, body = SecretTagResponse),
         (status = 403, description = "The secret tag is locked, or there is none."),
     )
 )]
@@ -119,12 +119,16 @@ pub async fn update(
     Id(id): Id,
     unlocks: Unlocks,
     extract::Json(request): extract::Json<SecretTagUpdate>,
-) -> Result<Json<Message>, ApiError> {
+) -> Result<Json<SecretTagResponse>, ApiError> {
     let metadata = register::read_metadata(&request.metadata)?;
-    let tag = SecretTagId(id);
+    let (user, tag) = (signed_in.id(), SecretTagId(id));
     unlocks.require(&app, &signed_in, tag).await?;
-    let changed = app.storage.secret_tags().set_metadata(signed_in.id(), tag, &metadata, app.now()).await?;
-    if changed { Ok(message("Secret tag updated successfully")) } else { Err(LOCKED) }
+    let secret_tags = app.storage.secret_tags();
+    if !secret_tags.set_metadata(user, tag, &metadata, app.now()).await? {
+        return Err(LOCKED);
+    }
+    let tag = secret_tags.get(user, tag).await?.ok_or(LOCKED)?;
+    Ok(Json(SecretTagResponse::open(&tag)))
 }
 
 /// Delete an open secret tag.

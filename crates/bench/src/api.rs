@@ -25,7 +25,7 @@ pub struct SignedIn {
 /// If the server refuses.
 pub async fn register(address: SocketAddr, email: &str) -> Result<()> {
     let body = json!({ "email": email, "password": PASSWORD, "time_zone": "UTC" });
-    post(&mut Connection::open(address).await?, "/api/auth/register", &body, 201).await?;
+    post(&mut Connection::open(address).await?, "/api/auth/register", None, &body, 201).await?;
     Ok(())
 }
 
@@ -38,16 +38,33 @@ pub async fn sign_in(address: SocketAddr, authors: impl Iterator<Item = Author>)
     let mut signed_in = vec![];
     for author in authors {
         let body = json!({ "email": author.email(), "password": PASSWORD });
-        let answer = post(&mut connection, "/api/auth/login", &body, 200).await?;
+        let answer = post(&mut connection, "/api/auth/login", None, &body, 200).await?;
         let token = answer["access_token"].as_str().ok_or("a login without an access token")?.to_owned();
         signed_in.push(SignedIn { author, token });
     }
     Ok(signed_in)
 }
 
-async fn post(connection: &mut Connection, path: &str, body: &Value, expected: u16) -> Result<Value> {
-    let request = http::render("POST", path, None, Some(&body.to_string()));
-    let response = connection.exchange(&request).await?;
+/// Sends a body, and returns what is answered to it.
+///
+/// # Errors
+/// If that has another status.
+pub async fn post(
+    connection: &mut Connection,
+    path: &str,
+    token: Option<&str>,
+    body: &Value,
+    expected: u16,
+) -> Result<Value> {
+    send(connection, path, &http::render("POST", path, token, Some(&body.to_string())), expected).await
+}
+
+/// Sends a request, and returns the body of its answer.
+///
+/// # Errors
+/// If that has another status.
+pub async fn send(connection: &mut Connection, path: &str, request: &[u8], expected: u16) -> Result<Value> {
+    let response = connection.exchange(request).await?;
     if response.status != expected {
         let answer = String::from_utf8_lossy(response.body);
         return Err(format!("POST {path} answered {}: {answer}", response.status).into());

@@ -19,6 +19,12 @@ pub fn render(method: &str, path: &str, token: Option<&str>, body: Option<&str>)
     format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{token}{kind}\r\n{body}").into_bytes()
 }
 
+/// A request with one more header.
+pub fn with_header(request: &[u8], name: &str, value: &str) -> Vec<u8> {
+    let line = request.windows(2).position(|window| window == b"\r\n").map_or(0, |end| end + 2);
+    [&request[..line], format!("{name}: {value}\r\n").as_bytes(), &request[line..]].concat()
+}
+
 /// A connection that is kept alive; one request at a time.
 pub struct Connection {
     stream: TcpStream,
@@ -207,5 +213,7 @@ mod tests {
         assert!(request.starts_with("POST /x HTTP/1.1\r\n"));
         assert!(request.contains("authorization: Bearer t\r\n"));
         assert!(request.ends_with("content-length: 2\r\n\r\n{}"));
+        let request = String::from_utf8(with_header(request.as_bytes(), "x-a", "b")).unwrap();
+        assert!(request.starts_with("POST /x HTTP/1.1\r\nx-a: b\r\nhost:"), "{request}");
     }
 }

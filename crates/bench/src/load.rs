@@ -251,7 +251,7 @@ impl Shape {
 }
 
 /// Processor time of this thread (proc(5), `/proc/PID/task/TID/schedstat`: nanoseconds).
-fn processor_time() -> io::Result<Duration> {
+pub fn processor_time() -> io::Result<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = text.split_whitespace().next().and_then(|number| number.parse().ok());
     nanos.map(Duration::from_nanos).ok_or_else(|| io::Error::other("the kernel does not count processor time"))

@@ -17,6 +17,7 @@ mod process;
 mod random;
 mod report;
 mod scenarios;
+mod secret_tags;
 mod seed;
 mod suite;
 

@@ -10,6 +10,7 @@ use crate::indexes::{Kind, Worth};
 use crate::load::Outcome;
 use crate::machine::Machine;
 use crate::scenarios::{Cell, ROUNDS, Scenario};
+use crate::secret_tags::SecretTags;
 use crate::suite::{BUSY, Figures, Growth};
 
 const BEGIN: &str = "<!-- begin: make bench -->";
@@ -43,7 +44,10 @@ impl Report {
     pub fn errors(&self) -> u64 {
         let growth = |growth: &Growth| growth.small.error_count() + growth.large.error_count();
         let cell = |cell: &Cell| cell.ours.error_count() + cell.ceiling.error_count();
-        self.figures.iter().map(|all| all.cells.iter().map(cell).sum::<u64>() + growth(&all.growth)).sum()
+        let lists = |secret: &SecretTags| secret.plain.error_count() + secret.sealed.error_count();
+        let all =
+            |all: &Figures| all.cells.iter().map(cell).sum::<u64>() + growth(&all.growth) + lists(&all.secret_tags);
+        self.figures.iter().map(all).sum()
     }
 
     /// Writes the report into a file: between its markers, or as the whole of a new file.
@@ -79,6 +83,7 @@ impl Report {
             };
             let growth = Some(&figures.growth).filter(|growth| growth.large_entries >= FULL_GROWTH);
             aims.push(at_most(what, 1.2, growth.and_then(Growth::factor), times));
+            aims.extend(secret_aims(&figures.secret_tags));
         }
         for worth in &self.indexes {
             let [common, complex] = match worth.engine {
@@ -109,6 +114,27 @@ fn sqlite_aims(figures: &Figures) -> [Aim; 4] {
         at_least("SQLite: durable creates at 32 clients, to 1 client", 3.0, group_commit(), times),
         at_most("SQLite: idle memory", 30.0 * MEGABYTE, Some(figures.idle.resident as f64), megabytes),
         at_most("SQLite: start to first answer", 0.1, Some(figures.start_time.as_secs_f64()), milliseconds),
+    ]
+}
+
+fn secret_aims(secret: &SecretTags) -> [Aim; 4] {
+    let micros = |micros: f64| format!("{micros:.0} µs");
+    let bytes = |bytes: f64| format!("{bytes:.0} bytes");
+    [
+        at_most("Secret tags: computation of an unlock's start", 300.0, Some(secret.start.as_secs_f64() * 1e6), micros),
+        at_most(
+            "Secret tags: computation of an unlock's finish",
+            20.0,
+            Some(secret.finish.as_secs_f64() * 1e6),
+            micros,
+        ),
+        at_most("Secret tags: a sealed entry beyond its text, at most", 150.0, Some(secret.overhead_max), bytes),
+        at_least(
+            "Secret tags: lists of 20 sealed entries at 32 clients, to lists of 20 plain ones",
+            0.8,
+            ratio(secret.sealed.rate(), secret.plain.rate()),
+            percent,
+        ),
     ]
 }
 
@@ -201,9 +227,24 @@ impl fmt::Display for Figures {
             (format!("Lists/s out of {} entries", thousands(growth.large_entries as f64)), side(&growth.large)),
             ("Time of a list, large to small".into(), growth.factor().map_or("–".into(), times)),
         ];
-        write!(f, "\n{}", table(&["", ""], figures.into_iter().map(|(what, figure)| vec![what, figure])))?;
+        let secret = &self.secret_tags;
+        let figures = figures.into_iter().chain([
+            ("Unlocks/s at 32 clients that do not stretch".into(), thousands(secret.unlocks)),
+            (
+                "Processor time of the server for an unlock, both requests".into(),
+                format!("{:.0} µs", secret.processor_time.as_secs_f64() * 1e6),
+            ),
+            (
+                "A sealed entry beyond its text, mean and at most".into(),
+                format!("{:.0} and {:.0} bytes", secret.overhead, secret.overhead_max),
+            ),
+            ("Lists/s of 20 plain entries at 32 clients".into(), side(&secret.plain)),
+            ("Lists/s of 20 sealed entries at 32 clients".into(), side(&secret.sealed)),
+            ("A start for an unknown tag, slower than for a known one by".into(), secret.timing.to_string()),
+        ]);
+        write!(f, "\n{}", table(&["", ""], figures.map(|(what, figure)| vec![what, figure])))?;
         let outcomes = self.cells.iter().flat_map(|cell| [&cell.ours, &cell.ceiling]);
-        for outcome in outcomes.chain([&growth.small, &growth.large]) {
+        for outcome in outcomes.chain([&growth.small, &growth.large, &secret.plain, &secret.sealed]) {
             for (error, count) in &outcome.errors {
                 writeln!(f, "\n**{count} times: {error}**")?;
             }

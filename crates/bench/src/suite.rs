@@ -14,6 +14,7 @@ use crate::indexes::{self, Journals, Worth};
 use crate::load::{self, Load, Outcome};
 use crate::process::{Memory, Server};
 use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
+use crate::secret_tags::{self, SecretTags};
 use crate::seed::{self, Author, ENTRIES};
 
 /// Authors of the scenarios.
@@ -53,6 +54,8 @@ pub struct Figures {
     pub description: String,
     /// The scenarios.
     pub cells: Vec<Cell>,
+    /// What cannot be read.
+    pub secret_tags: SecretTags,
     /// From the start of the process to the first answer: the median.
     pub start_time: Duration,
     /// Memory before any load.
@@ -97,11 +100,25 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     let idle = server.memory()?;
     let cells = scenarios(&server, &database, plan).await?;
     let loaded = server.memory()?;
+    note("secret tags");
+    let authors = api::sign_in(server.address, (0..BUSY as u64).map(Author)).await?;
+    let secret_tags = secret_tags::measure(&server, &authors, plan.duration).await?;
     server.stop().await?;
     drop(database);
 
     let growth = growth(engine, plan).await?;
-    Ok(Figures { engine, description, cells, start_time, idle, loaded, bytes, entries: AUTHORS * ENTRIES, growth })
+    Ok(Figures {
+        engine,
+        description,
+        cells,
+        secret_tags,
+        start_time,
+        idle,
+        loaded,
+        bytes,
+        entries: AUTHORS * ENTRIES,
+        growth,
+    })
 }
 
 /// What the indexes of one engine are worth.

@@ -80,7 +80,10 @@ pub struct Serving {
     rate_limits: Option<Switch>,
     /// The server's secret keys, made on first run [default: keys.json in the data folder]
     #[arg(long, env = "SOTTO_KEY_FILE", value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// Serve even if secret tags were made with keys that are lost: their recovery keys open them [default: false]
+    #[arg(long, env = "SOTTO_ACCEPT_LOST_KEYS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub accept_lost_keys: Option<bool>,
     /// Upgrade an older schema at start [default: false]
     #[arg(long, env = "SOTTO_AUTO_UPGRADE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub auto_upgrade: Option<bool>,
@@ -167,6 +170,7 @@ impl Serving {
             metrics_token: self.metrics_token.or(file.metrics_token),
             rate_limits: self.rate_limits.or(file.rate_limits),
             key_file: self.key_file.or(file.key_file),
+            accept_lost_keys: self.accept_lost_keys.or(file.accept_lost_keys),
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
             alerts: self.alerts.or(file.alerts),
         }
@@ -246,7 +250,7 @@ fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, Stri
         .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
 }
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "data_dir",
     "database",
     "log",
@@ -258,6 +262,7 @@ const KEYS: [&str; 12] = [
     "metrics_token",
     "rate_limits",
     "key_file",
+    "accept_lost_keys",
     "auto_upgrade",
 ];
 

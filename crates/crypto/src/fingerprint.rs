@@ -28,6 +28,12 @@ impl Fingerprint {
     }
 }
 
+impl From<[u8; 16]> for Fingerprint {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl FromStr for Fingerprint {
     type Err = Error;
 

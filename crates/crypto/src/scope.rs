@@ -38,6 +38,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Without stretching, which a server cannot tell: for a client that measures one, and has no phrase to protect.
+    #[cfg(feature = "unstretched")]
+    pub fn unstretched(scope: Scope) -> Self {
+        Self { stretch: false, ..Self::from(scope) }
+    }
+
     pub(crate) fn identifiers(&self) -> Identifiers<'_> {
         Identifiers { client: self.client.as_deref(), server: self.server.as_deref() }
     }

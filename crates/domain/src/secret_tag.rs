@@ -169,7 +169,8 @@ pub enum OpaqueState {
 /// What an unlock tells its owner about others who tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FailedTries {
-    /// How many tries failed since the secret tag was last opened, within [`MEMORY_SECONDS`].
+    /// How many tries failed since the secret tag was last opened, within [`MEMORY_SECONDS`]. One that is under way counts: its
+    /// answer is all that a guess takes, and it may never be finished.
     pub count: u32,
     /// The last of them.
     pub last: Option<Timestamp>,

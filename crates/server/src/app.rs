@@ -12,7 +12,7 @@ use sotto_domain::{Clock, Random, SessionId, Timestamp};
 use crate::config::{Config, STANDING_SECONDS};
 use crate::cursor::CursorKey;
 use crate::jobs::monitor::Monitor;
-use crate::keys::Keys;
+use crate::keys::{Keys, SecretTagKeys};
 use crate::limits::Limits;
 use crate::metrics;
 use crate::password::Hasher;
@@ -32,6 +32,7 @@ pub struct Inner {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) tokens: Tokens,
     pub(crate) cursors: CursorKey,
+    pub(crate) secret_tag_keys: Arc<SecretTagKeys>,
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
     pub(crate) standings: Cache<SessionId, Arc<Standing>>,
@@ -56,6 +57,7 @@ impl App {
             config,
             tokens: Tokens::new(&keys.token_signing),
             cursors: CursorKey::new(&keys.token_signing),
+            secret_tag_keys: keys.secret_tags.clone(),
             hasher: Hasher::new(random.clone()),
             clock,
             random,

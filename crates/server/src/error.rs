@@ -9,8 +9,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sotto_domain::Violations;
 use sotto_domain::storage::StorageError;
+use sotto_domain::{Timestamp, Violations};
 use utoipa::ToSchema;
 
 /// Why a request was not carried out.
@@ -38,6 +38,8 @@ pub enum ApiError {
     UnsupportedMediaType(&'static str),
     /// 422: what was sent is not valid.
     Invalid(Vec<FieldError>),
+    /// 428: without a condition, somebody else's change could be overwritten.
+    PreconditionRequired(&'static str),
     /// 429: too often.
     TooManyRequests {
         /// In seconds.
@@ -71,7 +73,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub errors: Vec<FieldError>,
-    /// How the thing is stored now (statuses 409 and 412).
+    /// How the thing is stored now (statuses 409 and 412), or how many entries are in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
     pub current: Option<serde_json::Value>,
@@ -105,6 +107,12 @@ impl ApiError {
         Self::Invalid(vec![FieldError::new(place, field, msg)])
     }
 
+    /// None before this instant.
+    pub fn wait_until(then: Timestamp, now: Timestamp) -> Self {
+        let micros = u64::try_from(then.as_micros() - now.as_micros()).unwrap_or_default();
+        Self::TooManyRequests { retry_after: micros.div_ceil(1_000_000).max(1) }
+    }
+
     /// A tag was named by an id that is none of the user's.
     pub fn unknown_tag(tag: sotto_domain::TagId) -> Self {
         Self::invalid("body", "tag_ids", format!("must be tags of yours; {tag} is not"))
@@ -123,6 +131,7 @@ impl ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PreconditionRequired(_) => StatusCode::PRECONDITION_REQUIRED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -136,6 +145,7 @@ impl ApiError {
             | Self::Forbidden(detail)
             | Self::NotFound(detail)
             | Self::Conflict(detail, _)
+            | Self::PreconditionRequired(detail)
             | Self::UnsupportedMediaType(detail) => (*detail).to_owned(),
             Self::MethodNotAllowed => "This address does not take this method; see /api/docs.".into(),
             Self::Timeout => "The request did not arrive in time; send it again.".into(),
@@ -206,9 +216,12 @@ impl From<StorageError> for ApiError {
                     Self::Conflict("You have a tag with this name already.", None)
                 }
                 // The account was deleted while the request was under way.
-                "fk_journal_entries_user" | "fk_tags_user" | "fk_reminders_user" | "fk_login_sessions_user" => {
-                    Self::Unauthorized("This account no longer exists.")
-                }
+                "fk_journal_entries_user"
+                | "fk_tags_user"
+                | "fk_reminders_user"
+                | "fk_login_sessions_user"
+                | "fk_secret_tags_user"
+                | "fk_opaque_sessions_user" => Self::Unauthorized("This account no longer exists."),
                 _ => Self::internal(error),
             },
             StorageError::Busy => Self::Busy,

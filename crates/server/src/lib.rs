@@ -5,6 +5,7 @@
 
 mod app;
 pub mod auth;
+mod base64url;
 pub mod config;
 mod cursor;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod password;
 mod router;
 pub mod system;
 mod tokens;
+mod unlocks;
 
 pub use app::App;
 pub use config::{Config, Monitoring, Registration, Webhook};

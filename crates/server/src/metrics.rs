@@ -32,6 +32,7 @@ fn describe() {
         "Time from the request's head to the answer's, by method and route."
     );
     describe_counter!("sotto_logins_total", "Login attempts, by outcome.");
+    describe_counter!("sotto_unlocks_total", "Tries to open secret tags, by outcome.");
     describe_counter!("sotto_storage_errors_total", "Refusals and failures of the database, by kind.");
     describe_gauge!("sotto_alert", "1 while an alert is raised, else 0.");
     describe_gauge!("sotto_alert_figure", "What an alert was last judged by: milliseconds, per cent, or how many.");

@@ -15,6 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::config::{BODY_LIMIT, Config};
 use crate::error::{ApiError, Cause};
+use crate::unlocks::UNLOCK;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -41,7 +42,8 @@ pub fn layered(router: Router, app: &App) -> Router {
 /// Handlers see one spelling of each address: collections end in a slash, everything else does not. This runs before
 /// routing, so it takes the whole router as its inner service; see [`crate::listen`].
 pub fn one_spelling(uri: &mut Uri) {
-    const COLLECTIONS: [&str; 3] = ["/api/journals", "/api/tags", "/api/reminders"];
+    const COLLECTIONS: [&str; 5] =
+        ["/api/journals", "/api/tags", "/api/reminders", "/api/secret-tags", "/api/opaque-sessions"];
     let path = uri.path();
     let spelled = if COLLECTIONS.contains(&path) {
         format!("{path}/")
@@ -69,6 +71,7 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     let proxied = app.config.trusted_proxies.iter().any(|net| net.contains(&peer.to_canonical()));
     let client = if proxied { forwarded_for(&request, &app.config).unwrap_or(peer) } else { peer };
     request.extensions_mut().insert(ClientAddress(client));
+    hide_secrets(&mut request);
     let id = if proxied { given_id(&request) } else { None }.unwrap_or_else(|| fresh_id(&app));
     let method = request.method().clone();
     // The route, not the address: ids would make a metric of each.
@@ -94,6 +97,15 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// Whatever prints the headers shows that these were there, and no more.
+fn hide_secrets(request: &mut Request) {
+    for name in [header::AUTHORIZATION, header::COOKIE, UNLOCK] {
+        if let header::Entry::Occupied(mut values) = request.headers_mut().entry(name) {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
+    }
 }
 
 fn protect(response: &mut Response, route: &str, config: &Config) {

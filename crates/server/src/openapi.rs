@@ -33,6 +33,7 @@ pub fn to_json() -> Result<String, serde_json::Error> {
         (name = "users", description = "Your own account"),
         (name = "journals", description = "Journal entries"),
         (name = "tags", description = "Words to find entries by"),
+        (name = "secret-tags", description = "What the server cannot read: see docs/secret-tags.md"),
         (name = "reminders", description = "Reminders to write"),
         (name = "operation", description = "For those who run the server"),
     ),
@@ -62,7 +63,8 @@ pub fn complete(mut specification: OpenApi) -> OpenApi {
         for operation in operations(item) {
             // Handlers are called `list` in every file; a client needs them apart.
             let tag = operation.tags.iter().flatten().next().cloned().unwrap_or_default();
-            operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}"));
+            operation.operation_id =
+                operation.operation_id.take().map(|name| format!("{}_{name}", tag.replace('-', "_")));
             let is_public = PUBLIC.contains(&path.as_str());
             if !is_public {
                 let schemes = ["bearer", "password"].map(|name| SecurityRequirement::new(name, [""; 0]));

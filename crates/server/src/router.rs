@@ -8,7 +8,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::handlers::{admin, auth, docs, health, journals, reminders, tags, users};
+use crate::handlers::secret_tags::{phrase, recover, register, unlock};
+use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -46,6 +47,20 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))
         .routes(routes!(reminders::get, reminders::update, reminders::delete))
+        .routes(routes!(secret_tags::list))
+        .routes(routes!(secret_tags::update, secret_tags::delete))
+        .routes(routes!(register::register_start))
+        .routes(routes!(register::register_finish))
+        .routes(routes!(unlock::unlock_start))
+        .routes(routes!(unlock::unlock_finish))
+        .routes(routes!(unlock::lock))
+        .routes(routes!(unlock::lock_all))
+        .routes(routes!(phrase::phrase_start))
+        .routes(routes!(phrase::phrase_finish))
+        .routes(routes!(recover::recover_start))
+        .routes(routes!(recover::recover_finish))
+        .routes(routes!(opaque_sessions::list))
+        .routes(routes!(opaque_sessions::end))
         .routes(routes!(admin::database))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

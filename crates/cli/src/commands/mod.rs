@@ -2,6 +2,7 @@
 
 mod backup;
 mod db;
+mod keys;
 mod restore;
 mod serve;
 mod user;
@@ -29,6 +30,9 @@ pub enum Command {
     /// Make and manage accounts
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make, show, replace and hand on the server's secret keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Print the API's specification
     #[command(hide = true)]
     Openapi,
@@ -43,6 +47,7 @@ impl Command {
             Self::Backup(command) => command.run(common, &file).await,
             Self::Restore(command) => command.run(common, &file).await,
             Self::User(command) => command.run(common).await,
+            Self::Keys(command) => command.run(common, file).await,
             Self::Openapi => say(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
         }
     }

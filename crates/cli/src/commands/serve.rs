@@ -1,14 +1,13 @@
 //! `sotto serve`.
 
-use std::env;
 use std::sync::Arc;
 
+use sotto_server::App;
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Keys};
 use tokio::net::TcpListener;
 
 use super::db::check;
-use super::{ensure_schema, say};
+use super::{ensure_schema, keys, say};
 use crate::error::{CliError, Result};
 use crate::settings::{Common, Serving};
 use crate::stop::StopSignal;
@@ -17,13 +16,17 @@ use crate::stop::StopSignal;
 pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
     let mut signal = StopSignal::listen();
     common.make_data_dir()?;
-    let keys = keys(common, serving)?;
+    let keys = keys::load(common, serving)?;
     ensure_schema(common, serving.auto_upgrade.unwrap_or(false)).await?;
 
     let address = serving.listen();
     let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
     let address = listener.local_addr()?;
     let storage = common.database().open().await?;
+    if !serving.accept_lost_keys.unwrap_or(false) {
+        let way_out = "to serve them, start with --accept-lost-keys";
+        keys::ensure_phrases_work(&*storage, &keys, way_out).await?;
+    }
     let engine = storage.engine();
     let app = App::new(storage, &keys, serving.to_config(), Arc::new(SystemClock), Arc::new(SystemRandom));
 
@@ -37,14 +40,6 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
     sotto_server::serve(listener, app, stop).await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// From the variable, for several nodes, or from the file.
-fn keys(common: &Common, serving: &Serving) -> Result<Keys> {
-    match env::var("SOTTO_KEYS") {
-        Ok(text) => Ok(Keys::parse(&text, "the variable SOTTO_KEYS")?),
-        Err(_) => Ok(Keys::load_or_create(&serving.key_file(common), &SystemRandom)?),
-    }
 }
 
 /// Tells a person where the data lies and what to open.

@@ -7,6 +7,7 @@ mod check;
 mod db;
 mod faults;
 mod interruptions;
+mod keys;
 mod obstacles;
 mod program;
 mod runbook;

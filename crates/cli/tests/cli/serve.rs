@@ -81,6 +81,9 @@ async fn nothing_secret_is_logged(home: &Home) {
         assert_eq!(server.contents(&token).await.len(), 1);
         let search = server.request(Method::GET, "/api/journals/?q=zanzibar&tag=kept").bearer_auth(&token);
         assert_eq!(search.send().await.unwrap().status(), 200);
+        let unlocked = server.request(Method::GET, "/api/secret-tags/").bearer_auth(&token);
+        let unlocked = unlocked.header("x-sotto-unlock", "unlockToken".repeat(6)[..64].to_owned());
+        assert_eq!(unlocked.send().await.unwrap().status(), 200);
         let title = json!({"title": "Quite secret", "content": 5});
         server.request(Method::POST, "/api/journals/").bearer_auth(&token).json(&title).send().await.unwrap();
         assert_eq!(server.login("ada@example.org", "a wrong password").await.0, 401);
@@ -91,7 +94,9 @@ async fn nothing_secret_is_logged(home: &Home) {
     };
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
     assert!(log.contains("request_id"), "{log}");
-    for secret in [PASSWORD, "a wrong password", "zanzibar", "Quite secret", "ada@example.org", "argon2id"] {
+    for secret in
+        [PASSWORD, "a wrong password", "zanzibar", "Quite secret", "ada@example.org", "argon2id", "unlockToken"]
+    {
         let line = log.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{secret}: {line:?}");
     }

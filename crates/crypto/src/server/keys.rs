@@ -15,6 +15,7 @@ use crate::suite::{Rng, Suite};
 
 /// The seed of the OPRF keys, the server's key pair, and the public key of users that do not exist. Without them every
 /// registration record is worthless.
+#[derive(Clone)]
 pub struct ServerKeys(ServerSetup<Suite>);
 
 impl ServerKeys {

@@ -6,12 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use serde::Deserialize;
-use sotto_domain::entry::{
-    Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, TagFilter, Updated, search_words,
-};
+use sotto_domain::entry::{Created, Deleted, EntryQuery, TagFilter, Updated, search_words};
+use sotto_domain::secret_tag::AnyEntry;
 use sotto_domain::statistics::Statistics;
 use sotto_domain::tag::TagName;
-use sotto_domain::{EntryId, TagId};
+use sotto_domain::{EntryId, SecretTagId, TagId};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -21,10 +20,15 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::error::ApiError;
 use crate::extract::{self, Id, Query};
+use crate::unlocks::Unlocks;
 
 mod body;
+mod request;
+mod sealed;
 
-use body::{DayResponse, EntryCreate, EntryResponse, EntryUpdate, StatisticsResponse};
+use body::{DayResponse, EntryResponse, StatisticsResponse};
+use request::{Change, Create, EntryCreate, EntryUpdate};
+use sealed::Holder;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
@@ -46,18 +50,28 @@ pub struct ListParams {
     tag: Option<String>,
     /// With words that begin like each of these, in title or text.
     q: Option<String>,
+    /// Under this secret tag, which has to be open. It goes with `limit` and `cursor` only: what is sealed cannot be searched.
+    secret_tag_id: Option<Uuid>,
 }
 
 /// Your entries, newest first.
-#[utoipa::path(get, path = "/api/journals/", tag = "journals", params(ListParams), responses(
+///
+/// Those under secret tags are listed for one open secret tag at a time.
+#[utoipa::path(get, path = "/api/journals/", tag = "journals", params(ListParams, Unlocks), responses(
     (status = 200, body = Vec<EntryResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
+    (status = 404, description = "The secret tag is locked, or there is none."),
 ))]
 pub async fn list(
     State(app): State<App>,
     signed_in: SignedIn,
     Query(params): Query<ListParams>,
+    unlocks: Unlocks,
 ) -> Result<Response, ApiError> {
     let user = signed_in.id();
+    if let Some(tag) = params.secret_tag_id {
+        let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+        return list_sealed(&holder, SecretTagId(tag), &params).await;
+    }
     let filters = [
         ("from", params.from.as_deref()),
         ("to", params.to.as_deref()),
@@ -79,10 +93,29 @@ pub async fn list(
     };
     let mut entries = app.storage.entries().list(user, &query).await?;
     let headers = page.cut(&app, user, &mut entries, |entry| (entry.entry_date, entry.id.0));
-    // A page is large: written into a buffer of about the right size, it is not copied while it grows.
-    let size = entries.iter().map(|entry| 768 + entry.content.len() + entry.content.len() / 16).sum();
-    let entries: Vec<_> = entries.into_iter().map(EntryResponse::from).collect();
-    let mut body = Vec::with_capacity(size);
+    let size = entries.iter().map(|entry| entry.content.len() + entry.content.len() / 16).sum();
+    answer(headers, size, entries.into_iter().map(EntryResponse::from).collect())
+}
+
+async fn list_sealed(holder: &Holder<'_>, tag: SecretTagId, params: &ListParams) -> Result<Response, ApiError> {
+    let others = [("from", &params.from), ("to", &params.to), ("tag", &params.tag), ("q", &params.q)];
+    if let Some((name, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
+        let message = "must not come with secret_tag_id: what is sealed is searched where it is opened";
+        return Err(ApiError::invalid("query", name, message));
+    }
+    let (app, user, id) = (holder.app, holder.signed_in.id(), tag.to_string());
+    let filters = [("secret_tag_id", Some(id.as_str()))];
+    let rows = Page::parse(app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
+    let after = rows.after.map(|(instant, id)| (instant, EntryId(id)));
+    let mut entries = holder.list(tag, after, rows.rows()).await?;
+    let headers = rows.cut(app, user, &mut entries, |entry| (entry.entry_date, entry.id.0));
+    let size = entries.iter().map(|entry| entry.sealed.encrypted_content.len() / 3 * 4).sum();
+    answer(headers, size, entries.into_iter().map(EntryResponse::from).collect())
+}
+
+/// A page is large: written into a buffer of about the right size, it is not copied while it grows.
+fn answer(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Result<Response, ApiError> {
+    let mut body = Vec::with_capacity(texts + 1024 * entries.len());
     serde_json::to_writer(&mut body, &entries).map_err(ApiError::internal)?;
     Ok((headers, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -90,7 +123,7 @@ pub async fn list(
 /// Write an entry.
 ///
 /// With an `id` of your own it is safe to send it again: the same entry is answered with 200.
-#[utoipa::path(post, path = "/api/journals/", tag = "journals", request_body = EntryCreate, responses(
+#[utoipa::path(post, path = "/api/journals/", tag = "journals", params(Unlocks), request_body = EntryCreate, responses(
     (status = 201, body = EntryResponse, headers(
             ("etag" = String, description = "The revision, for `If-Match`"),
             ("location" = String, description = "Where the entry is"),
@@ -99,28 +132,36 @@ pub async fn list(
             ("etag" = String, description = "The revision, for `If-Match`"),
             ("location" = String, description = "Where the entry is"),
         )),
-    (status = 409, description = "Another entry has this id; if it is yours, it is in `current`."),
+    (status = 403, description = "The secret tag is locked, or there is none."),
+    (status = 409, description = "Another entry has this id; if it is yours, and not locked away, it is in `current`."),
 ))]
 pub async fn create(
     State(app): State<App>,
     signed_in: SignedIn,
+    unlocks: Unlocks,
     extract::Json(request): extract::Json<EntryCreate>,
 ) -> Result<(StatusCode, HeaderMap, Json<EntryResponse>), ApiError> {
-    let new: NewEntry = request.parse(&app, signed_in.user())?;
+    let new = match request.parse(&app, signed_in.user())? {
+        Create::Plain(new) => new,
+        Create::Sealed(id, body) => {
+            let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+            let (status, entry) = holder.create(id, &body).await?;
+            return Ok(located(status, entry));
+        }
+    };
     match app.storage.entries().create(signed_in.id(), &new, app.now()).await? {
         Created::Created(entry) => Ok(located(StatusCode::CREATED, entry)),
         Created::Exists(entry) if entry.is_retry_of(&new) => Ok(located(StatusCode::OK, entry)),
-        Created::Exists(entry) => {
-            let detail = "You have another entry with this id; `current` is how it is stored.";
-            Err(ApiError::Conflict(detail, Some(current(entry)?)))
-        }
-        Created::IdTaken => Err(ApiError::Conflict("This id is taken; make a new one.", None)),
+        Created::Exists(entry) => Err(clash(AnyEntry::Plain(entry))?),
+        Created::IdTaken => Err(ID_TAKEN),
         Created::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
     }
 }
 
 /// One of your entries.
-#[utoipa::path(get, path = "/api/journals/{entry_id}", tag = "journals", params(("entry_id" = Uuid, Path)), responses(
+///
+/// One under a secret tag is there while that is open.
+#[utoipa::path(get, path = "/api/journals/{entry_id}", tag = "journals", params(("entry_id" = Uuid, Path), Unlocks), responses(
     (status = 200, body = EntryResponse, headers(("etag" = String, description = "The revision, for `If-Match`"))),
     (status = 404, description = "No such entry of yours."),
 ))]
@@ -128,9 +169,13 @@ pub async fn get(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
+    unlocks: Unlocks,
 ) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
-    let entry = app.storage.entries().get(signed_in.id(), EntryId(id)).await?;
-    entry.map(tagged).ok_or(NOT_FOUND)
+    if let Some(entry) = app.storage.entries().get(signed_in.id(), EntryId(id)).await? {
+        return Ok(tagged(entry));
+    }
+    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    holder.find(EntryId(id)).await?.map(tagged).ok_or(NOT_FOUND)
 }
 
 /// Change an entry.
@@ -140,12 +185,15 @@ pub async fn get(
     params(
         ("entry_id" = Uuid, Path),
         ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
+        Unlocks,
     ),
     request_body = EntryUpdate,
     responses(
         (status = 200, body = EntryResponse, headers(("etag" = String, description = "The revision, for `If-Match`"))),
+        (status = 403, description = "The secret tag is locked, or there is none."),
         (status = 404, description = "No such entry of yours."),
         (status = 412, description = "It has changed since; it is in `current`."),
+        (status = 428, description = "What is sealed needs `If-Match`."),
     )
 )]
 pub async fn update(
@@ -153,13 +201,20 @@ pub async fn update(
     signed_in: SignedIn,
     Id(id): Id,
     headers: HeaderMap,
+    unlocks: Unlocks,
     extract::Json(request): extract::Json<EntryUpdate>,
 ) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
-    let expected = expected_revision(&headers)?;
-    let patch: EntryPatch = request.parse(&app)?;
-    match app.storage.entries().update(signed_in.id(), EntryId(id), &patch, expected, app.now()).await? {
+    let (id, expected) = (EntryId(id), expected_revision(&headers)?);
+    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let (patch, unseals) = match request.parse(&app)? {
+        Change::Seal(change) => return holder.seal(id, change, expected).await.map(tagged),
+        Change::Unseal(patch) => (patch, true),
+        Change::Patch(patch) => (patch, false),
+    };
+    match app.storage.entries().update(signed_in.id(), id, &patch, expected, app.now()).await? {
         Updated::Updated(entry) => Ok(tagged(entry)),
-        Updated::Missing => Err(NOT_FOUND),
+        Updated::Missing if unseals => holder.unseal(id, patch, expected).await.map(tagged),
+        Updated::Missing => Err(holder.refuse_patch(id).await?),
         Updated::Stale(entry) => Err(ApiError::PreconditionFailed(current(entry)?)),
         Updated::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
     }
@@ -170,6 +225,7 @@ pub async fn update(
     params(
         ("entry_id" = Uuid, Path),
         ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
+        Unlocks,
     ),
     responses(
         (status = 200, body = Message),
@@ -182,13 +238,17 @@ pub async fn delete(
     signed_in: SignedIn,
     Id(id): Id,
     headers: HeaderMap,
+    unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
-    let expected = expected_revision(&headers)?;
-    match app.storage.entries().delete(signed_in.id(), EntryId(id), expected).await? {
-        Deleted::Deleted => Ok(message("Journal entry deleted successfully")),
-        Deleted::Missing => Err(NOT_FOUND),
-        Deleted::Stale(entry) => Err(ApiError::PreconditionFailed(current(entry)?)),
+    let (id, expected) = (EntryId(id), expected_revision(&headers)?);
+    match app.storage.entries().delete(signed_in.id(), id, expected).await? {
+        Deleted::Deleted => {}
+        Deleted::Missing => {
+            Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks }.delete(id, expected).await?;
+        }
+        Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current(entry)?)),
     }
+    Ok(message("Journal entry deleted successfully"))
 }
 
 /// Which days.
@@ -275,6 +335,8 @@ pub async fn statistics(State(app): State<App>, signed_in: SignedIn) -> Result<J
 }
 
 const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
+/// Also for an entry under a locked secret tag, which must not be told from somebody else's.
+const ID_TAKEN: ApiError = ApiError::Conflict("This id is taken; make a new one.", None);
 
 fn today(app: &App, signed_in: &SignedIn) -> Date {
     app.now().day_in(&signed_in.user().time_zone)
@@ -306,19 +368,27 @@ fn expected_revision(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
         .ok_or_else(|| ApiError::invalid("header", "if-match", "must be an ETag of this entry, such as \"3\""))
 }
 
-fn tagged(entry: Entry) -> (HeaderMap, Json<EntryResponse>) {
+fn tagged(entry: impl Into<EntryResponse>) -> (HeaderMap, Json<EntryResponse>) {
+    let entry = entry.into();
     let mut headers = HeaderMap::new();
     headers.extend(HeaderValue::try_from(format!("\"{}\"", entry.revision)).ok().map(|etag| (header::ETAG, etag)));
-    (headers, Json(entry.into()))
+    (headers, Json(entry))
 }
 
-fn located(status: StatusCode, entry: Entry) -> (StatusCode, HeaderMap, Json<EntryResponse>) {
+fn located(status: StatusCode, entry: impl Into<EntryResponse>) -> (StatusCode, HeaderMap, Json<EntryResponse>) {
+    let entry = entry.into();
     let location = HeaderValue::try_from(format!("/api/journals/{}", entry.id));
     let (mut headers, body) = tagged(entry);
     headers.extend(location.ok().map(|location| (header::LOCATION, location)));
     (status, headers, body)
 }
 
-fn current(entry: Entry) -> Result<Box<serde_json::Value>, ApiError> {
-    serde_json::to_value(EntryResponse::from(entry)).map(Box::new).map_err(ApiError::internal)
+/// A create that clashes with an entry that the caller may see.
+fn clash(entry: AnyEntry) -> Result<ApiError, ApiError> {
+    let detail = "You have another entry with this id; `current` is how it is stored.";
+    Ok(ApiError::Conflict(detail, Some(current(entry)?)))
+}
+
+fn current(entry: impl Into<EntryResponse>) -> Result<Box<serde_json::Value>, ApiError> {
+    serde_json::to_value(entry.into()).map(Box::new).map_err(ApiError::internal)
 }

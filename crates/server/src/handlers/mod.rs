@@ -5,8 +5,10 @@ pub mod auth;
 pub mod docs;
 pub mod health;
 pub mod journals;
+pub mod opaque_sessions;
 pub mod page;
 pub mod reminders;
+pub mod secret_tags;
 pub mod tags;
 pub mod users;
 

@@ -6,6 +6,7 @@ mod webhook;
 
 use std::time::Duration;
 
+use sotto_domain::storage;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -62,12 +63,17 @@ fn every(period: Duration) -> Interval {
 
 async fn clean_up(app: &App) {
     app.limits.forget_idle();
-    match app.storage.sessions().delete_expired(app.now()).await {
+    report(app, "logins", app.storage.sessions().delete_expired(app.now()).await);
+    report(app, "logins to secret tags", app.storage.opaque_sessions().delete_expired(app.now()).await);
+}
+
+fn report(app: &App, what: &str, deleted: storage::Result<u64>) {
+    match deleted {
         Ok(0) => {}
-        Ok(count) => tracing::info!(count, "expired logins were deleted"),
+        Ok(count) => tracing::info!(count, "expired {what} were deleted"),
         Err(error) => {
             app.monitor.note(&error);
-            tracing::warn!(%error, "expired logins could not be deleted");
+            tracing::warn!(%error, "expired {what} could not be deleted");
         }
     }
 }

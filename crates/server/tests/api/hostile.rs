@@ -46,7 +46,7 @@ async fn bad_entries_are_refused(server: Server) {
     let ada = server.person("ada").await;
     let date = "2025-01-22T10:00:00Z";
     for (entry, place) in [
-        (json!({"entry_date": date}), "body"),
+        (json!({"entry_date": date}), "body.content"),
         (json!({"content": "x"}), "body"),
         (json!({"content": null, "entry_date": date}), "body.content"),
         (json!({"content": 1, "entry_date": date}), "body.content"),

@@ -9,9 +9,16 @@ mod journals;
 mod listing;
 mod operation;
 mod reminders;
+mod sealed_entries;
+mod secret_tags;
+mod secret_tags_input;
+mod secret_tags_interop;
+mod secret_tags_leaks;
+mod secret_tags_resistance;
 mod server;
 mod specification;
 mod tags;
+mod vault;
 
 /// Runs each of these functions on SQLite and on PostgreSQL, with a server of its own.
 macro_rules! on_both_engines {

@@ -1,8 +1,9 @@
 //! A running server, and people who use it.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ pub struct Server {
     pub app: App,
     pub clock: Arc<ShiftedClock>,
     pub client: Client,
+    pub keys: Keys,
+    /// Where requests go, in turn.
+    nodes: Mutex<VecDeque<SocketAddr>>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
     pub scratch: Scratch,
@@ -54,9 +58,21 @@ impl Server {
     pub async fn start(scratch: Scratch, config: Config) -> Self {
         sotto_storage::migrate::upgrade(&scratch.url).await.expect("the schema can be made");
         let clock = Arc::new(ShiftedClock::default());
-        let (address, app, stop, task) = listen(&scratch.url, &Keys::generate(&SystemRandom), config, &clock).await;
+        let keys = Keys::generate(&SystemRandom);
+        let (address, app, stop, task) = listen(&scratch.url, &keys, config, &clock).await;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, app, clock, client, stop: Some(stop), task: Some(task), scratch }
+        let nodes = Mutex::new([address].into());
+        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch }
+    }
+
+    /// Three servers on one database: each request reaches another one than the request before it.
+    pub async fn on_three_nodes() -> Self {
+        let server = Self::on_postgres().await;
+        for _ in 0..2 {
+            let address = server.another(&server.keys).await;
+            server.nodes.lock().unwrap().push_back(address);
+        }
+        server
     }
 
     /// A second server on the same database, with the same keys only if `keys` are.
@@ -77,11 +93,14 @@ impl Server {
     pub async fn restart(mut self, keys: &Keys) -> Self {
         self.stop().await;
         let (address, app, stop, task) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
-        Self { address, app, stop: Some(stop), task: Some(task), ..self }
+        let nodes = Mutex::new([address].into());
+        Self { address, app, keys: keys.clone(), nodes, stop: Some(stop), task: Some(task), ..self }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.address))
+        let mut nodes = self.nodes.lock().unwrap();
+        nodes.rotate_left(1);
+        self.client.request(method, format!("http://{}{path}", nodes[0]))
     }
 
     /// Signs somebody up and in.

@@ -173,8 +173,10 @@ pub async fn unlock_opens_and_tells_of_failed_tries(world: &World) {
     assert_eq!(tries, FailedTries { count: 3, last: Some(at(4)) }, "with one that was not finished");
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(200)).await.unwrap(), Some(tag));
 
-    world.login(user, tag, at(200)).await;
-    assert_eq!(world.unlock(user, tag, at(201)).await.1, FailedTries::default(), "one is told of once");
+    assert_eq!(world.unlock(user, tag, at(200)).await.1, FailedTries::default(), "each is told of once");
+    world.login(user, tag, at(201)).await;
+    let tries = world.unlock(user, tag, at(202)).await.1;
+    assert_eq!(tries, FailedTries { count: 1, last: Some(at(201)) }, "with one that is under way, and may stay so");
     world.fail(user, tag, at(300)).await;
     let tries = world.unlock(user, tag, at(299 + MEMORY_SECONDS)).await.1;
     assert_eq!(tries, FailedTries { count: 1, last: Some(at(300)) });

@@ -46,8 +46,8 @@ pub(super) const TAKEN: &str = "SELECT t.tag_id, t.opened_at FROM opaque_session
         AND s.expires_at > $3 AND t.version = $4::bigint";
 
 const FAILED_TRIES: &str = "SELECT count(*), max(last_activity) FROM opaque_sessions
-    WHERE user_id = $1 AND binary_tag_id = $2 AND session_id <> $3 AND last_activity > $5
-        AND (session_state = 'failed' OR (session_state = 'initialized' AND expires_at <= $4))";
+    WHERE user_id = $1 AND binary_tag_id = $2 AND session_id <> $3
+        AND session_state <> 'unlocked' AND last_activity > $4";
 
 const OPENED: &str = "UPDATE secret_tags SET opened_at = $3 WHERE user_id = $1 AND tag_id = $2";
 
@@ -143,7 +143,7 @@ impl OpaqueSessions for Postgres {
         let opened_at = read::<Option<Instant>>(&row, 1)?.map_or(remembered, |opened_at| opened_at.0);
         let since = Instant(opened_at.max(remembered));
 
-        let of_tag: Parameters<'_> = &[&user, &bytes(&tag), &id.0, &now_sent, &since];
+        let of_tag: Parameters<'_> = &[&user, &bytes(&tag), &id.0, &since];
         let opening: Parameters<'_> = &[&user, &tag, &now_sent];
         let end = Instant(now.plus_seconds(IDLE_SECONDS));
         let to_open: Parameters<'_> = &[&user, &id.0, &token_hash.as_slice(), &now_sent, &end];

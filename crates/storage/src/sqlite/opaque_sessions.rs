@@ -181,11 +181,11 @@ fn unlock(
     let Some((tag, opened_at)) = found else { return Ok(None) };
 
     let sql = "SELECT count(*), max(last_activity) FROM opaque_sessions
-               WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_id <> ?3 AND last_activity > ?5
-                   AND (session_state = 'failed' OR (session_state = 'initialized' AND expires_at <= ?4))";
+               WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_id <> ?3
+                   AND session_state <> 'unlocked' AND last_activity > ?4";
     let remembered = now.plus_seconds(-MEMORY_SECONDS).as_micros();
     let since = opened_at.map_or(remembered, |opened_at| opened_at.max(remembered));
-    let parameters = params![user.0.as_bytes(), tag.0.as_bytes(), id.0.as_bytes(), now.as_micros(), since];
+    let parameters = params![user.0.as_bytes(), tag.0.as_bytes(), id.0.as_bytes(), since];
     let tries = connection.prepare_cached(sql)?.query_row(parameters, failed_tries)?;
 
     let sql = "UPDATE secret_tags SET opened_at = ?3 WHERE tag_id = ?2 AND user_id = ?1";

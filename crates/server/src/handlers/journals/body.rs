@@ -1,23 +1,21 @@
-//! What is sent and answered about entries.
+//! What is answered about entries.
 
-use serde::{Deserialize, Serialize};
-use sotto_domain::account::User;
-use sotto_domain::entry::{Entry, EntryPatch, MAX_CONTENT, NewEntry};
+use serde::Serialize;
+use sotto_domain::Timestamp;
+use sotto_domain::entry::Entry;
+use sotto_domain::secret_tag::{AnyEntry, SealedEntry};
 use sotto_domain::statistics::{DayCount, Statistics};
-use sotto_domain::tag::{NewTag, TagChoice, TagRef};
-use sotto_domain::{EntryId, TagId, Timestamp};
+use sotto_domain::tag::TagRef;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::app::App;
-use crate::error::{ApiError, FieldError};
-use crate::extract::present;
+use crate::base64url;
 
 /// An entry.
 #[derive(Serialize, ToSchema)]
 #[schema(as = JournalEntry)]
 pub struct EntryResponse {
-    id: Uuid,
+    pub(super) id: Uuid,
     user_id: Uuid,
     title: Option<String>,
     /// Markdown.
@@ -29,8 +27,15 @@ pub struct EntryResponse {
     /// The IANA time zone that it was written in: its calendar day never shifts.
     entry_zone: String,
     tags: Vec<EntryTag>,
+    /// What it is under; null for an entry in plain. With it, title, text, recording and tags are in `encrypted_content`.
+    secret_tag_id: Option<Uuid>,
+    /// Base64url without padding, like the next three; null for an entry in plain.
+    encrypted_content: Option<String>,
+    wrapped_key: Option<String>,
+    encryption_iv: Option<String>,
+    wrap_iv: Option<String>,
     /// One more with each change.
-    revision: u32,
+    pub(super) revision: u32,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -63,6 +68,11 @@ impl From<Entry> for EntryResponse {
             entry_date: entry.entry_date,
             entry_zone: entry.entry_zone.name().to_owned(),
             tags: entry.tags.into_iter().map(EntryTag::from).collect(),
+            secret_tag_id: None,
+            encrypted_content: None,
+            wrapped_key: None,
+            encryption_iv: None,
+            wrap_iv: None,
             revision: entry.revision,
             created_at: entry.created_at,
             updated_at: entry.updated_at,
@@ -70,91 +80,35 @@ impl From<Entry> for EntryResponse {
     }
 }
 
-/// A new entry.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = JournalEntryCreate)]
-#[serde(deny_unknown_fields)]
-pub struct EntryCreate {
-    /// A UUID of your own, so that sending it again is safe; one is made if it is absent.
-    id: Option<Uuid>,
-    #[schema(max_length = 500)]
-    title: Option<String>,
-    /// Markdown, at most 1 MiB.
-    #[schema(max_length = 1_048_576)]
-    content: String,
-    /// An http(s) address, or a path on this server.
-    #[schema(max_length = 2048)]
-    audio_url: Option<String>,
-    /// The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
-    #[schema(format = DateTime)]
-    entry_date: String,
-    /// An IANA time zone; yours if absent.
-    entry_zone: Option<String>,
-    /// Tags by name; those that you do not have yet are made.
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    tags: Vec<String>,
-    /// Tags by id.
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    tag_ids: Vec<Uuid>,
-}
-
-impl EntryCreate {
-    /// Checks what was sent.
-    pub fn parse(self, app: &App, user: &User) -> Result<NewEntry, ApiError> {
-        let id = self.id.map_or_else(|| EntryId::new(app.clock.as_ref(), app.random.as_ref()), EntryId);
-        let tags = choices(app, self.tags, self.tag_ids)?;
-        let zone = self.entry_zone.as_deref().map_or_else(|| Ok(user.time_zone.clone()), Err);
-        let audio_url = self.audio_url.as_deref();
-        Ok(NewEntry::parse(id, self.title, self.content, audio_url, &self.entry_date, zone, tags)?)
+impl From<SealedEntry> for EntryResponse {
+    fn from(entry: SealedEntry) -> Self {
+        Self {
+            id: entry.id.0,
+            user_id: entry.user_id.0,
+            title: None,
+            content: String::new(),
+            audio_url: None,
+            entry_date: entry.entry_date,
+            entry_zone: entry.entry_zone.name().to_owned(),
+            tags: Vec::new(),
+            secret_tag_id: Some(entry.tag.0),
+            encrypted_content: Some(base64url::encode(&entry.sealed.encrypted_content)),
+            wrapped_key: Some(base64url::encode(&entry.sealed.wrapped_key)),
+            encryption_iv: Some(base64url::encode(&entry.sealed.encryption_iv)),
+            wrap_iv: Some(base64url::encode(&entry.sealed.wrap_iv)),
+            revision: entry.revision,
+            created_at: entry.created_at,
+            updated_at: entry.updated_at,
+        }
     }
 }
 
-/// What to change; a field that is absent stays, null clears it.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = JournalEntryUpdate)]
-#[serde(deny_unknown_fields)]
-pub struct EntryUpdate {
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 500)]
-    title: Option<Option<String>>,
-    /// Markdown, at most 1 MiB.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 1_048_576, nullable = false)]
-    content: Option<String>,
-    /// An http(s) address, or a path on this server.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_length = 2048)]
-    audio_url: Option<Option<String>>,
-    /// The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(format = DateTime, nullable = false)]
-    entry_date: Option<String>,
-    /// An IANA time zone.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(nullable = false)]
-    entry_zone: Option<String>,
-    /// All its tags by name, together with `tag_ids`; those that you do not have yet are made.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_items = 100, nullable = false)]
-    tags: Option<Vec<String>>,
-    /// All its tags by id, together with `tags`.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(max_items = 100, nullable = false)]
-    tag_ids: Option<Vec<Uuid>>,
-}
-
-impl EntryUpdate {
-    /// Checks what was sent.
-    pub fn parse(self, app: &App) -> Result<EntryPatch, ApiError> {
-        let tags = match (self.tags, self.tag_ids) {
-            (None, None) => None,
-            (names, ids) => Some(choices(app, names.unwrap_or_default(), ids.unwrap_or_default())?),
-        };
-        let audio_url = self.audio_url.as_ref().map(Option::as_deref);
-        let (date, zone) = (self.entry_date.as_deref(), self.entry_zone.as_deref());
-        Ok(EntryPatch::parse(self.title, self.content, audio_url, date, zone, tags)?)
+impl From<AnyEntry> for EntryResponse {
+    fn from(entry: AnyEntry) -> Self {
+        match entry {
+            AnyEntry::Plain(entry) => entry.into(),
+            AnyEntry::Sealed(entry) => entry.into(),
+        }
     }
 }
 
@@ -203,21 +157,4 @@ impl From<Statistics> for StatisticsResponse {
             longest_streak: statistics.longest_streak,
         }
     }
-}
-
-// Titles and texts are bounded in bytes; the specification can only say characters, so it states the same number.
-const _: () = assert!(MAX_CONTENT == 1_048_576);
-
-fn choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoice>, ApiError> {
-    let mut choices: Vec<TagChoice> = ids.into_iter().map(|id| TagChoice::Existing(TagId(id))).collect();
-    for (index, name) in names.iter().enumerate() {
-        let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
-        let tag = NewTag::parse(id, name, None).map_err(|violations| {
-            let message = violations.0.into_iter().next().map(|violation| violation.message).unwrap_or_default();
-            let loc = vec!["body".to_owned(), "tags".to_owned(), index.to_string()];
-            ApiError::Invalid(vec![FieldError { loc, msg: message }])
-        })?;
-        choices.push(TagChoice::Named(tag));
-    }
-    Ok(choices)
 }

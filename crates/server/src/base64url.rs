@@ -1,0 +1,44 @@
+//! Fields that hold bytes: base64url without padding (RFC 4648, section 5), read strictly.
+
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sotto_crypto::Error;
+
+use crate::error::ApiError;
+
+/// The bytes of a field of the body.
+///
+/// # Errors
+/// A refusal that names the field.
+pub fn decode(field: &str, text: &str) -> Result<Vec<u8>, ApiError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| ApiError::invalid("body", field, "must be base64url without padding"))
+}
+
+/// How bytes are sent.
+pub fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What a field of the body stands for: one of the types that read themselves.
+///
+/// # Errors
+/// A refusal that names the field.
+pub fn read<T: FromStr<Err = Error>>(field: &str, text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|error| refused(field, error))
+}
+
+/// The refusal of a field whose bytes cannot be what they should be.
+pub fn refused(field: &str, error: Error) -> ApiError {
+    let message = match error {
+        Error::Message { length, .. } => {
+            format!("must be {length} bytes as OPAQUE makes them, in base64url without padding")
+        }
+        Error::Length { min, max, .. } if min == max => format!("must be {min} bytes in base64url without padding"),
+        Error::Length { min, max, .. } => format!("must be {min} to {max} bytes in base64url without padding"),
+        Error::Fingerprint => "must be 32 lower-case hexadecimal digits".into(),
+        other => other.to_string(),
+    };
+    ApiError::invalid("body", field, message)
+}

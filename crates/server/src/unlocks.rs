@@ -1,0 +1,186 @@
+//! What shows that a secret tag is open: unlock tokens, in the header `X-Sotto-Unlock`.
+//!
+//! A token is base64url, without padding, of the id of the session that opened the tag (16 bytes) and 32 random bytes.
+//! Storage knows its SHA-256 only, taken over the login as well: so it is good for the login that it was given to, and ends
+//! with it.
+
+use aws_lc_rs::digest;
+use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sotto_domain::secret_tag::MAX_OPEN;
+use sotto_domain::{OpaqueSessionId, Random, SecretTagId, SessionId};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::error::ApiError;
+
+/// The header: several tokens are separated by commas.
+pub const UNLOCK: HeaderName = HeaderName::from_static("x-sotto-unlock");
+
+/// What needs an open secret tag was asked of one that is locked, or of none.
+pub const LOCKED: ApiError =
+    ApiError::Forbidden("Open this secret tag first: it is locked, or you have none with this id.");
+
+const SESSION: usize = 16;
+const LENGTH: usize = SESSION + 32;
+
+/// A token. It never prints.
+pub struct UnlockToken([u8; LENGTH]);
+
+impl UnlockToken {
+    /// A new one.
+    pub fn new(session: OpaqueSessionId, random: &dyn Random) -> Self {
+        let mut bytes = [0; LENGTH];
+        bytes[..SESSION].copy_from_slice(session.0.as_bytes());
+        random.fill(&mut bytes[SESSION..]);
+        Self(bytes)
+    }
+
+    /// As it is sent.
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+
+    /// What storage knows it by.
+    pub fn hash(&self, login: SessionId) -> [u8; 32] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"sotto/v1/unlock-token");
+        context.update(&self.0);
+        context.update(login.0.as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(context.finish().as_ref());
+        hash
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    fn session(&self) -> OpaqueSessionId {
+        let mut id = [0; SESSION];
+        id.copy_from_slice(&self.0[..SESSION]);
+        OpaqueSessionId(Uuid::from_bytes(id))
+    }
+}
+
+/// The tokens of a request. Those that are not good, or no longer, open nothing and do no harm.
+pub struct Unlocks(Vec<UnlockToken>);
+
+impl IntoParams for Unlocks {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some("^[A-Za-z0-9_-]{64}(, ?[A-Za-z0-9_-]{64}){0,15}$"))
+            .build();
+        let header = ParameterBuilder::new()
+            .name(UNLOCK.as_str())
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("Unlock tokens, separated by commas"))
+            .schema(Some(text));
+        vec![header.build()]
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Unlocks {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let wrong = |message: String| ApiError::invalid("header", UNLOCK.as_str(), message);
+        let mut tokens = Vec::new();
+        for value in parts.headers.get_all(&UNLOCK) {
+            for text in value.to_str().unwrap_or("?").split(',') {
+                let token = UnlockToken::parse(text.trim())
+                    .ok_or_else(|| wrong("must be unlock tokens as they were given, separated by commas".into()))?;
+                tokens.push(token);
+            }
+        }
+        if tokens.len() > MAX_OPEN as usize {
+            return Err(wrong(format!("must be at most {MAX_OPEN} tokens; these are {}", tokens.len())));
+        }
+        Ok(Self(tokens))
+    }
+}
+
+impl Unlocks {
+    /// The session that has this secret tag open.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub async fn session(
+        &self,
+        app: &App,
+        signed_in: &SignedIn,
+        tag: SecretTagId,
+    ) -> Result<Option<OpaqueSessionId>, ApiError> {
+        for token in &self.0 {
+            if self.opens(app, signed_in, token).await? == Some(tag) {
+                return Ok(Some(token.session()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The session that has this secret tag open.
+    ///
+    /// # Errors
+    /// [`LOCKED`], and those of storage.
+    pub async fn require(
+        &self,
+        app: &App,
+        signed_in: &SignedIn,
+        tag: SecretTagId,
+    ) -> Result<OpaqueSessionId, ApiError> {
+        self.session(app, signed_in, tag).await?.ok_or(LOCKED)
+    }
+
+    /// The secret tags that are open.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub async fn tags(&self, app: &App, signed_in: &SignedIn) -> Result<Vec<SecretTagId>, ApiError> {
+        let mut tags = Vec::new();
+        for token in &self.0 {
+            tags.extend(self.opens(app, signed_in, token).await?);
+        }
+        Ok(tags)
+    }
+
+    async fn opens(
+        &self,
+        app: &App,
+        signed_in: &SignedIn,
+        token: &UnlockToken,
+    ) -> Result<Option<SecretTagId>, ApiError> {
+        let hash = token.hash(signed_in.session);
+        Ok(app.storage.opaque_sessions().open(signed_in.id(), token.session(), &hash, app.now()).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::SystemRandom;
+
+    #[test]
+    fn a_token_is_good_for_one_login() {
+        let session = OpaqueSessionId(Uuid::from_u128(7));
+        let token = UnlockToken::new(session, &SystemRandom);
+        let read = UnlockToken::parse(&token.to_text()).unwrap();
+        let [one, other] = [1, 2].map(|login| SessionId(Uuid::from_u128(login)));
+        assert_eq!((read.session(), read.hash(one)), (session, token.hash(one)));
+        assert_ne!(token.hash(one), token.hash(other));
+        let text = token.to_text();
+        for bad in ["", &text[1..], &format!("{text}A"), &format!("{text}="), &text.replace(&text[..1], "+")] {
+            assert!(UnlockToken::parse(bad).is_none(), "{bad}");
+        }
+    }
+}

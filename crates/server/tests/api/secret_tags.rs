@@ -1,0 +1,162 @@
+//! A secret tag from its making to its end.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sotto_crypto::client::{Metadata, RecoveryKey};
+use sotto_server::system::SystemRandom;
+
+use crate::on_both_engines;
+use crate::server::{Answer, Person, Server};
+use crate::vault::{DATE, PHRASE, Secret, encode, text};
+
+on_both_engines!(
+    the_whole_life,
+    a_phrase_is_lost_and_replaced,
+    new_server_keys_are_taken_over,
+    lost_server_keys_leave_the_recovery_key,
+    several_are_open_at_once
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_request_may_reach_another_server() {
+    the_whole_life(Server::on_three_nodes().await).await;
+    a_phrase_is_lost_and_replaced(Server::on_three_nodes().await).await;
+}
+
+async fn the_whole_life(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let listed = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
+    let [tag] = listed.as_array().unwrap().as_slice() else { panic!("one secret tag: {listed}") };
+    assert_eq!((tag["id"].clone(), &tag["open"]), (json!(secret.scope.tag), &json!(false)));
+    assert_eq!((&tag["metadata"], &tag["version"]), (&Value::Null, &Value::Null));
+
+    let refused = secret.try_unlock("the grey heron wades").await.err().unwrap();
+    refused.expect(StatusCode::FORBIDDEN);
+    let open = secret.unlock(PHRASE).await;
+    assert_eq!((&open.answer["version"], &open.answer["reregister"]), (&json!(1), &json!(false)));
+    assert_eq!((&open.answer["failed_tries"]["count"], open.name(&open.answer)), (&json!(1), "Therapy".to_owned()));
+    assert!(open.answer["failed_tries"]["last"].is_string());
+
+    let entry = open.write("Nobody knows.", DATE).await;
+    assert_eq!((&entry["content"], &entry["title"], &entry["revision"]), (&json!(""), &Value::Null, &json!(1)));
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+
+    // A new name.
+    let metadata = Metadata { name: "Dreams".into(), color: None };
+    let metadata = json!({"metadata": encode(open.vault.seal_metadata(&metadata, &SystemRandom).unwrap().as_bytes())});
+    let renamed = Answer::of(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
+    assert_eq!(open.name(&renamed), "Dreams");
+    let listed = open.get("/api/secret-tags/").await.expect(StatusCode::OK);
+    assert_eq!((open.name(&listed[0]), &listed[0]["version"]), ("Dreams".to_owned(), &json!(1)));
+
+    // A new phrase: it stays open here, the old phrase is worthless, the entries stay.
+    let elsewhere = secret.unlock(PHRASE).await;
+    open.change_phrase("a new one", 7).await.expect(StatusCode::CONFLICT);
+    let changed = open.change_phrase("a new one", 1).await.expect(StatusCode::OK);
+    assert_eq!(changed["version"], 2);
+    elsewhere.get(&elsewhere.entries()).await.expect(StatusCode::NOT_FOUND);
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+    ada.post(&format!("{}/lock", secret.path), json!({})).await.expect(StatusCode::OK);
+    open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
+    secret.try_unlock(PHRASE).await.err().unwrap().expect(StatusCode::FORBIDDEN);
+    let open = secret.unlock("a new one").await;
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+
+    // The end: not by accident.
+    let refusal = open.delete(&secret.path).await.expect(StatusCode::CONFLICT);
+    assert_eq!(refusal["current"], json!({"entries": 1}));
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+    ada.delete(&format!("{}?with_entries=true", secret.path)).await.expect(StatusCode::FORBIDDEN);
+    open.delete(&format!("{}?with_entries=true", secret.path)).await.expect(StatusCode::OK);
+    assert_eq!(ada.get("/api/secret-tags/").await.expect(StatusCode::OK), json!([]));
+    open.get(&crate::vault::path(&entry)).await.expect(StatusCode::NOT_FOUND);
+    secret.try_unlock("a new one").await.err().unwrap().expect(StatusCode::FORBIDDEN);
+}
+
+async fn a_phrase_is_lost_and_replaced(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let open = secret.unlock(PHRASE).await;
+    open.write("Nobody knows.", DATE).await;
+    let wrong = RecoveryKey::generate(&SystemRandom);
+    secret.recover(&wrong, "never").await.expect(StatusCode::FORBIDDEN);
+    let recovered = secret.recover(&secret.recovery_key, "a new one").await.expect(StatusCode::OK);
+    assert_eq!(recovered["id"], json!(secret.scope.tag));
+    // It is locked everywhere, and opens with the new phrase only.
+    open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
+    secret.try_unlock(PHRASE).await.err().unwrap().expect(StatusCode::FORBIDDEN);
+    let open = secret.unlock("a new one").await;
+    assert_eq!((&open.answer["version"], &open.answer["failed_tries"]["count"]), (&json!(2), &json!(2)));
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+}
+
+async fn new_server_keys_are_taken_over(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    secret.unlock(PHRASE).await.write("Nobody knows.", DATE).await;
+    let (scope, recovery_key) = (secret.scope, secret.recovery_key.reveal().parse().unwrap());
+    let (id, email, token) = (ada.id.clone(), ada.email.clone(), ada.token.clone());
+
+    let rotated = server.keys.rotated(&SystemRandom);
+    let server = server.restart(&rotated).await;
+    let ada = Person { server: &server, id, email, token, refresh_token: String::new() };
+    let secret = Secret { person: ada, scope, recovery_key, path: format!("/api/secret-tags/{}", scope.tag) };
+    let open = secret.unlock(PHRASE).await;
+    assert_eq!(open.answer["reregister"], true);
+    open.change_phrase(PHRASE, 1).await.expect(StatusCode::OK);
+    let open = secret.unlock(PHRASE).await;
+    assert_eq!((&open.answer["reregister"], &open.answer["version"]), (&json!(false), &json!(2)));
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+    let used = server.app.storage.secret_tags().server_keys().await.unwrap();
+    assert_eq!(used, [*rotated.secret_tags.current.fingerprint().as_bytes()]);
+}
+
+async fn lost_server_keys_leave_the_recovery_key(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    secret.unlock(PHRASE).await.write("Nobody knows.", DATE).await;
+    let (scope, recovery_key) = (secret.scope, secret.recovery_key.reveal().parse().unwrap());
+    let (id, email, token) = (ada.id.clone(), ada.email.clone(), ada.token.clone());
+
+    let mut keys = sotto_server::Keys::generate(&SystemRandom);
+    keys.token_signing = server.keys.token_signing;
+    let server = server.restart(&keys).await;
+    let ada = Person { server: &server, id, email, token, refresh_token: String::new() };
+    let secret = Secret { person: ada, scope, recovery_key, path: format!("/api/secret-tags/{}", scope.tag) };
+    secret.try_unlock(PHRASE).await.err().unwrap().expect(StatusCode::FORBIDDEN);
+    secret.recover(&secret.recovery_key, PHRASE).await.expect(StatusCode::OK);
+    let open = secret.unlock(PHRASE).await;
+    assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
+}
+
+async fn several_are_open_at_once(server: Server) {
+    let ada = server.person("ada").await;
+    let (first, second) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
+    let (one, two) = (first.unlock(PHRASE).await, second.unlock("another").await);
+    let (in_one, in_two) = (one.write("one", DATE).await, two.write("two", DATE).await);
+    let both = |method: Method, path: &str| {
+        ada.request(method, path).header("x-sotto-unlock", format!("{}, {}", one.token, two.token))
+    };
+    for (open, entry, content) in [(&one, &in_one, "one"), (&two, &in_two, "two")] {
+        let read = Answer::of(both(Method::GET, &crate::vault::path(entry))).await.expect(StatusCode::OK);
+        assert_eq!(open.read(&read), content);
+        let listed = Answer::of(both(Method::GET, &open.entries())).await.expect(StatusCode::OK);
+        assert_eq!(listed, json!([read]));
+    }
+    let listed = Answer::of(both(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
+    assert!(listed.as_array().unwrap().iter().all(|tag| tag["open"] == true && tag["metadata"].is_string()));
+    // Each token opens its own.
+    one.get(&crate::vault::path(&in_two)).await.expect(StatusCode::NOT_FOUND);
+    // From one into the other, as one change.
+    let id = text(&in_one, "id").parse().unwrap();
+    let moved =
+        both(Method::PUT, &crate::vault::path(&in_one)).header("if-match", "\"1\"").json(&two.seal(id, 2, "moved"));
+    Answer::of(moved).await.expect(StatusCode::OK);
+    assert_eq!(one.contents(&one.entries()).await, Vec::<String>::new());
+    assert_eq!(two.contents(&two.entries()).await.len(), 2);
+    ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
+    for open in [&one, &two] {
+        open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
+    }
+}

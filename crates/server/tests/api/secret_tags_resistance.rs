@@ -1,0 +1,284 @@
+//! Those who want in without the phrase: what they try comes to nothing, is slowed, and is told.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sotto_crypto::client::{Login, Phrase};
+use sotto_domain::secret_tag::{IDLE_SECONDS, LOGIN_SECONDS, MAX_OPEN, NewLogin, OPEN_SECONDS};
+use sotto_domain::{Clock, OpaqueSessionId, SecretTagId};
+use sotto_server::system::{SystemClock, SystemRandom};
+
+use crate::on_both_engines;
+use crate::server::{Answer, PASSWORD, Person, Server};
+use crate::vault::{DATE, PHRASE, Secret, encode, new_id, text};
+
+on_both_engines!(
+    an_unknown_secret_tag_is_answered_like_a_known_one,
+    messages_work_once_and_in_their_place,
+    guessing_is_slowed_and_told,
+    oracles_are_counted,
+    a_token_is_good_for_its_login_only,
+    an_unlock_ends,
+    open_unlocks_are_bounded
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guessing_is_slowed_across_nodes() {
+    guessing_is_slowed_and_told(Server::on_three_nodes().await).await;
+}
+
+/// The names of the headers, and the names and lengths of the fields. An instant is as long as its fraction needs.
+fn shape(answer: &Answer) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
+    let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+    names.sort();
+    let fields = answer.body.as_object().unwrap().iter();
+    let length = |name: &str, value: &Value| if name == "expires_at" { 0 } else { value.to_string().len() };
+    (answer.status, names, fields.map(|(name, value)| (name.clone(), length(name, value))).collect())
+}
+
+async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
+    let ada = server.person("ada").await;
+    let known = Secret::make(&ada, PHRASE).await;
+    let nothing = SecretTagId(new_id());
+    let mut unknown = known.by(&ada);
+    unknown.scope.tag = nothing;
+    unknown.path = format!("/api/secret-tags/{nothing}");
+    let mut shapes = Vec::new();
+    for secret in [&known, &unknown] {
+        let mut seen = Vec::new();
+        let (_, started) = secret.start(PHRASE).await;
+        seen.push(shape(&started));
+        let finished = secret.finish(&started.body["session_id"], &encode(&[7; 64])).await;
+        seen.push(shape(&finished));
+        let key = sotto_crypto::client::RecoveryKey::generate(&SystemRandom);
+        seen.push(shape(&secret.recover(&key, "never").await));
+        for answer in [
+            ada.put(&secret.path, json!({"metadata": encode(&[7; 100])})).await,
+            ada.delete(&secret.path).await,
+            ada.get(&format!("/api/journals/?secret_tag_id={}", secret.scope.tag)).await,
+            ada.post(&format!("{}/lock", secret.path), json!({})).await,
+        ] {
+            seen.push(shape(&answer));
+        }
+        // Both are slowed after as many tries.
+        let request = login_request(secret);
+        let mut tries = 0;
+        let slowed = loop {
+            let answer = ada.post(&format!("{}/unlock/start", secret.path), request.clone()).await;
+            if answer.status != StatusCode::OK {
+                break answer;
+            }
+            tries += 1;
+        };
+        assert!(tries < 10);
+        seen.push(shape(&slowed));
+        seen.push((StatusCode::OK, Vec::new(), vec![("tries".into(), tries)]));
+        shapes.push(seen);
+    }
+    let [known, unknown] = shapes.as_slice() else { unreachable!("there are two") };
+    assert_eq!(known, unknown);
+}
+
+async fn messages_work_once_and_in_their_place(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let (secret, other) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
+    let theirs = Secret { person: ben.clone(), ..secret.by(&ada) };
+    let before = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
+
+    // A proof that is good, in every place that is not its own.
+    let (login, started) = secret.start(PHRASE).await;
+    let started = started.expect(StatusCode::OK);
+    let proof = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom).unwrap();
+    let (proof, session) = (proof.finish.to_string(), &started["session_id"]);
+    theirs.finish(session, &proof).await.expect(StatusCode::NOT_FOUND);
+    secret.finish(&json!(new_id()), &proof).await.expect(StatusCode::NOT_FOUND);
+    assert_eq!(secret.finish(session, &proof[1..]).await.refused(), "body.login_finish");
+    let (_, again) = secret.start(PHRASE).await;
+    secret.finish(&again.body["session_id"], &proof).await.expect(StatusCode::FORBIDDEN);
+    // None of it has used the session up. Once used, it is gone.
+    secret.finish(session, &proof).await.expect(StatusCode::OK);
+    secret.finish(session, &proof).await.expect(StatusCode::NOT_FOUND);
+
+    // Under another secret tag, the session is used up for nothing.
+    let (login, started) = secret.start(PHRASE).await;
+    let started = started.expect(StatusCode::OK);
+    let proof = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom).unwrap();
+    other.finish(&started["session_id"], &proof.finish.to_string()).await.expect(StatusCode::NOT_FOUND);
+    secret.finish(&started["session_id"], &proof.finish.to_string()).await.expect(StatusCode::NOT_FOUND);
+
+    // Too late.
+    let (login, started) = secret.start(PHRASE).await;
+    let started = started.expect(StatusCode::OK);
+    let proof = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom).unwrap();
+    server.clock.advance(LOGIN_SECONDS);
+    secret.finish(&started["session_id"], &proof.finish.to_string()).await.expect(StatusCode::NOT_FOUND);
+
+    // A session of another kind has no login to finish.
+    let open = secret.unlock(PHRASE).await;
+    let request = sotto_crypto::client::Registration::start(secret.scope, phrase(), &SystemRandom).unwrap().0;
+    let start = json!({"registration_request": request.to_string()});
+    open.post(&format!("{}/phrase/start", secret.path), start).await.expect(StatusCode::OK);
+    let sessions = ada.get("/api/opaque-sessions/").await.expect(StatusCode::OK);
+    let begun = sessions.as_array().unwrap().iter().find(|session| session["state"] == "initialized").unwrap();
+    secret.finish(&begun["id"], &proof.finish.to_string()).await.expect(StatusCode::NOT_FOUND);
+    assert_eq!(ada.get("/api/secret-tags/").await.expect(StatusCode::OK), before);
+    assert_eq!(ben.get("/api/opaque-sessions/").await.expect(StatusCode::OK), json!([]));
+}
+
+async fn guessing_is_slowed_and_told(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let start = format!("{}/unlock/start", secret.path);
+    let request = login_request(&secret);
+    let mut waits = Vec::new();
+    let mut tries = 0;
+    while waits.len() < 4 {
+        let answer = ada.post(&start, request.clone()).await;
+        match answer.status {
+            StatusCode::OK => tries += 1,
+            StatusCode::TOO_MANY_REQUESTS => {
+                let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+                waits.push(wait);
+                server.clock.advance(wait);
+            }
+            status => panic!("{status}"),
+        }
+    }
+    assert!(waits.is_sorted_by(|first, second| first < second) && waits[0] <= 2, "{waits:?}");
+    // The right phrase waits like any other, is let in, and tells what happened.
+    let open = secret.unlock(PHRASE).await;
+    let told = open.answer["failed_tries"]["count"].as_u64().unwrap();
+    assert_eq!(told, tries);
+    for _ in 0..3 {
+        ada.post(&start, request.clone()).await.expect(StatusCode::OK);
+    }
+    // Another person's tries are not counted here.
+    let ben = server.person("ben").await;
+    ben.post(&start, request).await.expect(StatusCode::OK);
+}
+
+/// What would let somebody try phrases in other ways counts as well.
+async fn oracles_are_counted(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let request =
+        sotto_crypto::client::Registration::start(secret.scope, phrase(), &SystemRandom).unwrap().0.to_string();
+    let register = json!({"tag_id": secret.scope.tag, "registration_request": request});
+    ada.post("/api/secret-tags/register/start", register).await.expect(StatusCode::CONFLICT);
+
+    let open = secret.unlock(PHRASE).await;
+    let mut tries = 0;
+    let path = format!("{}/phrase/start", secret.path);
+    while open.post(&path, json!({"registration_request": request})).await.status == StatusCode::OK {
+        tries += 1;
+        assert!(tries < 10);
+    }
+    // So do recovery proofs, for a start and for a finish; a recovery cannot be used to reset the count.
+    let proof = encode(&[7; 32]);
+    let recover = json!({"recovery_proof": proof, "registration_request": request});
+    ada.post(&format!("{}/recover/start", secret.path), recover).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    // Ending what was begun does not undo it.
+    for session in ada.get("/api/opaque-sessions/").await.expect(StatusCode::OK).as_array().unwrap() {
+        ada.delete(&format!("/api/opaque-sessions/{}", text(session, "id"))).await;
+    }
+    let request = login_request(&secret);
+    ada.post(&format!("{}/unlock/start", secret.path), request).await.expect(StatusCode::TOO_MANY_REQUESTS);
+}
+
+async fn a_token_is_good_for_its_login_only(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let open = secret.unlock(PHRASE).await;
+    open.write("Nobody knows.", DATE).await;
+    let shown = |person: &Person<'_>, token: &str| {
+        Answer::of(person.request(Method::GET, &open.entries()).header("x-sotto-unlock", token))
+    };
+    let tokens = server.login(&ada.email, PASSWORD).await;
+    let elsewhere = Person { token: text(&tokens, "access_token").to_owned(), ..ada.clone() };
+    let ben = server.person("ben").await;
+    for thief in [&elsewhere, &ben] {
+        shown(thief, &open.token).await.expect(StatusCode::NOT_FOUND);
+    }
+    let other = format!("{}{}", &open.token[..63], if open.token.ends_with('A') { "B" } else { "A" });
+    shown(&ada, &other).await.expect(StatusCode::NOT_FOUND);
+    for bad in [&open.token[1..], "x", "", &format!("{},", open.token), &[open.token.as_str(); 17].join(",")] {
+        assert_eq!(shown(&ada, bad).await.refused(), "header.x-sotto-unlock");
+    }
+    shown(&ada, &open.token).await.expect(StatusCode::OK);
+    // The owner sees it from elsewhere, and can end it.
+    let sessions = elsewhere.get("/api/opaque-sessions").await.expect(StatusCode::OK);
+    assert_eq!((&sessions[0]["state"], &sessions[0]["secret_tag_id"]), (&json!("unlocked"), &json!(secret.scope.tag)));
+    let session = format!("/api/opaque-sessions/{}", text(&sessions[0], "id"));
+    ben.delete(&session).await.expect(StatusCode::NOT_FOUND);
+    shown(&ada, &open.token).await.expect(StatusCode::OK);
+    elsewhere.delete(&session).await.expect(StatusCode::OK);
+    elsewhere.delete(&session).await.expect(StatusCode::NOT_FOUND);
+    shown(&ada, &open.token).await.expect(StatusCode::NOT_FOUND);
+    // Signing out ends it, even for whoever has both tokens.
+    let open = secret.unlock(PHRASE).await;
+    ada.post("/api/auth/logout", json!({})).await.expect(StatusCode::OK);
+    open.get(&open.entries()).await.expect(StatusCode::UNAUTHORIZED);
+    let again = Answer::of(elsewhere.request(Method::GET, &open.entries()).header("x-sotto-unlock", &open.token));
+    again.await.expect(StatusCode::NOT_FOUND);
+}
+
+async fn an_unlock_ends(server: Server) {
+    let mut ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let open = secret.unlock(PHRASE).await;
+    // Access tokens end sooner than what is measured here; the login goes on.
+    let refreshed = async |ada: &mut Person<'_>| {
+        let body = json!({"refresh_token": ada.refresh_token});
+        let pair = ada.post("/api/auth/refresh", body).await.expect(StatusCode::OK);
+        text(&pair, "access_token").clone_into(&mut ada.token);
+        text(&pair, "refresh_token").clone_into(&mut ada.refresh_token);
+    };
+    let is_open = async |ada: &Person<'_>, token: &str| {
+        let answer = Answer::of(ada.request(Method::GET, &open.entries()).header("x-sotto-unlock", token)).await;
+        answer.status == StatusCode::OK
+    };
+    let mut elapsed = 0;
+    while elapsed + IDLE_SECONDS < OPEN_SECONDS {
+        server.clock.advance(IDLE_SECONDS - 10);
+        elapsed += IDLE_SECONDS - 10;
+        refreshed(&mut ada).await;
+        assert!(is_open(&ada, &open.token).await, "after {elapsed} s of use");
+    }
+    server.clock.advance(OPEN_SECONDS - elapsed);
+    refreshed(&mut ada).await;
+    assert!(!is_open(&ada, &open.token).await, "after all the time there is");
+
+    let secret = secret.by(&ada);
+    let open = secret.unlock(PHRASE).await;
+    server.clock.advance(IDLE_SECONDS);
+    refreshed(&mut ada).await;
+    assert!(!is_open(&ada, &open.token).await, "when it was not used");
+}
+
+async fn open_unlocks_are_bounded(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let open = secret.unlock(PHRASE).await;
+    open.get(&open.entries()).await.expect(StatusCode::OK);
+    // As many more, without the work that a client has with each.
+    let sessions = server.app.storage.opaque_sessions();
+    for n in 0..MAX_OPEN {
+        server.clock.advance(1);
+        let (id, now) = (OpaqueSessionId::new(&SystemClock, &SystemRandom), server.clock.now());
+        let (user_id, expires_at) = (secret.scope.user, now.plus_seconds(LOGIN_SECONDS));
+        let login = NewLogin { id, user_id, tag: secret.scope.tag, state: Vec::new(), expires_at };
+        sessions.start(&login, now).await.unwrap();
+        sessions.take(user_id, id, now).await.unwrap().unwrap();
+        assert_eq!(open.get(&open.entries()).await.status, StatusCode::OK, "{n} more");
+        sessions.unlock(user_id, id, 1, &[7; 32], now).await.unwrap().unwrap();
+    }
+    open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
+}
+
+fn login_request(secret: &Secret<'_>) -> Value {
+    let (request, _) = Login::start(secret.scope, phrase(), &SystemRandom).unwrap();
+    json!({"login_request": request.to_string()})
+}
+
+fn phrase() -> Phrase {
+    Phrase::new("a guess").unwrap()
+}

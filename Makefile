@@ -9,7 +9,7 @@ run: ## Build everything and serve the journal on SQLite
 	@scripts/tools compiler
 	cargo run --release --locked --package sotto -- serve
 
-test: lint unit schemathesis ## Run all checks and tests, on both engines
+test: lint unit schemathesis fuzz ## Run all checks and tests, on both engines
 
 lint: ## Formatting, clippy, licences and sources of dependencies
 	@scripts/tools compiler cargo-deny

@@ -107,7 +107,7 @@ impl Migrator {
     }
 
     /// Goes up to `target`. A database file that holds a schema is copied first, to a file beside it; a server's
-    /// database is not: `pg_dump` does that.
+    /// database is not: `sotto backup` does that.
     ///
     /// # Errors
     /// If the target is unknown or below, if files and database contradict each other, if a step fails (which undoes

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sotto_domain::{Clock, Timestamp};
 use sotto_server::system::SystemClock;
 use sotto_storage::transfer::{
-    self, Contents, Draft, Manifest, Migrations, TransferError, backup_into, backup_to_folder,
+    self, Contents, Draft, Manifest, Migrations, TransferError, Watch, backup_into, backup_to_folder,
 };
 
 use super::{say, say_json};
@@ -306,6 +306,17 @@ fn interval(text: &str) -> std::result::Result<Duration, String> {
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     let seconds = count.checked_mul(unit).filter(|seconds| (1..=366 * 24 * 60 * 60).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| "it is from 1s to 366d".to_owned())
+}
+
+/// Backs up the rows that a downgrade is about to destroy, and what is around them, to the folder of backups. `--keep`
+/// never deletes this one.
+pub async fn before_downgrade(common: &Common, migrations: Migrations) -> Result<PathBuf> {
+    common.make_data_dir()?;
+    let now = SystemClock.now();
+    let path = common.make_folder("backups")?.join(format!("before-downgrade-{}.tar", compact(now)));
+    let contents = Contents { migrations, ..Contents::rows(now) };
+    transfer::backup(&common.database(), &path, &contents, &Watch::default()).await?;
+    Ok(path)
 }
 
 /// The time in a name: `20250122T100000Z`.

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sotto_storage::migrate::{Applied, Migrator, Report, Target};
+use sotto_storage::migrate::{Applied, BeforeLoss, Migrator, Report, Target};
+use sotto_storage::transfer::Migrations;
 
 use super::preview::{self, Preview};
-use crate::commands::{say, say_json};
+use crate::commands::{backup, say, say_json};
 use crate::error::Result;
 use crate::settings::Common;
 
@@ -25,8 +26,8 @@ pub enum MigrateCommand {
         #[command(flatten)]
         options: Options,
     },
-    /// Bring the schema down. Refused if data would be lost, unless that is allowed; then a SQLite file is copied first. On
-    /// PostgreSQL, take a backup with pg_dump before
+    /// Bring the schema down. Refused if data would be lost, unless that is allowed; then a SQLite file is copied first, and
+    /// a PostgreSQL database backed up to the folder backups in the data folder
     Downgrade {
         /// base, -N, or a revision
         #[arg(allow_negative_numbers = true)]
@@ -79,7 +80,7 @@ impl MigrateCommand {
                 options.tell(&migrator.upgrade(&target).await?)
             }
             Self::Downgrade { target, allow_data_loss, preview, options } => {
-                let migrator = options.migrator(common)?;
+                let migrator = options.migrator(common)?.backing_up(options.backup(common));
                 if preview.sql {
                     let from = preview.from.as_ref();
                     return preview::print(&migrator.downgrade_script(&target, from, allow_data_loss).await?);
@@ -104,6 +105,15 @@ impl Options {
         Ok(match &self.migrations {
             Some(folder) => Migrator::with_directory(&database, folder)?,
             None => Migrator::new(&database)?,
+        })
+    }
+
+    /// Backs a server's database up to where backups are.
+    fn backup(&self, common: &Common) -> BeforeLoss {
+        let (common, migrations) = (common.clone(), Migrations { folder: self.migrations.clone() });
+        BeforeLoss::new(move || {
+            let (common, migrations) = (common.clone(), migrations.clone());
+            async move { backup::before_downgrade(&common, migrations).await.map_err(|error| error.to_string()) }
         })
     }
 

@@ -10,7 +10,7 @@ use super::super::source::{Loss, Migration};
 use super::Target;
 
 /// To somebody whose downgrade was refused, where nothing makes a backup.
-const ADVICE: &str = "Nothing copies a server's database on the way: take a backup with pg_dump first; then add \
+const ADVICE: &str = "Nothing copies a server's database on the way: take a backup with `sotto backup` first; then add \
                       --allow-data-loss";
 /// Where something does.
 const ADVICE_BACKUP: &str = "If that is meant, add --allow-data-loss: a backup is taken first";

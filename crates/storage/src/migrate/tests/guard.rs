@@ -22,7 +22,7 @@ async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
         assert_says(&refused, &["1 value of notes.color, 2 rows of notes", "--allow-data-loss"]);
         match scratch.url {
             DatabaseUrl::Sqlite(_) => assert_says(&refused, &["a copy of the database is kept beside it"]),
-            DatabaseUrl::Postgres(_) => assert_says(&refused, &["pg_dump first"]),
+            DatabaseUrl::Postgres(_) => assert_says(&refused, &["`sotto backup` first"]),
         }
         assert_eq!(current(&migrator).await, "0003_places");
         assert_eq!(count(&scratch, "notes").await, 2);

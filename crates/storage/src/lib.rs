@@ -5,6 +5,7 @@
 
 pub mod database;
 mod health;
+mod hex;
 pub mod migrate;
 pub mod postgres;
 pub mod schema;

@@ -21,6 +21,7 @@ use super::error::{MigrateError, Result};
 use super::plan::Direction;
 use super::sql;
 use crate::DatabaseUrl;
+use crate::hex::hex;
 
 #[derive(RustEmbed)]
 #[folder = "migrations/sqlite"]
@@ -205,8 +206,7 @@ impl Script {
             Some(_) => Some(concurrent_index(file, &statements)?),
             None => None,
         };
-        let digits = Sha256::digest(sql).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let checksum = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+        let checksum = hex(&Sha256::digest(sql));
         Ok(Self { file: file.to_owned(), sql: sql.to_owned(), checksum, concurrent_index })
     }
 }

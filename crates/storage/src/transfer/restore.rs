@@ -11,7 +11,7 @@ use super::draft::{Draft, make_folder};
 use super::error::{Result, TransferError, file};
 use super::fill::{Filler, compare};
 use super::layout::Table;
-use super::manifest::{FileSum, Header, Manifest, Sum, hex};
+use super::manifest::{FileSum, Header, Manifest, Sum};
 use super::mark::Mark;
 use super::on_a_thread;
 use super::package::{ATTACHMENTS, Content, Package, Visitor};
@@ -20,6 +20,7 @@ use super::target::{self, Plan};
 use super::value::Row;
 use super::watch::{Meter, Stage, Watch};
 use crate::DatabaseUrl;
+use crate::hex::hex;
 
 /// Where a backup is restored to.
 #[derive(Debug, Clone)]

@@ -12,9 +12,10 @@ use sha2::{Digest, Sha256};
 use super::archive::{ArchiveReader, told};
 use super::folder::FolderReader;
 use super::{ATTACHMENTS, HEADER, KEYS, MANIFEST, MANIFEST_SUM, Source, rows_file};
+use crate::hex::hex;
 use crate::transfer::error::{Result, TransferError};
 use crate::transfer::layout::Table;
-use crate::transfer::manifest::{FORMAT, FileSum, Header, Manifest, RowDigest, TableSum, hex};
+use crate::transfer::manifest::{FORMAT, FileSum, Header, Manifest, RowDigest, TableSum};
 use crate::transfer::value::{LONGEST_LINE, Row, read_line};
 
 /// The longest manifest, and the longest file of keys, in bytes.

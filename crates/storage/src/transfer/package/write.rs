@@ -7,8 +7,9 @@ use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
 use super::{ATTACHMENTS, HEADER, KEYS, MANIFEST, MANIFEST_SUM, Members, rows_file};
+use crate::hex::hex;
 use crate::transfer::error::{Result, TransferError, file};
-use crate::transfer::manifest::{FileSum, Header, Manifest, RowDigest, TableSum, hex};
+use crate::transfer::manifest::{FileSum, Header, Manifest, RowDigest, TableSum};
 use crate::transfer::value::{Row, write_line};
 
 /// How long the lines of a file are together, about; a file is held in memory until it is full.

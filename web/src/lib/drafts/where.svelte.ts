@@ -1,0 +1,49 @@
+/**
+ * Where drafts belong: in the open, or under a secret tag. Whoever opens secret tags hands over what is needed; until
+ * then, and while a tag is locked, its drafts cannot be read and are not shown.
+ */
+
+import type { EntryStore } from '../entries/entry';
+import { plainEntries } from '../entries/plain';
+
+export interface SecretTags {
+  /** Those that are open now. */
+  open(): { id: string; name: string }[];
+  /** AES-GCM, `encrypt` and `decrypt`; null while the tag is locked. */
+  draftKey(secretTagId: string): Promise<CryptoKey> | null;
+  /** null while the tag is locked. */
+  entries(secretTagId: string): EntryStore | null;
+}
+
+let secret = $state.raw<SecretTags>({ open: () => [], draftKey: () => null, entries: () => null });
+const closing = new Set<(secretTagId: string) => Promise<void>>();
+
+export const where = {
+  get open(): { id: string; name: string }[] {
+    return secret.open();
+  },
+
+  entries(secretTagId: string | null): EntryStore | null {
+    return secretTagId === null ? plainEntries : secret.entries(secretTagId);
+  },
+
+  draftKey(secretTagId: string): Promise<CryptoKey> | null {
+    return secret.draftKey(secretTagId);
+  },
+
+  /** Called by the owner of the secret tags, once. */
+  secretTagsAre(owner: SecretTags): void {
+    secret = owner;
+  },
+
+  /** Called by the owner before it forgets the keys of a tag: what is being written under it is kept, and leaves the screen. */
+  async close(secretTagId: string): Promise<void> {
+    await Promise.all([...closing].map((step) => step(secretTagId)));
+  },
+
+  /** Adds a step of {@link close}; the answer takes it away again. */
+  beforeClose(step: (secretTagId: string) => Promise<void>): () => void {
+    closing.add(step);
+    return () => void closing.delete(step);
+  },
+};

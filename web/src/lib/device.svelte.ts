@@ -1,0 +1,46 @@
+/** What this browser remembers by itself: things of the device, not of the person. */
+
+export const THEMES = ['system', 'light', 'dark'] as const;
+export type Theme = (typeof THEMES)[number];
+
+const stored = (key: string) => {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    // Storage can be forbidden altogether; then nothing is remembered, and everything else works.
+    return null;
+  }
+};
+
+let theme = $state<Theme>(THEMES.find((name) => name === stored('sotto.theme')) ?? 'system');
+
+export const device = {
+  get theme() {
+    return theme;
+  },
+  set theme(chosen) {
+    theme = chosen;
+    remember('sotto.theme', chosen === 'system' ? null : chosen);
+    applyTheme();
+  },
+};
+
+/** Keeps a small value on this device, or forgets it. */
+export function remember(key: `sotto.${string}`, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch {
+    // See above.
+  }
+}
+
+/** What was kept under this key, if anything. */
+export function recall(key: `sotto.${string}`): string | null {
+  return stored(key);
+}
+
+export function applyTheme(): void {
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}

@@ -1,0 +1,57 @@
+/** An entry as the app works with it, whether it lay open on the server or was sealed and opened here. */
+export type Entry = {
+  id: string;
+  title: string | null;
+  /** Markdown. */
+  content: string;
+  /** `content` is only its beginning, as in lists. */
+  truncated: boolean;
+  tags: EntryTag[];
+  /** The instant, RFC 3339. */
+  date: string;
+  /** The IANA time zone that it was written in. */
+  zone: string;
+  /** Under which secret tag it is sealed on the server. */
+  secretTagId: string | null;
+  revision: number;
+  createdAt: string;
+  updatedAt: string;
+  audio: Recording | null;
+};
+
+/** Tags of sealed entries are words inside of the sealed text: they have no id and no colour. */
+export type EntryTag = { id: string | null; name: string; color: string | null };
+
+/** `key` is there when the recording is encrypted. */
+export type Recording = { url: string; mediaType: string | null; key: Uint8Array | null };
+
+/** What a person writes. `revision` is what they began from; null for a new entry. */
+export type Draft = {
+  id: string;
+  revision: number | null;
+  title: string | null;
+  content: string;
+  tags: string[];
+  date: string;
+  zone: string;
+};
+
+export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string };
+export type EntryPage = { entries: Entry[]; next: string | undefined };
+
+/** Where entries are kept: in the open (plain.ts), or under one secret tag. */
+export interface EntryStore {
+  page(query: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage>;
+  get(id: string): Promise<Entry>;
+  /** Saves whole; saving the same draft twice changes nothing. Throws {@link Conflict} if somebody else was faster. */
+  save(draft: Draft): Promise<Entry>;
+  remove(id: string): Promise<void>;
+}
+
+/** The entry was changed elsewhere in the meantime; `current` is what it says now, null if it was deleted. */
+export class Conflict extends Error {
+  constructor(readonly current: Entry | null) {
+    super('the entry was changed elsewhere');
+    this.name = 'Conflict';
+  }
+}

@@ -1,0 +1,30 @@
+import { describe, expect, test } from 'vitest';
+
+import de from './de';
+import en from './en';
+
+/** Every key with what it stands for, plural forms taken together. */
+function flat(texts: object, prefix = ''): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [key, text] of Object.entries(texts)) {
+    const name = prefix + key;
+    if (typeof text === 'string') found.set(name.replace(/_(zero|one|two|few|many|other)$/, ''), text);
+    else for (const [inner, value] of flat(text as object, `${name}.`)) found.set(inner, value);
+  }
+  return found;
+}
+
+const placeholders = (text: string) => [...text.matchAll(/\{\{\s*(\w+)/g)].map((match) => match[1]).sort();
+
+describe('German', () => {
+  const english = flat(en);
+  const german = flat(de);
+
+  test('says everything that English says, and no more', () => {
+    expect([...german.keys()].sort()).toEqual([...english.keys()].sort());
+  });
+
+  test('names the same values', () => {
+    for (const [key, text] of english) expect([key, placeholders(german.get(key)!)]).toEqual([key, placeholders(text)]);
+  });
+});

@@ -1,0 +1,95 @@
+/** Who is signed in. The tokens are in cookies that no script can read; this knows the account alone. */
+
+import { api, SottoError, unwrap, whenLoginEnds, type Schemas } from './api';
+import { recall, remember } from './device.svelte';
+
+export type User = Schemas['UserResponse'];
+
+/** `ended`: the login ran out while the person was at work; what they wrote stays on the screen. */
+type State = 'out' | 'in' | 'ended';
+
+let state = $state<State>('out');
+let user = $state<User | null>(null);
+let online = $state(navigator.onLine);
+
+addEventListener('online', () => (online = true));
+addEventListener('offline', () => (online = false));
+whenLoginEnds(() => {
+  if (state === 'in') state = 'ended';
+});
+
+export const session = {
+  get state() {
+    return state;
+  },
+  /** The account; only pages behind the sign-in ask for it. */
+  get user(): User {
+    if (!user) throw new Error('nobody is signed in');
+    return user;
+  },
+  /** Whether the browser believes to have a network. */
+  get online() {
+    return online;
+  },
+
+  /** Finds out who is signed in when the app starts. Without a network, whoever it was before. */
+  async begin(): Promise<void> {
+    const known = recall('sotto.user');
+    if (known === null) return;
+    try {
+      accept(await unwrap(api.GET('/api/users/me')));
+    } catch (error) {
+      if (error instanceof SottoError && error.status > 0 && error.status < 500) {
+        remember('sotto.user', null);
+      } else if (known !== EXPECTED) {
+        user = JSON.parse(known) as User;
+        state = 'in';
+      }
+    }
+  },
+
+  async signIn(email: string, password: string): Promise<void> {
+    await unwrap(api.POST('/api/auth/login', { body: { email, password, cookie: true } }));
+    accept(await unwrap(api.GET('/api/users/me')));
+  },
+
+  async signUp(account: { email: string; password: string; full_name: string | null }): Promise<void> {
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    await unwrap(api.POST('/api/auth/register', { body: { ...account, time_zone: timeZone } }));
+    await session.signIn(account.email, account.password);
+  },
+
+  /** Leaves the page as well, so that nothing of the journal stays in memory. */
+  async signOut(): Promise<void> {
+    for (const step of leaving) await step();
+    // Out of reach or not: here, the person is signed out.
+    await api.POST('/api/auth/logout').catch(() => {});
+    remember('sotto.user', null);
+    location.assign('/login');
+  },
+
+  /** Takes over what the server answered to a change of the account. */
+  changed: accept,
+};
+
+const EXPECTED = 'expected';
+
+/** Makes the next start of the app ask who is signed in: for the way back from a sign-in provider. */
+export function expectSignIn(): void {
+  remember('sotto.user', EXPECTED);
+}
+
+const leaving: (() => Promise<void>)[] = [];
+
+/** Something to be done before the person is signed out, such as forgetting keys. */
+export function beforeSignOut(step: () => Promise<void>): void {
+  leaving.push(step);
+}
+
+function accept(account: User): void {
+  // Another person signed in where one had been: nothing of the first may be left on the screen.
+  if (state === 'ended' && user && user.id !== account.id) location.assign('/');
+  user = account;
+  state = 'in';
+  remember('sotto.user', JSON.stringify(account));
+}

@@ -1,0 +1,21 @@
+import ChartNoAxesColumn from '@lucide/svelte/icons/chart-no-axes-column';
+import Bell from '@lucide/svelte/icons/bell';
+import History from '@lucide/svelte/icons/history';
+import Settings from '@lucide/svelte/icons/settings';
+import ShieldCheck from '@lucide/svelte/icons/shield-check';
+import Tags from '@lucide/svelte/icons/tags';
+
+import { session } from '../session.svelte';
+
+/** The ways that stand beside the main ones on a wide screen, and on the page "More" on a narrow one. */
+export function links() {
+  const all = [
+    { path: '/on-this-day', name: 'common:onThisDay', icon: History },
+    { path: '/tags', name: 'common:tags', icon: Tags },
+    { path: '/statistics', name: 'common:statistics', icon: ChartNoAxesColumn },
+    { path: '/reminders', name: 'common:reminders', icon: Bell },
+    { path: '/settings', name: 'common:settings', icon: Settings },
+    { path: '/admin', name: 'common:admin', icon: ShieldCheck },
+  ] as const;
+  return all.filter(({ path }) => path !== '/admin' || session.user.is_superuser);
+}

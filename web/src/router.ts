@@ -1,0 +1,47 @@
+/** Every page of the app. */
+
+import { createRouter } from 'sv-router';
+
+import { session } from './lib/session.svelte';
+
+/** Pages for people who are not signed in. */
+const PUBLIC = ['/login', '/signup'];
+
+export const { p, navigate, isActive, route } = createRouter({
+  '/': () => import('./pages/Journal.svelte'),
+  '/login': () => import('./pages/Login.svelte'),
+  '/signup': () => import('./pages/SignUp.svelte'),
+  '/write': () => import('./pages/Write.svelte'),
+  '/calendar': () => import('./pages/Calendar.svelte'),
+  '/search': () => import('./pages/Search.svelte'),
+  '/on-this-day': () => import('./pages/OnThisDay.svelte'),
+  '/tags': () => import('./pages/Tags.svelte'),
+  '/statistics': () => import('./pages/Statistics.svelte'),
+  '/reminders': () => import('./pages/Reminders.svelte'),
+  '/settings': () => import('./pages/Settings.svelte'),
+  '/admin': () => import('./pages/Admin.svelte'),
+  '/more': () => import('./pages/More.svelte'),
+  '*': () => import('./pages/NotFound.svelte'),
+  hooks: {
+    beforeLoad({ pathname, search }) {
+      const open = PUBLIC.includes(pathname);
+      if (session.state === 'out' && !open) {
+        const next = pathname === '/' ? undefined : { next: pathname + query(search) };
+        throw navigate('/login', { replace: true, search: next });
+      }
+      if (session.state !== 'out' && open) throw navigate('/', { replace: true });
+    },
+  },
+});
+
+/** Where to go after the sign-in: an address of this app, whatever the query says. */
+export function afterSignIn(next: string | null): void {
+  const url = new URL(next ?? '/', location.origin);
+  const local = url.origin === location.origin ? url.pathname + url.search : '/';
+  void navigate(local as '/', { replace: true });
+}
+
+function query(search: Record<string, unknown> | undefined): string {
+  const text = new URLSearchParams(search as Record<string, string>).toString();
+  return text && `?${text}`;
+}

@@ -55,6 +55,11 @@ export class Drafts {
     this.#stored = shelf;
   }
 
+  /** Whether this tab has to do with the entry. */
+  holds(id: string): boolean {
+    return this.#holds.has(id);
+  }
+
   hold(id: string): Hold {
     let hold = this.#holds.get(id);
     if (!hold) this.#holds.set(id, (hold = { seen: null, base: NOTHING }));
@@ -114,17 +119,20 @@ export class Drafts {
     const [shelf, key] = await this.#whereItLies(id, secretTagId);
     const user = this.#in.user();
     const box = await this.#box(key, id, base);
-    const hold = this.hold(id);
+    const hold = this.#holds.get(id);
     let done = false;
     await shelf.change(user, id, ({ draft }) => {
       if (!draft || (options.only && draft.stamp !== options.only)) return null;
       done = true;
       const sent = draft.stamp === options.sent;
-      hold.base = base;
-      hold.sealed = { base, box };
-      if (sent && hold.seen === draft.stamp) hold.seen = null;
+      if (hold) {
+        hold.base = base;
+        hold.sealed = { base, box };
+        if (sent && hold.seen === draft.stamp) hold.seen = null;
+      }
       return { slot: { draft: sent ? null : draft, base: { revision: base.revision, box } } };
     });
+    if (done && shelf === this.#memory && options.sent) await this.#forgetOlder(id);
     if (done) this.#in.announce(id);
     return done;
   }
@@ -193,19 +201,17 @@ export class Drafts {
         // The outbox was faster; the ground is another one now.
         if (hold.base !== base) return null;
         done = true;
-        keeping.displaced = slot.draft !== null && slot.draft.stamp !== hold.seen;
-        const aside = keeping.displaced ? [{ key: uuid(), user, id, at: this.#in.now(), box: slot.draft!.box }] : [];
-        hold.seen = keeping.stamp;
-        return { slot: { draft: { stamp: keeping.stamp, box }, base: this.#sameGround(slot, base) ?? { revision: base.revision, box: sealed } }, aside };
+        const draft = { stamp: keeping.stamp, box };
+        // What the outbox noted about the same ground stays.
+        const ground = slot.base?.revision === base.revision ? slot.base : { revision: base.revision, box: sealed };
+        const lost = shelf === this.#stored && slot.draft?.stamp !== hold.seen ? slot.draft : null;
+        keeping.displaced = lost !== null;
+        return { slot: { draft, base: ground }, aside: lost ? [{ key: uuid(), user, id, at: this.#in.now(), box: lost.box }] : [] };
       });
     }
+    if (shelf === this.#stored) hold.seen = keeping.stamp;
     this.#in.announce(id);
     return keeping;
-  }
-
-  /** What the outbox noted about this ground stays. */
-  #sameGround(slot: Slot, base: Base): Slot['base'] {
-    return slot.base && slot.base.revision === base.revision ? slot.base : null;
   }
 
   async #read(id: string): Promise<{ kept: Kept | null; base: Base } | null> {
@@ -220,6 +226,13 @@ export class Drafts {
       return { kept, base: base ?? NOTHING };
     }
     return null;
+  }
+
+  /** What could still be stored before the memory had to do. */
+  async #forgetOlder(id: string): Promise<void> {
+    const seen = this.#holds.get(id)?.seen;
+    const step = ({ draft }: Slot) => (draft && draft.stamp === seen ? { slot: { draft: null, base: null } } : null);
+    await this.#stored.change(this.#in.user(), id, step).catch(() => {});
   }
 
   async #whereItLies(id: string, secretTagId: string | null): Promise<[Shelf, CryptoKey | null]> {

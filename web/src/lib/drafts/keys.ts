@@ -44,7 +44,6 @@ async function find(user: string): Promise<CryptoKey | null> {
 }
 
 async function ask(): Promise<CryptoKey> {
-  // TODO-TYPE
   const { key } = await unwrap(api.GET('/api/users/me/draft-key' as never, {} as never) as Promise<{ data?: { key: string }; response: Response }>);
   return importKey(fromBase64Url(key));
 }

@@ -12,6 +12,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/login': () => import('./pages/Login.svelte'),
   '/signup': () => import('./pages/SignUp.svelte'),
   '/write': () => import('./pages/Write.svelte'),
+  '/entries/:id/edit': () => import('./pages/Write.svelte'),
   '/calendar': () => import('./pages/Calendar.svelte'),
   '/search': () => import('./pages/Search.svelte'),
   '/on-this-day': () => import('./pages/OnThisDay.svelte'),

@@ -49,6 +49,8 @@ export class Drafts {
   readonly #stored: Shelf;
   readonly #memory = inMemory();
   readonly #holds = new Map<string, Hold>();
+  /** While something under a secret tag is being written, its key is at hand for the moment at which the tag is closed. */
+  readonly #secretKeys = new Map<string, CryptoKey>();
 
   constructor(environment: Environment, shelf: Shelf = stored) {
     this.#in = environment;
@@ -186,6 +188,16 @@ export class Drafts {
     await this.#stored.removeAside(key).catch(() => {});
   }
 
+  /** Something under a secret tag is about to be written. */
+  async prepare(secretTagId: string): Promise<void> {
+    await this.#key(secretTagId).catch(() => {});
+  }
+
+  /** A secret tag was closed, and what was being written under it is kept. */
+  forgetSecret(secretTagId: string): void {
+    this.#secretKeys.delete(secretTagId);
+  }
+
   async #keepIn(shelf: Shelf, key: CryptoKey | null, id: string, content: Content): Promise<Keeping> {
     const user = this.#in.user();
     const hold = this.hold(id);
@@ -243,8 +255,11 @@ export class Drafts {
 
   async #key(secretTagId: string | null): Promise<CryptoKey | null> {
     if (secretTagId === null) return this.#in.accountKey();
-    const key = this.#in.secretKey(secretTagId);
+    const known = this.#secretKeys.get(secretTagId);
+    if (known) return known;
+    const key = await this.#in.secretKey(secretTagId);
     if (!key) throw new Locked();
+    this.#secretKeys.set(secretTagId, key);
     return key;
   }
 

@@ -75,6 +75,10 @@ export function startOutbox(): void {
   });
   addEventListener('pagehide', () => void keepAll());
   addEventListener('storage', onOtherAccount);
+  where.beforeClose(async (tag) => {
+    await keepAll();
+    drafts.forgetSecret(tag);
+  });
   beforeSignOut(async () => {
     await keepAll();
     await Promise.race([sendAll(), new Promise((done) => setTimeout(done, FAREWELL))]);

@@ -78,7 +78,7 @@ function tab(): Drafts {
 function senderOf(drafts: Drafts): Sender {
   return new Sender({
     drafts,
-    entries: (tag) => (tag === null ? server.store : null),
+    entries: async (tag) => (tag === null ? server.store : null),
     allowed: () => allowed,
     exclusive: (_, run) => run(),
     report: (_, delivery) => void reports.push(delivery),

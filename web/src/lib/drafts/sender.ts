@@ -24,7 +24,7 @@ export type Delivery =
 export type Surroundings = {
   drafts: Drafts;
   /** null: under a secret tag that is locked. */
-  entries: (secretTagId: string | null) => EntryStore | null;
+  entries: (secretTagId: string | null) => Promise<EntryStore | null>;
   /** Whether the person whose drafts these are is the one who is signed in now. */
   allowed: () => boolean;
   /** Runs one at a time for each id, over all tabs. */
@@ -100,12 +100,12 @@ export class Sender {
   }
 
   async #deliver(id: string): Promise<void> {
-    if (!this.#in.allowed()) return this.#in.report(id, { phase: 'login' });
     const found = await this.#in.drafts.read(id);
     if (!found?.kept) return;
     const { kept, base } = found;
     if (base.other !== undefined) return this.#in.report(id, { phase: 'conflict', other: base.other });
-    const store = this.#in.entries(kept.secretTagId);
+    if (!this.#in.allowed()) return this.#in.report(id, { phase: 'login' });
+    const store = await this.#in.entries(kept.secretTagId);
     if (!store || (base.revision === null && isEmpty(kept.written))) return;
     const sent = await fingerprint(kept.written);
     const noted = { ...base, sent: [...(base.sent ?? []).filter((one) => one !== sent), sent].slice(-ATTEMPTS) };

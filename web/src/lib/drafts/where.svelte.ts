@@ -8,22 +8,22 @@ import { plainEntries } from '../entries/plain';
 
 export interface SecretTags {
   /** Those that are open now. */
-  open(): { id: string; name: string }[];
+  open(): readonly { id: string; name: string }[];
   /** AES-GCM, `encrypt` and `decrypt`; null while the tag is locked. */
   draftKey(secretTagId: string): Promise<CryptoKey> | null;
   /** null while the tag is locked. */
-  entries(secretTagId: string): EntryStore | null;
+  entries(secretTagId: string): Promise<EntryStore> | null;
 }
 
 let secret = $state.raw<SecretTags>({ open: () => [], draftKey: () => null, entries: () => null });
-const closing = new Set<(secretTagId: string) => Promise<void>>();
+const closing = new Set<(secretTagId: string) => Promise<void> | void>();
 
 export const where = {
-  get open(): { id: string; name: string }[] {
+  get open(): readonly { id: string; name: string }[] {
     return secret.open();
   },
 
-  entries(secretTagId: string | null): EntryStore | null {
+  async entries(secretTagId: string | null): Promise<EntryStore | null> {
     return secretTagId === null ? plainEntries : secret.entries(secretTagId);
   },
 
@@ -36,13 +36,16 @@ export const where = {
     secret = owner;
   },
 
-  /** Called by the owner before it forgets the keys of a tag: what is being written under it is kept, and leaves the screen. */
+  /**
+   * Called by the owner when it closes a tag. What is being written under it leaves the screen before this returns; when
+   * the answer resolves it is kept, and the last key is forgotten.
+   */
   async close(secretTagId: string): Promise<void> {
     await Promise.all([...closing].map((step) => step(secretTagId)));
   },
 
   /** Adds a step of {@link close}; the answer takes it away again. */
-  beforeClose(step: (secretTagId: string) => Promise<void>): () => void {
+  beforeClose(step: (secretTagId: string) => Promise<void> | void): () => void {
     closing.add(step);
     return () => void closing.delete(step);
   },

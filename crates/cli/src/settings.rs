@@ -198,6 +198,7 @@ impl Serving {
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
             monitoring: self.alerts.to_monitoring(),
+            providers: Vec::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ mod tokens;
 mod unlocks;
 
 pub use app::App;
-pub use config::{Config, Monitoring, Registration, Webhook};
+pub use config::{Config, Monitoring, Provider, Registration, Webhook};
 pub use jobs::monitor::take_reading;
 pub use keys::Keys;
 pub use listen::{accept, serve};

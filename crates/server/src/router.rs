@@ -9,7 +9,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
-use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users};
+use crate::handlers::{
+    admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users,
+};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -30,6 +32,7 @@ pub fn router(app: &App) -> Router {
 /// The routes that the specification describes, and the specification.
 pub fn api() -> (Router<App>, OpenApi) {
     let (router, specification) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(server::describe))
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
@@ -46,6 +49,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))
+        .routes(routes!(reminders::preview))
         .routes(routes!(reminders::get, reminders::update, reminders::delete))
         .routes(routes!(secret_tags::list))
         .routes(routes!(secret_tags::update, secret_tags::delete))

@@ -38,6 +38,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(users::get_me, users::update_me))
+        .routes(routes!(users::draft_key))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
         .routes(routes!(users::end_session))

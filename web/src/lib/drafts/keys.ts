@@ -44,7 +44,7 @@ async function find(user: string): Promise<CryptoKey | null> {
 }
 
 async function ask(): Promise<CryptoKey> {
-  const { key } = await unwrap(api.GET('/api/users/me/draft-key' as never, {} as never) as Promise<{ data?: { key: string }; response: Response }>);
+  const { key } = await unwrap(api.GET('/api/users/me/draft-key'));
   return importKey(fromBase64Url(key));
 }
 

@@ -11,7 +11,7 @@ const page = EditorView.theme({
   '&': { color: 'var(--ink)', fontSize: 'var(--text-l)' },
   '&.cm-focused': { outline: 'none' },
   '.cm-scroller': { fontFamily: 'var(--serif)', lineHeight: 'var(--leading)', overflow: 'visible' },
-  '.cm-content': { padding: 'var(--space-2) 0 var(--space-7)', minHeight: '45vh', caretColor: 'var(--accent)' },
+  '.cm-content': { padding: 'var(--space-2) 0 var(--space-7)', minHeight: 'var(--room)', caretColor: 'var(--accent)' },
   '.cm-line': { padding: '0', textAlign: 'start' },
   '.cm-placeholder': { color: 'var(--ink-soft)', fontStyle: 'italic' },
   '.cm-line.quote': {

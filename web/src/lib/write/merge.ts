@@ -6,8 +6,8 @@ import { applyPatch, diffLines, diffWordsWithSpace, structuredPatch } from 'diff
 export type Part = { text: string; side: 'both' | 'mine' | 'theirs' };
 
 /** Work that a comparison may be, so that even two strange texts of a megabyte are compared at once. */
-const MOST_LINES = 5_000;
-const MOST_WORDS = 2_000;
+const MOST_LINES = 1_000;
+const MOST_WORDS = 500;
 /** Characters of a changed passage that is compared word by word. */
 const LONGEST_PASSAGE = 20_000;
 

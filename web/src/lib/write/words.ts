@@ -2,25 +2,40 @@
 
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 /** Characters that are counted before the page gets its turn. */
-const STRETCH = 50_000;
+const STRETCH = 5_000;
 
-/** null if it was called off. A long text is counted in stretches, so that typing never waits for it. */
-export async function countWords(text: string, signal: AbortSignal): Promise<number | null> {
-  let words = 0;
-  for (let from = 0; from < text.length; ) {
-    const to = endOfStretch(text, from);
-    for (const { isWordLike } of segmenter.segment(text.slice(from, to))) if (isWordLike) words++;
-    from = to;
-    if (from < text.length) await new Promise((done) => setTimeout(done));
-    if (signal.aborted) return null;
+/** Counts the words of one text again and again. No word goes over the end of a line, so only new lines are counted. */
+export class WordCounter {
+  #known = new Map<string, number>();
+
+  /** null if it was called off. A long text is counted in stretches, so that typing never waits for it. */
+  async count(text: string, signal: AbortSignal): Promise<number | null> {
+    const known = new Map<string, number>();
+    let words = 0;
+    let since = 0;
+    for (const line of text.split('\n')) {
+      let here = known.get(line) ?? this.#known.get(line);
+      if (here === undefined) {
+        here = wordsIn(line);
+        since += line.length;
+      }
+      known.set(line, here);
+      // What was counted is worth keeping even if this is called off.
+      this.#known.set(line, here);
+      words += here;
+      if (since > STRETCH) {
+        await new Promise((done) => setTimeout(done));
+        since = 0;
+      }
+      if (signal.aborted) return null;
+    }
+    this.#known = known;
+    return words;
   }
-  return words;
 }
 
-/** At white space if there is some, so that no word is cut in two. */
-function endOfStretch(text: string, from: number): number {
-  if (text.length - from <= STRETCH) return text.length;
-  const to = from + STRETCH;
-  const space = text.slice(to, to + STRETCH).search(/\s/);
-  return space < 0 ? Math.min(to + STRETCH, text.length) : to + space;
+function wordsIn(line: string): number {
+  let words = 0;
+  for (const { isWordLike } of segmenter.segment(line)) if (isWordLike) words++;
+  return words;
 }

@@ -5,7 +5,7 @@ import { where } from '../drafts/where.svelte';
 import { isEmpty, NOTHING, writtenOf, type Base, type Written } from '../drafts/written';
 import type { Entry } from '../entries/entry';
 import type { Editor } from './editor';
-import { countWords } from './words';
+import { WordCounter } from './words';
 
 /** A change is kept on this device after so many ms; a long text takes a while to encrypt. */
 const KEEP_AFTER = 400;
@@ -50,6 +50,7 @@ export class Writing {
   #keptChanges = 0;
   #unsentSince: number | null = null;
   #counting = new AbortController();
+  readonly #counter = new WordCounter();
   #leave: (() => void)[] = [];
 
   private constructor(id: string, written: Written, base: Base, secretTagId: string | null) {
@@ -285,7 +286,7 @@ export class Writing {
     const { signal } = this.#counting;
     setTimeout(async () => {
       if (signal.aborted) return;
-      const words = await countWords(`${this.title}\n${this.text}`, signal);
+      const words = await this.#counter.count(`${this.title}\n${this.text}`, signal);
       if (words !== null) this.words = words;
     }, COUNT_AFTER);
   }

@@ -1,6 +1,10 @@
 /** Writing: nothing that a person types gets lost, whatever happens to the network, the server, the login or the tab. */
 
-import { expect, expectAccessible, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
+import { expect as expectNow, expectAccessible, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
+
+/** Saving waits for a pause in typing, and the machine may be busy. */
+const expect = expectNow.configure({ timeout: 20_000 });
+test.describe.configure({ timeout: 90_000 });
 
 const paper = (page: Page) => page.getByRole('textbox', { name: 'Text', exact: true });
 const title = (page: Page) => page.getByRole('textbox', { name: 'Title' });
@@ -147,7 +151,7 @@ test('a prompt and a template for an empty page', async ({ page, user }) => {
 });
 
 test('a megabyte stays usable', async ({ page, user }) => {
-  const text = Array.from({ length: 10_000 }, (_, line) => `Line ${line} of a very long day, with some **bold** words and more of them in it`).join('\n').slice(0, 1_000_000);
+  const text = Array.from({ length: 14_000 }, (_, line) => `Line ${line} of a very long day, with some **bold** words and more of them in it`).join('\n').slice(0, 1_000_000);
   const id = await newEntry(user, text);
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
@@ -155,7 +159,7 @@ test('a megabyte stays usable', async ({ page, user }) => {
   await expect(paper(page)).toContainText('The end.');
   await expect(saved(page)).toBeVisible();
   expect((await user.api('GET', `/api/journals/${id}`)).content).toBe(`${text}\nThe end.`);
-  await write(page, ' more'.repeat(20_000));
+  await write(page, ' more'.repeat(12_000));
   await expect(page.getByText('The text is too long.')).toBeVisible();
   await page.keyboard.press('Control+z');
   await expect(saved(page)).toBeVisible();
@@ -210,7 +214,7 @@ test('what the server refuses stays on the page, with the reason', async ({ page
   await expect(page.getByText('There is no room left for you on the server.')).toBeVisible();
   await page.unroute('**/api/journals/**');
   await title(page).fill('ü'.repeat(300));
-  await expect(page.getByText(/Not saved: .*500 bytes/)).toBeVisible();
+  await expect(page.getByText('Not saved: The title is too long.')).toBeVisible();
   await expect(paper(page)).toHaveText('No room.');
   await title(page).fill('short');
   await expect(saved(page)).toBeVisible();
@@ -295,9 +299,8 @@ test('signed out with an unsent draft: only its owner finds it again', async ({ 
   await page.getByRole('link', { name: 'Not for other eyes.' }).click();
   await expect(paper(page)).toHaveText('Not for other eyes.');
   await page.unroute('**/api/journals/**');
-  await page.getByRole('button', { name: 'Try now' }).click();
-  await expect(saved(page)).toBeVisible();
-  expect((await entries(user)).map(({ content }) => content)).toEqual(['Not for other eyes.']);
+  await page.reload();
+  await expect.poll(async () => (await entries(user)).map(({ content }) => content)).toEqual(['Not for other eyes.']);
   expect(await entries(other)).toEqual([]);
 });
 

@@ -45,6 +45,8 @@ export const outbox = {
   delivery: (id: string): Delivery | undefined => deliveries.get(id),
   /** The person decided or goes on writing: what was said of the last attempt is out of date. */
   clear: (id: string) => void deliveries.delete(id),
+  /** Another tab has sent it. */
+  sentElsewhere: (id: string) => void deliveries.set(id, { phase: 'sent', at: Date.now() }),
   soon: (id: string, ms: number) => sender.soon(id, ms),
   send: (id: string) => sender.send(id),
   discard: (id: string) => sender.discard(id),
@@ -96,7 +98,10 @@ async function keepAll(): Promise<void> {
 }
 
 async function sendAll(): Promise<void> {
-  if (session.state === 'in' && session.online) await sender.sendAll();
+  if (session.state !== 'in' || !session.online) return;
+  // Asked for while there is a network, so that a draft can be kept when there is none.
+  await accountKey(session.user.id);
+  await sender.sendAll();
 }
 
 /** Cookies are shared by all tabs: what is written here must not go into the journal of who signed in over there. */

@@ -12,7 +12,7 @@ import { fingerprint, isEmpty, same, sendable, writtenOf, type Base, type Other 
 /** How far a draft is. */
 export type Delivery =
   | { phase: 'sending' }
-  | { phase: 'sent'; at: number; entry: Entry }
+  | { phase: 'sent'; at: number }
   /** The network or the server is not there; the next try is at this time, in ms. */
   | { phase: 'waiting'; until: number; error: unknown }
   /** The person has to sign in again first. */
@@ -124,7 +124,7 @@ export class Sender {
     this.#failures.delete(kept.id);
     const base: Base = { revision: entry.revision, written: kept.written };
     await this.#in.drafts.ground(kept.id, kept.secretTagId, base, { sent: kept.stamp });
-    this.#in.report(kept.id, { phase: 'sent', at: this.#in.now(), entry });
+    this.#in.report(kept.id, { phase: 'sent', at: this.#in.now() });
   }
 
   async #clash(kept: Kept, base: Base, current: Entry | null): Promise<void> {

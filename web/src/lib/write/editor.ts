@@ -9,11 +9,11 @@
  */
 
 import { defaultKeymap, history, historyKeymap, redo, undo } from '@codemirror/commands';
-import { markdownKeymap, markdownLanguage, pasteURLAsLink } from '@codemirror/lang-markdown';
-import { Compartment, EditorState, Prec, Transaction } from '@codemirror/state';
+import { Compartment, EditorState, Transaction } from '@codemirror/state';
 import { EditorView, keymap, placeholder } from '@codemirror/view';
 
 import { bold, italic, link } from './commands';
+import { markdownOf } from './language';
 import { look } from './look';
 import { passages } from './passages';
 
@@ -53,10 +53,7 @@ export function createEditor({ host, text, words, onchange }: Options): Editor {
           ...historyKeymap,
           ...defaultKeymap,
         ]),
-        // Without `markdown()`, which would bring the languages of HTML, CSS and JavaScript along: 70 kB for a journal.
-        markdownLanguage,
-        Prec.high(keymap.of(markdownKeymap)),
-        pasteURLAsLink,
+        markdownOf(text),
         passages,
         look,
         EditorView.lineWrapping,

@@ -256,7 +256,7 @@ export class Writing {
       hold.seen = null;
       hold.base = base;
       this.#adopt(base.written, base);
-      outbox.clear(this.id);
+      outbox.sentElsewhere(this.id);
     } else if (kept) {
       hold.base = base;
     }

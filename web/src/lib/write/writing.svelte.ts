@@ -35,7 +35,7 @@ export class Writing {
   empty = $state(true);
   /** When the person last changed something, in ms. */
   changedAt = $state(0);
-  /** Whether the server had it when it was opened. */
+  /** Whether the server has it, as far as is known here. */
   onServer = $state(false);
   /** Texts of another tab had to be put aside. */
   displaced = $state(0);

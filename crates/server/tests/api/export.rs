@@ -139,13 +139,13 @@ async fn names_are_safe_and_none_is_there_twice(server: Server) {
     let old = json!({"content": "old", "entry_date": "0001-01-05T10:00:00Z"});
     ada.post("/api/journals/", old).await.expect(StatusCode::CREATED);
     let (_, files) = archive(&ada).await;
-    let mut folded = std::collections::HashSet::new();
+    let mut seen = std::collections::HashSet::new();
     for (name, file) in &files {
         let (folder, plain) = name.rsplit_once('/').unwrap();
         assert!(["entries/2025", "entries/0001"].contains(&folder), "{name}");
         let stem = plain.strip_suffix(".md").unwrap();
         assert!(stem.chars().all(|c| c.is_alphanumeric() || c == '-') && plain.len() <= 120, "{name}");
-        assert!(folded.insert(name.to_lowercase()), "{name} is there twice");
+        assert!(seen.insert(name.to_lowercase()), "{name} is there twice");
         parse(file);
     }
     assert_eq!(files.len(), titles.len() + 3);

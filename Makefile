@@ -1,13 +1,13 @@
 # What people run. `make run` serves a journal; `make test` proves everything.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types web unit e2e schemathesis fuzz bench openapi schema-docs tools
+.PHONY: help run test lint types web unit e2e schemathesis fuzz bench quality openapi schema-docs tools
 
 # The app that the binary takes in, and what it is made of. Folders as well: they tell when a file goes.
 app := web/dist/index.html
 app_sources := $(shell find web -name node_modules -prune -o -name dist -prune -o ! -path web -print)
 
 help: ## Show these targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: $(app) ## Build everything and serve the journal on SQLite
 	@scripts/tools compiler
@@ -57,6 +57,11 @@ fuzz: ## Whatever comes to their mind, to every parser of secret tags, for 10 se
 bench: ## Measure against the machine's limits (takes a while; see docs/benchmarks.md)
 	@scripts/tools compiler postgres
 	scripts/bench
+
+quality: $(app) ## Measure the first pages with Lighthouse (see docs/frontend-quality.md)
+	@scripts/tools compiler quality
+	cargo build --release --locked --package sotto
+	cd e2e && SOTTO_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/sotto SOTTO_WEB_DIR=binary npm run quality
 
 openapi: ## Write openapi.json anew from the code, and the typed client from that
 	@scripts/tools web

@@ -26,7 +26,7 @@ lint: types ## Formatting, types, clippy, licences and sources of dependencies
 	cargo deny --locked check bans licenses sources
 
 types: # Of the web app and its client, which is generated from openapi.json, and of the tests in a browser.
-	@scripts/tools browser
+	@scripts/tools e2e
 	npm run --prefix web generate -- --check
 	npm run --prefix web check
 	npm run --prefix e2e check
@@ -40,7 +40,7 @@ unit: ## Unit, conformance, API and command-line tests, beside a throwaway Postg
 	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
 
 e2e: $(app) ## The binary and its app in a browser, on both engines
-	@scripts/tools compiler postgres browser
+	@scripts/tools compiler postgres e2e browser
 	cargo build --locked --package sotto
 	cd e2e && SOTTO_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/sotto SOTTO_WEB_DIR=binary \
 		../scripts/with-postgres npm run test:all
@@ -59,7 +59,7 @@ bench: ## Measure against the machine's limits (takes a while; see docs/benchmar
 	scripts/bench
 
 quality: $(app) ## Measure the first pages with Lighthouse (see docs/frontend-quality.md)
-	@scripts/tools compiler quality
+	@scripts/tools compiler quality browser
 	cargo build --release --locked --package sotto
 	cd e2e && SOTTO_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/sotto SOTTO_WEB_DIR=binary npm run quality
 
@@ -76,4 +76,4 @@ schema-docs: ## Write docs/schema.md anew from the migrations
 	mv docs/schema.md.new docs/schema.md
 
 tools: ## Install what the other targets need
-	@scripts/tools compiler postgres node sqlite browser cargo-deny schemathesis
+	@scripts/tools compiler postgres node sqlite e2e browser cargo-deny schemathesis

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use sotto_domain::storage::StorageError;
@@ -15,10 +15,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::config::{BODY_LIMIT, Config};
 use crate::error::{ApiError, Cause};
+use crate::handlers::audio;
 use crate::unlocks::UNLOCK;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// How long it may take to send a recording.
+const UPLOAD_DEADLINE: Duration = Duration::from_mins(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Nothing but the API is served, and nothing of it is to be framed, run or kept.
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -77,7 +80,10 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     // The route, not the address: ids would make a metric of each.
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
+    let is_upload = method == Method::PUT && route.as_ref().is_some_and(|route| route.as_str() == audio::PATH);
+    let deadline = if is_upload { UPLOAD_DEADLINE } else { DEADLINE };
+
+    let answer = tokio::time::timeout(deadline, next.run(request)).await;
     let mut response = answer.unwrap_or_else(|_| ApiError::Busy.into_response());
 
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
@@ -121,7 +127,7 @@ fn protect(response: &mut Response, route: &str, config: &Config) {
     }
 }
 
-fn record(method: &axum::http::Method, route: &str, status: StatusCode, elapsed: Duration) {
+fn record(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
     let method = match method.as_str() {
         known @ ("GET" | "POST" | "PUT" | "DELETE" | "HEAD" | "OPTIONS" | "PATCH") => known.to_owned(),
         _ => "other".to_owned(),

@@ -9,7 +9,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
-use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users};
+use crate::handlers::{
+    admin, audio, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users,
+};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -43,6 +45,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(journals::on_this_day))
         .routes(routes!(journals::statistics))
         .routes(routes!(journals::get, journals::update, journals::delete))
+        .routes(routes!(audio::get, audio::head, audio::put, audio::delete))
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod admin;
+mod audio;
+mod audio_sealed;
 mod hostile;
 mod isolation;
 mod journals;

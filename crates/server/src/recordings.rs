@@ -51,6 +51,14 @@ impl Recordings {
         Self { objects, folder: None }
     }
 
+    /// Asks the store for anything, so that a mistake in its address or keys shows.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn check(&self) -> Result<(), Error> {
+        self.objects.list(None).try_next().await.map(drop)
+    }
+
     /// Begins to write an object. It is there when [`Upload::finish`] says so, whole, and before that not at all.
     ///
     /// # Errors

@@ -27,6 +27,9 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("alert_statement_ms = \"soon\"", "alert_statement_ms"),
         ("alert_webhook = \"pager\"", "alert_webhook"),
         ("database = \"mysql://x\"", "sqlite:PATH or postgres://"),
+        ("attachments = \"gs://x\"", "s3://bucket/prefix"),
+        ("audio_limit = 0", "audio_limit"),
+        ("audio_quota = -1", "audio_quota"),
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();
         let error = home.run(&["db", "current"]).refused();

@@ -327,4 +327,8 @@ fn a_browser_computes_the_example_of_the_documentation() {
 
     let ours: Vec<String> = example::sealed().into_iter().map(|(_, value)| value).collect();
     assert_eq!(theirs, ours);
+    browser.call("countRandomness", json!({}));
+    let place = json!({"user": scope.user, "entry": example::ENTRY});
+    let parameters = json!({"place": place, "mediaType": "audio/ogg", "plaintext": "0001020304050607"});
+    assert_eq!(browser.call("sealRecording", parameters)["sealed"], example::recording());
 }

@@ -206,7 +206,7 @@ impl IntoResponse for ApiError {
             Self::Busy => retry_after = Some(1),
             Self::Unavailable(why) | Self::StoreUnavailable(why) => (cause, retry_after) = (Some(why), Some(5)),
             Self::RangeNotSatisfiable(length) => {
-                content_range = HeaderValue::try_from(format!("bytes */{length}")).ok()
+                content_range = HeaderValue::try_from(format!("bytes */{length}")).ok();
             }
             Self::Internal(why) => cause = Some(why),
             _ => {}

@@ -33,7 +33,7 @@ async fn a_journal_moves_to_another_engine_by_backup_and_comes_back_by_copy() {
         for content in ["First words", "Second words", "A zanzibar 😀"] {
             assert!(server.write(&token, content).await);
         }
-        let recording = [b"RIFF\x24\0\0\0WAVEfmt ".as_slice(), &[7; 100_000]].concat();
+        let recording = [b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), vec![7; 100_000]].concat();
         let audio = server.record(&token, recording.clone()).await;
 
         // While the server runs.

@@ -122,8 +122,9 @@ pub async fn head(
 
 /// Record an entry.
 ///
-/// The body is the recording itself, in place of the one before. Of an entry in plain it is WebM, Ogg, MP4, MP3, WAV or FLAC,
-/// as its content shows; of one under an open secret tag, `application/octet-stream`, encrypted as docs/protocol.md says.
+/// The body is the recording itself, in place of the one before. Of an entry in plain it is `audio/webm`, `audio/ogg`,
+/// `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`, as its content shows; of one under an open secret tag,
+/// `application/octet-stream`, encrypted as docs/protocol.md says.
 #[utoipa::path(put, path = PATH, tag = "journals", params(("entry_id" = Uuid, Path), Unlocks),
     request_body(description = "The recording", content(
         (Vec<u8> = "audio/webm"), (Vec<u8> = "audio/ogg"), (Vec<u8> = "audio/mp4"), (Vec<u8> = "audio/mpeg"),
@@ -233,7 +234,7 @@ async fn finish(
         }
         // Deleted, sealed or unsealed meanwhile.
         Ok(Attached::Missing) => journals::NOT_FOUND,
-        Ok(Attached::OverQuota(used)) => over_quota(&app, used),
+        Ok(Attached::OverQuota(others)) => over_quota(&app, others),
         // Whether storage knows of it is not known, so it stays until a sweep has asked.
         Err(error @ StorageError::Unavailable(_)) => return Err(error.into()),
         Err(error) => error.into(),

@@ -101,8 +101,11 @@ async fn a_recording_is_sent_and_played(server: Server) {
     for name in ["content-type", "content-length", "content-disposition", "accept-ranges", "etag"] {
         assert_eq!(head.headers()[name], headers[name], "{name}");
     }
-    let had = ada.request(Method::GET, &audio(&entry)).header("if-none-match", &etag).send().await.unwrap();
-    assert_eq!((had.status(), had.headers()["etag"].to_str().unwrap()), (StatusCode::NOT_MODIFIED, etag.as_str()));
+    let unchanged = ada.request(Method::GET, &audio(&entry)).header("if-none-match", &etag).send().await.unwrap();
+    assert_eq!(
+        (unchanged.status(), unchanged.headers()["etag"].to_str().unwrap()),
+        (StatusCode::NOT_MODIFIED, etag.as_str())
+    );
 
     let other = Answer::of(ada.record(&entry, "audio/wav", wav(100, 2))).await;
     assert_ne!(other.header("etag"), Some(&*etag));

@@ -15,7 +15,7 @@ const UNKNOWN: &str = "application/octet-stream";
 pub enum Format {
     /// Encrypted by the client.
     Sealed,
-    /// WebM.
+    /// `WebM`.
     WebM,
     /// Ogg, with whatever in it.
     Ogg,

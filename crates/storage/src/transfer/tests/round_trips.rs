@@ -113,7 +113,7 @@ async fn attachments_move_between_a_folder_and_a_store_of_objects() {
 
     let bucket: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let store = Attachments::Store(bucket.clone(), "s3://bucket".into());
-    let destination = |url| Destination { attachments: store.clone(), ..desk.destination(url) };
+    let destination = |url: &DatabaseUrl| Destination { attachments: store.clone(), ..desk.destination(url) };
     for _ in 0..2 {
         // The second time, they are there.
         let target = Scratch::sqlite();

@@ -44,6 +44,10 @@ id!(
     EntryId
 );
 id!(
+    /// A recording, which belongs to an entry.
+    AttachmentId
+);
+id!(
     /// A tag of one user.
     TagId
 );

@@ -4,6 +4,7 @@
 //! front end must agree on; [`storage`] says what an engine promises.
 
 pub mod account;
+pub mod attachment;
 pub mod clock;
 pub mod entry;
 pub mod health;
@@ -16,5 +17,5 @@ pub mod tag;
 pub mod text;
 
 pub use clock::{Clock, Random, Timestamp, Zone};
-pub use ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+pub use ids::{AttachmentId, EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
 pub use text::{Violation, Violations};

@@ -21,10 +21,11 @@ use crate::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Rotation, Session,
     Standing, User, UserPatch, UserQuery,
 };
+use crate::attachment::{Attached, Attachment, NewAttachment};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
-use crate::ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+use crate::ids::{AttachmentId, EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
@@ -81,6 +82,8 @@ pub trait Storage: Send + Sync {
     fn opaque_sessions(&self) -> &dyn OpaqueSessions;
     /// Entries under secret tags.
     fn sealed_entries(&self) -> &dyn SealedEntries;
+    /// Recordings of entries.
+    fn attachments(&self) -> &dyn Attachments;
     /// The database's own health.
     fn health(&self) -> &dyn Health;
 
@@ -332,7 +335,7 @@ pub trait SealedEntries: Send + Sync {
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
     /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
-    /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this
+    /// words leave every table and index that the engine lets us clear; the recording's object is the caller's to delete. What they were cannot be searched when this
     /// returns. Tags that were on it stay among the user's tags, where their names can be read.
     async fn seal(
         &self,
@@ -342,7 +345,8 @@ pub trait SealedEntries: Send + Sync {
         expected: u32,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
-    /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag.
+    /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag. Its recording, which was encrypted
+    /// for that, goes in the same unit; the object is the caller's to delete.
     async fn unseal(
         &self,
         user: UserId,
@@ -353,4 +357,30 @@ pub trait SealedEntries: Send + Sync {
     ) -> Result<Stored<Entry>>;
     /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
+}
+
+/// Recordings of entries, of either kind. What was recorded is in a store of objects, which these methods never touch: its
+/// object is there before a recording is put here, and goes after it was taken from here. Deleting an entry deletes its
+/// recording.
+#[async_trait]
+pub trait Attachments: Send + Sync {
+    /// The recording of an entry.
+    async fn get(&self, user: UserId, entry: EntryId) -> Result<Option<Attachment>>;
+    /// Makes it the recording of its entry, in place of the one before; that of an entry in plain fills `audio_url`. The
+    /// revision stays, so that nobody who is writing meanwhile is in the way. With `quota`, only if the user's recordings
+    /// are no more bytes together; of many calls at once, no more get through than one after the other would have.
+    /// `Conflict{pk_attachments}` if the id is taken.
+    async fn put(&self, user: UserId, new: &NewAttachment, quota: Option<u64>, now: Timestamp) -> Result<Attached>;
+    /// Takes the recording from its entry, and `audio_url` if it is this one. Returns the recording that is gone.
+    async fn remove(
+        &self,
+        user: UserId,
+        entry: EntryId,
+        audio_url: &str,
+        now: Timestamp,
+    ) -> Result<Option<AttachmentId>>;
+    /// How many bytes the user's recordings are together.
+    async fn usage(&self, user: UserId) -> Result<u64>;
+    /// Those of these recordings that are the user's, in the order of their ids.
+    async fn known(&self, user: UserId, ids: &[AttachmentId]) -> Result<Vec<AttachmentId>>;
 }

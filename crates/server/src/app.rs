@@ -18,6 +18,7 @@ use crate::keys::{Keys, SecretTagKeys};
 use crate::limits::Limits;
 use crate::metrics;
 use crate::password::Hasher;
+use crate::recordings::Recordings;
 use crate::tokens::Tokens;
 
 /// The state of a server; cheap to clone.
@@ -28,6 +29,8 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     /// Where everything is kept.
     pub storage: Arc<dyn Storage>,
+    /// Where recordings are kept.
+    pub recordings: Recordings,
     /// What an operator has set.
     pub config: Config,
     pub(crate) clock: Arc<dyn Clock>,
@@ -48,6 +51,7 @@ impl App {
     /// Puts a server together.
     pub fn new(
         storage: Arc<dyn Storage>,
+        recordings: Recordings,
         keys: &Keys,
         config: Config,
         clock: Arc<dyn Clock>,
@@ -57,6 +61,7 @@ impl App {
             Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(STANDING_SECONDS)).build();
         Self(Arc::new(Inner {
             storage,
+            recordings,
             limits: Limits::new(config.rate_limits),
             config,
             tokens: Tokens::new(&keys.token_signing),

@@ -23,6 +23,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// If set, `/metrics` asks for it as a bearer token.
     pub metrics_token: Option<String>,
+    /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
+    pub audio_limit: u32,
+    /// How many bytes of recordings one user may have; `None` for any number.
+    pub audio_quota: Option<u64>,
     /// How the database is watched.
     pub monitoring: Monitoring,
     /// Where the web app is, if not in the binary.
@@ -84,6 +88,8 @@ impl Default for Config {
             rate_limits: true,
             trusted_proxies: Vec::new(),
             metrics_token: None,
+            audio_limit: AUDIO_LIMIT,
+            audio_quota: None,
             monitoring: Monitoring::default(),
             web_dir: None,
             providers: Vec::new(),
@@ -125,5 +131,7 @@ pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
 /// How long a node trusts what it last read about an account, in seconds: the upper bound on how long somebody who was
 /// deactivated stays in.
 pub const STANDING_SECONDS: u64 = 5;
+/// The longest recording unless an operator says otherwise, in bytes: 64 MiB, more than an hour of speech.
+pub const AUDIO_LIMIT: u32 = 64 << 20;
 /// Bytes in a request body, at most: 4 MiB, since 1 MiB of text can grow on its way into JSON.
 pub const BODY_LIMIT: usize = 4 << 20;

@@ -11,7 +11,8 @@ use crate::error::ApiError;
 use crate::handlers::admin::users as accounts;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
 use crate::handlers::{
-    admin, auth, docs, export, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
+    admin, audio, auth, docs, export, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users,
+    web,
 };
 use crate::middleware::layered;
 use crate::openapi;
@@ -49,6 +50,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(journals::on_this_day))
         .routes(routes!(journals::statistics))
         .routes(routes!(journals::get, journals::update, journals::delete))
+        .routes(routes!(audio::get, audio::head, audio::put, audio::delete))
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))

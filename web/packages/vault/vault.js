@@ -11,6 +11,7 @@
  * @typedef {(length: number) => Uint8Array} Random
  */
 
+import { join, uuid } from './bytes.js';
 import { readFields, writeFields } from './fields.js';
 import { RecoveryKey } from './recovery.js';
 import { derive, open, openBox, seal, sealBox, VERSION } from './cipher.js';
@@ -157,24 +158,8 @@ function aad(label, scope, ...rest) {
   return join(text.encode(label), uuid(scope.user), uuid(scope.tag), ...rest);
 }
 
-function uuid(id) {
-  const digits = id.replaceAll('-', '');
-  if (!/^[0-9a-f]{32}$/i.test(digits)) throw new TypeError('not a UUID');
-  return Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16));
-}
-
 function uint32(number) {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, number);
   return bytes;
-}
-
-function join(...parts) {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
 }

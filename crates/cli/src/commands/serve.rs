@@ -27,8 +27,9 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
         let way_out = "to serve them, start with --accept-lost-keys";
         keys::ensure_phrases_work(&*storage, &keys, way_out).await?;
     }
+    let recordings = common.attachments().recordings().await?;
     let engine = storage.engine();
-    let app = App::new(storage, &keys, serving.to_config(), Arc::new(SystemClock), Arc::new(SystemRandom));
+    let app = App::new(storage, recordings, &keys, serving.to_config(), Arc::new(SystemClock), Arc::new(SystemRandom));
 
     greet(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");

@@ -28,6 +28,9 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("alert_webhook = \"pager\"", "alert_webhook"),
         ("database = \"mysql://x\"", "sqlite:PATH or postgres://"),
         ("web_dir = \"nowhere\"", "nowhere has no index.html: build the app"),
+        ("attachments = \"gs://x\"", "s3://bucket/prefix"),
+        ("audio_limit = 0", "audio_limit"),
+        ("audio_quota = -1", "audio_quota"),
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();
         let error = home.run(&["db", "current"]).refused();

@@ -29,7 +29,7 @@ mod sealed;
 pub use body::EntryResponse;
 use body::{DayResponse, StatisticsResponse};
 use request::{Change, Create, EntryCreate, EntryUpdate};
-use sealed::Holder;
+pub use sealed::Holder;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
@@ -269,12 +269,16 @@ pub async fn delete(
     unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
     let (id, expected) = (EntryId(id), expected_revision(&headers)?);
+    let recording = app.storage.attachments().get(signed_in.id(), id).await?;
     match app.storage.entries().delete(signed_in.id(), id, expected).await? {
         Deleted::Deleted => {}
         Deleted::Missing => {
             Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks }.delete(id, expected).await?;
         }
         Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current(entry)?)),
+    }
+    if let Some(recording) = recording {
+        app.recordings.discard(signed_in.id(), recording.id).await;
     }
     Ok(message("Journal entry deleted successfully"))
 }
@@ -362,7 +366,8 @@ pub async fn statistics(State(app): State<App>, signed_in: SignedIn) -> Result<J
     Ok(Json(Statistics::of(&days, today(&app, &signed_in)).into()))
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
+/// Also for an entry under a locked secret tag.
+pub const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
 /// Also for an entry under a locked secret tag, which must not be told from somebody else's.
 const ID_TAKEN: ApiError = ApiError::Conflict("This id is taken; make a new one.", None);
 

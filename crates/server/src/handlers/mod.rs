@@ -1,6 +1,7 @@
 //! One file per resource: what it takes, what it answers, and how.
 
 pub mod admin;
+pub mod audio;
 pub mod auth;
 pub mod docs;
 pub mod export;

@@ -16,6 +16,8 @@ pub struct ServerResponse {
     registration: Registration,
     /// Where people may sign in without a password.
     providers: Vec<ProviderResponse>,
+    /// The longest recording that is taken, in bytes.
+    audio_limit_bytes: u32,
 }
 
 /// An identity provider.
@@ -42,5 +44,6 @@ pub async fn describe(State(app): State<App>) -> Json<ServerResponse> {
         version: env!("CARGO_PKG_VERSION"),
         registration: app.config.registration,
         providers: app.config.providers.iter().map(ProviderResponse::from).collect(),
+        audio_limit_bytes: app.config.audio_limit,
     })
 }

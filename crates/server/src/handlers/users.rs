@@ -235,6 +235,7 @@ pub async fn delete_me(
         return Err(ApiError::invalid("body", "email", "must be the address of this account"));
     }
     settled(&app, app.storage.users().delete(user.id).await?, GONE)?;
+    app.recordings.forget(user.id).await;
     tracing::info!(user = %user.id, "an account was deleted by its owner");
     Ok((clear_cookies(&app.config)?, message("Account deleted successfully")).into_response())
 }

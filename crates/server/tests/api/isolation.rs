@@ -57,9 +57,14 @@ async fn nobody_gets_in_without_a_token(server: Server) {
                     .iter()
                     .fold(path.clone(), |path, name| path.replace(name, id));
             let request = server.request(method.to_uppercase().parse().unwrap(), &path).json(&Value::Null);
-            assert_eq!(Answer::of(request).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            // An answer to HEAD has no body that could be looked at.
+            let status = match method.as_str() {
+                "head" => request.send().await.unwrap().status(),
+                _ => Answer::of(request).await.status,
+            };
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             closed += 1;
         }
     }
-    assert!(closed >= 45, "{closed} operations need a token");
+    assert!(closed >= 49, "{closed} operations need a token");
 }

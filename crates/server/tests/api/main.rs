@@ -4,6 +4,8 @@
 mod accounts;
 mod admin;
 mod admin_users;
+mod audio;
+mod audio_sealed;
 mod departure;
 mod export;
 mod hostile;

@@ -77,7 +77,7 @@ async fn answers_carry_headers_that_protect(server: Server) {
 #[tokio::test]
 async fn the_server_says_how_one_gets_in() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
-    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": []});
+    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
     assert_eq!(said.expect(StatusCode::OK), expected);
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use sotto_domain::account::AccountPatch;
 use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Config, Keys};
+use sotto_server::{App, Config, Keys, Recordings};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::testing::Scratch;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,6 +31,8 @@ pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
     pub scratch: Scratch,
+    /// Where its recordings are.
+    pub recordings: TempDir,
 }
 
 /// The machine's clock, some seconds ahead.
@@ -60,10 +64,11 @@ impl Server {
         sotto_storage::migrate::upgrade(&scratch.url).await.expect("the schema can be made");
         let clock = Arc::new(ShiftedClock::default());
         let keys = Keys::generate(&SystemRandom);
-        let (address, app, stop, task) = listen(&scratch.url, &keys, config, &clock).await;
+        let recordings = TempDir::new().unwrap();
+        let (address, app, stop, task) = listen(&scratch.url, recordings.path(), &keys, config, &clock).await;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let nodes = Mutex::new([address].into());
-        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch }
+        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch, recordings }
     }
 
     /// Three servers on one database: each request reaches another one than the request before it.
@@ -78,7 +83,8 @@ impl Server {
 
     /// A second server on the same database, with the same keys only if `keys` are.
     pub async fn another(&self, keys: &Keys) -> SocketAddr {
-        let (address, _, stop, _) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        let (address, _, stop, _) =
+            listen(&self.scratch.url, self.recordings.path(), keys, lenient(), &self.clock).await;
         // It runs until the test's runtime ends.
         std::mem::forget(stop);
         address
@@ -93,7 +99,8 @@ impl Server {
     /// Starts again on the same database.
     pub async fn restart(mut self, keys: &Keys) -> Self {
         self.stop().await;
-        let (address, app, stop, task) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        let (address, app, stop, task) =
+            listen(&self.scratch.url, self.recordings.path(), keys, lenient(), &self.clock).await;
         let nodes = Mutex::new([address].into());
         Self { address, app, keys: keys.clone(), nodes, stop: Some(stop), task: Some(task), ..self }
     }
@@ -257,12 +264,14 @@ pub fn lenient() -> Config {
 
 async fn listen(
     url: &DatabaseUrl,
+    recordings: &Path,
     keys: &Keys,
     config: Config,
     clock: &Arc<ShiftedClock>,
 ) -> (SocketAddr, App, oneshot::Sender<()>, JoinHandle<()>) {
     let storage = url.open().await.expect("the database opens");
-    let app = App::new(storage, keys, config, clock.clone(), Arc::new(SystemRandom));
+    let recordings = Recordings::in_folder(recordings).unwrap();
+    let app = App::new(storage, recordings, keys, config, clock.clone(), Arc::new(SystemRandom));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

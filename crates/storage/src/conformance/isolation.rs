@@ -6,6 +6,7 @@ use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, PasswordHash, Preferences, Rotation, Session, User, UserPatch,
     UserQuery,
 };
+use sotto_domain::attachment::{Attached, Attachment, NewAttachment};
 use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFilter, Updated};
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{
@@ -14,6 +15,7 @@ use sotto_domain::secret_tag::{
 use sotto_domain::tag::{Tag, TagChoice, TagPatch};
 use sotto_domain::{OpaqueSessionId, SessionId, Timestamp, UserId};
 
+use super::attachments::AUDIO;
 use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to};
 
 /// One of everything, as its owner sees it.
@@ -30,6 +32,7 @@ struct Belongings {
     secret_tags: Vec<SecretTag>,
     opaque_sessions: Vec<OpaqueSession>,
     sealed_entries: Vec<SealedEntry>,
+    recordings: Vec<Attachment>,
 }
 
 async fn belongings(world: &World, id: UserId) -> Belongings {
@@ -40,18 +43,24 @@ async fn belongings(world: &World, id: UserId) -> Belongings {
     for tag in &secret_tags {
         sealed_entries.extend(world.sealed_entries().list(id, tag.id, None, 100).await.unwrap());
     }
+    let entries = world.entries().list(id, &up_to(100)).await.unwrap();
+    let mut recordings = vec![];
+    for entry in &entries {
+        recordings.extend(world.attachments().get(id, entry.id).await.unwrap());
+    }
     Belongings {
         user,
         password_hash,
         preferences: world.users().preferences(id).await.unwrap().unwrap(),
         draft_key: world.users().draft_key(id, &DraftKey([2; 32]), at(0)).await.unwrap().unwrap(),
         sessions: world.sessions().list(id, Timestamp::MIN).await.unwrap(),
-        entries: world.entries().list(id, &up_to(100)).await.unwrap(),
+        entries,
         tags: world.tags().list(id, None, 100).await.unwrap(),
         reminders: world.reminders().list(id, None, 100).await.unwrap(),
         secret_tags,
         opaque_sessions: world.opaque_sessions().list(id, at(1)).await.unwrap(),
         sealed_entries,
+        recordings,
     }
 }
 
@@ -60,7 +69,8 @@ async fn settle(world: &World) -> Belongings {
     world.session(user).await;
     let mut new = world.new_entry("mountains");
     new.tags = vec![world.named("hills")];
-    world.store(user, &new).await;
+    let entry = world.store(user, &new).await;
+    world.attach(user, &world.new_recording(entry.id)).await;
     world.reminder(user, "Write").await;
     let tag = world.secret_tag(user).await.id;
     world.write_sealed(user, tag).await;
@@ -82,6 +92,7 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_secret_tags(world, &ada, &bob, &mut on).await;
     try_opaque_sessions(world, &ada, &bob, &mut on).await;
     try_sealed_entries(world, &ada, &bob, &mut on).await;
+    try_attachments(world, &ada, &bob, &mut on).await;
     try_health(world, &bob, &mut on).await;
     try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
@@ -314,6 +325,25 @@ async fn try_sealed_entries(world: &World, ada: &Belongings, bob: &Belongings, m
     for expected in [None, Some(1), Some(2)] {
         assert_eq!(entries.delete(me, theirs, expected).await.unwrap(), Stored::Missing);
     }
+}
+
+async fn try_attachments(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let attachments = world.attachments();
+    let (theirs, their_recording) = (bob.entries[0].id, bob.recordings[0].id);
+    on("Attachments.get");
+    assert_eq!(attachments.get(me, theirs).await.unwrap(), None);
+    on("Attachments.put");
+    assert_eq!(attachments.put(me, &world.new_recording(theirs), None, at(1)).await.unwrap(), Attached::Missing);
+    let stolen = NewAttachment { id: their_recording, ..world.new_recording(ada.entries[0].id) };
+    assert_conflict(attachments.put(me, &stolen, None, at(1)).await, "pk_attachments");
+    on("Attachments.remove");
+    assert_eq!(attachments.remove(me, theirs, AUDIO, at(1)).await.unwrap(), None);
+    on("Attachments.usage");
+    assert_eq!(attachments.usage(me).await.unwrap(), 1000);
+    on("Attachments.known");
+    let both = [their_recording, ada.recordings[0].id];
+    assert_eq!(attachments.known(me, &both).await.unwrap(), [ada.recordings[0].id]);
 }
 
 /// These take no user: they tell of the database, and of nobody's rows.

@@ -1,5 +1,6 @@
 //! The suite that every engine must pass. It knows the storage contract and nothing of an engine.
 
+mod attachments;
 mod entries;
 mod entry_changes;
 mod health;
@@ -212,6 +213,19 @@ on_each_engine! {
         of_many_moves_and_updates_at_once_one_succeeds
         delete_expects_a_revision
         deleting_a_user_takes_everything_sealed_along
+    }
+    attachments {
+        put_and_get
+        put_replaces_the_one_before
+        put_needs_an_entry_of_its_kind
+        put_refuses_a_taken_id
+        put_keeps_to_the_quota
+        of_many_puts_at_once_no_more_than_the_quota_get_through
+        of_many_puts_for_one_entry_each_replaces_another
+        remove_clears_what_points_to_it
+        a_recording_goes_with_its_entry
+        sealing_and_unsealing_leave_no_recording
+        known_tells_those_that_are_there
     }
     isolation {
         no_method_shows_or_touches_what_is_anothers

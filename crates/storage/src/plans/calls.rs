@@ -4,11 +4,12 @@ use jiff::civil::date;
 use sotto_domain::account::{
     AccountPatch, Administered, DraftKey, Email, NewUser, PasswordHash, Preferences, Session, UserPatch, UserQuery,
 };
+use sotto_domain::attachment::{Attached, NewAttachment};
 use sotto_domain::entry::{EntryPatch, EntryQuery, NewEntry, TagFilter};
 use sotto_domain::secret_tag::{DeletedSecretTag, NewLogin, NewSecretTag, PlainBody, Started, Stored};
 use sotto_domain::storage::Storage;
 use sotto_domain::tag::{NewTag, TagChoice, TagPatch};
-use sotto_domain::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId, Zone};
+use sotto_domain::{AttachmentId, EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId, Zone};
 
 use super::population::{Kind, id};
 use crate::conformance::world::{TOKEN, at, lock, plan, sealed, up_to};
@@ -22,6 +23,7 @@ pub async fn all(storage: &dyn Storage, mut after: impl FnMut(&str)) {
     secret_tags(storage, &mut after).await;
     opaque_sessions(storage, &mut after).await;
     sealed_entries(storage, &mut after).await;
+    attachments(storage, &mut after).await;
     users(storage, &mut after).await;
 }
 
@@ -251,6 +253,27 @@ async fn sealed_entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         entries.delete(me(), entry(n), expected).await.unwrap();
     }
     after("SealedEntries.delete");
+}
+
+async fn attachments(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let attachments = storage.attachments();
+    let recording = |n: u32| AttachmentId(id(Kind::Attachment, 1, n));
+    attachments.get(me(), entry(30)).await.unwrap().unwrap();
+    after("Attachments.get");
+    for (n, entry) in [(9001, entry(31)), (9002, entry(1000))] {
+        let (media_type, audio_url) = ("audio/ogg".to_owned(), Some("/audio".to_owned()));
+        let new =
+            NewAttachment { id: recording(n), entry_id: entry, media_type, byte_length: 9, sha256: [0; 32], audio_url };
+        let put = attachments.put(me(), &new, Some(1 << 40), at(1)).await.unwrap();
+        assert!(matches!(put, Attached::Attached(..)), "{put:?}");
+    }
+    after("Attachments.put");
+    assert_eq!(attachments.remove(me(), entry(1000), "/audio", at(1)).await.unwrap(), Some(recording(9002)));
+    after("Attachments.remove");
+    assert!(attachments.usage(me()).await.unwrap() > 9);
+    after("Attachments.usage");
+    assert_eq!(attachments.known(me(), &[recording(30), recording(9002)]).await.unwrap(), [recording(30)]);
+    after("Attachments.known");
 }
 
 async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {

@@ -4,6 +4,7 @@
 //! statements, and time comes from the caller: so the same statements run on one server, behind `PgBouncer`
 //! (transaction mode, 1.21 or newer) and on a database that Citus has distributed by `user_id`.
 
+mod attachments;
 pub(crate) mod connect;
 mod entries;
 mod entry_list;
@@ -28,7 +29,8 @@ pub(crate) mod watch;
 
 use async_trait::async_trait;
 use sotto_domain::storage::{
-    Entries, Health, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage, Tags, Users,
+    Attachments, Entries, Health, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage,
+    Tags, Users,
 };
 
 pub use pool::PoolOptions;
@@ -96,6 +98,10 @@ impl Storage for Postgres {
     }
 
     fn sealed_entries(&self) -> &dyn SealedEntries {
+        self
+    }
+
+    fn attachments(&self) -> &dyn Attachments {
         self
     }
 

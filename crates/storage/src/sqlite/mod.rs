@@ -3,6 +3,7 @@
 //! A call hands its work, a closure over a connection, to a bounded queue and awaits the answer:
 //! [`readers`] answer at once, [`writer`] after the commit. Each repository is one file.
 
+mod attachments;
 pub(crate) mod connection;
 mod entries;
 mod entry_tags;
@@ -30,8 +31,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use sotto_domain::storage::{
-    self, Entries, Health, OpaqueSessions, Reminders, SealedEntries, SecretTags, Sessions, Storage, StorageError, Tags,
-    Users,
+    self, Attachments, Entries, Health, OpaqueSessions, Reminders, SealedEntries, SecretTags, Sessions, Storage,
+    StorageError, Tags, Users,
 };
 
 use health::Watch;
@@ -123,6 +124,10 @@ impl Storage for Sqlite {
     }
 
     fn sealed_entries(&self) -> &dyn SealedEntries {
+        self
+    }
+
+    fn attachments(&self) -> &dyn Attachments {
         self
     }
 

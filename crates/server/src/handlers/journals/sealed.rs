@@ -1,6 +1,7 @@
 //! Entries under secret tags. What is under a locked one is not there: it is answered like an entry that does not exist.
 
 use axum::http::StatusCode;
+use sotto_domain::attachment::Attachment;
 use sotto_domain::entry::{EntryBody, EntryPatch};
 use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::{EntryId, SecretTagId, Timestamp};
@@ -33,6 +34,14 @@ impl Holder<'_> {
         }
         let entry = self.app.storage.sealed_entries().get(self.signed_in.id(), id).await?;
         Ok(entry.filter(|entry| open.contains(&entry.tag)))
+    }
+
+    /// Whether an entry is sealed; `None` if there is none, or its secret tag is locked.
+    pub async fn is_sealed(&self, id: EntryId) -> Result<Option<bool>, ApiError> {
+        if self.app.storage.entries().get(self.signed_in.id(), id).await?.is_some() {
+            return Ok(Some(false));
+        }
+        Ok(self.find(id).await?.map(|_| true))
     }
 
     /// A page of the entries under one secret tag.
@@ -90,7 +99,12 @@ impl Holder<'_> {
         };
         let sealed = self.app.storage.sealed_entries();
         let stored = match entry {
-            AnyEntry::Plain(_) => sealed.seal(user, id, &body, expected, now).await?,
+            AnyEntry::Plain(_) => {
+                let recording = self.app.storage.attachments().get(user, id).await?;
+                let stored = sealed.seal(user, id, &body, expected, now).await?;
+                self.forget(recording, &stored).await;
+                stored
+            }
             AnyEntry::Sealed(_) => sealed.replace(user, id, &body, expected, now).await?,
         };
         match stored {
@@ -120,8 +134,11 @@ impl Holder<'_> {
             entry_zone: entry.entry_zone,
         };
         let body = PlainBody { body: patch.apply(empty), tags: patch.tags.unwrap_or_default() };
-        let sealed = self.app.storage.sealed_entries();
-        match sealed.unseal(self.signed_in.id(), id, &body, expected, self.app.now()).await? {
+        let user = self.signed_in.id();
+        let recording = self.app.storage.attachments().get(user, id).await?;
+        let stored = self.app.storage.sealed_entries().unseal(user, id, &body, expected, self.app.now()).await?;
+        self.forget(recording, &stored).await;
+        match stored {
             Stored::Stored(entry) => Ok(entry.into()),
             other => Err(self.refusal(other).await?),
         }
@@ -141,6 +158,13 @@ impl Holder<'_> {
         match self.app.storage.sealed_entries().delete(self.signed_in.id(), id, expected).await? {
             Stored::Stored(()) => Ok(()),
             other => Err(self.refusal(other).await?),
+        }
+    }
+
+    /// Deletes the object of a recording that an entry had before it was moved.
+    async fn forget<T>(&self, recording: Option<Attachment>, moved: &Stored<T>) {
+        if let (Some(recording), Stored::Stored(_)) = (recording, moved) {
+            self.app.recordings.discard(self.signed_in.id(), recording.id).await;
         }
     }
 

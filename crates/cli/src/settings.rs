@@ -2,6 +2,7 @@
 //! typing mistake is not a silent default.
 
 mod alerts;
+mod oidc;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{CliError, Result};
 use alerts::Alerts;
+use oidc::Oidc;
 
 /// Settings of every command.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -90,6 +92,14 @@ pub struct Serving {
     #[command(flatten)]
     #[serde(skip)]
     alerts: Alerts,
+    /// The provider of flags and variables.
+    #[command(flatten)]
+    #[serde(skip)]
+    oidc: Oidc,
+    /// The providers of the file.
+    #[arg(skip)]
+    #[serde(rename = "oidc")]
+    providers: Vec<Oidc>,
 }
 
 /// Who may sign up.
@@ -173,6 +183,8 @@ impl Serving {
             accept_lost_keys: self.accept_lost_keys.or(file.accept_lost_keys),
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
             alerts: self.alerts.or(file.alerts),
+            oidc: self.oidc,
+            providers: file.providers,
         }
     }
 
@@ -187,8 +199,8 @@ impl Serving {
     }
 
     /// What the server needs to know.
-    pub fn to_config(&self) -> Config {
-        Config {
+    pub fn to_config(&self) -> Result<Config> {
+        Ok(Config {
             public_url: self.public_url.clone(),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
@@ -198,7 +210,8 @@ impl Serving {
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
             monitoring: self.alerts.to_monitoring(),
-        }
+            providers: oidc::providers(self.oidc.clone(), self.providers.clone(), self.public_url.as_deref())?,
+        })
     }
 }
 
@@ -250,7 +263,7 @@ fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, Stri
         .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "data_dir",
     "database",
     "log",
@@ -264,6 +277,7 @@ const KEYS: [&str; 13] = [
     "key_file",
     "accept_lost_keys",
     "auto_upgrade",
+    "oidc",
 ];
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CliError {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sotto_domain::health::Thresholds;
 
+use crate::oidc::ProviderSettings;
+
 /// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +24,8 @@ pub struct Config {
     pub metrics_token: Option<String>,
     /// How the database is watched.
     pub monitoring: Monitoring,
+    /// Who people may sign in with, besides their password. They need `public_url`.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// How the database is watched, and when that raises an alert.
@@ -68,6 +72,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             metrics_token: None,
             monitoring: Monitoring::default(),
+            providers: Vec::new(),
         }
     }
 }
@@ -103,8 +108,10 @@ impl Config {
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 /// How long a login lasts without being used, in seconds: 30 days.
 pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// How long a node trusts what it last read about an account, in seconds: the upper bound on how long somebody who was
-/// deactivated stays in.
+/// How long somebody may take to sign in at a provider, in seconds: 10 minutes.
+pub const HANDSHAKE_SECONDS: i64 = 10 * 60;
+/// How long a node trusts what it last read about an account or an API token, in seconds: the upper bound on how long
+/// somebody who was deactivated, or a token that was deleted, stays in.
 pub const STANDING_SECONDS: u64 = 5;
 /// Bytes in a request body, at most: 4 MiB, since 1 MiB of text can grow on its way into JSON.
 pub const BODY_LIMIT: usize = 4 << 20;

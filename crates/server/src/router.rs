@@ -9,7 +9,10 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
-use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users};
+use crate::handlers::{
+    admin, api_tokens, auth, docs, health, identities, journals, oidc, opaque_sessions, reminders, secret_tags, tags,
+    users,
+};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -34,10 +37,16 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
+        .routes(routes!(oidc::start_oidc))
+        .routes(routes!(oidc::finish_oidc))
         .routes(routes!(users::get_me, users::update_me))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
         .routes(routes!(users::end_session))
+        .routes(routes!(identities::list_identities))
+        .routes(routes!(identities::unlink_identity))
+        .routes(routes!(api_tokens::list_tokens, api_tokens::create_token))
+        .routes(routes!(api_tokens::delete_token))
         .routes(routes!(journals::list, journals::create))
         .routes(routes!(journals::calendar))
         .routes(routes!(journals::on_this_day))

@@ -3,10 +3,12 @@
 
 mod accounts;
 mod admin;
+mod api_tokens;
 mod hostile;
 mod isolation;
 mod journals;
 mod listing;
+mod oidc;
 mod operation;
 mod reminders;
 mod sealed_entries;

@@ -2,6 +2,7 @@
 //! typing mistake is not a silent default.
 
 mod alerts;
+mod oidc;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::attachments::Place;
 use crate::error::{CliError, Result};
 use alerts::Alerts;
+use oidc::Oidc;
 
 /// Settings of every command.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -109,6 +111,14 @@ pub struct Serving {
     #[command(flatten)]
     #[serde(skip)]
     alerts: Alerts,
+    /// The provider of flags and variables.
+    #[command(flatten)]
+    #[serde(skip)]
+    oidc: Oidc,
+    /// The providers of the file.
+    #[arg(skip)]
+    #[serde(rename = "oidc")]
+    providers: Vec<Oidc>,
 }
 
 /// Who may sign up.
@@ -196,6 +206,8 @@ impl Serving {
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
             web_dir: self.web_dir.or(file.web_dir),
             alerts: self.alerts.or(file.alerts),
+            oidc: self.oidc,
+            providers: file.providers,
         }
     }
 
@@ -210,8 +222,8 @@ impl Serving {
     }
 
     /// What the server needs to know.
-    pub fn to_config(&self) -> Config {
-        Config {
+    pub fn to_config(&self) -> Result<Config> {
+        Ok(Config {
             public_url: self.public_url.clone(),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
@@ -224,8 +236,8 @@ impl Serving {
             audio_quota: self.audio_quota,
             monitoring: self.alerts.to_monitoring(),
             web_dir: self.web_dir.clone(),
-            providers: Vec::new(),
-        }
+            providers: oidc::providers(self.oidc.clone(), self.providers.clone(), self.public_url.as_deref())?,
+        })
     }
 }
 
@@ -277,7 +289,7 @@ fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, Stri
         .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "data_dir",
     "database",
     "attachments",
@@ -295,6 +307,7 @@ const KEYS: [&str; 17] = [
     "accept_lost_keys",
     "auto_upgrade",
     "web_dir",
+    "oidc",
 ];
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CliError {

@@ -67,6 +67,14 @@ id!(
     /// An exchange that opens a secret tag, and the open secret tag after it.
     OpaqueSessionId
 );
+id!(
+    /// What links an account to somebody at an identity provider.
+    IdentityId
+);
+id!(
+    /// A personal API token.
+    ApiTokenId
+);
 
 fn new_uuid(clock: &dyn Clock, random: &dyn Random) -> Uuid {
     let mut tail = [0; 10];

@@ -21,11 +21,15 @@ use crate::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Rotation, Session,
     Standing, User, UserPatch, UserQuery,
 };
+use crate::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken};
 use crate::attachment::{Attached, Attachment, NewAttachment};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
-use crate::ids::{AttachmentId, EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+use crate::identity::{Identity, Unlinked};
+use crate::ids::{
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
+};
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
@@ -70,6 +74,10 @@ pub trait Storage: Send + Sync {
     fn users(&self) -> &dyn Users;
     /// Logins.
     fn sessions(&self) -> &dyn Sessions;
+    /// Identities at providers, by which users sign in.
+    fn identities(&self) -> &dyn Identities;
+    /// Personal API tokens.
+    fn api_tokens(&self) -> &dyn ApiTokens;
     /// Journal entries.
     fn entries(&self) -> &dyn Entries;
     /// Tags.
@@ -156,6 +164,45 @@ pub trait Sessions: Send + Sync {
     async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>>;
     /// Deletes sessions of every user that expired before `now`, and says how many.
     async fn delete_expired(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// Identities at providers, by which users sign in. `google_id` of the account follows those whose issuer is
+/// [`crate::identity::GOOGLE`].
+#[async_trait]
+pub trait Identities: Send + Sync {
+    /// The account that an identity opens, active or not.
+    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>>;
+    /// Links an identity to its user. `Conflict{uq_identities_issuer_subject}` if it opens an account already, this one
+    /// or another; `Conflict{fk_identities_user}` if the user is gone.
+    async fn link(&self, identity: &Identity) -> Result<()>;
+    /// Makes an account, and links the identity to it. `Conflict` as [`Users::create`] and [`Self::link`].
+    async fn sign_up(
+        &self,
+        new: &NewUser,
+        avatar_url: Option<&str>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<User>;
+    /// A user's identities in the order in which they were linked, at most 1000.
+    async fn list(&self, user: UserId) -> Result<Vec<Identity>>;
+    /// Unlinks an identity, unless the user has neither another nor a password. Of many calls at once, one leaves the last.
+    async fn unlink(&self, user: UserId, id: IdentityId, now: Timestamp) -> Result<Unlinked>;
+}
+
+/// Personal API tokens.
+#[async_trait]
+pub trait ApiTokens: Send + Sync {
+    /// Stores a token, of which `hash` is the SHA-256, unless its user has [`crate::api_token::MAX_TOKENS`]: of many calls
+    /// at once, no more get through than one after the other would have. `Conflict{fk_api_tokens_user}` if the user is gone.
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32]) -> Result<CreatedApiToken>;
+    /// The token with this SHA-256, and its user. The caller judges `is_active` and `expires_at`.
+    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>>;
+    /// Notes that a token is used, unless that was noted within [`crate::api_token::USE_SECONDS`] before `now`.
+    async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()>;
+    /// A user's tokens in the order in which they were made.
+    async fn list(&self, user: UserId) -> Result<Vec<ApiToken>>;
+    /// Deletes a token. False if there is no such token.
+    async fn delete(&self, user: UserId, id: ApiTokenId) -> Result<bool>;
 }
 
 /// Journal entries. None of these methods shows an entry under a secret tag.

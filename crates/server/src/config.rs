@@ -9,6 +9,8 @@ use serde::Serialize;
 use sotto_domain::health::Thresholds;
 use utoipa::ToSchema;
 
+use crate::oidc::ProviderSettings;
+
 /// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -31,17 +33,8 @@ pub struct Config {
     pub monitoring: Monitoring,
     /// Where the web app is, if not in the binary.
     pub web_dir: Option<PathBuf>,
-    /// Where people may sign in without a password.
-    pub providers: Vec<Provider>,
-}
-
-/// An identity provider that people may sign in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
-    /// As it stands in addresses, such as `google`.
-    pub id: String,
-    /// As it is shown to people, such as `Google`.
-    pub name: String,
+    /// Who people may sign in with, besides their password. They need `public_url`.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// How the database is watched, and when that raises an alert.
@@ -128,8 +121,10 @@ impl Config {
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 /// How long a login lasts without being used, in seconds: 30 days.
 pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// How long a node trusts what it last read about an account, in seconds: the upper bound on how long somebody who was
-/// deactivated stays in.
+/// How long somebody may take to sign in at a provider, in seconds: 10 minutes.
+pub const HANDSHAKE_SECONDS: i64 = 10 * 60;
+/// How long a node trusts what it last read about an account or an API token, in seconds: the upper bound on how long
+/// somebody who was deactivated, or a token that was deleted, stays in.
 pub const STANDING_SECONDS: u64 = 5;
 /// The longest recording unless an operator says otherwise, in bytes: 64 MiB, more than an hour of speech.
 pub const AUDIO_LIMIT: u32 = 64 << 20;

@@ -244,11 +244,16 @@ impl From<StorageError> for ApiError {
                 "uq_tags_user_name" | "uq_tags_user_name_key" => {
                     Self::Conflict("You have a tag with this name already.", None)
                 }
+                "uq_identities_issuer_subject" => {
+                    Self::Conflict("This identity is linked to an account already.", None)
+                }
                 // The account was deleted while the request was under way.
                 "fk_journal_entries_user"
                 | "fk_tags_user"
                 | "fk_reminders_user"
                 | "fk_login_sessions_user"
+                | "fk_identities_user"
+                | "fk_api_tokens_user"
                 | "fk_secret_tags_user"
                 | "fk_opaque_sessions_user" => Self::Unauthorized("This account no longer exists."),
                 _ => Self::internal(error),

@@ -193,7 +193,8 @@ fn fresh_id(app: &App) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none"))
 }
 
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error and what caused it, for the log.
+pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

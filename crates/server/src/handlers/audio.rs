@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::journals::{self, Holder};
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
 use crate::base64url;
 use crate::error::ApiError;
 use crate::extract::{self, BODY_TIMEOUT, Id};
@@ -54,7 +54,7 @@ pub struct RecordingResponse {
 /// The recording of an entry.
 ///
 /// `Range` gives a part of it. One of an entry under a secret tag is as you have encrypted it, and there while that is open.
-#[utoipa::path(get, path = PATH, tag = "journals",
+#[utoipa::path(get, path = PATH, tag = "journals", security(("api_token" = ["entries:read"])),
     params(
         ("entry_id" = Uuid, Path),
         ("range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-1023`"),
@@ -74,12 +74,12 @@ pub struct RecordingResponse {
 )]
 pub async fn get(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Id(id): Id,
     unlocks: Unlocks,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
     let recording = find(&holder, EntryId(id)).await?;
     let (status, part, head) = head_of(&recording, &headers)?;
     if status == StatusCode::NOT_MODIFIED {
@@ -92,7 +92,7 @@ pub async fn get(
 }
 
 /// What [`get`] would answer, without the recording.
-#[utoipa::path(head, path = PATH, tag = "journals",
+#[utoipa::path(head, path = PATH, tag = "journals", security(("api_token" = ["entries:read"])),
     params(
         ("entry_id" = Uuid, Path),
         ("range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-1023`"),
@@ -110,12 +110,12 @@ pub async fn get(
 )]
 pub async fn head(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Id(id): Id,
     unlocks: Unlocks,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
     let (status, _, head) = head_of(&find(&holder, EntryId(id)).await?, &headers)?;
     Ok((status, head).into_response())
 }
@@ -125,7 +125,7 @@ pub async fn head(
 /// The body is the recording itself, in place of the one before. Of an entry in plain it is `audio/webm`, `audio/ogg`,
 /// `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`, as its content shows; of one under an open secret tag,
 /// `application/octet-stream`, encrypted as docs/protocol.md says.
-#[utoipa::path(put, path = PATH, tag = "journals", params(("entry_id" = Uuid, Path), Unlocks),
+#[utoipa::path(put, path = PATH, tag = "journals", security(("api_token" = ["entries:write"])), params(("entry_id" = Uuid, Path), Unlocks),
     request_body(description = "The recording", content(
         (Vec<u8> = "audio/webm"), (Vec<u8> = "audio/ogg"), (Vec<u8> = "audio/mp4"), (Vec<u8> = "audio/mpeg"),
         (Vec<u8> = "audio/wav"), (Vec<u8> = "audio/flac"), (Vec<u8> = "application/octet-stream"),
@@ -142,13 +142,13 @@ pub async fn head(
 )]
 pub async fn put(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesWrite>,
     Id(id): Id,
     unlocks: Unlocks,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (user, entry) = (signed_in.id(), EntryId(id));
-    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let (user, entry) = (caller.id(), EntryId(id));
+    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
     let sealed = holder.is_sealed(entry).await?.ok_or(journals::NOT_FOUND)?;
     let limit =
         if sealed { recording::sealed_length(app.config.audio_limit.into()) } else { app.config.audio_limit.into() };
@@ -157,7 +157,7 @@ pub async fn put(
     if announced > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    refuse_over_quota(&app, &signed_in, entry, announced).await?;
+    refuse_over_quota(&app, &caller, entry, announced).await?;
 
     let declared = extract::media_type(request.headers()).map(str::to_ascii_lowercase);
     let mut body = Arrival { body: request.into_body().into_data_stream(), limit, arrived: 0 };
@@ -178,7 +178,7 @@ pub async fn put(
         audio_url: (!sealed).then(|| address(entry)),
     };
     // From here on it is finished, whether or not the client waits for the answer.
-    let finished = tokio::spawn(finish(app.clone(), signed_in.id(), upload, new)).await;
+    let finished = tokio::spawn(finish(app.clone(), caller.id(), upload, new)).await;
     let (status, recording) = finished.map_err(ApiError::internal)??;
     let mut head = HeaderMap::new();
     head.insert(header::ETAG, etag(&recording)?);
@@ -186,19 +186,19 @@ pub async fn put(
 }
 
 /// Delete the recording of an entry.
-#[utoipa::path(delete, path = PATH, tag = "journals", params(("entry_id" = Uuid, Path), Unlocks), responses(
+#[utoipa::path(delete, path = PATH, tag = "journals", security(("api_token" = ["entries:write"])), params(("entry_id" = Uuid, Path), Unlocks), responses(
     (status = 200, body = Message),
     (status = 404, description = "No such recording of yours."),
 ))]
 pub async fn delete(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesWrite>,
     Id(id): Id,
     unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
     let entry = EntryId(id);
-    find(&Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks }, entry).await?;
-    let user = signed_in.id();
+    find(&Holder { app: &app, caller: &caller, unlocks: &unlocks }, entry).await?;
+    let user = caller.id();
     let removed = app.storage.attachments().remove(user, entry, &address(entry), app.now()).await?.ok_or(NOT_FOUND)?;
     app.recordings.discard(user, removed).await;
     Ok(message("Recording deleted successfully"))
@@ -208,7 +208,7 @@ const NOT_FOUND: ApiError = ApiError::NotFound("Recording not found");
 
 /// A recording that its holder may have.
 async fn find(holder: &Holder<'_>, entry: EntryId) -> Result<Attachment, ApiError> {
-    let recording = holder.app.storage.attachments().get(holder.signed_in.id(), entry).await?;
+    let recording = holder.app.storage.attachments().get(holder.caller.id(), entry).await?;
     match recording {
         Some(recording) if !recording.sealed => Ok(recording),
         // One under a locked secret tag takes as long to be denied as one that is not there.
@@ -244,11 +244,11 @@ async fn finish(
 }
 
 /// Before anything is sent, as far as one can tell.
-async fn refuse_over_quota(app: &App, signed_in: &SignedIn, entry: EntryId, length: u64) -> Result<(), ApiError> {
+async fn refuse_over_quota(app: &App, caller: &Caller, entry: EntryId, length: u64) -> Result<(), ApiError> {
     let Some(quota) = app.config.audio_quota else { return Ok(()) };
     let attachments = app.storage.attachments();
-    let replaced = attachments.get(signed_in.id(), entry).await?.map_or(0, |old| u64::from(old.byte_length));
-    let used = attachments.usage(signed_in.id()).await?.saturating_sub(replaced);
+    let replaced = attachments.get(caller.id(), entry).await?.map_or(0, |old| u64::from(old.byte_length));
+    let used = attachments.usage(caller.id()).await?.saturating_sub(replaced);
     if used + length > quota { Err(over_quota(app, used)) } else { Ok(()) }
 }
 

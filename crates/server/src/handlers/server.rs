@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::config::{Provider, Registration};
+use crate::config::Registration;
+use crate::oidc::ProviderSettings;
 
 /// What this server is, and how one gets in.
 #[derive(Serialize, ToSchema)]
@@ -29,8 +30,8 @@ pub struct ProviderResponse {
     name: String,
 }
 
-impl From<&Provider> for ProviderResponse {
-    fn from(provider: &Provider) -> Self {
+impl From<&ProviderSettings> for ProviderResponse {
+    fn from(provider: &ProviderSettings) -> Self {
         Self { id: provider.id.clone(), name: provider.name.clone() }
     }
 }

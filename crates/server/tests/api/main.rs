@@ -4,6 +4,7 @@
 mod accounts;
 mod admin;
 mod admin_users;
+mod api_tokens;
 mod audio;
 mod audio_sealed;
 mod departure;
@@ -12,6 +13,7 @@ mod hostile;
 mod isolation;
 mod journals;
 mod listing;
+mod oidc;
 mod operation;
 mod reminders;
 mod sealed_entries;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use sotto_server::{Config, Provider, Registration};
+use sotto_server::{Config, ProviderSettings, Registration};
 use sotto_storage::testing::Scratch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -81,7 +81,14 @@ async fn the_server_says_how_one_gets_in() {
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
     assert_eq!(said.expect(StatusCode::OK), expected);
 
-    let providers = vec![Provider { id: "google".into(), name: "Google".into() }];
+    let providers = vec![ProviderSettings {
+        id: "google".into(),
+        name: "Google".into(),
+        issuer: "https://accounts.google.com".into(),
+        client_id: "sotto".into(),
+        client_secret: "secret".into(),
+        scopes: vec![],
+    }];
     let config = Config { registration: Registration::Closed, providers, ..lenient() };
     let closed = Server::start(Scratch::sqlite(), config).await;
     let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);

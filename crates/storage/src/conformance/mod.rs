@@ -1,9 +1,11 @@
 //! The suite that every engine must pass. It knows the storage contract and nothing of an engine.
 
+mod api_tokens;
 mod attachments;
 mod entries;
 mod entry_changes;
 mod health;
+mod identities;
 pub(crate) mod isolation;
 mod listing;
 mod opaque_sessions;
@@ -78,6 +80,25 @@ on_each_engine! {
         end_is_final
         list_shows_what_has_not_expired_newest_first
         delete_expired_counts_what_it_deletes
+    }
+    identities {
+        link_find_and_list
+        an_identity_opens_one_account
+        link_refuses_a_user_who_is_gone
+        sign_up_makes_both_or_neither
+        of_many_sign_ups_with_one_identity_one_succeeds
+        google_is_noted_at_the_account
+        unlink_leaves_the_last_way_in
+        of_many_unlinks_at_once_one_way_in_is_left
+        an_identity_goes_with_its_user
+    }
+    api_tokens {
+        create_standing_and_list
+        create_refuses_what_is_taken
+        create_refuses_a_user_who_is_gone
+        of_many_creates_at_once_no_more_than_allowed_succeed
+        use_is_noted_once_a_minute
+        delete_is_final
     }
     entries {
         create_and_get

@@ -4,6 +4,7 @@
 //! statements, and time comes from the caller: so the same statements run on one server, behind `PgBouncer`
 //! (transaction mode, 1.21 or newer) and on a database that Citus has distributed by `user_id`.
 
+mod api_tokens;
 mod attachments;
 pub(crate) mod connect;
 mod entries;
@@ -12,6 +13,7 @@ mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
 mod health;
+mod identities;
 mod opaque_sessions;
 mod pool;
 mod reminders;
@@ -29,8 +31,8 @@ pub(crate) mod watch;
 
 use async_trait::async_trait;
 use sotto_domain::storage::{
-    Attachments, Entries, Health, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage,
-    Tags, Users,
+    ApiTokens, Attachments, Entries, Health, Identities, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags,
+    Sessions, Storage, Tags, Users,
 };
 
 pub use pool::PoolOptions;
@@ -74,6 +76,14 @@ impl Storage for Postgres {
     }
 
     fn sessions(&self) -> &dyn Sessions {
+        self
+    }
+
+    fn identities(&self) -> &dyn Identities {
+        self
+    }
+
+    fn api_tokens(&self) -> &dyn ApiTokens {
         self
     }
 

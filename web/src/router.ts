@@ -17,6 +17,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/on-this-day': () => import('./pages/OnThisDay.svelte'),
   '/tags': () => import('./pages/Tags.svelte'),
   '/statistics': () => import('./pages/Statistics.svelte'),
+  '/open': () => import('./pages/Open.svelte'),
   '/reminders': () => import('./pages/Reminders.svelte'),
   '/settings': () => import('./pages/Settings.svelte'),
   '/admin': () => import('./pages/Admin.svelte'),

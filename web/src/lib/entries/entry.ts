@@ -37,7 +37,8 @@ export type Draft = {
 };
 
 export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string };
-export type EntryPage = { entries: Entry[]; next: string | undefined };
+/** `unreadable`: how many more there are that were sealed and do not open. */
+export type EntryPage = { entries: Entry[]; next: string | undefined; unreadable?: number };
 
 /** Where entries are kept: in the open (plain.ts), or under one secret tag. */
 export interface EntryStore {

@@ -36,16 +36,25 @@ type SealedFields = Required<Pick<Schemas['JournalEntryUpdate'], 'encrypted_cont
 
 type OpenTag = { vault: Vault; token: string; entries: OpenedEntries; audio: Map<string, Uint8Array> };
 
+/** Milliseconds since some moment, and a pause of so many. */
+export type Clock = { now: () => number; sleep: (milliseconds: number) => Promise<void> };
+const system: Clock = {
+  now: () => performance.now(),
+  sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
+};
+
 /** An attempt that opens nothing takes as long as this many tries, so that nobody can count secret tags by the clock. */
 const TRIES = 4;
 
 export class KeyRing {
   #ask: Ask;
+  #clock: Clock;
   #open = new Map<string, OpenTag>();
   #prepared: { tag: string; phrase: string; recoveryKey: RecoveryKey; tried?: true } | null = null;
 
-  constructor(ask: Ask) {
+  constructor(ask: Ask, clock: Clock = system) {
     this.#ask = ask;
+    this.#clock = clock;
   }
 
   /** Fails where this browser cannot do what it takes. */
@@ -192,6 +201,13 @@ export class KeyRing {
     };
   }
 
+  /** Gives an entry the key of its recording, or takes it away, from the next `sealEntry` on. */
+  setRecording(tag: string, id: string, key: Uint8Array | null): void {
+    const { audio } = this.#get(tag);
+    if (key) audio.set(id, key);
+    else audio.delete(id);
+  }
+
   /** Whether an entry was opened here before: only then is it known whether it has a recording. */
   knows(tag: string, id: string): boolean {
     return this.#get(tag).entries.get(id) !== undefined;
@@ -261,22 +277,22 @@ export class KeyRing {
   async #try(user: string, tags: string[], open: (scope: Scope) => Promise<Opened | null>): Promise<Attempt> {
     const closed = tags.filter((tag) => !this.#open.has(tag));
     const candidates = closed.length > 0 ? closed : [await decoy(user)];
-    const start = performance.now();
+    const start = this.#clock.now();
     let longest = 0;
     let retryAfter: number | undefined;
     for (const tag of candidates) {
-      const before = performance.now();
+      const before = this.#clock.now();
       try {
         const opened = await open({ user, tag });
         if (opened) return { opened };
-        longest = Math.max(longest, performance.now() - before);
+        longest = Math.max(longest, this.#clock.now() - before);
       } catch (error) {
         if (!(error instanceof SottoError && error.status === 429)) throw error;
         retryAfter = Math.max(retryAfter ?? 0, error.retryAfter ?? 1);
       }
     }
     const rounds = Math.ceil(candidates.length / TRIES) * TRIES;
-    await sleep(start + rounds * longest - performance.now());
+    await this.#clock.sleep(Math.max(0, start + rounds * longest - this.#clock.now()));
     return { opened: null, retryAfter };
   }
 
@@ -293,5 +309,3 @@ async function decoy(user: string): Promise<string> {
   const hex = Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
 }
-
-const sleep = (milliseconds: number) => new Promise((done) => setTimeout(done, Math.max(0, milliseconds)));

@@ -41,7 +41,10 @@ export function connect<T>(port: Port, local: object): { remote: Remote<T>; end:
       waiting.set(id, { resolve, reject });
       port.postMessage({ id, call: name, args } satisfies Call);
     });
-  const remote = new Proxy({}, { get: (_, name) => (...args: unknown[]) => call(String(name), args) }) as Remote<T>;
+  // It is no promise, though every method seems to be there: whoever awaits it would call `then`.
+  const get = (_: object, name: string | symbol) =>
+    name === 'then' ? undefined : (...args: unknown[]) => call(String(name), args);
+  const remote = new Proxy({}, { get }) as Remote<T>;
   const end = (error: Error) => {
     ended = error;
     for (const { reject } of waiting.values()) reject(error);

@@ -12,7 +12,7 @@ export class Locked extends SottoError {
 /** The worker could not be started: without WebAssembly, or without HTTPS. */
 export class NoEncryption extends SottoError {
   constructor() {
-    super(501, { detail: t(isSecureContext ? 'secret:noEncryption' : 'secret:noHttps') });
+    super(400, { detail: t(isSecureContext ? 'secret:noEncryption' : 'secret:noHttps') });
     this.name = 'NoEncryption';
   }
 }

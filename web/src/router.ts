@@ -29,16 +29,20 @@ export const { p, navigate, isActive, route } = createRouter({
         const next = pathname === '/' ? undefined : { next: pathname + query(search) };
         throw navigate('/login', { replace: true, search: next });
       }
-      if (session.state !== 'out' && open) throw navigate('/', { replace: true });
+      if (session.state !== 'out' && open) throw navigate(local(search?.next), { replace: true });
     },
   },
 });
 
 /** Where to go after the sign-in: an address of this app, whatever the query says. */
 export function afterSignIn(next: string | null): void {
-  const url = new URL(next ?? '/', location.origin);
-  const local = url.origin === location.origin ? url.pathname + url.search : '/';
-  void navigate(local as '/', { replace: true });
+  void navigate(local(next), { replace: true });
+}
+
+/** The address if it is one of this app, else the journal's. */
+function local(next: unknown): '/' {
+  const url = new URL(typeof next === 'string' ? next : '/', location.origin);
+  return (url.origin === location.origin ? url.pathname + url.search : '/') as '/';
 }
 
 function query(search: Record<string, unknown> | undefined): string {

@@ -12,7 +12,7 @@ use clap::{Args, Command, ValueEnum};
 use ipnet::IpNet;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use sotto_server::{Config, Registration};
+use sotto_server::{Config, Registration, web_files};
 use sotto_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
@@ -87,6 +87,10 @@ pub struct Serving {
     /// Upgrade an older schema at start [default: false]
     #[arg(long, env = "SOTTO_AUTO_UPGRADE", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub auto_upgrade: Option<bool>,
+    /// Serve the web app from this folder instead of the binary
+    #[arg(long, env = "SOTTO_WEB_DIR", value_name = "DIR", value_parser = web_app)]
+    #[serde(deserialize_with = "checked_web_app")]
+    web_dir: Option<PathBuf>,
     #[command(flatten)]
     #[serde(skip)]
     alerts: Alerts,
@@ -172,6 +176,7 @@ impl Serving {
             key_file: self.key_file.or(file.key_file),
             accept_lost_keys: self.accept_lost_keys.or(file.accept_lost_keys),
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
+            web_dir: self.web_dir.or(file.web_dir),
             alerts: self.alerts.or(file.alerts),
         }
     }
@@ -198,6 +203,7 @@ impl Serving {
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
             monitoring: self.alerts.to_monitoring(),
+            web_dir: self.web_dir.clone(),
         }
     }
 }
@@ -250,7 +256,7 @@ fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, Stri
         .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "data_dir",
     "database",
     "log",
@@ -264,6 +270,7 @@ const KEYS: [&str; 13] = [
     "key_file",
     "accept_lost_keys",
     "auto_upgrade",
+    "web_dir",
 ];
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CliError {
@@ -285,6 +292,15 @@ fn web_address(text: &str) -> std::result::Result<String, String> {
         return Err("it begins with https:// or http:// and names a host".into());
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A folder with the app in it, as Vite builds it.
+fn web_app(text: &str) -> std::result::Result<PathBuf, String> {
+    let folder = PathBuf::from(text);
+    if !folder.join(web_files::INDEX).is_file() {
+        return Err(format!("{text} has no {}: build the app with `npm run build` in web/", web_files::INDEX));
+    }
+    Ok(folder)
 }
 
 /// A network such as 10.0.0.0/8, or a single address.
@@ -313,4 +329,8 @@ fn checked_filter<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Re
 
 fn checked_address<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {
     web_address(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
+}
+
+fn checked_web_app<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<PathBuf>, D::Error> {
+    web_app(&String::deserialize(deserializer)?).map(Some).map_err(D::Error::custom)
 }

@@ -1,6 +1,7 @@
 //! What an operator can set about the HTTP side.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -22,6 +23,8 @@ pub struct Config {
     pub metrics_token: Option<String>,
     /// How the database is watched.
     pub monitoring: Monitoring,
+    /// Where the web app is, if not in the binary.
+    pub web_dir: Option<PathBuf>,
 }
 
 /// How the database is watched, and when that raises an alert.
@@ -68,6 +71,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             metrics_token: None,
             monitoring: Monitoring::default(),
+            web_dir: None,
         }
     }
 }

@@ -23,6 +23,7 @@ mod router;
 pub mod system;
 mod tokens;
 mod unlocks;
+pub mod web_files;
 
 pub use app::App;
 pub use config::{Config, Monitoring, Registration, Webhook};

@@ -15,17 +15,34 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::config::{BODY_LIMIT, Config};
 use crate::error::{ApiError, Cause};
+use crate::handlers::web::OfTheApp;
 use crate::unlocks::UNLOCK;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_mins(1);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Nothing but the API is served, and nothing of it is to be framed, run or kept.
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// Nothing of an answer is to be framed, run or kept.
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 /// Swagger UI sets styles from its script and draws with data: images.
 const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
 );
+
+/// `blob:` is for a recording that was just made or deciphered.
+const APP_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; media-src 'self' blob:; frame-ancestors 'none'; \
+     base-uri 'none'; form-action 'self'; object-src 'none'",
+);
+/// The app hears, if it is allowed to, and uses nothing else of the device.
+const APP_FEATURES: HeaderValue = HeaderValue::from_static(
+    "microphone=(self), accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), \
+     gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), midi=(), payment=(), \
+     publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
+);
+/// What the app's answers are called in metrics and logs; they have no route.
+const APP: &str = "app";
 
 /// Where a request came from, as far as it can be believed.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +97,8 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
     let mut response = answer.unwrap_or_else(|_| ApiError::Busy.into_response());
 
-    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let of_the_app = response.extensions_mut().remove::<OfTheApp>().is_some();
+    let route = if of_the_app { APP } else { route.as_ref().map_or("unmatched", MatchedPath::as_str) };
     protect(&mut response, route, &app.config);
     let status = response.status();
     let elapsed = started.elapsed();
@@ -110,8 +128,16 @@ fn hide_secrets(request: &mut Request) {
 
 fn protect(response: &mut Response, route: &str, config: &Config) {
     let headers = response.headers_mut();
-    let policy = if route.starts_with("/api/docs") { DOCS_POLICY } else { API_POLICY };
+    let policy = match route {
+        APP => APP_POLICY,
+        docs if docs.starts_with("/api/docs") => DOCS_POLICY,
+        _ => API_POLICY,
+    };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    if route == APP {
+        headers.insert(PERMISSIONS_POLICY, APP_FEATURES);
+        headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

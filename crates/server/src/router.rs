@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
-use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users};
+use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users, web};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -21,7 +21,7 @@ pub fn router(app: &App) -> Router {
         .route("/api/docs", get(docs::to_index))
         .route("/api/docs/", get(docs::index))
         .route("/api/docs/{*file}", get(docs::file))
-        .fallback(async || ApiError::NotFound("There is nothing at this address; see /api/docs."))
+        .fallback(get(web::file).fallback(web::nothing))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(app.clone());
     layered(router, app)

@@ -32,6 +32,9 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
 
     greet(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");
+    if app.config.web_dir.is_none() && !sotto_server::web_files::is_embedded() {
+        tracing::warn!("the web app is not included: build it first, or name its folder in SOTTO_WEB_DIR");
+    }
     tokio::spawn(check::warn(common.database()));
     let stop = async {
         signal.wait().await;
@@ -47,7 +50,7 @@ fn greet(common: &Common, url: String) -> Result<()> {
     let folder = common.data_dir();
     let folder = folder.canonicalize().unwrap_or(folder);
     say(&format!(
-        "\n  Sotto {} is serving your journal.\n\n  Open    {url}/api/docs\n  Data    {}\n  Stop    Ctrl-C\n",
+        "\n  Sotto {} is serving your journal.\n\n  Open    {url}\n  API     {url}/api/docs\n  Data    {}\n  Stop    Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         match common.database() {
             sotto_storage::DatabaseUrl::Sqlite(_) => folder.display().to_string(),

@@ -37,23 +37,23 @@ on_both_engines!(
 );
 
 const NEXT: [(&str, &str); 2] = [
-    ("0003_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id));\n"),
-    ("0003_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
+    ("0004_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id));\n"),
+    ("0004_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
 async fn up_and_down_and_up_again(home: Home) {
     assert!(home.run(&["db", "current"]).ok().starts_with("base"));
     let report = home.run(&["db", "upgrade", "--json"]).json();
-    assert_eq!((&report["from"], report["steps"].as_array().unwrap().len()), (&Value::from("base"), 2));
-    assert!(home.run(&["db", "current"]).ok().starts_with("0002_secret_tags: the database is up to date"));
+    assert_eq!((&report["from"], report["steps"].as_array().unwrap().len()), (&Value::from("base"), 3));
+    assert!(home.run(&["db", "current"]).ok().starts_with("0003_web_app: the database is up to date"));
     assert!(home.run(&["db", "upgrade"]).ok().contains("already"));
     let history = home.run(&["db", "history", "--json"]).json();
     assert!(history[0]["applied_at"].is_string());
-    assert!(home.run(&["db", "downgrade", "-2"]).ok().contains("to base"));
+    assert!(home.run(&["db", "downgrade", "-3"]).ok().contains("to base"));
     assert!(home.run(&["db", "history"]).ok().contains("not applied"));
     home.run(&["db", "upgrade", "+1"]).ok();
     home.run(&["db", "downgrade", "base"]).ok();
-    home.run(&["db", "upgrade", "0002"]).ok();
+    home.run(&["db", "upgrade", "0003"]).ok();
 }
 
 async fn eight_at_once_apply_each_step_once(home: Home) {
@@ -64,8 +64,8 @@ async fn eight_at_once_apply_each_step_once(home: Home) {
     let reports: Vec<_> =
         children.into_iter().map(|child| Finished::of(child.wait_with_output().unwrap()).json()).collect();
     let steps: usize = reports.iter().map(|report| report["steps"].as_array().unwrap().len()).sum();
-    assert_eq!(steps, 3, "{reports:?}");
-    assert!(reports.iter().all(|report| report["to"] == "0003_add_moods"), "{reports:?}");
+    assert_eq!(steps, 4, "{reports:?}");
+    assert!(reports.iter().all(|report| report["to"] == "0004_add_moods"), "{reports:?}");
 }
 
 async fn a_killed_step_leaves_nothing_half_done(home: Home) {
@@ -80,7 +80,7 @@ async fn a_killed_step_leaves_nothing_half_done(home: Home) {
     let up = format!("{}\n{slow}\n", NEXT[0].1);
     let migrations = home.migrations(&[(NEXT[0].0, &up), NEXT[1]]);
     kill_in_the_middle(&home, &["db", "upgrade", "--migrations", &migrations]).await;
-    assert!(home.run(&["db", "current"]).ok().starts_with("0002_secret_tags"));
+    assert!(home.run(&["db", "current"]).ok().starts_with("0003_web_app"));
 
     // A sound file goes through: it was never applied. And the way down is as safe.
     let down = format!(
@@ -91,7 +91,7 @@ async fn a_killed_step_leaves_nothing_half_done(home: Home) {
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
     kill_in_the_middle(&home, &["db", "downgrade", "-1", "--migrations", &migrations]).await;
     let current = home.run(&["db", "current", "--migrations", &migrations]).ok();
-    assert!(current.starts_with("0003_add_moods"), "{current}");
+    assert!(current.starts_with("0004_add_moods"), "{current}");
 }
 
 /// Kills the program in the middle of a step, and sees to it that not a trace of the step is left.
@@ -147,7 +147,7 @@ async fn a_server_refuses_a_schema_that_it_does_not_know(home: Home) {
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
     for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"]] {
         let refusal = home.run(arguments).refused();
-        assert!(refusal.contains("0003_add_moods") && refusal.contains("does not know"), "{refusal}");
+        assert!(refusal.contains("0004_add_moods") && refusal.contains("does not know"), "{refusal}");
     }
     home.run(&["db", "downgrade", "-1", "--migrations", &migrations]).ok();
     Serving::start(&home, &[]).stop();
@@ -158,7 +158,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     for (arguments, said) in [
         (&["db", "upgrade", "0009"][..], "0009"),
         (&["db", "downgrade", "nothing"], "nothing"),
-        (&["db", "downgrade", "-5"], "only 2 revisions below"),
+        (&["db", "downgrade", "-5"], "only 3 revisions below"),
         (&["db", "stamp", "0009"], "0009"),
     ] {
         let refusal = home.run(arguments).refused();
@@ -167,7 +167,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     assert_eq!(home.run(&["db", "upgrade", "!"]).code, Some(2));
     let migrations = home.migrations(&NEXT[..1]);
     let refusal = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
-    assert!(refusal.contains("0003_add_moods"), "{refusal}");
+    assert!(refusal.contains("0004_add_moods"), "{refusal}");
     let migrations = home.migrations(&[
         NEXT[0],
         NEXT[1],
@@ -187,7 +187,7 @@ async fn what_would_be_done_is_told_and_not_done(home: Home) {
     let before = dump(&home.url());
 
     let up = home.run(&["db", "upgrade", "--dry-run", "--migrations", &migrations]).ok();
-    assert!(up.contains("from 0002_secret_tags to 0003_add_moods; nothing was changed"), "{up}");
+    assert!(up.contains("from 0003_web_app to 0004_add_moods; nothing was changed"), "{up}");
     let locks = if sqlite { "locks the file: RESERVED, writers wait" } else { "locks nothing that exists" };
     assert!(up.contains(locks), "{up}");
 

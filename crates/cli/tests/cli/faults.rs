@@ -12,11 +12,11 @@ use crate::program::{Finished, Home};
 
 const FILL: [(&str, &str); 2] = [
     (
-        "0003_fill.up.sql",
+        "0004_fill.up.sql",
         "CREATE TABLE fill (id INTEGER); INSERT INTO fill WITH RECURSIVE n (i) AS \
          (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n;",
     ),
-    ("0003_fill.down.sql", "-- loses: fill\nDROP TABLE fill;"),
+    ("0004_fill.down.sql", "-- loses: fill\nDROP TABLE fill;"),
 ];
 
 /// A database with an account in it.
@@ -103,7 +103,7 @@ fn a_disk_without_room_undoes_the_run() {
     let base = ["db", "downgrade", "base", "--allow-data-loss"];
     // Room for the copy but not for the step; no room for the copy.
     for (arguments, limit, told) in [
-        (&upgrade[..], size + 1_000_000, "0003_fill.up.sql failed and was undone"),
+        (&upgrade[..], size + 1_000_000, "0004_fill.up.sql failed and was undone"),
         (&upgrade[..], size / 2, "no snapshot could be taken at"),
         (&base[..], size / 2, "no snapshot could be taken at"),
     ] {

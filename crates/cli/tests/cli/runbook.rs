@@ -10,8 +10,8 @@ const RUNBOOK: &str = include_str!("../../../../docs/runbook.md");
 
 /// The next version brings this, and it is a table with rows.
 const MOODS: [(&str, &str); 2] = [
-    ("0003_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
-    ("0003_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
+    ("0004_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
+    ("0004_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
 /// Sections with commands, so that none is without a test here.
@@ -97,7 +97,7 @@ fn a_bad_deploy_on_sqlite_goes_one_step_back() {
     let home = Home::sqlite();
     let migrations = upgraded(&home);
     let said = follow(&home, "Bad deploy, SQLite: one step back", &migrations).ok();
-    assert!(said.contains("deletes 1 row of moods") && said.contains("0002_secret_tags: "), "{said}");
+    assert!(said.contains("deletes 1 row of moods") && said.contains("0003_web_app: "), "{said}");
     is_back(&home);
 }
 
@@ -120,7 +120,7 @@ async fn a_bad_deploy_on_postgresql_goes_back() {
     let users = home.run(&["user", "list", "--database", &restored]);
     home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await.unwrap();
     let said = said.ok();
-    assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0003_add_moods: "), "{said}");
+    assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0004_add_moods: "), "{said}");
     assert!(said.contains("backups/before-downgrade-"), "a backup was taken by itself: {said}");
     assert!(users.refused().contains("does not know"), "the backup has the newer schema");
     is_back(&home);
@@ -130,12 +130,12 @@ async fn a_bad_deploy_on_postgresql_goes_back() {
 async fn a_half_applied_upgrade_goes_on() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
-        let third = ("0004_more.down.sql", "-- loses: nothing\nSELECT 1;");
-        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0004_more.up.sql", "DROP TABLE nowhere;"), third]);
+        let third = ("0005_more.down.sql", "-- loses: nothing\nSELECT 1;");
+        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0005_more.up.sql", "DROP TABLE nowhere;"), third]);
         home.run(&["db", "upgrade", "--migrations", &broken]).refused();
-        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0004_more.up.sql", "DELETE FROM moods;"), third]);
+        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0005_more.up.sql", "DELETE FROM moods;"), third]);
         let said = follow(&home, "Half-applied upgrade", &mended).ok();
-        assert!(said.contains("to 0004_more"), "{said}");
+        assert!(said.contains("to 0005_more"), "{said}");
     }
 }
 
@@ -147,12 +147,12 @@ async fn an_invalid_index_is_found_and_built_again() {
     home.run_with_input(&["user", "create", "bob@example.org", "--password-stdin"], "correct horse battery\n").ok();
     let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY idx_users_zone ON users (time_zone);";
     let down = "-- loses: nothing\n-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS idx_users_zone;";
-    let migrations = home.migrations(&[("0003_zone.up.sql", index), ("0003_zone.down.sql", down)]);
+    let migrations = home.migrations(&[("0004_zone.up.sql", index), ("0004_zone.down.sql", down)]);
     let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
     assert!(refused.contains("INVALID may be left"), "{refused}");
     home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await.unwrap();
     let said = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
-    assert!(said.contains("idx_users_zone | users") && said.contains("to 0003_zone"), "{said}");
+    assert!(said.contains("idx_users_zone | users") && said.contains("to 0004_zone"), "{said}");
 }
 
 #[test]
@@ -197,6 +197,6 @@ async fn somebody_else_upgrades_by_hand() {
         home.run(&["db", "upgrade"]).ok();
         let migrations = home.migrations(&MOODS);
         let said = follow(&home, title, &migrations).ok();
-        assert!(said.contains("0003_add_moods: the database is up to date"), "{said}");
+        assert!(said.contains("0004_add_moods: the database is up to date"), "{said}");
     }
 }

@@ -17,6 +17,21 @@ async fn the_first_run_says_where_things_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_web_app_can_come_from_a_folder() {
+    let home = Home::sqlite();
+    std::fs::create_dir(home.path("dist")).unwrap();
+    std::fs::write(home.path("dist/index.html"), "the app").unwrap();
+    let server = Serving::start(&home, &["--web-dir", "dist"]);
+    for text in ["the app", "the app, built again"] {
+        std::fs::write(home.path("dist/index.html"), text).unwrap();
+        let page = server.request(Method::GET, "/login").send().await.unwrap();
+        assert_eq!(page.text().await.unwrap(), text);
+    }
+    let log = server.stop();
+    assert!(!log.contains("not included"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_survives_a_kill() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let mut server = Serving::start(&home, &[]);

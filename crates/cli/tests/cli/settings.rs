@@ -27,6 +27,7 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("alert_statement_ms = \"soon\"", "alert_statement_ms"),
         ("alert_webhook = \"pager\"", "alert_webhook"),
         ("database = \"mysql://x\"", "sqlite:PATH or postgres://"),
+        ("web_dir = \"nowhere\"", "nowhere has no index.html: build the app"),
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();
         let error = home.run(&["db", "current"]).refused();

@@ -11,6 +11,7 @@ pub mod reminders;
 pub mod secret_tags;
 pub mod tags;
 pub mod users;
+pub mod web;
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -92,7 +92,7 @@ async fn ids_that_are_not_uuids_are_refused(server: Server) {
         }
     }
     ada.get("/api/journals/0190b5a4-1111-7222-8333-444455556666/none").await.expect(StatusCode::NOT_FOUND);
-    ada.get("/nothing/here").await.expect(StatusCode::NOT_FOUND);
+    ada.get("/api/nothing/here").await.expect(StatusCode::NOT_FOUND);
     Answer::of(ada.request(Method::PATCH, "/api/journals/")).await.expect(StatusCode::METHOD_NOT_ALLOWED);
 }
 

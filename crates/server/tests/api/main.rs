@@ -19,6 +19,7 @@ mod server;
 mod specification;
 mod tags;
 mod vault;
+mod web;
 
 /// Runs each of these functions on SQLite and on PostgreSQL, with a server of its own.
 macro_rules! on_both_engines {

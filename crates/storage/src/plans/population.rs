@@ -15,6 +15,9 @@ pub enum Kind {
     Session,
     SecretTag,
     OpaqueSession,
+    Attachment,
+    Identity,
+    Token,
 }
 
 /// The id of number `n` of a person.
@@ -38,11 +41,13 @@ pub struct Spelling {
     pub id_bytes: fn(&str) -> String,
     /// So many bytes.
     pub bytes: fn(u32) -> String,
+    /// The bytes of the digits that an expression gives.
+    pub unhex: fn(&str) -> String,
 }
 
 /// The statements that fill a database.
 pub fn statements(spelling: &Spelling) -> String {
-    let Spelling { numbers, uuid, instant, day, hex, bytes, id_bytes } = spelling;
+    let Spelling { numbers, uuid, instant, day, hex, bytes, id_bytes, unhex } = spelling;
     let id = |kind: Kind, person: &str, n: &str| {
         uuid(&format!("{} || {} || {} || {}", hex(&(kind as u32).to_string()), hex("0"), hex(person), hex(n)))
     };
@@ -79,6 +84,15 @@ pub fn statements(spelling: &Spelling) -> String {
             SELECT {opaque}, {of_u}, {tag_bytes}, CASE WHEN e.n = 1 THEN 'unlocked' ELSE 'failed' END, {soon}, {then},
                 {then}, {then}
             FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} AND e.n <= 3 AND t.n = 1;
+        INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed)
+            SELECT {attachment}, {of_u}, {entry}, 'audio', 'audio/ogg', 1000, {verifier}, FALSE
+            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 300 / u.n + 1;
+        INSERT INTO identities (id, user_id, issuer, subject)
+            SELECT {identity}, {of_u}, 'https://id.example.org/' || e.n, 'person' || u.n
+            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+        INSERT INTO api_tokens (id, user_id, name, token_hash, scopes)
+            SELECT {token}, {of_u}, 'phone', {token_hash}, 'entries:read'
+            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
         DROP TABLE numbers;",
         user = id(Kind::User, "n", "0"),
         of_u = id(Kind::User, "u.n", "0"),
@@ -97,6 +111,10 @@ pub fn statements(spelling: &Spelling) -> String {
         iv = bytes(12),
         reminder = id(Kind::Reminder, "u.n", "e.n"),
         session = id(Kind::Session, "u.n", "e.n"),
+        attachment = id(Kind::Attachment, "u.n", "e.n"),
+        identity = id(Kind::Identity, "u.n", "e.n"),
+        token = id(Kind::Token, "u.n", "e.n"),
+        token_hash = unhex(&vec![format!("{} || {}", hex("u.n"), hex("e.n")); 4].join(" || ")),
         opaque = id(Kind::OpaqueSession, "u.n", "e.n"),
         then = instant("-e.n"),
         made = instant("-t.n"),

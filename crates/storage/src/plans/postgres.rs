@@ -20,6 +20,7 @@ const SPELLING: Spelling = Spelling {
     hex: |number| format!("lpad(to_hex({number}), 8, '0')"),
     id_bytes: |uuid| format!("uuid_send({uuid})"),
     bytes: |length| format!("decode(repeat('00', {length}), 'hex')"),
+    unhex: |digits| format!("decode({digits}, 'hex')"),
 };
 
 pub async fn matrix() -> Vec<Cell> {

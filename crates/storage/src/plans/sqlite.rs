@@ -24,6 +24,7 @@ const SPELLING: Spelling = Spelling {
     hex: |number| format!("printf('%08x', {number})"),
     id_bytes: str::to_owned,
     bytes: |length| format!("zeroblob({length})"),
+    unhex: |digits| format!("unhex({digits})"),
 };
 
 /// One without the statistics of `ANALYZE`, as the server runs, and one with them.

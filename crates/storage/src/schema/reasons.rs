@@ -2,7 +2,7 @@
 //! test; so does a reason without an index.
 
 /// What each table holds.
-pub(super) const TABLES: [(&str, &str); 9] = [
+pub(super) const TABLES: [(&str, &str); 12] = [
     ("users", "The accounts."),
     ("secret_tags", "The tags whose entries are encrypted in the browser."),
     (
@@ -14,11 +14,14 @@ pub(super) const TABLES: [(&str, &str); 9] = [
     ("reminders", "When a user wants to be asked to write."),
     ("opaque_sessions", "Opening a secret tag: the login between its two steps, and then how long it stays open."),
     ("login_sessions", "The logins of a user; a refresh token names one and its generation."),
+    ("attachments", "The recordings of entries; what was recorded is in the store of attachments."),
+    ("identities", "Who a user is to other providers: a login through one of them leads to the account."),
+    ("api_tokens", "Tokens that a user gave to programs of their own; of a token, its SHA-256."),
     ("search_documents", "On SQLite, the number by which the full text index knows an entry."),
 ];
 
 /// What each index, and each index under a unique constraint, is there for.
-pub(super) const INDEXES: [(&str, &str); 27] = [
+pub(super) const INDEXES: [(&str, &str); 32] = [
     ("idx_users_email", "signing in; one account per address"),
     ("idx_users_google_id", "signing in with Google; one account per identity"),
     ("idx_secret_tags_server_keys", "which of the server's keys are still needed, of all users"),
@@ -48,6 +51,11 @@ pub(super) const INDEXES: [(&str, &str); 27] = [
     ("idx_opaque_sessions_binary_tag_id", "the sessions of a secret tag"),
     ("idx_login_sessions_user_id", "the list of logins; ending all of them; deleting an account"),
     ("idx_login_sessions_expires_at", "clearing away what has expired, of all users"),
+    ("uq_attachments_entry", "the recording of an entry; one for each; how much a user has; deleting an entry"),
+    ("uq_identities_issuer_subject", "signing in through a provider; one account per identity"),
+    ("idx_identities_user_id", "the identities of a user; deleting an account"),
+    ("uq_api_tokens_token_hash", "the token that a request shows"),
+    ("idx_api_tokens_user_id", "the list of tokens; deleting an account"),
     ("uq_search_documents_entry", "the number of an entry when it changes or goes"),
 ];
 

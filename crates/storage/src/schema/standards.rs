@@ -105,14 +105,16 @@ pub const EXCEPTIONS: [Exception; 7] = [
 ];
 
 /// The columns that may be NULL, because the domain's types say so (`Option`).
-pub(super) const OPTIONAL: [(&str, &str); 7] = [
-    ("users", "hashed_password full_name google_id avatar_url"),
+pub(super) const OPTIONAL: [(&str, &str); 9] = [
+    ("users", "hashed_password full_name google_id avatar_url draft_key preferences"),
     ("journal_entries", "title audio_url secret_tag_id encrypted_content wrapped_key encryption_iv wrap_iv"),
     ("tags", "color"),
     ("reminders", "custom_days next_due_at"),
     ("opaque_sessions", "binary_tag_id session_data"),
     ("login_sessions", "user_agent"),
     ("secret_tags", "opened_at"),
+    ("identities", "email"),
+    ("api_tokens", "expires_at last_used_at"),
 ];
 
 /// Where `schema` breaks the standards.

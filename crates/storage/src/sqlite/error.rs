@@ -8,7 +8,7 @@ use sotto_domain::storage::{self, StorageError};
 
 /// The columns of a unique constraint, as SQLite lists them in its message, and its name in the schema. Whoever breaks
 /// one that follows from another breaks both, and SQLite may tell of either: here it is always the other.
-const UNIQUES: [(&str, &str); 18] = [
+const UNIQUES: [(&str, &str); 24] = [
     ("users.id", "pk_users"),
     ("users.email", "idx_users_email"),
     ("users.google_id", "idx_users_google_id"),
@@ -27,6 +27,12 @@ const UNIQUES: [(&str, &str); 18] = [
     ("reminders.user_id, reminders.id", "pk_reminders"),
     ("opaque_sessions.session_id", "pk_opaque_sessions"),
     ("login_sessions.id", "pk_login_sessions"),
+    ("attachments.id", "pk_attachments"),
+    ("attachments.user_id, attachments.entry_id", "uq_attachments_entry"),
+    ("identities.id", "pk_identities"),
+    ("identities.issuer, identities.subject", "uq_identities_issuer_subject"),
+    ("api_tokens.id", "pk_api_tokens"),
+    ("api_tokens.token_hash", "uq_api_tokens_token_hash"),
 ];
 
 /// Runs `work` so that a panic in it ends that work alone.
@@ -120,6 +126,7 @@ mod tests {
         let schema = concat!(
             include_str!("../../migrations/sqlite/0001_create_standardized_schema.up.sql"),
             include_str!("../../migrations/sqlite/0002_secret_tags.up.sql"),
+            include_str!("../../migrations/sqlite/0003_web_app.up.sql"),
         );
         connection.execute_batch(schema).unwrap();
         let sql =

@@ -2,8 +2,18 @@
 
 use super::{Database, SEALED};
 
-const OWNED: [&str; 7] =
-    ["secret_tags", "journal_entries", "tags", "journal_entry_tags", "reminders", "opaque_sessions", "login_sessions"];
+const OWNED: [&str; 10] = [
+    "secret_tags",
+    "journal_entries",
+    "tags",
+    "journal_entry_tags",
+    "reminders",
+    "opaque_sessions",
+    "login_sessions",
+    "attachments",
+    "identities",
+    "api_tokens",
+];
 
 #[tokio::test]
 async fn deleting_a_user_deletes_all_that_is_theirs_and_nothing_else() {
@@ -20,6 +30,15 @@ async fn deleting_a_user_deletes_all_that_is_theirs_and_nothing_else() {
         let owners =
             database.schema.tables.iter().filter(|(_, table)| table.columns.iter().any(|one| one.name == "user_id"));
         assert_eq!(owners.count(), OWNED.len(), "a table with owners is missing from the list");
+    }
+}
+
+#[tokio::test]
+async fn deleting_an_entry_deletes_its_recording() {
+    for database in Database::both().await {
+        database.accept("DELETE FROM journal_entries WHERE user_id = #1 AND id = #22").await;
+        assert_eq!(database.count("attachments", "user_id = #1").await, 0);
+        assert_eq!(database.count("attachments", "user_id = #2").await, 1);
     }
 }
 

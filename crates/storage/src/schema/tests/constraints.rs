@@ -13,6 +13,10 @@ const LINK: &str = "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)";
 const REMINDER: &str = "INSERT INTO reminders (id, title, message, frequency, custom_days, time, user_id)";
 const OPAQUE: &str = "INSERT INTO opaque_sessions (session_id, binary_tag_id, session_state, expires_at, user_id)";
 const LOGIN: &str = "INSERT INTO login_sessions (id, generation, expires_at, user_id)";
+const ATTACHMENT: &str =
+    "INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed)";
+const IDENTITY: &str = "INSERT INTO identities (id, user_id, issuer, subject)";
+const TOKEN: &str = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes)";
 
 #[tokio::test]
 async fn every_key_is_unique() {
@@ -36,6 +40,12 @@ async fn every_key_is_unique() {
         ("uq_reminders_user_reminder", format!("{REMINDER} VALUES (#41, 't', 'm', 'daily', NULL, #time, #1)")),
         ("pk_opaque_sessions", format!("{OPAQUE} VALUES (#51, NULL, 'x', #time, #2)")),
         ("pk_login_sessions", format!("{LOGIN} VALUES (#61, 1, #time, #2)")),
+        ("pk_attachments", format!("{ATTACHMENT} VALUES (#71, #1, #21, 'audio', 't', 0, #b32, #false)")),
+        ("uq_attachments_entry", format!("{ATTACHMENT} VALUES (#79, #1, #22, 'audio', 't', 0, #b32, #false)")),
+        ("pk_identities", format!("{IDENTITY} VALUES (#81, #2, 'https://id.example.org', 'new')")),
+        ("uq_identities_issuer_subject", format!("{IDENTITY} VALUES (#89, #2, 'https://id.example.org', 'ada')")),
+        ("pk_api_tokens", format!("{TOKEN} VALUES (#91, #2, 'new', #h9, '')")),
+        ("uq_api_tokens_token_hash", format!("{TOKEN} VALUES (#99, #2, 'new', #h1, '')")),
     ];
     for database in Database::both().await {
         let mut expected = BTreeSet::new();
@@ -73,6 +83,9 @@ async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
         ("fk_reminders_user", format!("{REMINDER} VALUES (#49, 't', 'm', 'daily', NULL, #time, #9)")),
         ("fk_opaque_sessions_user", format!("{OPAQUE} VALUES (#59, NULL, 'x', #time, #9)")),
         ("fk_login_sessions_user", format!("{LOGIN} VALUES (#69, 1, #time, #9)")),
+        ("fk_attachments_entry", format!("{ATTACHMENT} VALUES (#79, #2, #21, 'audio', 't', 0, #b32, #false)")),
+        ("fk_identities_user", format!("{IDENTITY} VALUES (#89, #9, 'https://id.example.org', 'new')")),
+        ("fk_api_tokens_user", format!("{TOKEN} VALUES (#99, #9, 'new', #h9, '')")),
     ];
     for database in Database::both().await {
         let keys = database.schema.tables.values().flat_map(|table| &table.foreign_keys);
@@ -112,6 +125,16 @@ async fn every_check_refuses() {
             format!("{OPAQUE} VALUES (#59, NULL, '{}', #time, #1)", "x".repeat(21)),
         ),
         ("ck_login_sessions_generation", format!("{LOGIN} VALUES (#69, 0, #time, #1)")),
+        ("ck_users_draft_key", "UPDATE users SET draft_key = #b31 WHERE id = #1".to_owned()),
+        // Bytes are counted, not characters.
+        (
+            "ck_users_preferences",
+            format!("UPDATE users SET preferences = '{}' WHERE id = #1", "ü".repeat((16 << 10) / 2 + 1)),
+        ),
+        ("ck_attachments_kind", format!("{ATTACHMENT} VALUES (#79, #1, #21, 'video', 't', 0, #b32, #false)")),
+        ("ck_attachments_byte_length", format!("{ATTACHMENT} VALUES (#79, #1, #21, 'audio', 't', -1, #b32, #false)")),
+        ("ck_attachments_sha256", format!("{ATTACHMENT} VALUES (#79, #1, #21, 'audio', 't', 0, #b31, #false)")),
+        ("ck_api_tokens_token_hash", format!("{TOKEN} VALUES (#99, #1, 'new', #b33, '')")),
     ];
     for database in Database::both().await {
         let checks = database.schema.tables.values().flat_map(|table| &table.checks);

@@ -18,7 +18,7 @@ use crate::testing::Scratch;
 /// A database with the newest schema, and two users in it with something of everything.
 ///
 /// Statements are the same on both engines: `#7` stands for a UUID, `#time`, `#day` and `#bytes` for a value of that
-/// kind, `#b61` for 61 bytes, `#true` and `#false` for what they say.
+/// kind, `#b61` for 61 bytes, `#h1` for a hash of 32 bytes, `#true` and `#false` for what they say.
 struct Database {
     engine: Engine,
     schema: Schema,
@@ -30,7 +30,7 @@ enum Engine {
     Postgres(tokio_postgres::Client),
 }
 
-const POPULATION: [&str; 8] = [
+const POPULATION: [&str; 11] = [
     "INSERT INTO users (id, email, google_id) VALUES (#1, 'ada@example.org', 'ada'), (#2, 'bob@example.org', NULL)",
     "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, \
      recovery_wrap, recovery_verifier) VALUES (#31, #1, #b192, #b61, #b16, #b61, #b61, #b32), \
@@ -45,6 +45,12 @@ const POPULATION: [&str; 8] = [
      (#41, 'evening', 'Write!', 'daily', #time, #1), (#42, 'his', 'Write!', 'daily', #time, #2)",
     "INSERT INTO opaque_sessions (session_id, user_id, expires_at) VALUES (#51, #1, #time), (#52, #2, #time)",
     "INSERT INTO login_sessions (id, user_id, expires_at) VALUES (#61, #1, #time), (#62, #2, #time)",
+    "INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed) VALUES \
+     (#71, #1, #22, 'audio', 'audio/ogg', 7, #b32, #false), (#72, #2, #23, 'audio', 'audio/ogg', 7, #b32, #false)",
+    "INSERT INTO identities (id, user_id, issuer, subject) VALUES \
+     (#81, #1, 'https://id.example.org', 'ada'), (#82, #2, 'https://id.example.org', 'bob')",
+    "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes) VALUES \
+     (#91, #1, 'phone', #h1, 'entries:read'), (#92, #2, 'phone', #h2, 'entries:read')",
 ];
 
 /// A sealed entry of the first user, with all that it needs.
@@ -169,6 +175,10 @@ impl Database {
                 let length: usize = bytes[1..].parse().unwrap_or_else(|_| panic!("#{bytes}"));
                 let zeros = "00".repeat(length);
                 if sqlite { format!("x'{zeros}'") } else { format!(r"'\x{zeros}'::bytea") }
+            }
+            hash if hash.starts_with('h') => {
+                let number: u128 = hash[1..].parse().unwrap_or_else(|_| panic!("#{hash}"));
+                if sqlite { format!("x'{number:064x}'") } else { format!(r"'\x{number:064x}'::bytea") }
             }
             "true" => if sqlite { "1" } else { "TRUE" }.into(),
             "false" => if sqlite { "0" } else { "FALSE" }.into(),

@@ -68,7 +68,7 @@ async fn every_cut_is_noticed_and_nothing_is_restored() {
     assert_says(&sentence(check(&desk.path("nowhere")).await), &["nowhere", "cannot be opened"]);
 }
 
-const TAGS: &str = "tables/007-tags/000001.jsonl.gz";
+const TAGS: &str = "tables/010-tags/000001.jsonl.gz";
 
 /// A change of a folder, and what has to be said about it.
 type Edit = (fn(&Path), &'static [&'static str]);
@@ -77,13 +77,13 @@ type Edit = (fn(&Path), &'static [&'static str]);
 async fn every_edit_of_a_folder_is_named() {
     let full = Full::sqlite().await;
     let edits: [Edit; 9] = [
-        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/007-tags/000001.jsonl.gz", "is missing"]),
+        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/010-tags/000001.jsonl.gz", "is missing"]),
         (|at| fs::remove_file(at.join("manifest.json")).unwrap(), &["another is missing"]),
         (|at| fs::remove_file(at.join("manifest.json.sha256")).unwrap(), &["cut off"]),
         (|at| fs::remove_file(at.join("sotto-backup.json")).unwrap(), &["does not begin as a backup"]),
         (|at| fs::write(at.join("attachments"), "").unwrap(), &["attachments"]),
         (
-            |at| fs::write(at.join("tables/007-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
+            |at| fs::write(at.join("tables/010-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
             &["000002", "not in its manifest"],
         ),
         (
@@ -100,7 +100,7 @@ async fn every_edit_of_a_folder_is_named() {
                 rows.drain(..=end);
                 fs::write(at.join(TAGS), gzip(&rows)).unwrap();
             },
-            &["007-tags", "is not what was written"],
+            &["010-tags", "is not what was written"],
         ),
         (
             |at| {

@@ -103,6 +103,8 @@ async fn fill(writer: &mut Writer, user: u128) {
         ("google_id", if user == 1 { Value::Null } else { format!("google-{user}").as_str().into() }),
         ("avatar_url", some(user + 1)),
         ("time_zone", "Europe/Berlin".into()),
+        ("draft_key", if user == 1 { Value::Null } else { Value::Bytes((0..32).collect()) }),
+        ("preferences", some(user)),
     ];
     writer.insert("users", account.into_iter().chain(times(user))).await;
     let secret = id(2, user);
@@ -198,6 +200,35 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("user_agent", some(number)),
     ];
     writer.insert("login_sessions", login.into_iter().chain(times(number))).await;
+    let recording = [
+        ("id", id(8, number).into()),
+        ("user_id", owner.into()),
+        ("entry_id", id(3, number).into()),
+        ("kind", "audio".into()),
+        ("media_type", text(number)),
+        ("byte_length", Value::Integer(i32::MAX.into())),
+        ("sha256", hash(number)),
+        ("sealed", Value::Boolean(number.is_multiple_of(5))),
+    ];
+    writer.insert("attachments", recording.into_iter().chain(times(number))).await;
+    let identity = [
+        ("id", id(10, number).into()),
+        ("user_id", owner.into()),
+        ("issuer", "https://id.example.org".into()),
+        ("subject", number.to_string().as_str().into()),
+        ("email", some(number)),
+    ];
+    writer.insert("identities", identity.into_iter().chain(times(number))).await;
+    let token = [
+        ("id", id(11, number).into()),
+        ("user_id", owner.into()),
+        ("name", text(number)),
+        ("token_hash", hash(number)),
+        ("scopes", "entries:read entries:write".into()),
+        ("expires_at", if even { instant(number) } else { Value::Null }),
+        ("last_used_at", if even { Value::Null } else { instant(number) }),
+    ];
+    writer.insert("api_tokens", token.into_iter().chain(times(number))).await;
 }
 
 fn place(number: u128, count: usize) -> usize {
@@ -216,6 +247,10 @@ fn some(number: u128) -> Value {
 
 fn bytes(number: u128) -> Value {
     Value::Bytes((0..=255).cycle().take(place(number * 61, 700)).collect())
+}
+
+fn hash(number: u128) -> Value {
+    Value::Bytes(number.to_be_bytes().repeat(2))
 }
 
 fn instant(number: u128) -> Value {

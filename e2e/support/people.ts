@@ -1,0 +1,57 @@
+/** People with accounts, made through the API; and how they sign in. */
+
+import { randomUUID } from 'node:crypto';
+
+import { expect, type Page } from '@playwright/test';
+
+/** Somebody with an account. */
+export type User = {
+  id: string;
+  name: string;
+  email: string;
+  password: string;
+  /** Calls the API as them, on a login of its own: `user.api('POST', '/api/journals/', { … })`. Refusals are errors. */
+  api: <T = any>(method: string, path: string, body?: unknown) => Promise<T>;
+};
+
+/** Signs somebody up; each call makes somebody else. */
+export async function newUser(server: string, name = 'Ada Lovelace'): Promise<User> {
+  const email = `${randomUUID()}@example.org`;
+  const password = 'correct horse battery';
+  const call = async (token: string, method: string, path: string, body?: unknown) => {
+    const response = await fetch(server + path, {
+      method,
+      headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+    return response.json();
+  };
+  const { id } = await call('', 'POST', '/api/auth/register', {
+    email,
+    password,
+    full_name: name,
+    time_zone: 'Europe/Berlin',
+  });
+  let token = '';
+  return {
+    id,
+    name,
+    email,
+    password,
+    api: async (method, path, body) => {
+      token ||= (await call('', 'POST', '/api/auth/login', { email, password })).access_token;
+      return call(token, method, path, body);
+    },
+  };
+}
+
+/** Signs in as people do, and waits until the journal is there. */
+export async function signIn(page: Page, user: Pick<User, 'email' | 'password'>): Promise<void> {
+  await page.goto('/login');
+  await page.locator('input[autocomplete="username"]').fill(user.email);
+  await page.locator('input[autocomplete="current-password"]').fill(user.password);
+  await page.locator('button[type="submit"]').click();
+  await expect(page).toHaveURL('/');
+  await expect(page.locator('main#content')).toBeVisible();
+}

@@ -1,0 +1,115 @@
+/** The app as a whole: how it comes to the browser, and in and out by the front door. */
+
+import { gzipSync } from 'node:zlib';
+
+import { expect, expectAccessible, newUser, pictures, signIn, test } from '../support/test';
+
+/** Bytes of compressed JavaScript that somebody loads before they have signed in, at most. */
+const BUDGET = 120_000;
+
+test('the binary serves the app, at every address of it', async ({ page, request }) => {
+  await page.goto('/login?next=%2Ftags');
+  await expect(page).toHaveTitle(/Sotto/);
+  await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+
+  const document = await request.get('/some/page');
+  expect(document.status()).toBe(200);
+  expect(document.headers()).toMatchObject({
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-cache',
+    'content-security-policy': expect.stringContaining("default-src 'self'; script-src 'self' 'wasm-unsafe-eval';"),
+    'cross-origin-opener-policy': 'same-origin',
+    'permissions-policy': expect.stringContaining('microphone=(self)'),
+    'x-content-type-options': 'nosniff',
+  });
+  expect((await request.get('/assets/missing.js')).status()).toBe(404);
+});
+
+test('scripts come compressed, and are kept for good', async ({ page }) => {
+  const scripts: Record<string, string>[] = [];
+  page.on('response', async (response) => {
+    if (new URL(response.url()).pathname.startsWith('/assets/') && response.url().endsWith('.js')) {
+      scripts.push(await response.allHeaders());
+    }
+  });
+  await page.goto('/login');
+  await page.waitForLoadState('networkidle');
+  expect(scripts.length).toBeGreaterThan(2);
+  for (const headers of scripts) expect(headers['cache-control']).toBe('public, max-age=31536000, immutable');
+  // Files too small to gain from it stay as they are.
+  expect(scripts.some((headers) => ['br', 'gzip'].includes(headers['content-encoding'] ?? ''))).toBe(true);
+});
+
+test('what is loaded before the sign-in is small', async ({ page, request }) => {
+  await page.goto('/login');
+  await page.waitForLoadState('networkidle');
+  const scripts = await page.evaluate(() =>
+    (performance.getEntriesByType('resource') as PerformanceResourceTiming[])
+      .filter(({ name }) => new URL(name).pathname.endsWith('.js'))
+      .map(({ name, encodedBodySize }) => ({ name, sent: encodedBodySize })),
+  );
+  let sent = 0;
+  let gzip = 0;
+  for (const script of scripts) {
+    sent += script.sent;
+    const file = await request.get(script.name, { headers: { 'accept-encoding': 'identity' } });
+    gzip += gzipSync(await file.body(), { level: 9 }).length;
+  }
+  const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
+  console.log(`JavaScript before the sign-in: ${scripts.length} files, ${kB(gzip)} by gzip, ${kB(sent)} as sent (at most ${kB(BUDGET)})`);
+  expect(sent).toBeGreaterThan(0);
+  expect(sent).toBeLessThanOrEqual(BUDGET);
+  expect(gzip).toBeLessThanOrEqual(BUDGET);
+});
+
+test('somebody signs up, out and in again', { tag: '@main' }, async ({ page, server }) => {
+  const { email, password } = { email: `${crypto.randomUUID()}@example.org`, password: 'correct horse battery' };
+  await page.goto('/');
+  await expect(page).toHaveURL('/login');
+  await pictures(page, 'login');
+  await page.locator('a[href="/signup"]').click();
+  await expect(page).toHaveURL('/signup');
+  await page.locator('input[autocomplete="name"]').fill('Ada Lovelace');
+  await page.locator('input[autocomplete="username"]').fill(email);
+  await page.locator('input[autocomplete="new-password"]').fill(password);
+  await pictures(page, 'signup');
+  await page.locator('button[type="submit"]').click();
+  await expect(page).toHaveURL('/');
+  await expect(page.locator('main#content')).toBeVisible();
+
+  // The login outlives a reload, and no script can read it.
+  await page.reload();
+  await expect(page.locator('main#content')).toBeVisible();
+  expect(await page.evaluate(() => document.cookie)).toBe('');
+
+  await page.goto('/more');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL('/login');
+  await page.goto('/tags');
+  await expect(page).toHaveURL('/login?next=%2Ftags');
+
+  await page.locator('input[autocomplete="username"]').fill(email);
+  await page.locator('input[autocomplete="current-password"]').fill('wrong battery');
+  await page.locator('button[type="submit"]').click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.locator('input[autocomplete="current-password"]').fill(password);
+  await page.locator('button[type="submit"]').click();
+  await expect(page).toHaveURL('/tags');
+  expect(server.log).toBe('');
+});
+
+test('two browsers share nothing', async ({ page, otherBrowser, user, server }) => {
+  await signIn(page, user);
+  const other = await otherBrowser();
+  await other.goto('/');
+  await expect(other).toHaveURL('/login');
+  await signIn(other, await newUser(server.url, 'Grace Hopper'));
+});
+
+test('the pages before the sign-in are accessible', async ({ page }) => {
+  for (const path of ['/login', '/signup']) {
+    await page.goto(path);
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await expectAccessible(page);
+  }
+});

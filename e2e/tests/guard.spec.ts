@@ -1,0 +1,39 @@
+/** The guard that stands beside every other test sees what it is there for. */
+
+import { expect, expectAccessible, test } from '../support/test';
+
+test('what goes wrong in a page is noticed', async ({ page, guard }) => {
+  await page.goto('/login');
+  await page.evaluate(async () => {
+    console.error('said on the console');
+    setTimeout(() => {
+      throw new Error('thrown by the page');
+    });
+    document.body.insertAdjacentHTML('beforeend', '<p style="color: red">styled inline</p>');
+    const script = document.createElement('script');
+    script.textContent = 'window.ran = true';
+    document.body.append(script);
+    await fetch('http://example.org/').catch(() => {});
+    await fetch('/assets/missing.js');
+    await fetch('/api/users/me');
+  });
+  const provoked = [/said on the console/, /thrown by the page/, /inline style/, /inline script/, /example\.org/, /assets\/missing\.js/];
+  await expect.poll(() => provoked.filter((pattern) => !guard.found().some((fault) => pattern.test(fault)))).toEqual([]);
+  expect(await page.evaluate(() => 'ran' in window)).toBe(false);
+  guard.allow(...provoked);
+  expect(guard.found(), 'a refusal by the API is none').toEqual([]);
+});
+
+test('another host is a third party', async ({ page, guard }) => {
+  await page.route('**/login', (route) => route.fulfill({ contentType: 'text/html', body: '<img src="http://example.org/a.png">' }));
+  await page.goto('/login');
+  await expect.poll(() => guard.found().filter((fault) => fault.startsWith('third party'))).toEqual(['third party: http://example.org/a.png']);
+  guard.allow(/example\.org/, /ERR_NAME_NOT_RESOLVED/);
+});
+
+test('what nobody could use is noticed', async ({ page }) => {
+  await page.goto('/login');
+  await expect(page.getByRole('button')).toBeVisible();
+  await page.evaluate(() => document.querySelectorAll('label').forEach((label) => label.remove()));
+  await expect(expectAccessible(page)).rejects.toThrow(/Form elements must have labels/);
+});

@@ -36,7 +36,8 @@ export type Draft = {
   zone: string;
 };
 
-export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string };
+/** `whole`: lists hold the whole text of each entry, not its beginning alone. */
+export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string; whole?: boolean };
 export type EntryPage = { entries: Entry[]; next: string | undefined };
 
 /** Where entries are kept: in the open (plain.ts), or under one secret tag. */

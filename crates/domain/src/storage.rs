@@ -17,7 +17,10 @@ use std::error::Error;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
-use crate::account::{Credentials, Email, NewUser, PasswordHash, Rotation, Session, Standing, User, UserPatch};
+use crate::account::{
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Rotation, Session,
+    Standing, User, UserPatch, UserQuery,
+};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
@@ -100,6 +103,11 @@ pub trait Users: Send + Sync {
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>>;
     /// Changes an account and returns it. `Conflict{idx_users_email}` if the address is another's.
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>>;
+    /// What clients keep with the account; empty until they do.
+    async fn preferences(&self, id: UserId) -> Result<Option<Preferences>>;
+    /// The key of the user's drafts: the one that is kept, or else `fresh`, which is kept from then on. Of many calls at once,
+    /// all return the same.
+    async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>>;
     /// Sets the password and ends every session but `keep`. False if there is no such user.
     async fn set_password(
         &self,
@@ -108,12 +116,16 @@ pub trait Users: Send + Sync {
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<bool>;
-    /// Activates or deactivates; deactivating ends every session. False if there is no such user.
+    /// Activates or deactivates, as whoever runs the machine may: anybody, the last superuser too. Deactivating ends every
+    /// session. False if there is no such user.
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool>;
-    /// Deletes the user and all that is theirs. False if there is no such user.
-    async fn delete(&self, id: UserId) -> Result<bool>;
-    /// Accounts in order of their ids, after `after`, at most `limit`.
-    async fn list(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>>;
+    /// Changes an account as superusers may; deactivating it or setting its password ends every session. Of many
+    /// calls at once, none takes the last active superuser away.
+    async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>>;
+    /// Deletes the user and all that is theirs. Of many calls at once, none takes the last active superuser away.
+    async fn delete(&self, id: UserId) -> Result<Administered<()>>;
+    /// A page of accounts.
+    async fn list(&self, query: &UserQuery) -> Result<Vec<User>>;
 }
 
 /// Logins.
@@ -166,7 +178,8 @@ pub trait Entries: Send + Sync {
     async fn list(&self, user: UserId, query: &EntryQuery) -> Result<Vec<Entry>>;
     /// The days from `from` to `to`, both included, that have entries, ascending.
     async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>>;
-    /// The entries of each of these days, newest first, at most `limit` in all.
+    /// The entries of each of these days, newest first, at most `limit` in all, and fewer once their texts reach
+    /// [`crate::entry::PAGE_BYTES`].
     async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>>;
 }
 
@@ -300,7 +313,8 @@ pub trait SealedEntries: Send + Sync {
     -> Result<Stored<SealedEntry>>;
     /// The entry.
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>>;
-    /// A page of the entries under one secret tag, newest first, after `after`, at most `limit`.
+    /// A page of the entries under one secret tag, newest first, after `after`, at most `limit`, and fewer once what is sealed
+    /// in them reaches [`crate::entry::PAGE_BYTES`].
     async fn list(
         &self,
         user: UserId,

@@ -54,10 +54,16 @@ on_each_engine! {
         of_many_creates_with_one_address_one_succeeds
         update_changes_only_what_is_named
         update_refuses_another_users_address
+        preferences_are_replaced_as_a_whole
+        of_many_first_asks_for_a_draft_key_all_get_one
         set_password_replaces_the_hash_and_ends_the_other_sessions
         set_active_ends_every_session_when_it_deactivates
         delete_removes_all_that_is_theirs
         list_pages_through_every_account_once
+        list_searches_addresses_and_names
+        administer_changes_only_what_is_named
+        the_last_active_superuser_stays
+        of_many_superusers_who_leave_at_once_one_stays
         a_user_who_is_not_there_is_missing
     }
     sessions {
@@ -107,6 +113,7 @@ on_each_engine! {
         list_combines_all_filters
         days_counts_entries_and_words
         on_days_gathers_the_entries_of_some_days
+        pages_end_early_where_texts_are_long
     }
     search {
         words_match_from_their_beginning_whatever_their_case
@@ -193,6 +200,7 @@ on_each_engine! {
         create_needs_a_secret_tag_of_the_user
         of_two_creates_with_one_id_one_creates
         list_pages_through_one_secret_tag_newest_first
+        pages_end_early_where_much_is_sealed
         replace_expects_a_revision
         replace_moves_an_entry_to_another_secret_tag
         of_two_replacements_at_once_one_is_stale

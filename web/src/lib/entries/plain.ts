@@ -7,7 +7,8 @@ export const plainEntries: EntryStore = {
   async page({ whole, ...query }, cursor, signal) {
     // The first page is to be there soon; whoever scrolls on will scroll far.
     const limit = whole || cursor === undefined ? 50 : 200;
-    const answer = api.GET('/api/journals/', { params: { query: { ...query, cursor, limit } }, signal });
+    const view = whole ? undefined : 'summary';
+    const answer = api.GET('/api/journals/', { params: { query: { ...query, view, cursor, limit } }, signal });
     const entries = await unwrap(answer);
     return { entries: entries.map(fromServer), next: nextCursor((await answer).response) };
   },
@@ -45,7 +46,7 @@ export function fromServer(entry: Schemas['JournalEntry']): Entry {
     id: entry.id,
     title: entry.title ?? null,
     content: entry.content,
-    truncated: false,
+    truncated: entry.truncated ?? false,
     tags: entry.tags.map(({ id, name, color }) => ({ id, name, color: color ?? null })),
     date: entry.entry_date,
     zone: entry.entry_zone,

@@ -36,7 +36,8 @@ export type Draft = {
   zone: string;
 };
 
-export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string };
+/** `whole`: lists hold the whole text of each entry, not its beginning alone. */
+export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string; whole?: boolean };
 /** `unreadable`: how many more there are that were sealed and do not open. */
 export type EntryPage = { entries: Entry[]; next: string | undefined; unreadable?: number };
 

@@ -40,12 +40,18 @@ async function make(page: Page, name = NAME, phrase = PHRASE): Promise<string> {
   await page.getByRole('textbox', { name: 'Name' }).fill(name);
   await typeTwice(page, phrase);
   await page.getByRole('button', { name: 'Next' }).click();
-  const groups = await page.locator('.groups code').allTextContents();
+  const groups = await shownGroups(page);
   await page.getByRole('button', { name: 'I have it' }).click();
   await confirm(page, groups);
   await page.getByRole('button', { name: 'Create' }).click();
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
   return groups.join('-');
+}
+
+/** The groups of the recovery key that is shown. */
+async function shownGroups(page: Page): Promise<string[]> {
+  await expect(page.locator('.groups code')).toHaveCount(14);
+  return page.locator('.groups code').allTextContents();
 }
 
 async function confirm(page: Page, groups: string[]): Promise<void> {
@@ -71,6 +77,31 @@ test('a secret tag is made in one browser, and opened in another', { tag: '@main
   await signIn(other, user);
   await openAs(other, PHRASE);
   await expect(strip(other)).toContainText(/until \d/);
+});
+
+test('an entry is moved under a secret tag, and out of it again', async ({ page, user }) => {
+  const entry = { title: 'Plain', content: 'To be hidden.', tags: ['rain'], entry_date: '2026-11-20T08:00:00Z' };
+  const { id } = await user.api('POST', '/api/journals/', entry);
+  await signIn(page, user);
+  await make(page);
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Journal' }).click();
+  await page.getByRole('link', { name: 'Plain' }).click();
+  await page.getByRole('button', { name: 'Move' }).click();
+  await expect(page.getByRole('dialog')).toContainText('Backups of the server');
+  await expectAccessible(page);
+  await page.getByRole('button', { name: 'Move it' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(user.api('GET', `/api/journals/${id}`)).rejects.toThrow('404');
+
+  await goToOpen(page);
+  await page.getByRole('link', { name: 'Plain' }).click();
+  await page.getByRole('button', { name: 'Move' }).click();
+  await expect(page.getByRole('dialog')).toContainText('whoever runs the server can read it');
+  await page.getByRole('button', { name: 'Move it' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  const moved = await user.api('GET', `/api/journals/${id}`);
+  expect(moved).toMatchObject({ title: 'Plain', content: 'To be hidden.', secret_tag_id: null, revision: 3 });
+  expect(moved.tags.map(({ name }: { name: string }) => name)).toEqual(['rain']);
 });
 
 test('a phrase that is wrong, and one where there is nothing, look the same', async ({ page, user, server, otherBrowser }) => {
@@ -139,7 +170,7 @@ test('two are open at once, and closed one by one or together', async ({ page, u
   await page.getByRole('textbox', { name: 'Name' }).fill('Two');
   await typeTwice(page, 'another phrase of six odd words');
   await page.getByRole('button', { name: 'Next' }).click();
-  const groups = await page.locator('.groups code').allTextContents();
+  const groups = await shownGroups(page);
   await page.getByRole('button', { name: 'I have it' }).click();
   await confirm(page, groups);
   await page.getByRole('button', { name: 'Create' }).click();
@@ -273,7 +304,7 @@ test('a network that goes in the middle leaves nothing half done, and nothing ty
     await page.getByRole('textbox', { name: 'Name' }).fill(NAME);
     await typeTwice(page, PHRASE);
     await page.getByRole('button', { name: 'Next' }).click();
-    const groups = await page.locator('.groups code').allTextContents();
+    const groups = await shownGroups(page);
     await page.getByRole('button', { name: 'I have it' }).click();
     await confirm(page, groups);
     // The request arrives, its answer does not.

@@ -43,6 +43,8 @@ export type EntryPage = { entries: Entry[]; next: string | undefined; unreadable
 
 /** Where entries are kept: in the open (plain.ts), or under one secret tag. */
 export interface EntryStore {
+  /** Which secret tag; absent in the open. */
+  readonly under?: string;
   page(query: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage>;
   get(id: string): Promise<Entry>;
   /** Saves whole; saving the same draft twice changes nothing. Throws {@link Conflict} if somebody else was faster. */

@@ -80,7 +80,10 @@ export class EntryList {
   async refresh(ids: Iterable<string>): Promise<void> {
     for (const id of ids) {
       try {
-        this.put(await this.store.get(id));
+        const entry = await this.store.get(id);
+        // It may have been moved under a secret tag, or out of it.
+        if (entry.secretTagId === (this.store.under ?? null)) this.put(entry);
+        else this.drop(id);
       } catch (error) {
         if (error instanceof SottoError && error.status === 404) this.drop(id);
         else throw error;

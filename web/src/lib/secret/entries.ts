@@ -12,8 +12,10 @@ type Sealed = Schemas['JournalEntry'];
 /** Its methods throw Locked when the secret tag is not open, or no longer. */
 export function sealedEntries(tag: string): EntryStore {
   return {
+    under: tag,
+
     page: (query, cursor, signal) =>
-      whileOpen(tag, () => (isSearch(query) ? search(tag, query, cursor, signal) : list(tag, cursor, signal))),
+      whileOpen(tag, () => (isSearch(query) ? search(tag, query, cursor, signal) : list(tag, query, cursor, signal))),
 
     get: (id) => whileOpen(tag, async () => openOne(await fetchEntry(id))),
 
@@ -71,10 +73,11 @@ const PAGE = 50;
 /** Searches read everything once per opening, so that all of it is found: page by page, as a list would. */
 const complete = new Map<string, Promise<void>>();
 
-async function list(tag: string, cursor?: string, signal?: AbortSignal): Promise<EntryPage> {
+async function list(tag: string, { whole }: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage> {
   const query = { secret_tag_id: tag, limit: PAGE, cursor };
   const answer = api.GET('/api/journals/', { params: { query }, signal });
-  const opened = await (await keyring()).openForList(tag, await unwrap(answer));
+  const [keys, sealed] = [await keyring(), await unwrap(answer)];
+  const opened = await (whole ? keys.openEntries(tag, sealed) : keys.openForList(tag, sealed));
   const entries = opened.filter((entry) => entry !== null);
   const next = nextCursor((await answer).response);
   return { entries, next, unreadable: opened.length - entries.length };
@@ -95,7 +98,7 @@ async function search(tag: string, query: EntryQuery, cursor?: string, signal?: 
 
 async function readAll(tag: string): Promise<void> {
   let cursor: string | undefined;
-  do ({ next: cursor } = await list(tag, cursor));
+  do ({ next: cursor } = await list(tag, {}, cursor));
   while (cursor);
 }
 

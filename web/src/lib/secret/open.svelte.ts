@@ -6,6 +6,7 @@
 import { flushSync } from 'svelte';
 
 import { api, SottoError, unwrap } from '../api';
+import { forgetVisits } from '../entries/visit';
 import { t } from '../i18n/index.svelte';
 import { beforeSignOut, session } from '../session.svelte';
 import { notices } from '../ui/notices.svelte';
@@ -27,8 +28,11 @@ let leaving = $state(false);
 
 /** By id. */
 const tokens = new Map<string, string>();
+/** Asked for when one is opened: whoever keeps a draft while it is closed does not have to wait for the worker then. */
+const draftKeys = new Map<string, Promise<CryptoKey>>();
 /** Addresses at which something sealed was shown, with what it was under. */
 const exposed = new Map<string, Set<string>>();
+
 const closing: ((id: string) => unknown)[] = [];
 
 /** Other tabs of the same browser close with this one. */
@@ -112,13 +116,7 @@ export function unlockHeader(): string | null {
 
 /** The key for drafts of entries under this secret tag; null while it is closed. */
 export function draftKey(secretTagId: string): Promise<CryptoKey> | null {
-  return tokens.has(secretTagId) ? keyring().then((keys) => keys.draftKey(secretTagId)) : null;
-}
-
-/** Something to be done at the moment that one is closed, such as to put a draft away: begun before the screen changes. */
-export function beforeClose(step: (secretTagId: string) => unknown): () => void {
-  closing.push(step);
-  return () => void closing.splice(closing.indexOf(step), 1);
+  return draftKeys.get(secretTagId) ?? null;
 }
 
 /** Runs what needs it open, with its token. If the server says no, it is asked whether it is still open: then this throws Locked. */
@@ -137,6 +135,12 @@ export async function whileOpen<T>(id: string, run: (header: { 'x-sotto-unlock':
   }
 }
 
+/** Something to be done when one is closed, such as to put a draft away: it is begun before the screen changes. */
+export function beforeClose(step: (secretTagId: string) => unknown): () => void {
+  closing.push(step);
+  return () => void closing.splice(closing.indexOf(step), 1);
+}
+
 /** @throws Locked if it is not open. */
 export function requireOpen(id: string): void {
   if (!tokens.has(id)) throw new Locked();
@@ -146,6 +150,9 @@ function take(attempt: Attempt): Attempt {
   if (!attempt.opened) return attempt;
   const { token, ...tag } = attempt.opened;
   tokens.set(tag.id, token);
+  const draftKey = keyring().then((keys) => keys.draftKey(tag.id));
+  draftKey.catch(() => {});
+  draftKeys.set(tag.id, draftKey);
   all.push(tag);
   chosen = tag.id;
   return attempt;
@@ -154,9 +161,11 @@ function take(attempt: Attempt): Attempt {
 /** Forgets at once; then the screen is left if it showed something of it, or in any case. */
 function closeHere(ids: string[], leave = false): void {
   for (const id of ids) for (const step of closing) void Promise.resolve(step(id)).catch(() => {});
+  forgetVisits();
   const shown = ids.some((id) => exposed.get(location.href)?.has(id));
   for (const id of ids) {
     tokens.delete(id);
+    draftKeys.delete(id);
     for (const tags of exposed.values()) tags.delete(id);
   }
   all = all.filter(({ id }) => !ids.includes(id));

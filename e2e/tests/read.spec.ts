@@ -14,10 +14,9 @@ const write = (user: User, day: string, entry: NewEntry) =>
 
 /** The day so many days, or years, before today where the people of the tests live. */
 function before(days: number, years = 0): string {
-  const [year, rest] = [new Date(Date.now() - days * 86_400_000)]
-    .map((date) => new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone: 'Europe/Berlin' }).format(date))
-    .map((day) => [Number(day.slice(0, 4)), day.slice(4)] as const)[0]!;
-  return `${year - years}${rest}`;
+  const date = new Date(Date.now() - days * 86_400_000);
+  const day = new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone: 'Europe/Berlin' }).format(date);
+  return `${Number(day.slice(0, 4)) - years}${day.slice(4)}`;
 }
 
 const row = (page: Page, text: string) => page.locator('article', { hasText: text });
@@ -38,12 +37,12 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await expectAccessible(page);
   await pictures(page, 'journal');
 
-  await row(page, 'Day 30').scrollIntoViewIfNeeded({ timeout: 100 }).catch(() => {});
   await expect(async () => {
     await page.mouse.wheel(0, 1_500);
     await expect(row(page, 'Day 30')).toBeVisible({ timeout: 300 });
   }).toPass();
-  const place = await page.evaluate(() => scrollY);
+  // The wheel may still be turning when the row is found.
+  await page.evaluate(() => addEventListener('click', () => Object.assign(window, { place: scrollY }), { capture: true, once: true }));
   await row(page, 'Day 30').getByRole('link').first().click();
   await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
   await expect(page.locator('.markdown em')).toHaveText('happened');
@@ -61,7 +60,7 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await page.goBack();
   await page.goBack();
   await expect(row(page, 'Day 30')).toBeInViewport();
-  expect(Math.abs((await page.evaluate(() => scrollY)) - place)).toBeLessThan(300);
+  expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
 });
 
 test('keys lead through the journal, and are listed', async ({ page, user }) => {
@@ -93,9 +92,9 @@ test('keys lead through the journal, and are listed', async ({ page, user }) => 
   await expect(page).toHaveURL('/write');
 });
 
-test('50,000 entries scroll to the end, with few of them on the page at a time', async ({ page, user, server, engine }) => {
-  test.skip(engine !== 'sqlite', 'the list is the same, and its entries are put into the file of SQLite');
-  test.slow();
+test('50,000 entries scroll to the end, with few of them on the page at a time', async ({ page, user, server }) => {
+  // As long as it takes on a busy machine.
+  test.setTimeout(0);
   const COUNT = 50_000;
   fill(server.folder, user.id, COUNT);
   await signIn(page, user);

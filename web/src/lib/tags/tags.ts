@@ -1,6 +1,7 @@
 /** The tags of a person, on the server. */
 
 import { api, nextCursor, unwrap, type Schemas } from '../api';
+import { forgetVisits } from '../entries/visit';
 
 export type Tag = Pick<Schemas['TagResponse'], 'id' | 'name'> & { color: string | null };
 
@@ -25,12 +26,16 @@ export async function makeTag(tag: Omit<Tag, 'id'>): Promise<Tag> {
 }
 
 export async function changeTag({ id, ...body }: Tag): Promise<Tag> {
-  return fromServer(await unwrap(api.PUT('/api/tags/{tag_id}', { params: { path: { tag_id: id } }, body })));
+  const changed = await unwrap(api.PUT('/api/tags/{tag_id}', { params: { path: { tag_id: id } }, body }));
+  // Lists show their entries with the tag as it was.
+  forgetVisits();
+  return fromServer(changed);
 }
 
 /** Entries lose it, and stay. */
 export async function deleteTag(id: string): Promise<void> {
   await unwrap(api.DELETE('/api/tags/{tag_id}', { params: { path: { tag_id: id } } }));
+  forgetVisits();
 }
 
 function fromServer({ id, name, color }: Schemas['TagResponse']): Tag {

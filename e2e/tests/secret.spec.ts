@@ -225,6 +225,31 @@ test('what the server has ended is closed here as well', async ({ page, user }) 
   await expect(page.getByText('Closed: it was not used for a while, or was closed elsewhere.')).toBeVisible();
 });
 
+test('a sign-in that ends closes it, and so does who deletes it elsewhere', async ({ page, user, context, otherBrowser }) => {
+  await signIn(page, user);
+  await make(page);
+  await context.clearCookies();
+  await page.getByRole('searchbox').fill('rain');
+  const again = page.getByRole('dialog', { name: 'Your sign-in has ended' });
+  await expect(again).toBeVisible();
+  await expect(page.getByText(NAME)).toHaveCount(0);
+  await again.getByRole('textbox').fill(user.password);
+  await again.getByRole('button', { name: 'Sign in' }).click();
+  await expect(again).toHaveCount(0);
+  await openAs(page, PHRASE);
+
+  const other = await otherBrowser();
+  await signIn(other, user);
+  await openAs(other, PHRASE);
+  await other.getByRole('button', { name: 'Delete' }).click();
+  await other.getByRole('dialog').getByRole('textbox').fill(NAME);
+  await other.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await isClosed(other);
+  await page.getByRole('button', { name: 'Rename' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
+  await isClosed(page);
+});
+
 test('a reload closes it, here and on the server', async ({ page, user }) => {
   await signIn(page, user);
   await make(page);

@@ -146,6 +146,15 @@ export class Vault {
     return metadata;
   }
 
+  /**
+   * What drafts are sealed with while they are written, on this device alone: AES-256-GCM, and no script can read it out.
+   * @returns {Promise<CryptoKey>}
+   */
+  async draftKey() {
+    const key = await derive(this.#master, 'sotto/v1/secret-tag/drafts');
+    return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  }
+
   static async #withMaster(scope, master) {
     const entryWrap = await derive(master, 'sotto/v1/secret-tag/entry-wrap');
     const metadata = await derive(master, 'sotto/v1/secret-tag/metadata');

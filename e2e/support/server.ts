@@ -18,7 +18,8 @@ export class Server {
     readonly url: string,
     /** Its data directory. */
     readonly folder: string,
-    private readonly child: ChildProcess,
+    private child: ChildProcess,
+    private readonly launch: (listen: string) => ChildProcess,
     private readonly output: string[],
     private readonly forget: () => Promise<void>,
   ) {}
@@ -31,24 +32,28 @@ export class Server {
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
     };
-    const child = spawn(program(), ['serve'], {
-      cwd: folder,
-      env: {
-        PATH: process.env.PATH,
-        SOTTO_LISTEN: '127.0.0.1:0',
-        SOTTO_DATA_DIR: folder,
-        SOTTO_RATE_LIMITS: 'off',
-        SOTTO_LOG: 'warn',
-        ...app(),
-        ...(database && { SOTTO_DATABASE: database.url }),
-        ...settings,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
     const output: string[] = [];
-    child.stderr.setEncoding('utf8').on('data', (text: string) => output.push(text));
+    const launch = (listen: string) => {
+      const child = spawn(program(), ['serve'], {
+        cwd: folder,
+        env: {
+          PATH: process.env.PATH,
+          SOTTO_LISTEN: listen,
+          SOTTO_DATA_DIR: folder,
+          SOTTO_RATE_LIMITS: 'off',
+          SOTTO_LOG: 'warn',
+          ...app(),
+          ...(database && { SOTTO_DATABASE: database.url }),
+          ...settings,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => output.push(text));
+      return child;
+    };
+    const child = launch('127.0.0.1:0');
     try {
-      const server = new Server(await address(child, output), folder, child, output, forget);
+      const server = new Server(await address(child, output), folder, child, launch, output, forget);
       await server.ready();
       return server;
     } catch (error) {
@@ -65,12 +70,24 @@ export class Server {
 
   /** Stops it as a service manager does, and removes what was its own. */
   async stop(): Promise<void> {
-    const ended = new Promise((done) => this.child.once('exit', done));
-    if (this.child.exitCode === null && this.child.signalCode === null) {
-      this.child.kill('SIGTERM');
-      await ended;
-    }
+    await this.end();
     await this.forget();
+  }
+
+  /** Stops it, runs something without it, and starts it again at the same address with the same data. */
+  async restart(meanwhile: () => Promise<void>): Promise<void> {
+    await this.end();
+    await meanwhile();
+    this.child = this.launch(new URL(this.url).host);
+    await address(this.child, this.output);
+    await this.ready();
+  }
+
+  private async end(): Promise<void> {
+    const ended = new Promise((done) => this.child.once('exit', done));
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    this.child.kill('SIGTERM');
+    await ended;
   }
 
   private async ready(): Promise<void> {

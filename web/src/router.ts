@@ -13,6 +13,7 @@ export const { p, navigate, isActive, route } = createRouter({
   '/signup': () => import('./pages/SignUp.svelte'),
   '/write': () => import('./pages/Write.svelte'),
   '/entries/:id': () => import('./pages/Entry.svelte'),
+  '/entries/:id/edit': () => import('./pages/Write.svelte'),
   '/calendar': () => import('./pages/Calendar.svelte'),
   '/calendar/:year': () => import('./pages/Calendar.svelte'),
   '/search': () => import('./pages/Search.svelte'),

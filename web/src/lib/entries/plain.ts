@@ -60,7 +60,10 @@ export function fromServer(entry: Schemas['JournalEntry']): Entry {
 
 function asConflict(error: unknown, draft: Draft): unknown {
   if (!(error instanceof SottoError)) return error;
-  if (error.status === 412) return new Conflict(error.current ? fromServer(error.current) : null);
+  // 409: an entry with this id that says something else is there already.
+  if (error.status === 412 || (error.status === 409 && error.current)) {
+    return new Conflict(error.current ? fromServer(error.current) : null);
+  }
   if (error.status === 404 && draft.revision !== null) return new Conflict(null);
   return error;
 }

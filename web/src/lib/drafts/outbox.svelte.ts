@@ -1,0 +1,129 @@
+/** The drafts and their sender, as the app uses them: one of each per tab. */
+
+import { SvelteMap } from 'svelte/reactivity';
+
+import { recall } from '../device.svelte';
+import { beforeSignOut, session } from '../session.svelte';
+import { Drafts } from './drafts';
+import { accountKey, forgetKeys } from './keys';
+import { Sender, type Delivery } from './sender';
+import { where } from './where.svelte';
+
+const CHANNEL = 'sotto.drafts';
+/** How long a sign-out waits for what was just written to be sent, in ms. It is kept in any case. */
+const FAREWELL = 3_000;
+
+const deliveries = new SvelteMap<string, Delivery>();
+const writers = new Set<() => Promise<void>>();
+const followers = new Map<string, () => void>();
+const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(CHANNEL) : null;
+
+export const drafts = new Drafts({
+  user: () => session.user.id,
+  accountKey: () => accountKey(session.user.id),
+  secretKey: (tag) => where.draftKey(tag),
+  openSecretTags: () => where.open.map(({ id }) => id),
+  now: () => Date.now(),
+  announce: (id) => channel?.postMessage(id),
+});
+
+const sender = new Sender({
+  drafts,
+  entries: (tag) => where.entries(tag),
+  allowed: () => session.state === 'in' && signedInHere() === session.user.id,
+  exclusive: lock,
+  report: (id, delivery) => void deliveries.set(id, delivery),
+  now: () => Date.now(),
+  later(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+});
+
+export const outbox = {
+  /** How far the entry's draft is; undefined if this tab did not try to send it. */
+  delivery: (id: string): Delivery | undefined => deliveries.get(id),
+  /** The person decided or goes on writing: what was said of the last attempt is out of date. */
+  clear: (id: string) => void deliveries.delete(id),
+  /** Another tab has sent it. */
+  sentElsewhere: (id: string) => void deliveries.set(id, { phase: 'sent', at: Date.now() }),
+  soon: (id: string, ms: number) => sender.soon(id, ms),
+  send: (id: string) => sender.send(id),
+  discard: (id: string) => sender.discard(id),
+
+  /** Adds a step that keeps what is not kept yet, before the page is hidden or left; the answer takes it away. */
+  writing(keep: () => Promise<void>): () => void {
+    writers.add(keep);
+    return () => void writers.delete(keep);
+  },
+
+  /** Is told when another tab changed this draft. */
+  follow(id: string, listener: () => void): () => void {
+    followers.set(id, listener);
+    return () => void followers.delete(id);
+  },
+};
+
+let started = false;
+
+/** From here on drafts go out by themselves, whatever page is shown. */
+export function startOutbox(): void {
+  if (started) return;
+  started = true;
+  channel?.addEventListener('message', ({ data }) => followers.get(data as string)?.());
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void keepAll();
+    else void sendAll();
+  });
+  addEventListener('pagehide', () => void keepAll());
+  addEventListener('storage', onOtherAccount);
+  where.beforeClose(async (tag) => {
+    await keepAll();
+    drafts.forgetSecret(tag);
+  });
+  beforeSignOut(async () => {
+    await keepAll();
+    await Promise.race([sendAll(), new Promise((done) => setTimeout(done, FAREWELL))]);
+    await forgetKeys();
+  });
+  $effect.root(() => {
+    $effect(() => {
+      if (session.state === 'in' && session.online) void sendAll();
+    });
+  });
+}
+
+async function keepAll(): Promise<void> {
+  await Promise.all([...writers].map((keep) => keep()));
+}
+
+async function sendAll(): Promise<void> {
+  if (session.state !== 'in' || !session.online) return;
+  // Asked for while there is a network, so that a draft can be kept when there is none.
+  await accountKey(session.user.id);
+  await sender.sendAll();
+}
+
+/** Cookies are shared by all tabs: what is written here must not go into the journal of who signed in over there. */
+function onOtherAccount({ key, newValue }: StorageEvent): void {
+  if (key !== 'sotto.user' || newValue === null || session.state === 'out') return;
+  if (signedInHere() !== session.user.id) void keepAll().finally(() => location.assign('/'));
+}
+
+function signedInHere(): string | undefined {
+  try {
+    return (JSON.parse(recall('sotto.user') ?? 'null') as { id?: string } | null)?.id;
+  } catch {
+    return undefined;
+  }
+}
+
+const queues = new Map<string, Promise<unknown>>();
+
+/** Web Locks are for safe origins alone; without them, one tab at least does not get into its own way. */
+function lock<T>(id: string, run: () => Promise<T>): Promise<T> {
+  if (navigator.locks) return navigator.locks.request(`sotto.send.${id}`, run) as Promise<T>;
+  const next = (queues.get(id) ?? Promise.resolve()).then(run, run);
+  queues.set(id, next);
+  return next;
+}

@@ -1,0 +1,111 @@
+/** Where drafts lie: in IndexedDB, or in the memory of this page when the browser offers nothing safe. */
+
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
+
+/** Encrypted with AES-GCM; in the clear only on the shelf in memory. */
+export type Box = { iv: Uint8Array<ArrayBuffer>; data: ArrayBuffer } | { plain: unknown };
+
+/** All of one entry: what was written and is not sent yet, and the ground that it stands on. */
+export type Slot = {
+  /** `stamp` is new with each change of the text, so that a tab sees whether another one was at work. */
+  draft: { stamp: string; box: Box } | null;
+  base: { revision: number | null; box: Box } | null;
+};
+
+/** A version that lost against a later one. It stays until the person throws it away. */
+export type Aside = { key: string; user: string; id: string; at: number; box: Box };
+
+export interface Shelf {
+  read(user: string, id: string): Promise<Slot>;
+  all(user: string): Promise<({ id: string } & Slot)[]>;
+  /** One atomic step. It is given what is there, and answers what shall be; null leaves everything as it is. */
+  change(user: string, id: string, step: (slot: Slot) => { slot: Slot; aside?: Aside[] } | null): Promise<void>;
+  asides(user: string): Promise<Aside[]>;
+  putAside(aside: Aside): Promise<void>;
+  removeAside(key: string): Promise<void>;
+}
+
+const EMPTY: Slot = { draft: null, base: null };
+
+interface Schema extends DBSchema {
+  /** By account. They cannot be exported, and are deleted when the person signs out. */
+  keys: { key: string; value: CryptoKey };
+  slots: { key: [string, string]; value: { user: string; id: string } & Slot };
+  asides: { key: string; value: Aside; indexes: { user: string } };
+}
+
+let opening: Promise<IDBPDatabase<Schema>> | undefined;
+
+/** Rejects where storage is forbidden or broken. */
+export function database(): Promise<IDBPDatabase<Schema>> {
+  opening ??= openDB<Schema>('sotto', 1, {
+    upgrade(db) {
+      db.createObjectStore('keys');
+      db.createObjectStore('slots', { keyPath: ['user', 'id'] });
+      db.createObjectStore('asides', { keyPath: 'key' }).createIndex('user', 'user');
+    },
+    // A newer app in another tab must not wait for this one.
+    blocking(_current, _blocked, event) {
+      (event.target as IDBDatabase).close();
+      opening = undefined;
+    },
+    terminated: () => (opening = undefined),
+  });
+  opening.catch(() => (opening = undefined));
+  return opening;
+}
+
+export const stored: Shelf = {
+  async read(user, id) {
+    return (await (await database()).get('slots', [user, id])) ?? EMPTY;
+  },
+
+  async all(user) {
+    return (await database()).getAll('slots', IDBKeyRange.bound([user], [user, []]));
+  },
+
+  async change(user, id, step) {
+    const tx = (await database()).transaction(['slots', 'asides'], 'readwrite', { durability: 'strict' });
+    const slots = tx.objectStore('slots');
+    const next = step((await slots.get([user, id])) ?? EMPTY);
+    if (next) {
+      const { draft, base } = next.slot;
+      if (draft ?? base) void slots.put({ user, id, draft, base });
+      else void slots.delete([user, id]);
+      for (const aside of next.aside ?? []) void tx.objectStore('asides').put(aside);
+    }
+    await tx.done;
+  },
+
+  async asides(user) {
+    return (await database()).getAllFromIndex('asides', 'user', user);
+  },
+
+  async putAside(aside) {
+    await (await database()).put('asides', aside);
+  },
+
+  async removeAside(key) {
+    await (await database()).delete('asides', key);
+  },
+};
+
+/** Forgets everything with the page; the app says so where it is used. */
+export function inMemory(): Shelf {
+  const slots = new Map<string, { user: string; id: string } & Slot>();
+  const asides = new Map<string, Aside>();
+  return {
+    read: async (user, id) => slots.get(user + id) ?? EMPTY,
+    all: async (user) => [...slots.values()].filter((slot) => slot.user === user),
+    async change(user, id, step) {
+      const next = step(slots.get(user + id) ?? EMPTY);
+      if (!next) return;
+      if (next.slot.draft ?? next.slot.base) slots.set(user + id, { user, id, ...next.slot });
+      else slots.delete(user + id);
+      for (const aside of next.aside ?? []) asides.set(aside.key, aside);
+    },
+    asides: async (user) => [...asides.values()].filter((aside) => aside.user === user),
+    putAside: async (aside) => void asides.set(aside.key, aside),
+    removeAside: async (key) => void asides.delete(key),
+  };
+}

@@ -6,6 +6,8 @@
 import { flushSync } from 'svelte';
 
 import { api, SottoError, unwrap } from '../api';
+import { where } from '../drafts/where.svelte';
+import { storeFor } from '../entries/store';
 import { forgetVisits } from '../entries/visit';
 import { t } from '../i18n/index.svelte';
 import { beforeSignOut, session } from '../session.svelte';
@@ -32,8 +34,6 @@ const tokens = new Map<string, string>();
 const draftKeys = new Map<string, Promise<CryptoKey>>();
 /** Addresses at which something sealed was shown, with what it was under. */
 const exposed = new Map<string, Set<string>>();
-
-const closing: ((id: string) => unknown)[] = [];
 
 /** Other tabs of the same browser close with this one. */
 const channel = new BroadcastChannel('sotto.close');
@@ -135,12 +135,6 @@ export async function whileOpen<T>(id: string, run: (header: { 'x-sotto-unlock':
   }
 }
 
-/** Something to be done when one is closed, such as to put a draft away: it is begun before the screen changes. */
-export function beforeClose(step: (secretTagId: string) => unknown): () => void {
-  closing.push(step);
-  return () => void closing.splice(closing.indexOf(step), 1);
-}
-
 /** @throws Locked if it is not open. */
 export function requireOpen(id: string): void {
   if (!tokens.has(id)) throw new Locked();
@@ -160,7 +154,8 @@ function take(attempt: Attempt): Attempt {
 
 /** Forgets at once; then the screen is left if it showed something of it, or in any case. */
 function closeHere(ids: string[], leave = false): void {
-  for (const id of ids) for (const step of closing) void Promise.resolve(step(id)).catch(() => {});
+  // What is being written is kept with a key that whoever writes it has.
+  for (const id of ids) void where.close(id).catch(() => {});
   forgetVisits();
   const shown = ids.some((id) => exposed.get(location.href)?.has(id));
   for (const id of ids) {
@@ -217,6 +212,12 @@ api.use({
     const header = unlockHeader();
     if (header && schemaPath.startsWith('/api/journals/')) request.headers.set('X-Sotto-Unlock', header);
   },
+});
+
+where.secretTagsAre({
+  open: () => all,
+  draftKey,
+  entries: (id) => (tokens.has(id) ? storeFor(id) : null),
 });
 
 beforeSignOut(async () => {

@@ -1,26 +1,49 @@
 # What people run. `make run` serves a journal; `make test` proves everything.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint unit schemathesis fuzz bench openapi schema-docs tools
+.PHONY: help run test lint types web unit e2e schemathesis fuzz bench openapi schema-docs tools
+
+# The app that the binary takes in, and what it is made of. Folders as well: they tell when a file goes.
+app := web/dist/index.html
+app_sources := $(shell find web -name node_modules -prune -o -name dist -prune -o ! -path web -print)
 
 help: ## Show these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-run: ## Build everything and serve the journal on SQLite
+run: $(app) ## Build everything and serve the journal on SQLite
 	@scripts/tools compiler
 	cargo run --release --locked --package sotto -- serve
 
-test: lint unit schemathesis fuzz ## Run all checks and tests, on both engines
+$(app): $(app_sources)
+	@scripts/tools web
+	npm run --prefix web build
 
-lint: ## Formatting, clippy, licences and sources of dependencies
+test: lint web unit e2e schemathesis fuzz ## Run all checks and tests, on both engines
+
+lint: types ## Formatting, types, clippy, licences and sources of dependencies
 	@scripts/tools compiler cargo-deny
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo deny --locked check bans licenses sources
 
+types: # Of the web app and its client, which is generated from openapi.json, and of the tests in a browser.
+	@scripts/tools browser
+	npm run --prefix web generate -- --check
+	npm run --prefix web check
+	npm run --prefix e2e check
+
+web: types $(app) ## The web app: types, unit tests, build, and how much is loaded before the sign-in
+	npm run --prefix web test
+
 unit: ## Unit, conformance, API and command-line tests, beside a throwaway PostgreSQL
 	@scripts/tools compiler postgres node sqlite
 	# The tests kill clients, never the server or the machine, so its fsync would only cost time.
 	SOTTO_POSTGRES_OPTIONS="-c fsync=off" scripts/with-postgres cargo test --locked --workspace
+
+e2e: $(app) ## The binary and its app in a browser, on both engines
+	@scripts/tools compiler postgres browser
+	cargo build --locked --package sotto
+	cd e2e && SOTTO_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/sotto SOTTO_WEB_DIR=binary \
+		../scripts/with-postgres npm run test:all
 
 schemathesis: ## Hostile requests, made from openapi.json, against a running server
 	@scripts/tools compiler schemathesis
@@ -35,9 +58,11 @@ bench: ## Measure against the machine's limits (takes a while; see docs/benchmar
 	@scripts/tools compiler postgres
 	scripts/bench
 
-openapi: ## Write openapi.json anew from the code
+openapi: ## Write openapi.json anew from the code, and the typed client from that
+	@scripts/tools web
 	cargo run --locked --quiet --package sotto -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
+	npm run --prefix web generate
 
 schema-docs: ## Write docs/schema.md anew from the migrations
 	@scripts/tools compiler postgres
@@ -46,4 +71,4 @@ schema-docs: ## Write docs/schema.md anew from the migrations
 	mv docs/schema.md.new docs/schema.md
 
 tools: ## Install what the other targets need
-	@scripts/tools compiler postgres node sqlite cargo-deny schemathesis
+	@scripts/tools compiler postgres node sqlite browser cargo-deny schemathesis

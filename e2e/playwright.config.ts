@@ -18,6 +18,8 @@ export default defineConfig<object, Options>({
     colorScheme: 'light',
     contextOptions: { reducedMotion: 'reduce' },
     trace: 'retain-on-failure',
+    // Where one is kept, a test cannot change what the network says. offline.spec.ts lets it in.
+    serviceWorkers: 'block',
     launchOptions: {
       executablePath: process.env.SOTTO_CHROMIUM ?? '/usr/bin/chromium',
       args: [

@@ -26,7 +26,9 @@ export class Guard {
   watch(context: BrowserContext): void {
     // Violations of the policy are errors of the console, too.
     context.on('console', (message) => {
-      if (message.type() !== 'error' || isRefusal(message.text(), message.location().url)) return;
+      // A header that Chromium does not understand is a warning of its own kind.
+      const wrong = message.type() === 'error' || message.text().startsWith('Error with ');
+      if (!wrong || isRefusal(message.text(), message.location().url)) return;
       this.faults.push(`console: ${message.text()} (${message.location().url})`);
     });
     context.on('weberror', (error) => this.faults.push(`page: ${error.error().stack ?? error.error().message}`));

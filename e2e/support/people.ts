@@ -46,12 +46,12 @@ export async function newUser(server: string, name = 'Ada Lovelace'): Promise<Us
   };
 }
 
-/** Signs in as people do, and waits until the journal is there. */
-export async function signIn(page: Page, user: Pick<User, 'email' | 'password'>): Promise<void> {
-  await page.goto('/login');
+/** Signs in as people do, on the test's server or another one, and waits until the journal is there. */
+export async function signIn(page: Page, user: Pick<User, 'email' | 'password'>, server = ''): Promise<void> {
+  await page.goto(`${server}/login`);
   await page.locator('input[autocomplete="username"]').fill(user.email);
   await page.locator('input[autocomplete="current-password"]').fill(user.password);
   await page.locator('button[type="submit"]').click();
-  await expect(page).toHaveURL('/');
+  await expect(page).toHaveURL(`${server}/`);
   await expect(page.locator('main#content')).toBeVisible();
 }

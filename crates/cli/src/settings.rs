@@ -204,6 +204,7 @@ impl Serving {
             metrics_token: self.metrics_token.clone(),
             monitoring: self.alerts.to_monitoring(),
             web_dir: self.web_dir.clone(),
+            providers: Vec::new(),
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::clock::{Timestamp, Zone};
 use crate::ids::{SessionId, UserId};
 use crate::text::{self, Check, Violations};
 
-/// A person with a journal. The password hash is not part of it: see [`Credentials`].
+/// A person with a journal. The password hash is not part of it (see [`Credentials`]), and what is asked for rarely is read on
+/// its own: preferences and the key of drafts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// The id.
@@ -19,6 +20,8 @@ pub struct User {
     pub is_active: bool,
     /// Whether they administer this server.
     pub is_superuser: bool,
+    /// Whether they can sign in by password; those who cannot do so through an identity provider.
+    pub has_password: bool,
     /// The subject at the identity provider, when linked.
     pub google_id: Option<String>,
     /// A picture.
@@ -108,6 +111,52 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
+/// What a client keeps with an account, such as a theme: a JSON object that nobody else reads. As text it has at most
+/// [`MAX_PREFERENCES`] bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Preferences(serde_json::Map<String, serde_json::Value>);
+
+/// Bytes in preferences, at most: 16 KiB.
+pub const MAX_PREFERENCES: usize = 16 << 10;
+
+impl Preferences {
+    /// # Errors
+    /// A sentence without a subject.
+    pub fn parse(object: serde_json::Map<String, serde_json::Value>) -> Result<Self, String> {
+        let preferences = Self(object);
+        match preferences.to_text().len() {
+            0..=MAX_PREFERENCES => Ok(preferences),
+            length => Err(format!("must be at most {MAX_PREFERENCES} bytes of JSON; these are {length}")),
+        }
+    }
+
+    /// What [`Self::to_text`] has written; `None` if it has not.
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    /// As it is stored: JSON without white space.
+    pub fn to_text(&self) -> String {
+        serde_json::Value::Object(self.0.clone()).to_string()
+    }
+
+    /// The object.
+    pub fn into_object(self) -> serde_json::Map<String, serde_json::Value> {
+        self.0
+    }
+}
+
+/// What a client encrypts drafts with that it keeps on a device: they can be read again after signing in, and not before. It
+/// never prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DraftKey(pub [u8; 32]);
+
+impl fmt::Debug for DraftKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DraftKey(…)")
+    }
+}
+
 /// An account to be made.
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -136,6 +185,8 @@ pub struct UserPatch {
     pub avatar_url: Option<Option<String>>,
     /// A new zone.
     pub time_zone: Option<Zone>,
+    /// All of the preferences.
+    pub preferences: Option<Preferences>,
 }
 
 impl UserPatch {
@@ -148,13 +199,71 @@ impl UserPatch {
         full_name: Option<Option<String>>,
         avatar_url: Option<Option<String>>,
         time_zone: Option<&str>,
+        preferences: Option<serde_json::Map<String, serde_json::Value>>,
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
         let email = email.and_then(|text| check.take("email", Email::parse(text)));
         let full_name = full_name.map(|name| name.and_then(|name| check.take("full_name", self::full_name(&name))));
         let avatar_url = avatar_url.map(|url| url.and_then(|url| check.take("avatar_url", text::address(&url))));
         let time_zone = time_zone.and_then(|name| check.take("time_zone", zone(name)));
-        check.finish(Some(Self { email, full_name, avatar_url, time_zone }))
+        let preferences = preferences.and_then(|object| check.take("preferences", Preferences::parse(object)));
+        check.finish(Some(Self { email, full_name, avatar_url, time_zone, preferences }))
+    }
+}
+
+/// What an administrator changes about an account; `None` leaves a field as it is, `Some(None)` clears it.
+#[derive(Debug, Clone, Default)]
+pub struct AccountPatch {
+    /// Whether they may sign in.
+    pub is_active: Option<bool>,
+    /// Whether they administer this server.
+    pub is_superuser: Option<bool>,
+    /// A new name.
+    pub full_name: Option<Option<String>>,
+    /// A new password.
+    pub password_hash: Option<PasswordHash>,
+}
+
+impl AccountPatch {
+    /// Whether every login of theirs has to end.
+    pub fn ends_sessions(&self) -> bool {
+        self.is_active == Some(false) || self.password_hash.is_some()
+    }
+
+    /// Whether an active superuser is one no longer.
+    pub fn takes_superuser_away(&self) -> bool {
+        self.is_active == Some(false) || self.is_superuser == Some(false)
+    }
+}
+
+/// What came of changing or deleting an account.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Administered<T> {
+    /// It is done.
+    Done(T),
+    /// There is no such user.
+    Missing,
+    /// They are the only active superuser; nothing was changed, or nobody could administer this server.
+    LastSuperuser,
+}
+
+/// Which accounts are asked for, in the order of their addresses as the engine sorts text.
+#[derive(Debug, Clone, Default)]
+pub struct UserQuery {
+    /// Only those whose address has this in it, or whose name has, see [`Self::needles`].
+    pub search: Option<String>,
+    /// Only what comes after this address.
+    pub after: Option<Email>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl UserQuery {
+    /// What an address has to have in it, and what a name in which `A` to `Z` are in lower case; one of both is enough.
+    /// Addresses are in lower case throughout; of names, both engines know these letters only.
+    pub fn needles(&self) -> (Option<String>, Option<String>) {
+        let search = self.search.as_deref();
+        (search.map(str::to_lowercase), search.map(str::to_ascii_lowercase))
     }
 }
 
@@ -234,9 +343,24 @@ mod tests {
     }
 
     #[test]
+    fn preferences_have_a_bound_and_keep_what_is_in_them() {
+        let object = |text: &str| serde_json::from_str::<serde_json::Map<_, _>>(text).unwrap();
+        let kept = Preferences::parse(object(r#"{"theme": "dark", "nul": "\u0000", "deep": [[1.5, null]], "日": {}}"#));
+        let kept = kept.unwrap();
+        assert_eq!(Preferences::from_text(&kept.to_text()).as_ref(), Some(&kept));
+        assert!(!kept.to_text().contains('\0'));
+        assert_eq!(Preferences::default().to_text(), "{}");
+        let long = |length: usize| Preferences::parse(object(&format!(r#"{{"a":"{}"}}"#, "x".repeat(length - 8))));
+        assert_eq!(long(MAX_PREFERENCES).unwrap().to_text().len(), MAX_PREFERENCES);
+        assert!(long(MAX_PREFERENCES + 1).is_err());
+        assert_eq!(Preferences::from_text("[]"), None);
+    }
+
+    #[test]
     fn secrets_do_not_print() {
         let password = Password::parse("correct horse".into()).unwrap();
         assert_eq!(format!("{password:?}"), "Password(…)");
         assert!(!format!("{:?}", PasswordHash("$argon2id$x".into())).contains("argon2"));
+        assert_eq!(format!("{:?}", DraftKey([7; 32])), "DraftKey(…)");
     }
 }

@@ -31,14 +31,21 @@ pub struct ReminderPlan {
     pub title: String,
     /// At most 2000 bytes.
     pub message: String,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// Whether it is switched on.
+    pub is_active: bool,
+}
+
+/// When a reminder is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
     /// On which days.
     pub frequency: Frequency,
     /// The first day it may be due, and the time of day, both read in `time_zone`.
     pub time: Timestamp,
     /// Where the time of day holds, across changes of summer time.
     pub time_zone: Zone,
-    /// Whether it is switched on.
-    pub is_active: bool,
 }
 
 /// On which days a reminder is due.
@@ -59,6 +66,9 @@ pub enum Frequency {
 }
 
 impl Frequency {
+    /// What frequencies are called, in the API and in storage.
+    pub const NAMES: [&str; 6] = ["daily", "weekdays", "weekends", "weekly", "monthly", "custom"];
+
     /// Reads a frequency and its days, which are given with `custom` and only then.
     ///
     /// # Errors
@@ -85,7 +95,7 @@ impl Frequency {
         }
     }
 
-    /// As in the API and in storage.
+    /// One of [`Self::NAMES`].
     pub fn name(self) -> &'static str {
         match self {
             Self::Daily => "daily",
@@ -162,30 +172,62 @@ impl ReminderPlan {
         let mut check = Check::default();
         let title = check.take("title", text::line(title, 200));
         let message = check.take("message", text::plain(message, 2000));
+        let schedule = Schedule::take(&mut check, frequency, custom_days, time, time_zone);
+        let plan = (|| Some(Self { title: title?, message: message?, schedule: schedule?, is_active }))();
+        check.finish(plan)
+    }
+
+    /// The first moment after `after` at which it is due; `None` while it is switched off, or beyond the year 9999.
+    pub fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.is_active { self.schedule.next_after(after) } else { None }
+    }
+
+    /// The same plan at the same wall-clock time in another zone.
+    #[must_use]
+    pub fn moved_to(&self, zone: &Zone) -> Self {
+        Self { schedule: self.schedule.moved_to(zone), ..self.clone() }
+    }
+}
+
+impl Schedule {
+    /// Checks what was sent.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(
+        frequency: &str,
+        custom_days: Option<&str>,
+        time: &str,
+        time_zone: Result<Zone, &str>,
+    ) -> Result<Self, Violations> {
+        let mut check = Check::default();
+        let schedule = Self::take(&mut check, frequency, custom_days, time, time_zone);
+        check.finish(schedule)
+    }
+
+    fn take(
+        check: &mut Check,
+        frequency: &str,
+        custom_days: Option<&str>,
+        time: &str,
+        time_zone: Result<Zone, &str>,
+    ) -> Option<Self> {
         let frequency =
             Frequency::parse(frequency, custom_days).map_err(|(field, message)| check.refuse(field, message)).ok();
         let time = check.take("time", Timestamp::parse(time));
         let time_zone = time_zone.or_else(|name| check.take("time_zone", crate::account::zone(name)).ok_or(())).ok();
-        let plan = (|| {
-            Some(Self {
-                title: title?,
-                message: message?,
-                frequency: frequency?,
-                time: time?,
-                time_zone: time_zone?,
-                is_active,
-            })
-        })();
-        check.finish(plan)
+        Some(Self { frequency: frequency?, time: time?, time_zone: time_zone? })
+    }
+
+    /// The moments after `after` at which it is due, in order, as [`Self::next_after`] gives them.
+    pub fn after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        std::iter::successors(self.next_after(after), |due| self.next_after(*due))
     }
 
     /// The first moment after `after` at which it is due: at its time of day on one of its days. Where summer
     /// time skips that time, as much later as was skipped; where it comes twice, the first of both
-    /// (RFC 5545, section 3.3.5). `None` while it is switched off, or beyond the year 9999.
-    pub fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
-        if !self.is_active {
-            return None;
-        }
+    /// (RFC 5545, section 3.3.5). `None` beyond the year 9999.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let start = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff());
         let mut day = start.date().max(after.day_in(&self.time_zone));
         // Every frequency has a day in each 31; one more day, since today's time may have passed.
@@ -202,9 +244,7 @@ impl ReminderPlan {
         None
     }
 
-    /// The same plan at the same wall-clock time in another zone.
-    #[must_use]
-    pub fn moved_to(&self, zone: &Zone) -> Self {
+    fn moved_to(&self, zone: &Zone) -> Self {
         let wall = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff()).datetime();
         let moved = wall.to_zoned_datetime(zone.to_jiff()).ok();
         let time = moved.and_then(|moved| Timestamp::from_micros(moved.timestamp().as_microsecond()));
@@ -225,13 +265,7 @@ mod tests {
     }
 
     fn due(plan: &ReminderPlan, after: &str, count: usize) -> Vec<String> {
-        let mut after = at(after);
-        let mut all = vec![];
-        while all.len() < count {
-            after = plan.next_due(after).unwrap();
-            all.push(after.to_string());
-        }
-        all
+        plan.schedule.after(at(after)).take(count).map(|due| due.to_string()).collect()
     }
 
     #[test]
@@ -270,7 +304,7 @@ mod tests {
     fn moving_keeps_the_wall_clock() {
         let plan = plan("daily", None, "2025-01-22T21:00:00+01:00", "Europe/Berlin");
         let moved = plan.moved_to(&Zone::named("America/New_York").unwrap());
-        assert_eq!(moved.time.to_string(), "2025-01-23T02:00:00Z");
+        assert_eq!(moved.schedule.time.to_string(), "2025-01-23T02:00:00Z");
     }
 
     #[test]
@@ -279,6 +313,7 @@ mod tests {
         assert_eq!(off.next_due(at("2025-01-22T20:00:00Z")), None);
         let far = plan("monthly", None, "9999-12-29T20:00:00Z", "UTC");
         assert_eq!(far.next_due(at("9999-12-29T21:00:00Z")), None);
+        assert_eq!(due(&far, "9999-12-01T00:00:00Z", 5), ["9999-12-29T20:00:00Z"]);
     }
 
     #[test]
@@ -291,6 +326,10 @@ mod tests {
             ("hourly", None, "frequency"),
         ] {
             assert_eq!(Frequency::parse(frequency, days).unwrap_err().0, field);
+        }
+        for name in Frequency::NAMES {
+            let days = (name == "custom").then_some("mon");
+            assert_eq!(Frequency::parse(name, days).unwrap().name(), name);
         }
         assert_eq!(Frequency::parse("custom", Some("fri,mon,fri")).unwrap().custom_days().unwrap(), "mon,fri");
     }

@@ -17,7 +17,10 @@ use std::error::Error;
 use async_trait::async_trait;
 use jiff::civil::Date;
 
-use crate::account::{Credentials, Email, NewUser, PasswordHash, Rotation, Session, Standing, User, UserPatch};
+use crate::account::{
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Rotation, Session,
+    Standing, User, UserPatch, UserQuery,
+};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
@@ -100,6 +103,11 @@ pub trait Users: Send + Sync {
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>>;
     /// Changes an account and returns it. `Conflict{idx_users_email}` if the address is another's.
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>>;
+    /// What clients keep with the account; empty until they do.
+    async fn preferences(&self, id: UserId) -> Result<Option<Preferences>>;
+    /// The key of the user's drafts: the one that is kept, or else `fresh`, which is kept from then on. Of many calls at once,
+    /// all return the same.
+    async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>>;
     /// Sets the password and ends every session but `keep`. False if there is no such user.
     async fn set_password(
         &self,
@@ -108,12 +116,16 @@ pub trait Users: Send + Sync {
         keep: Option<SessionId>,
         now: Timestamp,
     ) -> Result<bool>;
-    /// Activates or deactivates; deactivating ends every session. False if there is no such user.
+    /// Activates or deactivates, as whoever runs the machine may: anybody, the last superuser too. Deactivating ends every
+    /// session. False if there is no such user.
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool>;
-    /// Deletes the user and all that is theirs. False if there is no such user.
-    async fn delete(&self, id: UserId) -> Result<bool>;
-    /// Accounts in order of their ids, after `after`, at most `limit`.
-    async fn list(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>>;
+    /// Changes an account as superusers may; deactivating it or setting its password ends every session. Of many
+    /// calls at once, none takes the last active superuser away.
+    async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>>;
+    /// Deletes the user and all that is theirs. Of many calls at once, none takes the last active superuser away.
+    async fn delete(&self, id: UserId) -> Result<Administered<()>>;
+    /// A page of accounts.
+    async fn list(&self, query: &UserQuery) -> Result<Vec<User>>;
 }
 
 /// Logins.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::Serialize;
 use sotto_domain::health::Thresholds;
+use utoipa::ToSchema;
 
 /// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
@@ -25,6 +27,17 @@ pub struct Config {
     pub monitoring: Monitoring,
     /// Where the web app is, if not in the binary.
     pub web_dir: Option<PathBuf>,
+    /// Where people may sign in without a password.
+    pub providers: Vec<Provider>,
+}
+
+/// An identity provider that people may sign in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provider {
+    /// As it stands in addresses, such as `google`.
+    pub id: String,
+    /// As it is shown to people, such as `Google`.
+    pub name: String,
 }
 
 /// How the database is watched, and when that raises an alert.
@@ -54,7 +67,8 @@ pub struct Webhook {
 }
 
 /// Who may sign up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Registration {
     /// Everybody who can reach the server.
     Open,
@@ -72,6 +86,7 @@ impl Default for Config {
             metrics_token: None,
             monitoring: Monitoring::default(),
             web_dir: None,
+            providers: Vec::new(),
         }
     }
 }

@@ -26,7 +26,7 @@ mod unlocks;
 pub mod web_files;
 
 pub use app::App;
-pub use config::{Config, Monitoring, Registration, Webhook};
+pub use config::{Config, Monitoring, Provider, Registration, Webhook};
 pub use jobs::monitor::take_reading;
 pub use keys::Keys;
 pub use listen::{accept, serve};

@@ -37,9 +37,10 @@ const APP_POLICY: HeaderValue = HeaderValue::from_static(
 );
 /// The app hears, if it is allowed to, and uses nothing else of the device.
 const APP_FEATURES: HeaderValue = HeaderValue::from_static(
-    "microphone=(self), accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), \
-     gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), midi=(), payment=(), \
-     publickey-credentials-get=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()",
+    "microphone=(self), accelerometer=(), browsing-topics=(), camera=(), clipboard-read=(), display-capture=(), \
+     encrypted-media=(), gamepad=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), \
+     magnetometer=(), midi=(), payment=(), publickey-credentials-get=(), screen-wake-lock=(), serial=(), \
+     storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()",
 );
 /// What the app's answers are called in metrics and logs; they have no route.
 const APP: &str = "app";

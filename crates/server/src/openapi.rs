@@ -53,8 +53,15 @@ pub fn base() -> OpenApi {
 }
 
 /// Operations that need nobody to be signed in; every other one does.
-const PUBLIC: [&str; 6] =
-    ["/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/health/live", "/health/ready", "/metrics"];
+const PUBLIC: [&str; 7] = [
+    "/api/server",
+    "/api/auth/register",
+    "/api/auth/login",
+    "/api/auth/refresh",
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+];
 
 /// Adds what follows from an operation's shape, so that handlers name only what is their own: a unique name, who may call
 /// it, the refusals that any such operation can answer, and the form of a refusal.

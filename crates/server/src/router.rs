@@ -9,7 +9,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
-use crate::handlers::{admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, tags, users, web};
+use crate::handlers::{
+    admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
+};
 use crate::middleware::layered;
 use crate::openapi;
 
@@ -30,11 +32,13 @@ pub fn router(app: &App) -> Router {
 /// The routes that the specification describes, and the specification.
 pub fn api() -> (Router<App>, OpenApi) {
     let (router, specification) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(server::describe))
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
         .routes(routes!(users::get_me, users::update_me))
+        .routes(routes!(users::draft_key))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
         .routes(routes!(users::end_session))
@@ -46,6 +50,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))
+        .routes(routes!(reminders::preview))
         .routes(routes!(reminders::get, reminders::update, reminders::delete))
         .routes(routes!(secret_tags::list))
         .routes(routes!(secret_tags::update, secret_tags::delete))

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this server is, and how one gets in. */
+        get: operations["operation_describe"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/register": {
         parameters: {
             query?: never;
@@ -89,6 +106,27 @@ export interface paths {
         get: operations["users_get_me"];
         /** Change your account. */
         put: operations["users_update_me"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/draft-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The key of your drafts.
+         * @description It is made when it is first asked for, and is the same ever after: what was encrypted with it before a logout can be read
+         *     after the next login, and by nobody who is not signed in.
+         */
+        get: operations["users_draft_key"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -308,6 +346,26 @@ export interface paths {
         put?: never;
         /** Set a reminder. */
         post: operations["reminders_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reminders/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The next five times at which such a reminder would be due.
+         * @description Nothing is stored.
+         */
+        post: operations["reminders_preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -672,6 +730,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An account, as its owner and superusers see it. */
+        AccountResponse: {
+            avatar_url?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: email */
+            email: string;
+            full_name?: string | null;
+            /** @description Whether one can sign in by password; if not, through an identity provider. */
+            has_password: boolean;
+            /** Format: uuid */
+            id: string;
+            is_active: boolean;
+            is_superuser: boolean;
+            /** @description An IANA time zone. */
+            time_zone: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
         /** @description A piece of advice. */
         AdviceResponse: {
             /** @description The statement that puts it right. */
@@ -754,6 +831,11 @@ export interface components {
             /** Format: int64 */
             words: number;
         };
+        /** @description What a client encrypts the drafts with that it keeps on a device. */
+        DraftKeyResponse: {
+            /** @description 32 bytes, in base64url without padding. */
+            key: string;
+        };
         /** @description A tag as it is shown on an entry. */
         EntryTag: {
             /** @description `#rrggbb`. */
@@ -813,9 +895,9 @@ export interface components {
             content: string;
             /** Format: date-time */
             created_at: string;
-            /** @description Base64url without padding, like the next three; null for an entry in plain. */
-            encrypted_content?: string | null;
-            encryption_iv?: string | null;
+            /** @description Base64url without padding, like the next three; all four are absent from an entry in plain. */
+            encrypted_content?: string;
+            encryption_iv?: string;
             /**
              * Format: date-time
              * @description The moment that it is about.
@@ -841,8 +923,8 @@ export interface components {
             updated_at: string;
             /** Format: uuid */
             user_id: string;
-            wrap_iv?: string | null;
-            wrapped_key?: string | null;
+            wrap_iv?: string;
+            wrapped_key?: string;
         };
         /** @description A new entry: in plain, with `content`; or under a secret tag, with `id`, `secret_tag_id` and the four sealed fields. */
         JournalEntryCreate: {
@@ -1038,6 +1120,13 @@ export interface components {
             /** @description Always `about:blank`: the status says what kind of problem it is. */
             type: string;
         };
+        /** @description An identity provider. */
+        ProviderResponse: {
+            /** @description As it stands in addresses. */
+            id: string;
+            /** @description As it is shown to people. */
+            name: string;
+        };
         /** @description The proof again, and what shall open the secret tag from now on. */
         RecoverFinish: {
             /** @description 32 bytes. */
@@ -1129,6 +1218,11 @@ export interface components {
              */
             tag_id: string;
         };
+        /**
+         * @description Who may sign up.
+         * @enum {string}
+         */
+        Registration: "open" | "closed";
         /** @description The answer to it. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
@@ -1152,6 +1246,19 @@ export interface components {
             /** @description An IANA time zone; yours if absent. */
             time_zone?: string | null;
             title: string;
+        };
+        /** @description When a reminder would be due. */
+        ReminderPreview: {
+            /** @description Such as `mon,wed,fri`, with the frequency `custom` and only then. */
+            custom_days?: string | null;
+            frequency: components["schemas"]["Frequency"];
+            /**
+             * Format: date-time
+             * @description Its first day and its time of day, both in `time_zone`.
+             */
+            time: string;
+            /** @description An IANA time zone; yours if absent. */
+            time_zone?: string | null;
         };
         /** @description A reminder. */
         ReminderResponse: {
@@ -1181,6 +1288,11 @@ export interface components {
             updated_at: string;
             /** Format: uuid */
             user_id: string;
+        };
+        /** @description The next times of a reminder that need not exist. */
+        ReminderTimes: {
+            /** @description In order; fewer than five at the end of the year 9999. */
+            times: string[];
         };
         /** @description What to change; a field that is absent stays. */
         ReminderUpdate: {
@@ -1220,6 +1332,14 @@ export interface components {
         SecretTagUpdate: {
             /** @description The new name and colour, sealed, 61 to 157 bytes in base64url without padding. */
             metadata: string;
+        };
+        /** @description What this server is, and how one gets in. */
+        ServerResponse: {
+            /** @description Where people may sign in without a password. */
+            providers: components["schemas"]["ProviderResponse"][];
+            /** @description Who may sign up. */
+            registration: components["schemas"]["Registration"];
+            version: string;
         };
         /** @description A login of yours. */
         SessionResponse: {
@@ -1380,22 +1500,10 @@ export interface components {
              */
             session_id: string;
         };
-        /** @description An account. */
-        UserResponse: {
-            avatar_url?: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: email */
-            email: string;
-            full_name?: string | null;
-            /** Format: uuid */
-            id: string;
-            is_active: boolean;
-            is_superuser: boolean;
-            /** @description An IANA time zone. */
-            time_zone: string;
-            /** Format: date-time */
-            updated_at: string;
+        /** @description An account, as its owner sees it. */
+        UserResponse: components["schemas"]["AccountResponse"] & {
+            /** @description What clients keep here, such as a theme; the server does not read it. */
+            preferences: Record<string, never>;
         };
         /** @description What to change; a field that is absent stays, null clears it. */
         UserUpdate: {
@@ -1412,6 +1520,8 @@ export interface components {
              */
             email?: string;
             full_name?: string | null;
+            /** @description All of them: what is absent goes. At most 16 KiB of JSON. */
+            preferences?: Record<string, never>;
             /** @description An IANA time zone. Reminders that were set in the old one move along: they keep their time of day. */
             time_zone?: string;
         };
@@ -1424,6 +1534,44 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    operation_describe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerResponse"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     auth_register: {
         parameters: {
             query?: never;
@@ -1966,6 +2114,62 @@ export interface operations {
             };
             /** @description Too many attempts; wait `Retry-After` seconds. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_draft_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftKeyResponse"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A request with a cookie that another site sent. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3528,6 +3732,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReminderResponse"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of the wrong kind. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reminders_preview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderPreview"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderTimes"];
                 };
             };
             /** @description The body broke off before its end. */

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
-use sotto_domain::account::{self, Email, NewUser, Password, User};
+use sotto_domain::account::{self, Email, NewUser, Password, User, UserQuery};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
 use sotto_domain::{Clock, UserId, Zone};
@@ -114,7 +114,8 @@ impl UserCommand {
 async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
     let mut all = Vec::new();
     loop {
-        let page = storage.users().list(all.last().map(|user: &User| user.id), 1000).await?;
+        let after = all.last().map(|user: &User| user.email.clone());
+        let page = storage.users().list(&UserQuery { after, limit: 1000, search: None }).await?;
         if page.is_empty() {
             break;
         }

@@ -5,7 +5,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, NewUser, Password, Rotation, Session};
+use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, Session};
 use sotto_domain::text::{self, Check};
 use sotto_domain::{SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -65,7 +65,7 @@ pub async fn register(
     let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
     let user = app.storage.users().create(&new, app.now()).await?;
     tracing::info!(user = %user.id, "an account was made");
-    Ok((StatusCode::CREATED, Json(user.into())))
+    Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))
 }
 
 /// E-mail address and password.

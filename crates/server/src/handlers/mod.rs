@@ -9,6 +9,7 @@ pub mod opaque_sessions;
 pub mod page;
 pub mod reminders;
 pub mod secret_tags;
+pub mod server;
 pub mod tags;
 pub mod users;
 pub mod web;

@@ -4,9 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use sotto_domain::reminder::{Reminder, ReminderPlan};
+use sotto_domain::reminder::{self, Reminder, ReminderPlan, Schedule};
 use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::page::{MAX_LIMIT, Page};
@@ -17,34 +19,17 @@ use crate::auth::SignedIn;
 use crate::error::ApiError;
 use crate::extract::{self, Id, Query, present};
 
-/// On which days a reminder is due.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Frequency {
-    /// Every day.
-    Daily,
-    /// Monday to Friday.
-    Weekdays,
-    /// Saturday and Sunday.
-    Weekends,
-    /// On the weekday of its first day.
-    Weekly,
-    /// On the day of the month of its first day; on the last day of shorter months.
-    Monthly,
-    /// On `custom_days`.
-    Custom,
-}
+/// The name of a frequency. Which there are is the domain's to know.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Frequency(String);
 
-impl Frequency {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Weekdays => "weekdays",
-            Self::Weekends => "weekends",
-            Self::Weekly => "weekly",
-            Self::Monthly => "monthly",
-            Self::Custom => "custom",
-        }
+impl ToSchema for Frequency {}
+
+impl PartialSchema for Frequency {
+    fn schema() -> RefOr<Schema> {
+        let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reminder::Frequency::NAMES));
+        names.description(Some("On which days a reminder is due.")).into()
     }
 }
 
@@ -82,11 +67,11 @@ impl From<Reminder> for ReminderResponse {
             user_id: reminder.user_id.0,
             title: plan.title,
             message: plan.message,
-            frequency: plan.frequency.name(),
-            time: plan.time,
-            time_zone: plan.time_zone.name().to_owned(),
+            frequency: plan.schedule.frequency.name(),
+            time: plan.schedule.time,
+            time_zone: plan.schedule.time_zone.name().to_owned(),
             is_active: plan.is_active,
-            custom_days: plan.frequency.custom_days(),
+            custom_days: plan.schedule.frequency.custom_days(),
             next_due_at: reminder.next_due_at,
             created_at: reminder.created_at,
             updated_at: reminder.updated_at,
@@ -146,17 +131,18 @@ pub struct ReminderUpdate {
 
 impl ReminderUpdate {
     fn apply(&self, plan: ReminderPlan) -> Result<ReminderPlan, ApiError> {
-        let frequency = self.frequency.map_or(plan.frequency.name(), Frequency::name);
-        let kept = (frequency == "custom").then(|| plan.frequency.custom_days()).flatten();
+        let schedule = plan.schedule;
+        let frequency = self.frequency.as_ref().map_or(schedule.frequency.name(), |frequency| &frequency.0);
+        let kept = (frequency == "custom").then(|| schedule.frequency.custom_days()).flatten();
         let custom_days = self.custom_days.clone().unwrap_or(kept);
-        let time = self.time.clone().unwrap_or_else(|| plan.time.to_string());
+        let time = self.time.clone().unwrap_or_else(|| schedule.time.to_string());
         Ok(ReminderPlan::parse(
             self.title.as_deref().unwrap_or(&plan.title),
             self.message.clone().unwrap_or(plan.message),
             frequency,
             custom_days.as_deref(),
             &time,
-            self.time_zone.as_deref().map_or(Ok(plan.time_zone), Err),
+            self.time_zone.as_deref().map_or(Ok(schedule.time_zone), Err),
             self.is_active.unwrap_or(plan.is_active),
         )?)
     }
@@ -190,15 +176,56 @@ pub async fn create(
     let plan = ReminderPlan::parse(
         &request.title,
         request.message,
-        request.frequency.name(),
+        &request.frequency.0,
         request.custom_days.as_deref(),
         &request.time,
-        request.time_zone.as_deref().map_or_else(|| Ok(signed_in.user().time_zone.clone()), Err),
+        zone_or_own(request.time_zone.as_deref(), &signed_in),
         request.is_active,
     )?;
     let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
     let reminder = app.storage.reminders().create(signed_in.id(), id, &plan, app.now()).await?;
     Ok((StatusCode::CREATED, Json(reminder.into())))
+}
+
+/// When a reminder would be due.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReminderPreview {
+    frequency: Frequency,
+    /// Its first day and its time of day, both in `time_zone`.
+    #[schema(format = DateTime)]
+    time: String,
+    /// An IANA time zone; yours if absent.
+    time_zone: Option<String>,
+    /// Such as `mon,wed,fri`, with the frequency `custom` and only then.
+    custom_days: Option<String>,
+}
+
+/// The next times of a reminder that need not exist.
+#[derive(Serialize, ToSchema)]
+pub struct ReminderTimes {
+    /// In order; fewer than five at the end of the year 9999.
+    #[schema(value_type = Vec<String>, max_items = 5)]
+    times: Vec<Timestamp>,
+}
+
+/// Times that a preview shows, at most.
+const PREVIEWED: usize = 5;
+
+/// The next five times at which such a reminder would be due.
+///
+/// Nothing is stored.
+#[utoipa::path(post, path = "/api/reminders/preview", tag = "reminders", request_body = ReminderPreview, responses(
+    (status = 200, body = ReminderTimes),
+))]
+pub async fn preview(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<ReminderPreview>,
+) -> Result<Json<ReminderTimes>, ApiError> {
+    let zone = zone_or_own(request.time_zone.as_deref(), &signed_in);
+    let schedule = Schedule::parse(&request.frequency.0, request.custom_days.as_deref(), &request.time, zone)?;
+    Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEWED).collect() }))
 }
 
 /// One of your reminders.
@@ -253,8 +280,9 @@ pub async fn move_all(app: &App, user: UserId, from: &Zone, to: &Zone) -> Result
         let reminders = app.storage.reminders().list(user, after, MAX_LIMIT).await?;
         let Some(last) = reminders.last() else { return Ok(()) };
         after = Some((last.created_at, last.id.0));
-        for reminder in reminders.iter().filter(|reminder| reminder.plan.time_zone == *from) {
-            let moved = |plan: ReminderPlan| Ok(if plan.time_zone == *from { plan.moved_to(to) } else { plan });
+        for reminder in reminders.iter().filter(|reminder| reminder.plan.schedule.time_zone == *from) {
+            let moved =
+                |plan: ReminderPlan| Ok(if plan.schedule.time_zone == *from { plan.moved_to(to) } else { plan });
             rewrite(app, user, reminder.id, moved).await?;
         }
     }
@@ -279,6 +307,11 @@ async fn rewrite(
 }
 
 const NOT_FOUND: ApiError = ApiError::NotFound("Reminder not found");
+
+/// The zone that was sent, to be checked, or else the user's own.
+fn zone_or_own<'a>(sent: Option<&'a str>, signed_in: &SignedIn) -> Result<Zone, &'a str> {
+    sent.map_or_else(|| Ok(signed_in.user().time_zone.clone()), Err)
+}
 
 fn switched_on() -> bool {
     true

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{Email, Password, Session, User, UserPatch};
+use serde_json::{Map, Value};
+use sotto_domain::account::{DraftKey, Email, Password, Preferences, Session, User, UserPatch};
 use sotto_domain::text::Check;
 use sotto_domain::{SessionId, Timestamp};
 use utoipa::ToSchema;
@@ -12,19 +13,22 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::base64url;
 use crate::error::ApiError;
 use crate::extract::{self, Id, present};
 use crate::handlers::reminders;
 
-/// An account.
+/// An account, as its owner and superusers see it.
 #[derive(Serialize, ToSchema)]
-pub struct UserResponse {
+pub struct AccountResponse {
     id: Uuid,
     #[schema(format = Email)]
     email: String,
     full_name: Option<String>,
     is_active: bool,
     is_superuser: bool,
+    /// Whether one can sign in by password; if not, through an identity provider.
+    has_password: bool,
     avatar_url: Option<String>,
     /// An IANA time zone.
     time_zone: String,
@@ -34,7 +38,24 @@ pub struct UserResponse {
     updated_at: Timestamp,
 }
 
-impl From<User> for UserResponse {
+/// An account, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub struct UserResponse {
+    #[serde(flatten)]
+    account: AccountResponse,
+    /// What clients keep here, such as a theme; the server does not read it.
+    #[schema(value_type = Object)]
+    preferences: Map<String, Value>,
+}
+
+impl UserResponse {
+    /// A user and what clients keep with them.
+    pub fn new(user: User, preferences: Preferences) -> Self {
+        Self { account: user.into(), preferences: preferences.into_object() }
+    }
+}
+
+impl From<User> for AccountResponse {
     fn from(user: User) -> Self {
         Self {
             id: user.id.0,
@@ -42,6 +63,7 @@ impl From<User> for UserResponse {
             full_name: user.full_name,
             is_active: user.is_active,
             is_superuser: user.is_superuser,
+            has_password: user.has_password,
             avatar_url: user.avatar_url,
             time_zone: user.time_zone.name().to_owned(),
             created_at: user.created_at,
@@ -72,6 +94,10 @@ pub struct UserUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     time_zone: Option<String>,
+    /// All of them: what is absent goes. At most 16 KiB of JSON.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Object, required = false)]
+    preferences: Option<Map<String, Value>>,
 }
 
 /// Your account.
@@ -79,8 +105,8 @@ pub struct UserUpdate {
     (status = 200, body = UserResponse),
 ))]
 pub async fn get_me(State(app): State<App>, signed_in: SignedIn) -> Result<Json<UserResponse>, ApiError> {
-    let user = app.storage.users().get(signed_in.id()).await?;
-    user.map(|user| Json(user.into())).ok_or(GONE)
+    let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
+    profile(&app, user).await.map(Json)
 }
 
 /// Change your account.
@@ -99,6 +125,7 @@ pub async fn update_me(
         request.full_name,
         request.avatar_url,
         request.time_zone.as_deref(),
+        request.preferences,
     )?;
     let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
     if patch.email.as_ref().is_some_and(|email| *email != user.email) {
@@ -109,7 +136,28 @@ pub async fn update_me(
         reminders::move_all(&app, changed.id, &user.time_zone, &changed.time_zone).await?;
     }
     app.standings.invalidate(&signed_in.session);
-    Ok(Json(changed.into()))
+    profile(&app, changed).await.map(Json)
+}
+
+/// What a client encrypts the drafts with that it keeps on a device.
+#[derive(Serialize, ToSchema)]
+pub struct DraftKeyResponse {
+    /// 32 bytes, in base64url without padding.
+    key: String,
+}
+
+/// The key of your drafts.
+///
+/// It is made when it is first asked for, and is the same ever after: what was encrypted with it before a logout can be read
+/// after the next login, and by nobody who is not signed in.
+#[utoipa::path(get, path = "/api/users/me/draft-key", tag = "users", responses(
+    (status = 200, body = DraftKeyResponse),
+))]
+pub async fn draft_key(State(app): State<App>, signed_in: SignedIn) -> Result<Json<DraftKeyResponse>, ApiError> {
+    let mut fresh = DraftKey([0; 32]);
+    app.random.fill(&mut fresh.0);
+    let key = app.storage.users().draft_key(signed_in.id(), &fresh, app.now()).await?.ok_or(GONE)?;
+    Ok(Json(DraftKeyResponse { key: base64url::encode(&key.0) }))
 }
 
 /// The old password and the new one.
@@ -214,6 +262,11 @@ pub async fn end_session(
 }
 
 const GONE: ApiError = ApiError::Unauthorized("This account no longer exists.");
+
+async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {
+    let preferences = app.storage.users().preferences(user.id).await?.ok_or(GONE)?;
+    Ok(UserResponse::new(user, preferences))
+}
 
 /// Asks for the password again before a change that could lock its owner out.
 async fn check_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {

@@ -1,5 +1,7 @@
 //! Accounts: sign-up, sign-in, tokens, cookies, passwords, limits.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -22,6 +24,8 @@ on_both_engines!(
     signing_out_ends_the_tokens,
     the_web_app_signs_in_by_cookie,
     people_change_their_own_account,
+    preferences_are_kept_as_they_are,
+    drafts_have_one_key_each_person,
     a_new_password_ends_other_logins,
     logins_are_listed_and_ended,
     who_is_deactivated_is_out_on_every_node,
@@ -33,6 +37,7 @@ async fn sign_up_and_in(server: Server) {
     let made = post(&server, "/api/auth/register", &account).await.expect(StatusCode::CREATED);
     assert_eq!((&made["email"], &made["time_zone"]), (&json!("ada@example.org"), &json!("Europe/Berlin")));
     assert_eq!((&made["is_active"], &made["is_superuser"]), (&json!(true), &json!(false)));
+    assert_eq!((&made["has_password"], &made["preferences"]), (&json!(true), &json!({})));
     assert!(made.get("hashed_password").is_none() && made.get("password").is_none());
 
     let tokens = server.login("ADA@example.org", PASSWORD).await;
@@ -185,6 +190,56 @@ async fn people_change_their_own_account(server: Server) {
     let moved = json!({"email": "NEW@example.org", "current_password": PASSWORD});
     assert_eq!(ada.put("/api/users/me", moved).await.expect(StatusCode::OK)["email"], "new@example.org");
     server.login("new@example.org", PASSWORD).await;
+}
+
+async fn preferences_are_kept_as_they_are(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let first = json!({"theme": "dark", "<script>": ["\u{0}", 1.5, null, {"日": true}]});
+    let changed = ada.put("/api/users/me", json!({"preferences": first})).await.expect(StatusCode::OK);
+    assert_eq!(changed["preferences"], first);
+    // What else changes leaves them; they are replaced as a whole.
+    let named = ada.put("/api/users/me", json!({"full_name": "Ada L."})).await.expect(StatusCode::OK);
+    assert_eq!(named["preferences"], first);
+    ada.put("/api/users/me", json!({"preferences": {"language": "de"}})).await.expect(StatusCode::OK);
+    let me = ada.get("/api/users/me").await.expect(StatusCode::OK);
+    assert_eq!(me["preferences"], json!({"language": "de"}));
+    let long = |length: usize| json!({"preferences": {"a": "x".repeat(length - 8)}});
+    ada.put("/api/users/me", long(16384)).await.expect(StatusCode::OK);
+    let mut deep = json!(1);
+    (0..200).for_each(|_| deep = json!([deep]));
+    for (change, place) in [
+        (long(16385), "body.preferences"),
+        (json!({"preferences": null}), "body.preferences"),
+        (json!({"preferences": "dark"}), "body.preferences"),
+        (json!({"preferences": ["dark"]}), "body.preferences"),
+        (json!({"has_password": false}), "body.has_password"),
+    ] {
+        assert_eq!(ada.put("/api/users/me", change).await.refused(), place);
+    }
+    ada.put("/api/users/me", json!({"preferences": {"deep": deep}})).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(ada.put("/api/users/me", json!({})).await.body["preferences"], long(16384)["preferences"]);
+    assert_eq!(ben.get("/api/users/me").await.body["preferences"], json!({}));
+}
+
+async fn drafts_have_one_key_each_person(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let path = "/api/users/me/draft-key";
+    let (first, second) = tokio::join!(ada.get(path), ada.get(path));
+    assert_eq!(first.header("cache-control"), Some("no-store"));
+    let first = first.expect(StatusCode::OK);
+    assert_eq!(second.expect(StatusCode::OK), first);
+    let bytes = URL_SAFE_NO_PAD.decode(first["key"].as_str().unwrap()).unwrap();
+    assert_eq!((bytes.len(), first.as_object().unwrap().len()), (32, 1));
+    assert_ne!(ben.get(path).await.expect(StatusCode::OK), first);
+    assert!(!ada.get("/api/users/me").await.body.to_string().contains(first["key"].as_str().unwrap()));
+
+    // After the next login, on another node, it is the same.
+    let again = server.login(&ada.email, PASSWORD).await;
+    let other_node = server.another(&server.keys).await;
+    let again =
+        server.client.get(format!("http://{other_node}{path}")).bearer_auth(again["access_token"].as_str().unwrap());
+    assert_eq!(Answer::of(again).await.expect(StatusCode::OK), first);
+    Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn a_new_password_ends_other_logins(server: Server) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use sotto_server::Config;
+use sotto_server::{Config, Provider, Registration};
 use sotto_storage::testing::Scratch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -72,6 +72,21 @@ async fn answers_carry_headers_that_protect(server: Server) {
     // Without a trusted proxy, a client cannot choose what the log calls its request.
     let forged = Answer::of(ada.request(Method::GET, "/api/tags/").header("x-request-id", "forged")).await;
     assert_ne!(forged.header("x-request-id"), Some("forged"));
+}
+
+#[tokio::test]
+async fn the_server_says_how_one_gets_in() {
+    let open = Server::start(Scratch::sqlite(), lenient()).await;
+    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": []});
+    let said = Answer::of(open.request(Method::GET, "/api/server")).await;
+    assert_eq!(said.expect(StatusCode::OK), expected);
+
+    let providers = vec![Provider { id: "google".into(), name: "Google".into() }];
+    let config = Config { registration: Registration::Closed, providers, ..lenient() };
+    let closed = Server::start(Scratch::sqlite(), config).await;
+    let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
+    assert_eq!(said["registration"], "closed");
+    assert_eq!(said["providers"], json!([{"id": "google", "name": "Google"}]));
 }
 
 #[tokio::test]

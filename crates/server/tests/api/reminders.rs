@@ -10,6 +10,7 @@ on_both_engines!(
     reminders_come_and_go,
     frequencies_and_their_days,
     they_move_with_their_owner,
+    a_preview_shows_the_next_five_times,
     bad_reminders_are_refused
 );
 
@@ -81,6 +82,41 @@ async fn they_move_with_their_owner(server: Server) {
     assert_eq!((&moved["time"], &moved["time_zone"]), (&json!("2025-01-23T02:00:00Z"), &json!("America/New_York")));
     assert_ne!(moved["next_due_at"], evening["next_due_at"]);
     assert_eq!(ada.get(&format!("/api/reminders/{}", fixed["id"].as_str().unwrap())).await.body, fixed);
+}
+
+async fn a_preview_shows_the_next_five_times(server: Server) {
+    let ada = server.person_in("ada", "Europe/Berlin").await;
+    let preview = async |body: &Value| ada.post("/api/reminders/preview", body.clone()).await;
+    // In Berlin, summer time ends in the night to Sunday the 26th.
+    let mut sundays = json!({"frequency": "custom", "custom_days": "sat,sun", "time": "2099-10-24T20:00:00+02:00"});
+    let times = ["2099-10-24T18:00:00Z", "2099-10-25T19:00:00Z", "2099-10-31T19:00:00Z", "2099-11-01T19:00:00Z"];
+    let shown = preview(&sundays).await.expect(StatusCode::OK);
+    assert_eq!(shown["times"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["times"].as_array().unwrap()[..4], times.map(Value::from));
+    sundays["time_zone"] = json!("UTC");
+    assert_eq!(preview(&sundays).await.expect(StatusCode::OK)["times"][1], "2099-10-25T18:00:00Z");
+
+    // What is shown is what a reminder does.
+    let daily = with("time_zone", "Asia/Kolkata");
+    let made = ada.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
+    let daily = json!({"frequency": "daily", "time": daily["time"], "time_zone": daily["time_zone"]});
+    assert_eq!(preview(&daily).await.expect(StatusCode::OK)["times"][0], made["next_due_at"]);
+    let last = json!({"frequency": "monthly", "time": "9999-12-29T20:00:00Z", "time_zone": "UTC"});
+    assert_eq!(preview(&last).await.expect(StatusCode::OK), json!({"times": ["9999-12-29T20:00:00Z"]}));
+
+    for (field, value, place) in [
+        ("frequency", json!("hourly"), "body.frequency"),
+        ("frequency", json!("custom"), "body.custom_days"),
+        ("custom_days", json!("mon"), "body.custom_days"),
+        ("time", json!("20:00"), "body.time"),
+        ("time_zone", json!("Mars/Olympus"), "body.time_zone"),
+        ("title", json!("t"), "body.title"),
+    ] {
+        let mut body = daily.clone();
+        body[field] = value;
+        assert_eq!(preview(&body).await.refused(), place);
+    }
+    assert_eq!(ada.get("/api/reminders/").await.body, json!([made]));
 }
 
 async fn bad_reminders_are_refused(server: Server) {

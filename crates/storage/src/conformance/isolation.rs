@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sotto_domain::account::{Credentials, PasswordHash, Rotation, Session, User, UserPatch};
+use sotto_domain::account::{
+    AccountPatch, Administered, Credentials, DraftKey, PasswordHash, Preferences, Rotation, Session, User, UserPatch,
+    UserQuery,
+};
 use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFilter, Updated};
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{
@@ -18,6 +21,8 @@ use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to}
 struct Belongings {
     user: User,
     password_hash: Option<PasswordHash>,
+    preferences: Preferences,
+    draft_key: DraftKey,
     sessions: Vec<Session>,
     entries: Vec<Entry>,
     tags: Vec<Tag>,
@@ -38,6 +43,8 @@ async fn belongings(world: &World, id: UserId) -> Belongings {
     Belongings {
         user,
         password_hash,
+        preferences: world.users().preferences(id).await.unwrap().unwrap(),
+        draft_key: world.users().draft_key(id, &DraftKey([2; 32]), at(0)).await.unwrap().unwrap(),
         sessions: world.sessions().list(id, Timestamp::MIN).await.unwrap(),
         entries: world.entries().list(id, &up_to(100)).await.unwrap(),
         tags: world.tags().list(id, None, 100).await.unwrap(),
@@ -96,12 +103,25 @@ async fn try_users(world: &World, ada: &Belongings, bob: &Belongings, mut on: im
     on("Users.credentials");
     assert_eq!(users.credentials(&ada.user.email).await.unwrap().unwrap().user, ada.user);
     on("Users.list");
-    assert_eq!(users.list(None, 10).await.unwrap(), [ada.user.clone(), bob.user.clone()]);
+    let all = UserQuery { limit: 10, ..UserQuery::default() };
+    assert_eq!(users.list(&all).await.unwrap(), [ada.user.clone(), bob.user.clone()]);
     on("Users.update");
     let patch = UserPatch { email: Some(bob.user.email.clone()), ..UserPatch::default() };
     assert_conflict(users.update(me, &patch, at(1)).await, "idx_users_email");
-    let patch = UserPatch { full_name: Some(Some("Ada".into())), ..UserPatch::default() };
+    let preferences = Preferences::from_text(r#"{"theme":"dark"}"#);
+    let patch = UserPatch { full_name: Some(Some("Ada".into())), preferences, ..UserPatch::default() };
     assert!(users.update(me, &patch, at(1)).await.unwrap().is_some());
+    on("Users.preferences");
+    assert_eq!(users.preferences(me).await.unwrap(), patch.preferences);
+    on("Users.draft_key");
+    assert_eq!(users.draft_key(me, &DraftKey([1; 32]), at(1)).await.unwrap(), Some(ada.draft_key));
+    on("Users.administer");
+    let patch = AccountPatch { is_superuser: Some(true), ..AccountPatch::default() };
+    assert!(
+        matches!(users.administer(me, &patch, at(1)).await.unwrap(), Administered::Done(user) if user.is_superuser)
+    );
+    let patch = AccountPatch { is_superuser: Some(false), ..AccountPatch::default() };
+    assert_eq!(users.administer(me, &patch, at(1)).await.unwrap(), Administered::LastSuperuser);
 }
 
 async fn try_sessions(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
@@ -335,7 +355,7 @@ async fn try_what_ends_sessions_and_deletes(
     assert!(users.set_active(me, false, at(2)).await.unwrap());
     assert_eq!(belongings(world, bob.user.id).await, *bob);
     on("Users.delete");
-    assert!(users.delete(me).await.unwrap());
+    assert_eq!(users.delete(me).await.unwrap(), Administered::Done(()));
     assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 

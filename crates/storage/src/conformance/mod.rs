@@ -54,10 +54,16 @@ on_each_engine! {
         of_many_creates_with_one_address_one_succeeds
         update_changes_only_what_is_named
         update_refuses_another_users_address
+        preferences_are_replaced_as_a_whole
+        of_many_first_asks_for_a_draft_key_all_get_one
         set_password_replaces_the_hash_and_ends_the_other_sessions
         set_active_ends_every_session_when_it_deactivates
         delete_removes_all_that_is_theirs
         list_pages_through_every_account_once
+        list_searches_addresses_and_names
+        administer_changes_only_what_is_named
+        the_last_active_superuser_stays
+        of_many_superusers_who_leave_at_once_one_stays
         a_user_who_is_not_there_is_missing
     }
     sessions {

@@ -63,7 +63,7 @@ pub async fn replace_changes_what_was_seen(world: &World) {
 
     let off = ReminderPlan { is_active: false, ..late };
     let off = world.reminders().replace(user, old.id, &off, changed.updated_at, at(90)).await.unwrap().unwrap();
-    assert_eq!((off.next_due_at, off.plan.frequency.custom_days()), (None, None));
+    assert_eq!((off.next_due_at, off.plan.schedule.frequency.custom_days()), (None, None));
 }
 
 pub async fn of_two_replacements_of_one_version_one_succeeds(world: &World) {

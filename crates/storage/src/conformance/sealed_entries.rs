@@ -1,6 +1,7 @@
 //! Entries under secret tags, and how entries come under them and out again.
 
 use jiff::civil::Date;
+use sotto_domain::account::Administered;
 use sotto_domain::entry::{Created, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, TagFilter, Updated};
 use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::tag::TagChoice;
@@ -349,7 +350,7 @@ pub async fn deleting_a_user_takes_everything_sealed_along(world: &World) {
     let (tag, theirs) = (world.secret_tag(user).await.id, world.secret_tag(other).await.id);
     let (entry, kept) = (world.write_sealed(user, tag).await, world.write_sealed(other, theirs).await);
     world.unlock(user, tag, at(0)).await;
-    assert!(world.users().delete(user).await.unwrap());
+    assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
     assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), None);
     assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
     assert_eq!(world.opaque_sessions().list(user, at(1)).await.unwrap(), []);

@@ -1,6 +1,8 @@
 //! Accounts.
 
-use sotto_domain::account::{PasswordHash, User, UserPatch};
+use sotto_domain::account::{
+    AccountPatch, Administered, DraftKey, MAX_PREFERENCES, PasswordHash, User, UserPatch, UserQuery,
+};
 use sotto_domain::entry::EntryQuery;
 use sotto_domain::{UserId, Zone};
 
@@ -18,6 +20,7 @@ pub async fn create_get_and_credentials(world: &World) {
         full_name: new.full_name.clone(),
         is_active: true,
         is_superuser: true,
+        has_password: true,
         google_id: None,
         avatar_url: None,
         time_zone: new.time_zone.clone(),
@@ -31,7 +34,8 @@ pub async fn create_get_and_credentials(world: &World) {
 
     let mut without = world.new_user("without@example.org");
     without.password_hash = None;
-    world.users().create(&without, at(5)).await.unwrap();
+    assert!(!world.users().create(&without, at(5)).await.unwrap().has_password);
+    assert!(!world.users().get(without.id).await.unwrap().unwrap().has_password);
     assert_eq!(world.users().credentials(&without.email).await.unwrap().unwrap().password_hash, None);
 }
 
@@ -69,6 +73,7 @@ pub async fn update_changes_only_what_is_named(world: &World) {
         Some(Some("Ada".into())),
         Some(Some("https://example.org/ada.png".into())),
         Some("Asia/Kolkata"),
+        Some(object(r#"{"theme": "dark"}"#)),
     );
     let changed = world.users().update(old.id, &patch.unwrap(), at(1)).await.unwrap().unwrap();
     assert_eq!(changed.email.as_str(), "countess@example.org");
@@ -81,19 +86,58 @@ pub async fn update_changes_only_what_is_named(world: &World) {
     let kept = world.users().credentials(&changed.email).await.unwrap().unwrap().password_hash;
     assert_eq!(kept, new.password_hash);
 
-    let cleared = UserPatch::parse(None, Some(None), None, None).unwrap();
+    let cleared = UserPatch::parse(None, Some(None), None, None, None).unwrap();
     let cleared = world.users().update(old.id, &cleared, at(2)).await.unwrap().unwrap();
     assert_eq!(cleared, User { full_name: None, updated_at: at(2), ..changed });
+    assert_eq!(preferences(world, old.id).await, object(r#"{"theme": "dark"}"#));
+}
+
+pub async fn preferences_are_replaced_as_a_whole(world: &World) {
+    let (ada, bob) = (world.user().await, world.user().await);
+    assert_eq!(preferences(world, ada).await, object("{}"));
+    let odd = r#"{"nul": "\u0000", "deep": [[{"a": 1.5}]], "日": null, "quote": "it's \"so\" \\"}"#;
+    for text in [r#"{"theme": "dark", "language": "de"}"#, odd, "{}"] {
+        let patch = UserPatch::parse(None, None, None, None, Some(object(text))).unwrap();
+        assert!(world.users().update(ada, &patch, at(1)).await.unwrap().is_some());
+        assert_eq!(preferences(world, ada).await, object(text));
+    }
+    let longest = object(&format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_PREFERENCES - 8)));
+    let patch = UserPatch::parse(None, None, None, None, Some(longest.clone())).unwrap();
+    world.users().update(ada, &patch, at(1)).await.unwrap().unwrap();
+    assert_eq!(preferences(world, ada).await, longest);
+    assert_eq!(preferences(world, bob).await, object("{}"));
+}
+
+pub async fn of_many_first_asks_for_a_draft_key_all_get_one(world: &World) {
+    let (ada, bob) = (world.user().await, world.user().await);
+    let keys = at_once(8, |number| {
+        let storage = world.storage.clone();
+        let fresh = DraftKey([u8::try_from(number).unwrap(); 32]);
+        async move { storage.users().draft_key(ada, &fresh, at(1)).await.unwrap().unwrap() }
+    });
+    let keys = keys.await;
+    assert!(keys.iter().all(|key| *key == keys[0]));
+    assert_eq!(world.users().draft_key(ada, &DraftKey([99; 32]), at(2)).await.unwrap(), Some(keys[0]));
+    assert_eq!(world.users().get(ada).await.unwrap().unwrap().updated_at, at(1));
+    assert_eq!(world.users().draft_key(bob, &DraftKey([99; 32]), at(2)).await.unwrap(), Some(DraftKey([99; 32])));
+}
+
+fn object(text: &str) -> serde_json::Map<String, serde_json::Value> {
+    serde_json::from_str(text).unwrap()
+}
+
+async fn preferences(world: &World, user: UserId) -> serde_json::Map<String, serde_json::Value> {
+    world.users().preferences(user).await.unwrap().unwrap().into_object()
 }
 
 pub async fn update_refuses_another_users_address(world: &World) {
     let ada = world.users().create(&world.new_user("ada@example.org"), at(0)).await.unwrap();
     let bob = world.users().create(&world.new_user("bob@example.org"), at(0)).await.unwrap();
-    let patch = UserPatch::parse(Some("ada@example.org"), Some(Some("Bob".into())), None, None).unwrap();
+    let patch = UserPatch::parse(Some("ada@example.org"), Some(Some("Bob".into())), None, None, None).unwrap();
     assert_conflict(world.users().update(bob.id, &patch, at(1)).await, "idx_users_email");
     assert_eq!(world.users().get(bob.id).await.unwrap(), Some(bob));
     // One's own address is nobody else's.
-    let own = UserPatch::parse(Some("ada@example.org"), None, None, None).unwrap();
+    let own = UserPatch::parse(Some("ada@example.org"), None, None, None, None).unwrap();
     assert!(world.users().update(ada.id, &own, at(1)).await.unwrap().is_some());
 }
 
@@ -146,7 +190,7 @@ pub async fn delete_removes_all_that_is_theirs(world: &World) {
     let (session, reminder) = (world.session(user).await, world.reminder(user, "Write").await);
     let kept = world.write(bystander, "about mountains too").await;
 
-    assert!(world.users().delete(user).await.unwrap());
+    assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
     assert_eq!(world.users().get(user).await.unwrap(), None);
     assert!(world.users().credentials(&new.email).await.unwrap().is_none());
     assert_eq!(world.sessions().standing(user, session.id).await.unwrap(), None);
@@ -171,17 +215,152 @@ pub async fn list_pages_through_every_account_once(world: &World) {
     for _ in 0..5 {
         made.push(world.user().await);
     }
-    let mut seen: Vec<UserId> = vec![];
+    let mut seen: Vec<User> = vec![];
     loop {
-        let page = world.users().list(seen.last().copied(), 2).await.unwrap();
+        let after = seen.last().map(|user| user.email.clone());
+        let page = world.users().list(&UserQuery { after, limit: 2, search: None }).await.unwrap();
         assert!(page.len() <= 2);
         if page.is_empty() {
             break;
         }
-        seen.extend(page.iter().map(|user| user.id));
+        seen.extend(page);
     }
+    assert!(seen.is_sorted_by_key(|user| user.email.as_str().to_owned()));
+    let mut seen: Vec<_> = seen.iter().map(|user| user.id).collect();
     made.sort();
+    seen.sort();
     assert_eq!(seen, made);
+}
+
+pub async fn list_searches_addresses_and_names(world: &World) {
+    for (email, name) in [
+        ("ada@example.org", Some("Ada Lovelace")),
+        ("ben@example.org", Some("Ben Ödön 100% _sure_")),
+        ("cleo@example.net", None),
+    ] {
+        let mut new = world.new_user(email);
+        new.full_name = name.map(str::to_owned);
+        world.users().create(&new, at(0)).await.unwrap();
+    }
+    for (search, found) in [
+        ("EXAMPLE.org", &["ada@example.org", "ben@example.org"][..]),
+        ("cle", &["cleo@example.net"]),
+        ("lOVE", &["ada@example.org"]),
+        ("Ödön", &["ben@example.org"]),
+        ("0% _s", &["ben@example.org"]),
+        ("%", &["ben@example.org"]),
+        ("a_a", &[]),
+        ("'", &[]),
+        ("nobody", &[]),
+    ] {
+        let query = UserQuery { search: Some(search.into()), limit: 10, after: None };
+        let emails: Vec<_> =
+            world.users().list(&query).await.unwrap().into_iter().map(|user| user.email.as_str().to_owned()).collect();
+        assert_eq!(emails, found, "{search}");
+    }
+    let query = UserQuery { search: Some("example".into()), limit: 1, after: None };
+    let first = world.users().list(&query).await.unwrap();
+    assert_eq!((first.len(), first[0].email.as_str()), (1, "ada@example.org"));
+    let next = UserQuery { after: Some(first[0].email.clone()), limit: 2, ..query };
+    assert_eq!(world.users().list(&next).await.unwrap()[1].email.as_str(), "cleo@example.net");
+}
+
+pub async fn administer_changes_only_what_is_named(world: &World) {
+    let new = world.new_user("ada@example.org");
+    let (old, other) = (world.users().create(&new, at(0)).await.unwrap(), world.user().await);
+    let (session, elsewhere) = (world.session(old.id).await.id, world.session(other).await.id);
+    let stands = async |user, session| world.sessions().standing(user, session).await.unwrap().is_some();
+
+    let named =
+        AccountPatch { full_name: Some(Some("Ada".into())), is_superuser: Some(true), ..AccountPatch::default() };
+    let named = done(world.users().administer(old.id, &named, at(1)).await.unwrap());
+    let expected = User { full_name: Some("Ada".into()), is_superuser: true, updated_at: at(1), ..old.clone() };
+    assert_eq!(named, expected);
+    assert_eq!(world.users().get(old.id).await.unwrap(), Some(expected.clone()));
+    let kept = world.users().credentials(&new.email).await.unwrap().unwrap().password_hash;
+    assert_eq!(kept, new.password_hash);
+    assert!(stands(old.id, session).await);
+
+    let cleared = AccountPatch { full_name: Some(None), ..AccountPatch::default() };
+    let cleared = done(world.users().administer(old.id, &cleared, at(2)).await.unwrap());
+    assert_eq!(cleared, User { full_name: None, updated_at: at(2), ..expected });
+
+    let hash = PasswordHash("$argon2id$new".into());
+    let reset = AccountPatch { password_hash: Some(hash.clone()), ..AccountPatch::default() };
+    assert!(done(world.users().administer(old.id, &reset, at(3)).await.unwrap()).has_password);
+    assert_eq!(world.users().credentials(&new.email).await.unwrap().unwrap().password_hash, Some(hash));
+    assert!(!stands(old.id, session).await && stands(other, elsewhere).await);
+
+    let session = world.session(other).await.id;
+    let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
+    assert!(!done(world.users().administer(other, &off, at(4)).await.unwrap()).is_active);
+    assert!(!stands(other, session).await && !stands(other, elsewhere).await);
+    let on = AccountPatch { is_active: Some(true), ..AccountPatch::default() };
+    assert!(done(world.users().administer(other, &on, at(4)).await.unwrap()).is_active);
+}
+
+pub async fn the_last_active_superuser_stays(world: &World) {
+    let users = world.users();
+    let (ada, bob) = (superuser(world, "ada@example.org").await, superuser(world, "bob@example.org").await);
+    let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
+    let demoted = AccountPatch { is_superuser: Some(false), ..AccountPatch::default() };
+    // One who is locked out administers nothing.
+    done(users.administer(bob, &off, at(1)).await.unwrap());
+    let session = world.session(ada).await.id;
+    for patch in [&off, &demoted] {
+        assert_eq!(users.administer(ada, patch, at(2)).await.unwrap(), Administered::LastSuperuser);
+    }
+    assert_eq!(users.delete(ada).await.unwrap(), Administered::LastSuperuser);
+    assert_eq!(users.get(ada).await.unwrap().unwrap().updated_at, at(0));
+    assert!(world.sessions().standing(ada, session).await.unwrap().is_some());
+    // What takes nothing away is done, and others may go.
+    let named = AccountPatch { full_name: Some(Some("Ada".into())), is_active: Some(true), ..AccountPatch::default() };
+    done(users.administer(ada, &named, at(3)).await.unwrap());
+    done(users.delete(bob).await.unwrap());
+    superuser(world, "cleo@example.org").await;
+    done(users.administer(ada, &demoted, at(4)).await.unwrap());
+    done(users.delete(ada).await.unwrap());
+}
+
+pub async fn of_many_superusers_who_leave_at_once_one_stays(world: &World) {
+    let mut all = vec![];
+    for number in 0..6 {
+        all.push(superuser(world, &format!("{number}@example.org")).await);
+    }
+    let outcomes = at_once(all.len(), |number| {
+        let (storage, id) = (world.storage.clone(), all[number]);
+        let patch = match number % 3 {
+            0 => Some(AccountPatch { is_active: Some(false), ..AccountPatch::default() }),
+            1 => Some(AccountPatch { is_superuser: Some(false), ..AccountPatch::default() }),
+            _ => None,
+        };
+        async move {
+            match patch {
+                Some(patch) => {
+                    storage.users().administer(id, &patch, at(1)).await.unwrap() == Administered::LastSuperuser
+                }
+                None => storage.users().delete(id).await.unwrap() == Administered::LastSuperuser,
+            }
+        }
+    });
+    let refused = outcomes.await.into_iter().filter(|refused| *refused).count();
+    assert_eq!(refused, 1);
+    let left = world.users().list(&UserQuery { limit: 10, ..UserQuery::default() }).await.unwrap();
+    assert_eq!(left.iter().filter(|user| user.is_active && user.is_superuser).count(), 1);
+}
+
+async fn superuser(world: &World, email: &str) -> UserId {
+    let mut new = world.new_user(email);
+    new.is_superuser = true;
+    world.users().create(&new, at(0)).await.unwrap().id
+}
+
+#[track_caller]
+fn done<T: std::fmt::Debug>(outcome: Administered<T>) -> T {
+    match outcome {
+        Administered::Done(done) => done,
+        other => panic!("not done: {other:?}"),
+    }
 }
 
 pub async fn a_user_who_is_not_there_is_missing(world: &World) {
@@ -192,6 +371,9 @@ pub async fn a_user_who_is_not_there_is_missing(world: &World) {
     assert_eq!(world.users().update(nobody, &UserPatch::default(), at(0)).await.unwrap(), None);
     assert!(!world.users().set_password(nobody, &PasswordHash("x".into()), None, at(0)).await.unwrap());
     assert!(!world.users().set_active(nobody, false, at(0)).await.unwrap());
-    assert!(!world.users().delete(nobody).await.unwrap());
-    assert_eq!(world.users().list(None, 10).await.unwrap(), vec![]);
+    assert_eq!(world.users().preferences(nobody).await.unwrap(), None);
+    assert_eq!(world.users().draft_key(nobody, &DraftKey([1; 32]), at(0)).await.unwrap(), None);
+    assert_eq!(world.users().administer(nobody, &AccountPatch::default(), at(0)).await.unwrap(), Administered::Missing);
+    assert_eq!(world.users().delete(nobody).await.unwrap(), Administered::Missing);
+    assert_eq!(world.users().list(&UserQuery { limit: 10, ..UserQuery::default() }).await.unwrap(), vec![]);
 }

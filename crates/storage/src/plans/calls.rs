@@ -1,7 +1,9 @@
 //! Every method of the contract, called on a populated database in each way that runs other statements.
 
 use jiff::civil::date;
-use sotto_domain::account::{Email, NewUser, PasswordHash, Session, UserPatch};
+use sotto_domain::account::{
+    AccountPatch, Administered, DraftKey, Email, NewUser, PasswordHash, Preferences, Session, UserPatch, UserQuery,
+};
 use sotto_domain::entry::{EntryPatch, EntryQuery, NewEntry, TagFilter};
 use sotto_domain::secret_tag::{DeletedSecretTag, NewLogin, NewSecretTag, PlainBody, Started, Stored};
 use sotto_domain::storage::Storage;
@@ -275,10 +277,26 @@ async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         assert!(users.set_active(somebody(2), active, at(1)).await.unwrap());
     }
     after("Users.set_active");
-    for place in [None, Some(somebody(1000))] {
-        assert_eq!(users.list(place, 10).await.unwrap().len(), 10);
+    for (search, after) in [(None, None), (None, Some("person1500@example.org")), (Some("person15"), None)] {
+        let after = after.map(|email| Email::parse(email).unwrap());
+        let query = UserQuery { search: search.map(str::to_owned), after, limit: 10 };
+        assert_eq!(users.list(&query).await.unwrap().len(), 10);
     }
     after("Users.list");
-    assert!(users.delete(somebody(3)).await.unwrap());
+    assert_eq!(users.preferences(me()).await.unwrap(), Some(Preferences::default()));
+    after("Users.preferences");
+    for fresh in [1, 2] {
+        assert_eq!(users.draft_key(me(), &DraftKey([fresh; 32]), at(1)).await.unwrap(), Some(DraftKey([1; 32])));
+    }
+    after("Users.draft_key");
+    for is_superuser in [true, false] {
+        let patch = AccountPatch { is_superuser: Some(is_superuser), is_active: Some(true), ..AccountPatch::default() };
+        users.administer(me(), &patch, at(1)).await.unwrap();
+    }
+    let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
+    users.administer(somebody(4), &off, at(1)).await.unwrap();
+    after("Users.administer");
+    assert_eq!(users.delete(somebody(3)).await.unwrap(), Administered::Done(()));
+    assert_eq!(users.delete(me()).await.unwrap(), Administered::LastSuperuser);
     after("Users.delete");
 }

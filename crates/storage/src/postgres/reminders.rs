@@ -1,7 +1,7 @@
 //! Reminders.
 
 use async_trait::async_trait;
-use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan};
+use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
 use sotto_domain::storage::{Position, Reminders, Result};
 use sotto_domain::{ReminderId, Timestamp, UserId};
 use tokio_postgres::Row;
@@ -51,10 +51,10 @@ impl Reminders for Postgres {
                     &id.0,
                     &plan.title,
                     &plan.message,
-                    &plan.frequency.name(),
-                    &plan.frequency.custom_days(),
-                    &Instant(plan.time),
-                    &plan.time_zone.name(),
+                    &plan.schedule.frequency.name(),
+                    &plan.schedule.frequency.custom_days(),
+                    &Instant(plan.schedule.time),
+                    &plan.schedule.time_zone.name(),
                     &plan.is_active,
                     &next_due_at.map(Instant),
                     &Instant(now),
@@ -86,10 +86,10 @@ impl Reminders for Postgres {
                     &id.0,
                     &plan.title,
                     &plan.message,
-                    &plan.frequency.name(),
-                    &plan.frequency.custom_days(),
-                    &Instant(plan.time),
-                    &plan.time_zone.name(),
+                    &plan.schedule.frequency.name(),
+                    &plan.schedule.frequency.custom_days(),
+                    &Instant(plan.schedule.time),
+                    &plan.schedule.time_zone.name(),
                     &plan.is_active,
                     &next_due_at.map(Instant),
                     &Instant(now),
@@ -124,9 +124,7 @@ fn reminder(row: &Row) -> Result<Reminder> {
     let plan = ReminderPlan {
         title: read(row, 2)?,
         message: read(row, 3)?,
-        frequency: frequency?,
-        time: instant(row, 6)?,
-        time_zone: zone(row, 7)?,
+        schedule: Schedule { frequency: frequency?, time: instant(row, 6)?, time_zone: zone(row, 7)? },
         is_active: read(row, 8)?,
     };
     Ok(Reminder {

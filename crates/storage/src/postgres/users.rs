@@ -1,21 +1,28 @@
 //! Accounts.
 
 use async_trait::async_trait;
-use sotto_domain::account::{Credentials, Email, NewUser, PasswordHash, User, UserPatch};
+use sotto_domain::account::{
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
+    UserQuery,
+};
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId};
 use tokio_postgres::Row;
-use uuid::Uuid;
 
 use super::Postgres;
-use super::pool::Parameters;
+use super::error::corrupt;
+use super::pool::{Lease, Parameters};
 use super::values::{Instant, all, instant, read, zone};
 
 macro_rules! columns {
     () => {
-        "id, email, full_name, is_active, is_superuser, google_id, avatar_url, time_zone, created_at, updated_at"
+        "id, email, full_name, is_active, is_superuser, hashed_password IS NOT NULL, google_id, avatar_url, time_zone, \
+         created_at, updated_at"
     };
 }
+
+/// How many columns that is: others may follow.
+pub const COLUMNS: usize = 11;
 
 const CREATE: &str = "INSERT INTO users
     (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
@@ -32,7 +39,8 @@ const UPDATE: &str = concat!(
         full_name = CASE WHEN $3 THEN $4 ELSE full_name END,
         avatar_url = CASE WHEN $5 THEN $6 ELSE avatar_url END,
         time_zone = coalesce($7, time_zone),
-        updated_at = $8
+        preferences = coalesce($8, preferences),
+        updated_at = $9
     WHERE id = $1 RETURNING ",
     columns!()
 );
@@ -42,6 +50,33 @@ const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = 
 const END_OTHER_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2";
 
 const SET_ACTIVE: &str = "UPDATE users SET is_active = $2, updated_at = $3 WHERE id = $1";
+
+const PREFERENCES: &str = "SELECT preferences FROM users WHERE id = $1";
+
+const DRAFT_KEY: &str = "SELECT draft_key FROM users WHERE id = $1 AND draft_key IS NOT NULL";
+
+const KEEP_DRAFT_KEY: &str = "UPDATE users SET draft_key = $2, updated_at = $3 WHERE id = $1 AND draft_key IS NULL";
+
+// A flag says whether the name is to be set, since it may be cleared.
+const ADMINISTER: &str = concat!(
+    "UPDATE users SET
+        is_active = coalesce($2, is_active),
+        is_superuser = coalesce($3, is_superuser),
+        full_name = CASE WHEN $4 THEN $5 ELSE full_name END,
+        hashed_password = coalesce($6, hashed_password),
+        updated_at = $7
+    WHERE id = $1 RETURNING ",
+    columns!()
+);
+
+const LOCK: &str = "SELECT is_active AND is_superuser FROM users WHERE id = $1 FOR UPDATE";
+
+/// Names the advisory lock of those who take a superuser away (`Sotto` and `sup` in ASCII); locks are per database.
+const SUPERUSERS: i64 = 0x536f_7474_6f73_7570;
+
+const LOCK_SUPERUSERS: &str = "SELECT pg_advisory_xact_lock($1)";
+
+const OTHER_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser AND is_active AND id <> $1 LIMIT 1";
 
 const END_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1";
 
@@ -53,7 +88,15 @@ const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1";
 
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
+// No address is empty.
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    r#" FROM users
+    WHERE email > coalesce($1, '')
+        AND ($2::text IS NULL OR strpos(email, $2) > 0 OR strpos(lower(full_name COLLATE "C"), $3) > 0)
+    ORDER BY email LIMIT $4"#
+);
 
 #[async_trait]
 impl Users for Postgres {
@@ -79,6 +122,7 @@ impl Users for Postgres {
             full_name: new.full_name.clone(),
             is_active: true,
             is_superuser: new.is_superuser,
+            has_password: new.password_hash.is_some(),
             google_id: None,
             avatar_url: None,
             time_zone: new.time_zone.clone(),
@@ -94,7 +138,7 @@ impl Users for Postgres {
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>> {
         let row = self.pool.query_opt(CREDENTIALS, &[&email.as_str()]).await?;
         let credentials = |row: &Row| {
-            Ok(Credentials { user: user(row)?, password_hash: read::<Option<_>>(row, 10)?.map(PasswordHash) })
+            Ok(Credentials { user: user(row)?, password_hash: read::<Option<_>>(row, COLUMNS)?.map(PasswordHash) })
         };
         row.as_ref().map(credentials).transpose()
     }
@@ -112,11 +156,33 @@ impl Users for Postgres {
                     &patch.avatar_url.is_some(),
                     &patch.avatar_url.as_ref().and_then(Option::as_deref),
                     &patch.time_zone.as_ref().map(sotto_domain::Zone::name),
+                    &patch.preferences.as_ref().map(Preferences::to_text),
                     &Instant(now),
                 ],
             )
             .await?;
         row.as_ref().map(user).transpose()
+    }
+
+    async fn preferences(&self, id: UserId) -> Result<Option<Preferences>> {
+        self.pool.query_opt(PREFERENCES, &[&id.0]).await?.as_ref().map(preferences).transpose()
+    }
+
+    async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>> {
+        let key: Parameters<'_> = &[&id.0];
+        // All but the first time there is nothing to write.
+        if let Some(row) = self.pool.query_opt(DRAFT_KEY, key).await? {
+            return draft_key(&row).map(Some);
+        }
+        let lease = self.pool.lease().await?;
+        let (keep, kept) = (lease.prepare(KEEP_DRAFT_KEY).await?, lease.prepare(DRAFT_KEY).await?);
+        let (client, now) = (lease.client()?, Instant(now));
+        let parameters: Parameters<'_> = &[&id.0, &fresh.0.as_slice(), &now];
+        let both = Box::pin(async {
+            tokio::try_join!(biased; client.execute(&keep, parameters), client.query_opt(&kept, key))
+        });
+        let (_, row) = lease.transaction(both).await?;
+        row.as_ref().map(draft_key).transpose()
     }
 
     async fn set_password(
@@ -150,29 +216,63 @@ impl Users for Postgres {
         Ok(users > 0)
     }
 
-    /// Entries go before the user, and so before the secret tags that some are under: those keep their entries from
-    /// being orphaned.
-    async fn delete(&self, id: UserId) -> Result<bool> {
+    async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>> {
         let lease = self.pool.lease().await?;
-        let (links, entries) = (lease.prepare(DELETE_LINKS).await?, lease.prepare(DELETE_ENTRIES).await?);
-        let user = lease.prepare(DELETE).await?;
+        let (lock, change) = (lease.prepare(LOCK).await?, lease.prepare(ADMINISTER).await?);
+        let end = lease.prepare(END_SESSIONS).await?;
         let client = lease.client()?;
-        let id: Parameters<'_> = &[&id.0];
-        let all = Box::pin(async {
-            tokio::try_join!(biased;
-                client.execute(&links, id),
-                client.execute(&entries, id),
-                client.execute(&user, id),
-            )
+        let key: Parameters<'_> = &[&id.0];
+        let Some(row) = lease.begin(client.query_opt(&lock, key)).await? else { return Ok(Administered::Missing) };
+        if patch.takes_superuser_away() && read(&row, 0)? && is_last_superuser(&lease, id).await? {
+            return Ok(Administered::LastSuperuser);
+        }
+        let name = patch.full_name.as_ref().and_then(Option::as_deref);
+        let hash = patch.password_hash.as_ref().map(|hash| hash.0.as_str());
+        let (names, now) = (patch.full_name.is_some(), Instant(now));
+        let parameters: Parameters<'_> = &[&id.0, &patch.is_active, &patch.is_superuser, &names, &name, &hash, &now];
+        let write = Box::pin(async {
+            let sessions = async { if patch.ends_sessions() { client.execute(&end, key).await } else { Ok(0) } };
+            tokio::try_join!(biased; client.query_one(&change, parameters), sessions)
         });
-        let (_, _, users) = lease.transaction(all).await?;
-        Ok(users > 0)
+        let (row, _) = lease.commit(write).await?;
+        user(&row).map(Administered::Done)
     }
 
-    async fn list(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
-        let after = after.map_or(Uuid::nil(), |after| after.0);
-        all(&self.pool.query(LIST, &[&after, &i64::from(limit)]).await?, user)
+    /// Entries go before the user, and so before the secret tags that some are under: those keep their entries from
+    /// being orphaned.
+    async fn delete(&self, id: UserId) -> Result<Administered<()>> {
+        let lease = self.pool.lease().await?;
+        let (links, entries) = (lease.prepare(DELETE_LINKS).await?, lease.prepare(DELETE_ENTRIES).await?);
+        let (lock, user) = (lease.prepare(LOCK).await?, lease.prepare(DELETE).await?);
+        let client = lease.client()?;
+        let id_sent: Parameters<'_> = &[&id.0];
+        let Some(row) = lease.begin(client.query_opt(&lock, id_sent)).await? else { return Ok(Administered::Missing) };
+        if read(&row, 0)? && is_last_superuser(&lease, id).await? {
+            return Ok(Administered::LastSuperuser);
+        }
+        let all = Box::pin(async {
+            tokio::try_join!(biased;
+                client.execute(&links, id_sent),
+                client.execute(&entries, id_sent),
+                client.execute(&user, id_sent),
+            )
+        });
+        lease.commit(all).await?;
+        Ok(Administered::Done(()))
     }
+
+    async fn list(&self, query: &UserQuery) -> Result<Vec<User>> {
+        let (address, name) = query.needles();
+        let parameters: Parameters<'_> =
+            &[&query.after.as_ref().map(Email::as_str), &address, &name, &i64::from(query.limit)];
+        all(&self.pool.query(LIST, parameters).await?, user)
+    }
+}
+
+/// Of those who ask this at once, each waits for the one before to end its transaction.
+async fn is_last_superuser(lease: &Lease<'_>, id: UserId) -> Result<bool> {
+    lease.execute(LOCK_SUPERUSERS, &[&SUPERUSERS]).await?;
+    Ok(lease.query_opt(OTHER_SUPERUSER, &[&id.0]).await?.is_none())
 }
 
 /// Reads the columns of an account, which come first in the row.
@@ -183,14 +283,24 @@ pub fn user(row: &Row) -> Result<User> {
         full_name: read(row, 2)?,
         is_active: read(row, 3)?,
         is_superuser: read(row, 4)?,
-        google_id: read(row, 5)?,
-        avatar_url: read(row, 6)?,
-        time_zone: zone(row, 7)?,
-        created_at: instant(row, 8)?,
-        updated_at: instant(row, 9)?,
+        has_password: read(row, 5)?,
+        google_id: read(row, 6)?,
+        avatar_url: read(row, 7)?,
+        time_zone: zone(row, 8)?,
+        created_at: instant(row, 9)?,
+        updated_at: instant(row, 10)?,
     })
 }
 
+fn preferences(row: &Row) -> Result<Preferences> {
+    let Some(text) = read::<Option<&str>>(row, 0)? else { return Ok(Preferences::default()) };
+    Preferences::from_text(text).ok_or_else(|| corrupt("preferences", "not a JSON object"))
+}
+
+fn draft_key(row: &Row) -> Result<DraftKey> {
+    read::<&[u8]>(row, 0)?.try_into().map(DraftKey).map_err(|_| corrupt("draft_key", "not 32 bytes"))
+}
+
 fn email(row: &Row, index: usize) -> Result<Email> {
-    Email::parse(read(row, index)?).map_err(|message| super::error::corrupt("email", message))
+    Email::parse(read(row, index)?).map_err(|message| corrupt("email", message))
 }

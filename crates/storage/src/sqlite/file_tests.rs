@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use sotto_domain::account::Administered;
 use sotto_domain::entry::{Deleted, EntryPatch};
 use sotto_domain::secret_tag::Stored;
 use sotto_domain::storage::Storage;
@@ -57,7 +58,7 @@ async fn deleted_words_are_nowhere_in_the_files() {
             _ => {}
         }
     }
-    assert!(world.users().delete(leaving).await.unwrap());
+    assert_eq!(world.users().delete(leaving).await.unwrap(), Administered::Done(()));
     for tag in world.tags().list(user, None, 1000).await.unwrap() {
         assert!(world.tags().delete(user, tag.id).await.unwrap());
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan};
+use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
 use sotto_domain::storage::{Position, Reminders, Result};
 use sotto_domain::{ReminderId, Timestamp, UserId};
 use uuid::Uuid;
@@ -84,10 +84,10 @@ fn create(
             ":user": user.0.as_bytes(),
             ":title": plan.title,
             ":message": plan.message,
-            ":frequency": plan.frequency.name(),
-            ":custom_days": plan.frequency.custom_days(),
-            ":time": plan.time.as_micros(),
-            ":time_zone": plan.time_zone.name(),
+            ":frequency": plan.schedule.frequency.name(),
+            ":custom_days": plan.schedule.frequency.custom_days(),
+            ":time": plan.schedule.time.as_micros(),
+            ":time_zone": plan.schedule.time_zone.name(),
             ":is_active": plan.is_active,
             ":next_due_at": next_due_at.map(Timestamp::as_micros),
             ":now": now.as_micros(),
@@ -119,10 +119,10 @@ fn replace(
         ":seen": seen.as_micros(),
         ":title": plan.title,
         ":message": plan.message,
-        ":frequency": plan.frequency.name(),
-        ":custom_days": plan.frequency.custom_days(),
-        ":time": plan.time.as_micros(),
-        ":time_zone": plan.time_zone.name(),
+        ":frequency": plan.schedule.frequency.name(),
+        ":custom_days": plan.schedule.frequency.custom_days(),
+        ":time": plan.schedule.time.as_micros(),
+        ":time_zone": plan.schedule.time_zone.name(),
         ":is_active": plan.is_active,
         ":next_due_at": plan.next_due(now).map(Timestamp::as_micros),
         ":now": now.as_micros(),
@@ -136,9 +136,11 @@ fn reminder(row: &Row) -> rusqlite::Result<Reminder> {
     let plan = ReminderPlan {
         title: row.get(2)?,
         message: row.get(3)?,
-        frequency: frequency.map_err(|(_, message)| damaged(4, &message))?,
-        time: timestamp(row, 6)?,
-        time_zone: zone(row, 7)?,
+        schedule: Schedule {
+            frequency: frequency.map_err(|(_, message)| damaged(4, &message))?,
+            time: timestamp(row, 6)?,
+            time_zone: zone(row, 7)?,
+        },
         is_active: row.get(8)?,
     };
     let next_due_at = match row.get_ref(9)? {

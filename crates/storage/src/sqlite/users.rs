@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use sotto_domain::account::{Credentials, Email, NewUser, PasswordHash, User, UserPatch};
+use sotto_domain::account::{
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
+    UserQuery,
+};
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
@@ -12,14 +15,15 @@ use super::values::{damaged, timestamp, uuid, zone};
 /// What [`user`] reads, in its order.
 macro_rules! columns {
     () => {
-        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, users.google_id, \
-         users.avatar_url, users.time_zone, users.created_at, users.updated_at"
+        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
+         users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
+         users.updated_at"
     };
 }
 pub(super) use columns;
 
 /// How many columns that is: others may follow.
-pub const COLUMNS: usize = 10;
+pub const COLUMNS: usize = 11;
 
 #[async_trait]
 impl Users for Sqlite {
@@ -40,6 +44,32 @@ impl Users for Sqlite {
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>> {
         let patch = patch.clone();
         self.write(move |connection| update(connection, id, patch, now)).await
+    }
+
+    async fn preferences(&self, id: UserId) -> Result<Option<Preferences>> {
+        self.read(move |connection| {
+            let sql = "SELECT preferences FROM users WHERE id = ?1";
+            connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], preferences).optional()
+        })
+        .await
+    }
+
+    async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>> {
+        let kept = move |connection: &Connection| {
+            let sql = "SELECT draft_key FROM users WHERE id = ?1 AND draft_key IS NOT NULL";
+            connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], |row| row.get(0)).optional()
+        };
+        // All but the first time there is nothing to write.
+        if let Some(key) = self.read(kept).await? {
+            return Ok(Some(DraftKey(key)));
+        }
+        let fresh = *fresh;
+        self.write(move |connection| {
+            let sql = "UPDATE users SET draft_key = ?2, updated_at = ?3 WHERE id = ?1 AND draft_key IS NULL";
+            connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), fresh.0, now.as_micros()])?;
+            Ok(kept(connection)?.map(DraftKey))
+        })
+        .await
     }
 
     async fn set_password(
@@ -73,21 +103,18 @@ impl Users for Sqlite {
         .await
     }
 
-    async fn delete(&self, id: UserId) -> Result<bool> {
-        self.write(move |connection| {
-            Ok(connection.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0.as_bytes()])? == 1)
-        })
-        .await
+    async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>> {
+        let patch = patch.clone();
+        self.write(move |connection| administer(connection, id, patch, now)).await
     }
 
-    async fn list(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>> {
-        self.read(move |connection| {
-            let sql = concat!("SELECT ", columns!(), " FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
-            // No bytes at all come before any id.
-            let after = after.as_ref().map_or(&[][..], |id| id.0.as_bytes());
-            connection.prepare_cached(sql)?.query_map(params![after, limit], user)?.collect()
-        })
-        .await
+    async fn delete(&self, id: UserId) -> Result<Administered<()>> {
+        self.write(move |connection| delete(connection, id)).await
+    }
+
+    async fn list(&self, query: &UserQuery) -> Result<Vec<User>> {
+        let query = query.clone();
+        self.read(move |connection| list(connection, &query)).await
     }
 }
 
@@ -100,18 +127,25 @@ pub fn user(row: &Row) -> rusqlite::Result<User> {
         full_name: row.get(2)?,
         is_active: row.get(3)?,
         is_superuser: row.get(4)?,
-        google_id: row.get(5)?,
-        avatar_url: row.get(6)?,
-        time_zone: zone(row, 7)?,
-        created_at: timestamp(row, 8)?,
-        updated_at: timestamp(row, 9)?,
+        has_password: row.get(5)?,
+        google_id: row.get(6)?,
+        avatar_url: row.get(7)?,
+        time_zone: zone(row, 8)?,
+        created_at: timestamp(row, 9)?,
+        updated_at: timestamp(row, 10)?,
     })
+}
+
+fn preferences(row: &Row) -> rusqlite::Result<Preferences> {
+    let Some(text) = row.get_ref(0)?.as_str_or_null()? else { return Ok(Preferences::default()) };
+    Preferences::from_text(text).ok_or_else(|| damaged(0, "not a JSON object"))
 }
 
 fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Result<User> {
     let sql = "INSERT INTO users
                    (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
                VALUES (:id, :email, :hashed_password, :full_name, :is_superuser, :time_zone, :now, :now)";
+    let has_password = new.password_hash.is_some();
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.0.as_bytes(),
         ":email": new.email.as_str(),
@@ -127,6 +161,7 @@ fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Re
         full_name: new.full_name,
         is_active: true,
         is_superuser: new.is_superuser,
+        has_password,
         google_id: None,
         avatar_url: None,
         time_zone: new.time_zone,
@@ -160,7 +195,8 @@ fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp)
         ..old
     };
     let sql = "UPDATE users
-               SET email = ?2, full_name = ?3, avatar_url = ?4, time_zone = ?5, updated_at = ?6
+               SET email = ?2, full_name = ?3, avatar_url = ?4, time_zone = ?5,
+                   preferences = coalesce(?6, preferences), updated_at = ?7
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![
         id.0.as_bytes(),
@@ -168,9 +204,78 @@ fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp)
         new.full_name,
         new.avatar_url,
         new.time_zone.name(),
+        patch.preferences.map(|preferences| preferences.to_text()),
         now.as_micros(),
     ])?;
     Ok(Some(new))
+}
+
+fn administer(
+    connection: &Connection,
+    id: UserId,
+    patch: AccountPatch,
+    now: Timestamp,
+) -> rusqlite::Result<Administered<User>> {
+    let Some(old) = get(connection, id)? else { return Ok(Administered::Missing) };
+    if patch.takes_superuser_away() && is_last_superuser(connection, &old)? {
+        return Ok(Administered::LastSuperuser);
+    }
+    if patch.ends_sessions() {
+        end_sessions(connection, id, None)?;
+    }
+    let new = User {
+        is_active: patch.is_active.unwrap_or(old.is_active),
+        is_superuser: patch.is_superuser.unwrap_or(old.is_superuser),
+        full_name: patch.full_name.unwrap_or(old.full_name),
+        has_password: old.has_password || patch.password_hash.is_some(),
+        updated_at: now,
+        ..old
+    };
+    let sql = "UPDATE users
+               SET is_active = ?2, is_superuser = ?3, full_name = ?4, hashed_password = coalesce(?5, hashed_password),
+                   updated_at = ?6
+               WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![
+        id.0.as_bytes(),
+        new.is_active,
+        new.is_superuser,
+        new.full_name,
+        patch.password_hash.map(|hash| hash.0),
+        now.as_micros(),
+    ])?;
+    Ok(Administered::Done(new))
+}
+
+fn delete(connection: &Connection, id: UserId) -> rusqlite::Result<Administered<()>> {
+    let Some(user) = get(connection, id)? else { return Ok(Administered::Missing) };
+    if is_last_superuser(connection, &user)? {
+        return Ok(Administered::LastSuperuser);
+    }
+    connection.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0.as_bytes()])?;
+    Ok(Administered::Done(()))
+}
+
+/// There is one writer, so what this says holds until the unit is committed.
+fn is_last_superuser(connection: &Connection, user: &User) -> rusqlite::Result<bool> {
+    if !(user.is_active && user.is_superuser) {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM users WHERE is_superuser AND is_active AND id <> ?1";
+    Ok(!connection.prepare_cached(sql)?.exists([user.id.0.as_bytes()])?)
+}
+
+fn list(connection: &Connection, query: &UserQuery) -> rusqlite::Result<Vec<User>> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM users
+          WHERE email > ?1 AND (?2 IS NULL OR instr(email, ?2) > 0 OR instr(lower(full_name), ?3) > 0)
+          ORDER BY email LIMIT ?4"
+    );
+    // No address is empty.
+    let after = query.after.as_ref().map_or("", Email::as_str);
+    let (address, name) = query.needles();
+    connection.prepare_cached(sql)?.query_map(params![after, address, name, query.limit], user)?.collect()
 }
 
 fn end_sessions(connection: &Connection, user: UserId, keep: Option<SessionId>) -> rusqlite::Result<()> {

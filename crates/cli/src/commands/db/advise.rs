@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
+use sotto_domain::account::{Email, UserQuery};
 use sotto_domain::entry::{EntryQuery, TagFilter};
 use sotto_domain::health::advice::{Advice, AdviceKind, advise, remarks};
 use sotto_domain::health::{Snapshot, Thresholds, WriteCost};
@@ -80,8 +81,9 @@ async fn read_as_nobody(storage: &dyn Storage) -> std::result::Result<(), Storag
     let (user, nothing) = (UserId(Uuid::nil()), Uuid::nil());
     let (early, late) = (Timestamp::MIN, Timestamp::MAX);
     storage.users().get(user).await?;
-    storage.users().list(Some(user), 1).await?;
-    if let Ok(email) = sotto_domain::account::Email::parse("nobody@invalid.example") {
+    storage.users().list(&UserQuery { limit: 1, ..UserQuery::default() }).await?;
+    storage.users().preferences(user).await?;
+    if let Ok(email) = Email::parse("nobody@invalid.example") {
         storage.users().credentials(&email).await?;
     }
     storage.sessions().standing(user, SessionId(nothing)).await?;

@@ -29,10 +29,18 @@ pub struct EntryResponse {
     tags: Vec<EntryTag>,
     /// What it is under; null for an entry in plain. With it, title, text, recording and tags are in `encrypted_content`.
     secret_tag_id: Option<Uuid>,
-    /// Base64url without padding, like the next three; null for an entry in plain.
+    /// Base64url without padding, like the next three; all four are absent from an entry in plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     encrypted_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     wrapped_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     encryption_iv: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     wrap_iv: Option<String>,
     /// One more with each change.
     pub(super) revision: u32,

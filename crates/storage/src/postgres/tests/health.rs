@@ -1,6 +1,7 @@
 //! What only PostgreSQL knows of its health: half-made indexes, its own statistics, and statements timed by it.
 
 use sotto_domain::EntryId;
+use sotto_domain::account::UserQuery;
 use sotto_domain::health::advice::{AdviceKind, advise, remarks};
 use sotto_domain::health::{Snapshot, Thresholds, TimedBy};
 use sotto_domain::storage::{Entries, Storage, Users};
@@ -154,7 +155,7 @@ async fn a_plain_user_sees_enough() {
         .await
         .unwrap();
     let storage = Postgres::connect(&journal.url.replace("sotto@", &format!("{role}@"))).await.unwrap();
-    Users::list(&storage, None, 1).await.unwrap();
+    Users::list(&storage, &UserQuery { limit: 1, ..UserQuery::default() }).await.unwrap();
     let snapshot = storage.health().snapshot(now()).await.unwrap();
     assert!(!snapshot.tables.is_empty() && !snapshot.indexes.is_empty() && !snapshot.statements.is_empty());
     storage.close().await;

@@ -1,5 +1,6 @@
 //! Rows that other hands have put into the database, or take out of it.
 
+use sotto_domain::account::Administered;
 use sotto_domain::storage::{Entries, Reminders, StorageError, Users};
 
 use super::{Journal, new_entry, now};
@@ -29,7 +30,7 @@ async fn deleting_a_user_takes_sealed_entries_along() {
     let journal = Journal::new().await;
     journal.admin.batch_execute(SEALED).await.unwrap();
     Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), now()).await.unwrap();
-    assert!(Users::delete(&journal.storage, journal.user).await.unwrap());
+    assert_eq!(Users::delete(&journal.storage, journal.user).await.unwrap(), Administered::Done(()));
     assert_eq!(rows(&journal, "secret_tags").await + rows(&journal, "journal_entries").await, 0);
 }
 

@@ -1,0 +1,13 @@
+/** The files of a build. */
+
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+
+/** The names of all files below a folder, such as `assets/index-1a2b.js`, in order. */
+export async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+}

@@ -14,6 +14,10 @@ pub const MAX_TITLE: usize = 500;
 /// Bytes in the text of an entry, at most: 1 MiB.
 pub const MAX_CONTENT: usize = 1 << 20;
 
+/// Bytes of text on a page: the entry that reaches so many is the last one on it, 8 MiB. A thousand entries can be as long as
+/// that a hundred times over, and nobody's memory is to hold them at once.
+pub const PAGE_BYTES: usize = 8 << 20;
+
 /// An entry of one user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -203,7 +207,9 @@ pub struct EntryQuery {
     pub words: Vec<String>,
     /// Only what comes after this position.
     pub after: Option<(Timestamp, EntryId)>,
-    /// At most so many.
+    /// Of each text only so many characters (Unicode scalar values) from its beginning.
+    pub characters: Option<u32>,
+    /// At most so many; fewer once their texts reach [`PAGE_BYTES`].
     pub limit: u32,
 }
 

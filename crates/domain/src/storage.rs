@@ -178,7 +178,8 @@ pub trait Entries: Send + Sync {
     async fn list(&self, user: UserId, query: &EntryQuery) -> Result<Vec<Entry>>;
     /// The days from `from` to `to`, both included, that have entries, ascending.
     async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>>;
-    /// The entries of each of these days, newest first, at most `limit` in all.
+    /// The entries of each of these days, newest first, at most `limit` in all, and fewer once their texts reach
+    /// [`crate::entry::PAGE_BYTES`].
     async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>>;
 }
 
@@ -312,7 +313,8 @@ pub trait SealedEntries: Send + Sync {
     -> Result<Stored<SealedEntry>>;
     /// The entry.
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>>;
-    /// A page of the entries under one secret tag, newest first, after `after`, at most `limit`.
+    /// A page of the entries under one secret tag, newest first, after `after`, at most `limit`, and fewer once what is sealed
+    /// in them reaches [`crate::entry::PAGE_BYTES`].
     async fn list(
         &self,
         user: UserId,

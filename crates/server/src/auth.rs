@@ -61,7 +61,7 @@ impl FromRequestParts<App> for SignedIn {
 }
 
 /// A signed-in user who administers this server.
-pub struct Superuser;
+pub struct Superuser(pub SignedIn);
 
 impl FromRequestParts<App> for Superuser {
     type Rejection = ApiError;
@@ -69,7 +69,7 @@ impl FromRequestParts<App> for Superuser {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
         if signed_in.user().is_superuser {
-            Ok(Self)
+            Ok(Self(signed_in))
         } else {
             Err(ApiError::Forbidden("This is for superusers: ask whoever runs the server."))
         }

@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::handlers::admin::users as accounts;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
 use crate::handlers::{
     admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
@@ -37,7 +38,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
-        .routes(routes!(users::get_me, users::update_me))
+        .routes(routes!(users::get_me, users::update_me, users::delete_me))
         .routes(routes!(users::draft_key))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
@@ -67,6 +68,8 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(opaque_sessions::list))
         .routes(routes!(opaque_sessions::end))
         .routes(routes!(admin::database))
+        .routes(routes!(accounts::list_users, accounts::create_user))
+        .routes(routes!(accounts::update_user, accounts::delete_user))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

@@ -1,4 +1,6 @@
-//! The database's health, for superusers.
+//! For superusers: the database's health, and accounts.
+
+pub mod users;
 
 use axum::Json;
 use axum::extract::State;

@@ -11,7 +11,7 @@ use sotto_domain::secret_tag::AnyEntry;
 use sotto_domain::statistics::Statistics;
 use sotto_domain::tag::TagName;
 use sotto_domain::{EntryId, SecretTagId, TagId};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::page::Page;
@@ -52,11 +52,22 @@ pub struct ListParams {
     q: Option<String>,
     /// Under this secret tag, which has to be open. It goes with `limit` and `cursor` only: what is sealed cannot be searched.
     secret_tag_id: Option<Uuid>,
+    /// How much of each entry: with `summary`, `content` is cut after 280 characters, and `truncated` says so.
+    #[param(inline)]
+    view: Option<View>,
+}
+
+/// How much of each entry is listed.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum View {
+    /// The beginning of its text.
+    Summary,
 }
 
 /// Your entries, newest first.
 ///
-/// Those under secret tags are listed for one open secret tag at a time.
+/// A page whose entries are long ends before `limit`: whether there is more, `Link` says. Those under secret tags are listed for one open secret tag at a time.
 #[utoipa::path(get, path = "/api/journals/", tag = "journals", params(ListParams, Unlocks), responses(
     (status = 200, body = Vec<EntryResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
     (status = 404, description = "The secret tag is locked, or there is none."),
@@ -77,6 +88,7 @@ pub async fn list(
         ("to", params.to.as_deref()),
         ("tag", params.tag.as_deref()),
         ("q", params.q.as_deref()),
+        ("view", params.view.map(|View::Summary| "summary")),
     ];
     let page = Page::parse(&app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
     let words = params.q.as_deref().map(search_words).unwrap_or_default();
@@ -89,18 +101,33 @@ pub async fn list(
         tag: params.tag.as_deref().map(tag_filter).transpose()?,
         words,
         after: page.after.map(|(instant, id)| (instant, EntryId(id))),
+        // One more tells whether a text goes on.
+        characters: params.view.map(|View::Summary| SUMMARY + 1),
         limit: page.rows(),
     };
     let mut entries = app.storage.entries().list(user, &query).await?;
-    let headers = page.cut(&app, user, &mut entries, |entry| (entry.entry_date, entry.id.0));
-    let size = entries.iter().map(|entry| entry.content.len() + entry.content.len() / 16).sum();
-    answer(headers, size, entries.into_iter().map(EntryResponse::from).collect())
+    let length = entries.iter().map(|entry| entry.content.len()).sum();
+    let headers = page.cut_texts(&app, user, &mut entries, length, |entry| (entry.entry_date, entry.id.0));
+    let shown = |entry| match params.view {
+        None => EntryResponse::from(entry),
+        Some(View::Summary) => EntryResponse::summary(entry, SUMMARY as usize),
+    };
+    answer(headers, length + length / 16, entries.into_iter().map(shown).collect())
 }
 
+/// Characters of a text that a summary shows.
+const SUMMARY: u32 = 280;
+
 async fn list_sealed(holder: &Holder<'_>, tag: SecretTagId, params: &ListParams) -> Result<Response, ApiError> {
-    let others = [("from", &params.from), ("to", &params.to), ("tag", &params.tag), ("q", &params.q)];
-    if let Some((name, _)) = others.into_iter().find(|(_, value)| value.is_some()) {
-        let message = "must not come with secret_tag_id: what is sealed is searched where it is opened";
+    let others = [
+        ("from", params.from.is_some()),
+        ("to", params.to.is_some()),
+        ("tag", params.tag.is_some()),
+        ("q", params.q.is_some()),
+        ("view", params.view.is_some()),
+    ];
+    if let Some((name, _)) = others.into_iter().find(|(_, given)| *given) {
+        let message = "must not come with secret_tag_id: what is sealed is searched and cut where it is opened";
         return Err(ApiError::invalid("query", name, message));
     }
     let (app, user, id) = (holder.app, holder.signed_in.id(), tag.to_string());
@@ -108,9 +135,9 @@ async fn list_sealed(holder: &Holder<'_>, tag: SecretTagId, params: &ListParams)
     let rows = Page::parse(app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
     let after = rows.after.map(|(instant, id)| (instant, EntryId(id)));
     let mut entries = holder.list(tag, after, rows.rows()).await?;
-    let headers = rows.cut(app, user, &mut entries, |entry| (entry.entry_date, entry.id.0));
-    let size = entries.iter().map(|entry| entry.sealed.encrypted_content.len() / 3 * 4).sum();
-    answer(headers, size, entries.into_iter().map(EntryResponse::from).collect())
+    let length = entries.iter().map(|entry| entry.sealed.encrypted_content.len()).sum();
+    let headers = rows.cut_texts(app, user, &mut entries, length, |entry| (entry.entry_date, entry.id.0));
+    answer(headers, length / 3 * 4, entries.into_iter().map(EntryResponse::from).collect())
 }
 
 /// A page is large: written into a buffer of about the right size, it is not copied while it grows.

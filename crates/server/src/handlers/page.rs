@@ -2,9 +2,11 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use sotto_domain::UserId;
+use sotto_domain::entry::PAGE_BYTES;
 use sotto_domain::storage::Position;
 
 use crate::app::App;
+use crate::cursor::Place;
 use crate::error::ApiError;
 
 /// Rows on a page when nothing is said.
@@ -13,15 +15,15 @@ pub const DEFAULT_LIMIT: u32 = 100;
 pub const MAX_LIMIT: u32 = 1000;
 
 /// A page that was asked for.
-pub struct Page {
+pub struct Page<P = Position> {
     /// Rows on it, at most.
     pub limit: u32,
     /// What it begins after.
-    pub after: Option<Position>,
+    pub after: Option<P>,
     list: String,
 }
 
-impl Page {
+impl<P: Place> Page<P> {
     /// `path` and `filters` (each a name and a value as they stand in the query) tell one list from another: a cursor is
     /// good for the list that it came from.
     ///
@@ -61,13 +63,25 @@ impl Page {
     }
 
     /// Cuts the rows to the page, and says in a `Link` header (RFC 8288) where the next one is, if there is one.
-    pub fn cut<T>(&self, app: &App, user: UserId, rows: &mut Vec<T>, position: impl Fn(&T) -> Position) -> HeaderMap {
+    pub fn cut<T>(&self, app: &App, user: UserId, rows: &mut Vec<T>, place: impl Fn(&T) -> P) -> HeaderMap {
+        self.cut_texts(app, user, rows, 0, place)
+    }
+
+    /// The same, for rows whose texts have so many bytes: a page that ends early because of them is not the last one.
+    pub fn cut_texts<T>(
+        &self,
+        app: &App,
+        user: UserId,
+        rows: &mut Vec<T>,
+        bytes: usize,
+        place: impl Fn(&T) -> P,
+    ) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let limit = self.limit as usize;
-        if rows.len() > limit {
+        if rows.len() > limit || bytes >= PAGE_BYTES {
             rows.truncate(limit);
             if let Some(last) = rows.last() {
-                let cursor = app.cursors.write(user, &self.list, position(last));
+                let cursor = app.cursors.write(user, &self.list, &place(last));
                 let separator = if self.list.ends_with('?') { "" } else { "&" };
                 let link = format!("<{}{separator}limit={limit}&cursor={cursor}>; rel=\"next\"", self.list);
                 headers.extend(HeaderValue::try_from(link).ok().map(|link| (header::LINK, link)));

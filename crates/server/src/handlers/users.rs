@@ -1,7 +1,8 @@
 //! One's own account.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sotto_domain::account::{DraftKey, Email, Password, Preferences, Session, User, UserPatch};
@@ -12,11 +13,13 @@ use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{SignedIn, clear_cookies};
 use crate::base64url;
 use crate::error::ApiError;
 use crate::extract::{self, Id, present};
+use crate::handlers::admin::users::settled;
 use crate::handlers::reminders;
+use crate::middleware::ClientAddress;
 
 /// An account, as its owner and superusers see it.
 #[derive(Serialize, ToSchema)]
@@ -198,6 +201,44 @@ pub async fn set_password(
     }
 }
 
+/// What shows that it is you who wants this.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccountDeletion {
+    /// Your password.
+    #[schema(format = Password)]
+    password: Option<String>,
+    /// Your address, if your account has no password.
+    email: Option<String>,
+}
+
+/// Delete your account.
+///
+/// All that is yours goes with it, at once and for good: export it first.
+#[utoipa::path(delete, path = "/api/users/me", tag = "users", request_body = AccountDeletion, responses(
+    (status = 200, body = Message),
+    (status = 409, description = "You are the only active superuser."),
+    (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
+))]
+pub async fn delete_me(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<AccountDeletion>,
+) -> Result<Response, ApiError> {
+    let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
+    if user.has_password {
+        let given = request.password.ok_or_else(|| ApiError::invalid("body", "password", "must be given"))?;
+        app.limits.login(client.0, &user.email)?;
+        verify(&app, &user.email, "password", given).await?;
+    } else if !request.email.is_some_and(|email| Email::parse(&email).is_ok_and(|email| email == user.email)) {
+        return Err(ApiError::invalid("body", "email", "must be the address of this account"));
+    }
+    settled(&app, app.storage.users().delete(user.id).await?, GONE)?;
+    tracing::info!(user = %user.id, "an account was deleted by its owner");
+    Ok((clear_cookies(&app.config)?, message("Account deleted successfully")).into_response())
+}
+
 /// A login of yours.
 #[derive(Serialize, ToSchema)]
 pub struct SessionResponse {
@@ -270,9 +311,15 @@ async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {
 
 /// Asks for the password again before a change that could lock its owner out.
 async fn check_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {
-    let refuse = |message| ApiError::invalid("body", "current_password", message);
-    let given = given.ok_or_else(|| refuse("must be given for this change"))?;
+    const FIELD: &str = "current_password";
+    let given = given.ok_or_else(|| ApiError::invalid("body", FIELD, "must be given for this change"))?;
     app.limits.account(email)?;
+    verify(app, email, FIELD, given).await
+}
+
+/// Refuses a password in this field of the body that is not the account's. The attempt is counted before.
+async fn verify(app: &App, email: &Email, field: &str, given: String) -> Result<(), ApiError> {
     let hash = app.storage.users().credentials(email).await?.and_then(|found| found.password_hash);
-    if given.len() <= 1024 && app.hasher.verify(given, hash).await? { Ok(()) } else { Err(refuse("is wrong")) }
+    let matches = given.len() <= 1024 && app.hasher.verify(given, hash).await?;
+    if matches { Ok(()) } else { Err(ApiError::invalid("body", field, "is wrong")) }
 }

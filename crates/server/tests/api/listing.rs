@@ -16,6 +16,8 @@ on_both_engines!(
     the_calendar_counts_days_where_they_were_lived,
     on_this_day_looks_back,
     statistics_count_streaks,
+    summaries_are_cut,
+    a_page_of_long_entries_ends_early,
     bad_queries_are_refused,
 );
 
@@ -160,6 +162,63 @@ async fn statistics_count_streaks(server: Server) {
     assert_eq!(stats, expected);
 }
 
+async fn summaries_are_cut(server: Server) {
+    let ada = server.person("ada").await;
+    let text = |count: usize| format!("zanzibar {}", "ö👩\u{200d}👧".repeat(count));
+    for (content, date) in [
+        (text(300), "2025-01-25T10:00:00Z"),
+        ("x".repeat(281), "2025-01-24T10:00:00Z"),
+        ("é".repeat(280), "2025-01-23T10:00:00Z"),
+        (String::new(), "2025-01-22T10:00:00Z"),
+    ] {
+        ada.write(&content, date, &["t"]).await;
+    }
+    let whole = ada.get("/api/journals/").await.expect(StatusCode::OK);
+    let cut = ada.get("/api/journals/?view=summary").await.expect(StatusCode::OK);
+    for (whole, cut) in whole.as_array().unwrap().iter().zip(cut.as_array().unwrap()) {
+        let text = whole["content"].as_str().unwrap();
+        let mut expected = whole.clone();
+        expected["content"] = text.chars().take(280).collect::<String>().into();
+        if text.chars().count() > 280 {
+            expected["truncated"] = true.into();
+        }
+        assert_eq!(*cut, expected);
+    }
+    assert_eq!((cut[1]["truncated"].clone(), cut[2].get("truncated")), (json!(true), None));
+    for (filter, count) in [("q=zanz", 1), ("tag=t", 4), ("from=2025-01-24", 2), ("to=2025-01-22", 1)] {
+        let list = ada.get(&format!("/api/journals/?{filter}&view=summary")).await.expect(StatusCode::OK);
+        let list = list.as_array().unwrap();
+        assert_eq!(list.len(), count, "{filter}");
+        assert!(list.iter().all(|entry| entry["content"].as_str().unwrap().chars().count() <= 280));
+    }
+    // The next page is cut like this one, and is not another list's.
+    let next = ada.get("/api/journals/?view=summary&limit=1").await.next().unwrap();
+    assert!(next.contains("view=summary"), "{next}");
+    assert_eq!(ada.get(&next).await.expect(StatusCode::OK)[0], cut[1]);
+    assert_eq!(ada.get(&next.replace("view=summary&", "")).await.refused(), "query.cursor");
+    // One entry is whole, and so is what an update answers.
+    let path = format!("/api/journals/{}", cut[0]["id"].as_str().unwrap());
+    assert_eq!(ada.get(&path).await.expect(StatusCode::OK), whole[0]);
+}
+
+async fn a_page_of_long_entries_ends_early(server: Server) {
+    let ada = server.person("ada").await;
+    let long = "x".repeat(1 << 20);
+    for n in 10..20 {
+        ada.write(&long, &format!("2025-01-{n}T10:00:00Z"), &[]).await;
+    }
+    let mut counts = Vec::new();
+    let mut next = Some("/api/journals/?limit=1000".to_owned());
+    while let Some(path) = next {
+        let answer = ada.get(&path).await;
+        next = answer.next();
+        counts.push(answer.expect(StatusCode::OK).as_array().unwrap().len());
+    }
+    assert_eq!(counts, [8, 2]);
+    let summaries = ada.get("/api/journals/?limit=1000&view=summary").await;
+    assert_eq!((summaries.next(), summaries.body.as_array().unwrap().len()), (None, 10));
+}
+
 async fn bad_queries_are_refused(server: Server) {
     let ada = server.person("ada").await;
     for (query, place) in [
@@ -175,6 +234,8 @@ async fn bad_queries_are_refused(server: Server) {
         ("tag=", "query.tag"),
         ("tag=a%00b", "query.tag"),
         ("q=%20%2A", "query.q"),
+        ("view=whole", "query.view"),
+        ("view=", "query.view"),
         ("limit=1&limit=2", "query"),
     ] {
         let refused = ada.get(&format!("/api/journals/?{query}")).await.refused();

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod admin;
+mod admin_users;
+mod departure;
 mod hostile;
 mod isolation;
 mod journals;

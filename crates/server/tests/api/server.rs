@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use sotto_domain::{Clock, Timestamp};
+use sotto_domain::account::AccountPatch;
+use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
 use sotto_server::{App, Config, Keys};
 use sotto_storage::DatabaseUrl;
@@ -108,6 +109,16 @@ impl Server {
         self.person_in(name, "UTC").await
     }
 
+    /// Signs a superuser up and in, as `sotto user create --superuser` would.
+    pub async fn superuser(&self, name: &str) -> Person<'_> {
+        let person = self.person(name).await;
+        let id = UserId(person.id.parse().unwrap());
+        let patch = AccountPatch { is_superuser: Some(true), ..AccountPatch::default() };
+        self.app.storage.users().administer(id, &patch, self.clock.now()).await.unwrap();
+        // Nobody has asked anything in their name yet, so no server has them in its cache.
+        person
+    }
+
     pub async fn person_in(&self, name: &str, time_zone: &str) -> Person<'_> {
         let email = format!("{name}@example.org");
         let account = json!({"email": email, "password": PASSWORD, "full_name": name, "time_zone": time_zone});
@@ -164,6 +175,10 @@ impl Person<'_> {
 
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn delete_with(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::DELETE, path).json(&body)).await
     }
 
     /// Writes an entry and returns it.

@@ -1,9 +1,9 @@
 //! Pages, filters and days.
 
-use sotto_domain::entry::{Entry, EntryQuery, TagFilter};
+use sotto_domain::entry::{Entry, EntryQuery, MAX_CONTENT, PAGE_BYTES, TagFilter};
 use sotto_domain::statistics::DayCount;
 use sotto_domain::tag::TagChoice;
-use sotto_domain::{EntryId, TagId, Timestamp, UserId};
+use sotto_domain::{EntryId, TagId, Timestamp, UserId, Zone};
 
 use super::world::{World, at, up_to};
 
@@ -211,4 +211,42 @@ pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
     assert_eq!(on_days(&days, 100).await, all);
     assert_eq!(on_days(&days, 3).await, all[..3]);
     assert_eq!(on_days(&[], 100).await, [""; 0]);
+}
+
+pub async fn pages_end_early_where_texts_are_long(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let day = |n: i64| at(-86_400 * n);
+    // Eight of these reach what a page may hold.
+    let long = format!("längst {}", "x".repeat(MAX_CONTENT - 8));
+    for n in 0..9 {
+        let mut new = world.new_entry(&long);
+        new.body.entry_date = day(n);
+        new.tags = vec![world.named("long")];
+        world.store(user, &new).await;
+    }
+    world.write_at(user, day(9), "UTC", "längst short").await;
+    world.write(other, "another's").await;
+    let tagged = EntryQuery { tag: Some(TagFilter::Key("long".into())), ..up_to(100) };
+    let search = EntryQuery { words: vec!["längst".into()], ..up_to(100) };
+    let range = EntryQuery { from: Some(at(-86_400 * 100).day_in(&Zone::utc())), ..up_to(100) };
+    for (query, rest) in [(up_to(100), 2), (tagged, 1), (search, 2), (range, 2)] {
+        let first = world.entries().list(user, &query).await.unwrap();
+        assert_eq!(first.iter().map(|entry| entry.content.len()).sum::<usize>(), PAGE_BYTES, "{query:?}");
+        let last = first.last().unwrap();
+        let next = EntryQuery { after: Some((last.entry_date, last.id)), ..query.clone() };
+        let next = world.entries().list(user, &next).await.unwrap();
+        assert_eq!((first.len(), next.len()), (8, rest), "{query:?}");
+        assert!(next.iter().all(|entry| entry.entry_date < last.entry_date));
+        // Where few are asked for, nothing has to end early.
+        let few = world.entries().list(user, &EntryQuery { limit: 8, ..query.clone() }).await.unwrap();
+        assert_eq!(few, first);
+
+        let cut = world.entries().list(user, &EntryQuery { characters: Some(5), ..query.clone() }).await.unwrap();
+        assert_eq!(cut.len(), 8 + rest, "{query:?}");
+        assert!(cut.iter().all(|entry| entry.content == "längs" && entry.user_id == user), "{query:?}");
+        assert_eq!(cut.last().map(|entry| entry.id), next.last().map(|entry| entry.id));
+        assert_eq!(cut[0].tags, first[0].tags);
+    }
+    let days: Vec<_> = (0..10).map(|n| day(n).day_in(&Zone::utc())).collect();
+    assert_eq!(world.entries().on_days(user, &days, 100).await.unwrap().len(), 8);
 }

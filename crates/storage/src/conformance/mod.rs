@@ -113,6 +113,7 @@ on_each_engine! {
         list_combines_all_filters
         days_counts_entries_and_words
         on_days_gathers_the_entries_of_some_days
+        pages_end_early_where_texts_are_long
     }
     search {
         words_match_from_their_beginning_whatever_their_case
@@ -199,6 +200,7 @@ on_each_engine! {
         create_needs_a_secret_tag_of_the_user
         of_two_creates_with_one_id_one_creates
         list_pages_through_one_secret_tag_newest_first
+        pages_end_early_where_much_is_sealed
         replace_expects_a_revision
         replace_moves_an_entry_to_another_secret_tag
         of_two_replacements_at_once_one_is_stale

@@ -2,7 +2,9 @@
 
 use jiff::civil::Date;
 use sotto_domain::account::Administered;
-use sotto_domain::entry::{Created, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, TagFilter, Updated};
+use sotto_domain::entry::{
+    Created, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, PAGE_BYTES, TagFilter, Updated,
+};
 use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::tag::TagChoice;
 use sotto_domain::{EntryId, SecretTagId, TagId, Timestamp, UserId, Zone};
@@ -355,4 +357,24 @@ pub async fn deleting_a_user_takes_everything_sealed_along(world: &World) {
     assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
     assert_eq!(world.opaque_sessions().list(user, at(1)).await.unwrap(), []);
     assert_eq!(world.sealed_entries().get(other, kept.id).await.unwrap(), Some(kept));
+}
+
+pub async fn pages_end_early_where_much_is_sealed(world: &World) {
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await.id;
+    for n in 0..5_u8 {
+        let mut body = sealed(tag, n);
+        body.sealed.encrypted_content = vec![n; PAGE_BYTES / 4];
+        body.entry_date = at(-i64::from(n));
+        assert!(matches!(
+            world.sealed_entries().create(user, EntryId(world.id()), &body, at(0)).await.unwrap(),
+            Stored::Stored(_)
+        ));
+    }
+    let first = world.sealed_entries().list(user, tag, None, 100).await.unwrap();
+    let last = first.last().unwrap();
+    let next = world.sealed_entries().list(user, tag, Some((last.entry_date, last.id)), 100).await.unwrap();
+    assert_eq!((first.len(), next.len()), (4, 1));
+    assert_eq!(next[0].sealed.encrypted_content[0], 4);
+    assert_eq!(world.sealed_entries().list(user, tag, None, 2).await.unwrap(), first[..2]);
 }

@@ -75,6 +75,8 @@ async fn entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     for query in [
         page.clone(),
         EntryQuery { after: Some((at(-100 * 3600), entry(100))), ..page.clone() },
+        EntryQuery { characters: Some(281), ..page.clone() },
+        EntryQuery { limit: 8, ..page.clone() },
         EntryQuery { from: Some(date(2025, 1, 1)), to: Some(date(2025, 1, 7)), ..page.clone() },
         EntryQuery { from: Some(date(2025, 1, 1)), ..page.clone() },
         EntryQuery { to: Some(date(2025, 1, 7)), ..page.clone() },

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::Postgres;
 use super::entry_list::ListQuery;
-use super::entry_row::{body_columns, columns, entry, tag_list, tags, untagged, with_body};
+use super::entry_row::{body_columns, columns, entry, page_of, tag_list, tags, untagged, with_body};
 use super::entry_tags::{Choices, Found, TagStatements};
 use super::pool::Parameters;
 use super::values::{self, Day, Instant, all, count, integer};
@@ -51,11 +51,14 @@ const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_ent
     WHERE user_id = $1 AND entry_day BETWEEN $2 AND $3 AND secret_tag_id IS NULL
     GROUP BY entry_day ORDER BY entry_day";
 
-const ON_DAYS: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM journal_entries e WHERE e.user_id = $1 AND e.entry_day = ANY ($2) AND e.secret_tag_id IS NULL
-    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+const ON_DAYS: &str = page_of!(
+    "content",
+    concat!(
+        "SELECT ",
+        columns!(),
+        " FROM journal_entries e WHERE e.user_id = $1 AND e.entry_day = ANY ($2) AND e.secret_tag_id IS NULL
+        ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+    )
 );
 
 /// How often a write is tried while somebody deletes the tags that it names.

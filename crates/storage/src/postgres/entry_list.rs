@@ -8,11 +8,11 @@
 use std::fmt::Write;
 
 use sotto_domain::UserId;
-use sotto_domain::entry::{EntryQuery, TagFilter};
+use sotto_domain::entry::{EntryQuery, MAX_CONTENT, PAGE_BYTES, TagFilter};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::entry_row::columns;
+use super::entry_row::{columns, page_of};
 use super::values::{Day, Instant};
 
 /// What the index `idx_journal_entries_search` is made of. It must be repeated to the letter for the index to be used.
@@ -43,6 +43,7 @@ pub struct ListQuery<'a> {
     tag: Option<&'a TagFilter>,
     search: Option<String>,
     after: Option<(Instant, Uuid)>,
+    characters: Option<u32>,
     limit: u32,
     count: i64,
 }
@@ -60,6 +61,7 @@ impl<'a> ListQuery<'a> {
             tag: query.tag.as_ref(),
             search: (!query.words.is_empty()).then(|| prefixes(&query.words)),
             after: query.after.map(|(date, id)| (Instant(date), id.0)),
+            characters: query.characters,
             limit: query.limit,
             count: query.limit.into(),
         }
@@ -74,7 +76,12 @@ impl<'a> ListQuery<'a> {
     pub fn statement(&self) -> TypedStatement<'_> {
         let mut sql = String::with_capacity(1024);
         let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&self.user, Type::UUID)];
-        sql.push_str(OF_USER);
+        match self.characters {
+            None => sql.push_str(OF_USER),
+            Some(count) => {
+                sql.push_str(&OF_USER.replacen("e.content", &format!("left(e.content, {count}) AS content"), 1))
+            }
+        }
         let mut filter = |before: &str, value, kind, after: &str| {
             values.push((value, kind));
             let _ = write!(sql, " AND {before}${}{after}", values.len());
@@ -101,7 +108,7 @@ impl<'a> ListQuery<'a> {
         let limit = values.len();
         if self.is_filtered() {
             let _ = write!(sql, " ORDER BY e.entry_date DESC, e.id DESC LIMIT ${limit}");
-            return (sql, values);
+            return (self.bounded(sql), values);
         }
         // Of a limit that is a parameter, the planner thinks as a tenth of all rows; so the plan that fits every
         // parameter looks dear beside one for 20 rows, and the statement would be planned anew each time for good.
@@ -111,7 +118,15 @@ impl<'a> ListQuery<'a> {
             "SELECT * FROM ({sql} ORDER BY e.entry_date DESC, e.id DESC LIMIT {bound}) page
             ORDER BY entry_date DESC, id DESC LIMIT ${limit}"
         );
-        (page, values)
+        (self.bounded(page), values)
+    }
+
+    /// The same, ending early where texts are long. Where they cannot be long enough, the statement stays as it is.
+    fn bounded(&self, sql: String) -> String {
+        if self.characters.is_some() || self.limit as usize * MAX_CONTENT <= PAGE_BYTES {
+            return sql;
+        }
+        format!(page_of!("content", "{}"), sql)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How an entry, with its tags, is selected and read.
 
-use sotto_domain::entry::{Entry, EntryBody};
+use sotto_domain::entry::{Entry, EntryBody, PAGE_BYTES};
 use sotto_domain::storage::Result;
 use sotto_domain::tag::TagRef;
 use sotto_domain::{EntryId, TagId, UserId};
@@ -39,7 +39,22 @@ macro_rules! columns {
     };
 }
 
-pub(super) use {body_columns, columns, tag_list};
+/// Of the entries that a statement gives newest first, those up to the one that makes the bytes in this column `PAGE_BYTES`. How
+/// long a value is stands beside the pointer to it: those that are left out are not read.
+macro_rules! page_of {
+    ($column:literal, $($sql:tt)+) => {
+        concat!(
+            "SELECT * FROM (
+                SELECT *, sum(octet_length(", $column, ")) OVER (ORDER BY entry_date DESC, id DESC ROWS UNBOUNDED PRECEDING)
+                    - octet_length(", $column, ") AS bytes_before
+                FROM (", $($sql)+, ") entries
+            ) page WHERE bytes_before < 8388608 ORDER BY entry_date DESC, id DESC"
+        )
+    };
+}
+const _: () = assert!(PAGE_BYTES == 8_388_608, "it is a literal in `page_of`");
+
+pub(super) use {body_columns, columns, page_of, tag_list};
 
 /// Reads [`columns`].
 pub fn entry(row: &Row, user: UserId) -> Result<Entry> {

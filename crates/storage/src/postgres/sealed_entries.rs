@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 
 use super::Postgres;
 use super::entries::{ATTEMPTS, BodyValues, Tried};
-use super::entry_row::{columns, entry};
+use super::entry_row::{columns, entry, page_of};
 use super::entry_tags::{Choices, Found, TagStatements};
 use super::values::{Day, Instant, all, count, instant, read, zone};
 
@@ -70,18 +70,24 @@ const GET_ANY: &str = concat!(
     " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2"
 );
 
-pub(super) const FIRST: &str = concat!(
-    "SELECT ",
-    sealed_columns!(),
-    " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2
-    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+pub(super) const FIRST: &str = page_of!(
+    "encrypted_content",
+    concat!(
+        "SELECT ",
+        sealed_columns!(),
+        " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2
+        ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+    )
 );
 
-pub(super) const NEXT: &str = concat!(
-    "SELECT ",
-    sealed_columns!(),
-    " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2 AND (e.entry_date, e.id) < ($4, $5)
-    ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+pub(super) const NEXT: &str = page_of!(
+    "encrypted_content",
+    concat!(
+        "SELECT ",
+        sealed_columns!(),
+        " FROM journal_entries e WHERE e.user_id = $1 AND e.secret_tag_id = $2 AND (e.entry_date, e.id) < ($4, $5)
+        ORDER BY e.entry_date DESC, e.id DESC LIMIT $3"
+    )
 );
 
 const DELETE: &str = "DELETE FROM journal_entries

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
-use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
+use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, PAGE_BYTES, Updated};
 use sotto_domain::statistics::DayCount;
 use sotto_domain::storage::{Entries, Result};
 use sotto_domain::tag::{TagChoice, TagRef};
@@ -65,7 +65,7 @@ impl Entries for Sqlite {
     }
 }
 
-/// Reads the entries that `sql` selects as `columns!()`. Their tags are read while the statement is still being
+/// Reads the entries that `sql` selects as `columns!()`, up to the one whose text makes them [`PAGE_BYTES`]. Their tags are read while the statement is still being
 /// stepped through, so both are of one state of the database.
 pub fn read_all<P: Params>(
     connection: &Connection,
@@ -73,14 +73,18 @@ pub fn read_all<P: Params>(
     parameters: P,
     user: UserId,
 ) -> rusqlite::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     let mut tags = TagReader::new(connection, user)?;
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
-    while let Some(row) = rows.next()? {
+    while bytes < PAGE_BYTES
+        && let Some(row) = rows.next()?
+    {
         let id = EntryId(uuid(row, 0)?);
         let tags = tags.of(id)?;
-        entries.push(entry(row, id, user, tags)?);
+        let entry = entry(row, id, user, tags)?;
+        bytes += entry.content.len();
+        entries.push(entry);
     }
     Ok(entries)
 }

@@ -1,5 +1,6 @@
 //! How journal entries are found: pages, full text, days.
 
+use std::borrow::Cow;
 use std::iter;
 
 use jiff::civil::Date;
@@ -76,7 +77,8 @@ fn newest(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqlite
          ORDER BY entry_date DESC, id DESC LIMIT ?4"
     );
     let (instant, id) = place(query);
-    read_all(connection, sql, params![user.0.as_bytes(), instant, id, query.limit], user)
+    let parameters = params![user.0.as_bytes(), instant, id, query.limit];
+    read_all(connection, &cut(sql, query.characters), parameters, user)
 }
 
 /// Finds the rows of the page first, and then reads the text of those only.
@@ -125,7 +127,13 @@ fn filtered(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqli
          ) CROSS JOIN journal_entries AS entry ON entry.rowid = place
          ORDER BY entry.entry_date DESC, entry.id DESC"
     );
-    read_all(connection, &sql, params_from_iter(parameters), user)
+    read_all(connection, &cut(&sql, query.characters), params_from_iter(parameters), user)
+}
+
+/// A statement that selects `columns!()`, of the text only so many characters.
+fn cut(sql: &str, characters: Option<u32>) -> Cow<'_, str> {
+    let beginning = |count| sql.replacen("entry.content", &format!("substr(entry.content, 1, {count})"), 1);
+    characters.map_or(Cow::Borrowed(sql), |count| Cow::Owned(beginning(count)))
 }
 
 /// The place just above the page; what is asked for lies below it.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 use sotto_domain::entry::Entry;
+use sotto_domain::entry::PAGE_BYTES;
 use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries};
 use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
@@ -271,7 +272,17 @@ fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<O
 }
 
 fn read_all<P: Params>(connection: &Connection, sql: &str, parameters: P) -> rusqlite::Result<Vec<SealedEntry>> {
-    connection.prepare_cached(sql)?.query_map(parameters, sealed_entry)?.collect()
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    while bytes < PAGE_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let entry = sealed_entry(row)?;
+        bytes += entry.sealed.encrypted_content.len();
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
 fn sealed_entry(row: &Row) -> rusqlite::Result<SealedEntry> {

@@ -20,6 +20,10 @@ pub struct EntryResponse {
     title: Option<String>,
     /// Markdown.
     content: String,
+    /// True if `content` is cut, and absent if it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    truncated: Option<bool>,
     audio_url: Option<String>,
     /// The moment that it is about.
     #[schema(value_type = String, format = DateTime)]
@@ -72,6 +76,7 @@ impl From<Entry> for EntryResponse {
             user_id: entry.user_id.0,
             title: entry.title,
             content: entry.content,
+            truncated: None,
             audio_url: entry.audio_url,
             entry_date: entry.entry_date,
             entry_zone: entry.entry_zone.name().to_owned(),
@@ -88,6 +93,15 @@ impl From<Entry> for EntryResponse {
     }
 }
 
+impl EntryResponse {
+    /// With at most so many characters of its text.
+    pub fn summary(mut entry: Entry, characters: usize) -> Self {
+        let end = entry.content.char_indices().nth(characters).map(|(end, _)| end);
+        end.into_iter().for_each(|end| entry.content.truncate(end));
+        Self { truncated: end.map(|_| true), ..entry.into() }
+    }
+}
+
 impl From<SealedEntry> for EntryResponse {
     fn from(entry: SealedEntry) -> Self {
         Self {
@@ -95,6 +109,7 @@ impl From<SealedEntry> for EntryResponse {
             user_id: entry.user_id.0,
             title: None,
             content: String::new(),
+            truncated: None,
             audio_url: None,
             entry_date: entry.entry_date,
             entry_zone: entry.entry_zone.name().to_owned(),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod data;
+mod departures;
 mod faults;
 mod layouts;
 mod round_trips;

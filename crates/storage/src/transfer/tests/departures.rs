@@ -1,0 +1,80 @@
+//! An account that is deleted takes every row of its owner along: each table is asked, as the catalogue lists them, so that a new
+//! one cannot be forgotten. It stands here because these databases have rows in every table.
+
+use std::collections::BTreeMap;
+
+use sotto_domain::UserId;
+use sotto_domain::account::{AccountPatch, Administered};
+use uuid::Uuid;
+
+use super::data::{Full, USERS, id};
+use crate::testing::run_script;
+use crate::{DatabaseUrl, schema};
+
+/// Tables that say of no row whose it is, and why.
+const OWNERLESS: [(&str, &str); 2] = [
+    ("schema_migrations", "it is about the schema"),
+    ("search_documents", "a document goes with its entry; it has no row left in the end"),
+];
+
+/// Rows of one owner, or of all.
+async fn rows(url: &DatabaseUrl, owner: Option<Uuid>) -> BTreeMap<String, u64> {
+    let mut rows = BTreeMap::new();
+    for (name, table) in schema::read(url).await.unwrap().tables {
+        if table.module.is_some() || name.starts_with("journal_entries_fts") {
+            continue;
+        }
+        let owned = if name == "users" { "id" } else { "user_id" };
+        let known = table.columns.iter().any(|column| column.name == owned);
+        assert_ne!(known, OWNERLESS.iter().any(|(ownerless, _)| *ownerless == name), "whose are the rows of {name}?");
+        let condition = match (owner, url) {
+            (Some(_), _) if !known => continue,
+            (Some(owner), DatabaseUrl::Sqlite(_)) => format!("{owned} = x'{}'", owner.simple()),
+            (Some(owner), DatabaseUrl::Postgres(_)) => format!("{owned} = '{owner}'"),
+            (None, _) => "1 = 1".to_owned(),
+        };
+        let output = run_script(url, &format!("SELECT 'rows:' || count(*) FROM {name} WHERE {condition};"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let count = text.split("rows:").nth(1).and_then(|rest| rest.split_whitespace().next());
+        rows.insert(name, count.unwrap_or_else(|| panic!("{text}{:?}", output.stderr)).parse().unwrap());
+    }
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_account_leaves_no_row_in_any_table() {
+    for full in [Full::sqlite().await, Full::postgres().await] {
+        let url = full.url();
+        let storage = url.open().await.unwrap();
+        let owners: Vec<Uuid> = (1..=USERS).map(|user| id(1, user)).collect();
+        let others = rows(url, Some(owners[1])).await;
+        assert!(others.len() >= 10 && others.values().all(|count| *count > 0), "every table is tried: {others:?}");
+
+        // The first is the only superuser, who has to make another before they go.
+        assert_eq!(storage.users().delete(UserId(owners[0])).await.unwrap(), Administered::LastSuperuser);
+        let promoted = AccountPatch { is_superuser: Some(true), ..AccountPatch::default() };
+        storage.users().administer(UserId(owners[2]), &promoted, sotto_domain::Timestamp::MIN).await.unwrap();
+        assert_eq!(storage.users().delete(UserId(owners[0])).await.unwrap(), Administered::Done(()));
+        for (table, count) in rows(url, Some(owners[0])).await {
+            assert_eq!(count, 0, "{table}");
+        }
+        assert_eq!(rows(url, Some(owners[1])).await, others, "what is another's stays");
+
+        storage.users().delete(UserId(owners[1])).await.unwrap();
+        storage.close().await;
+        // The last superuser goes by another hand, so that whatever had no owner would be seen.
+        full.scratch.execute(&delete_all(url)).await.unwrap();
+        for (table, count) in rows(url, None).await {
+            assert!(count == 0 || table == "schema_migrations", "{count} rows of nobody in {table}");
+        }
+    }
+}
+
+/// Whoever deletes without the storage contract has to ask SQLite to mind foreign keys.
+fn delete_all(url: &DatabaseUrl) -> String {
+    let mind = match url {
+        DatabaseUrl::Sqlite(_) => "PRAGMA foreign_keys = ON; ",
+        DatabaseUrl::Postgres(_) => "DELETE FROM journal_entries; ",
+    };
+    format!("{mind}DELETE FROM users")
+}

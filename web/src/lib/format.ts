@@ -1,13 +1,13 @@
 /** Dates and numbers in the person's language. An entry's date is shown in the zone that it was written in. */
 
-import { locale } from './i18n/index.svelte';
+import { region } from './i18n/index.svelte';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
 function formatter(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = locale() + JSON.stringify(options);
+  const key = region() + JSON.stringify(options);
   let found = cache.get(key);
-  if (!found) cache.set(key, (found = new Intl.DateTimeFormat(locale(), options)));
+  if (!found) cache.set(key, (found = new Intl.DateTimeFormat(region(), options)));
   return found;
 }
 
@@ -31,4 +31,4 @@ export const monthAndYear = (instant: string, timeZone: string) =>
 export const dayIn = (instant: string, timeZone: string) =>
   new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone }).format(new Date(instant));
 
-export const count = (value: number) => new Intl.NumberFormat(locale()).format(value);
+export const count = (value: number) => new Intl.NumberFormat(region()).format(value);

@@ -77,3 +77,22 @@ test('a sign-in with a provider that failed is explained', async ({ page, user }
   await expect(page).toHaveURL('/settings/security?error=linked_elsewhere');
   await expect(page.getByText('This sign-in belongs to another account already')).toBeVisible();
 });
+
+test('a login that ends in the middle takes nothing away', async ({ page, user, context }) => {
+  await signIn(page, user);
+  await page.goto('/settings');
+  await page.getByLabel('Name').fill('Augusta Ada King');
+  await context.clearCookies();
+  await page.getByRole('button', { name: 'Save' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByText('What you wrote is still here.')).toBeVisible();
+  await dialog.getByLabel('Password', { exact: true }).fill('wrong horse');
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(dialog.getByText('This is not your password.')).toBeVisible();
+  await dialog.getByLabel('Password', { exact: true }).fill(user.password);
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(page.getByLabel('Name')).toHaveValue('Augusta Ada King');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved', { exact: true })).toBeVisible();
+});

@@ -8,9 +8,11 @@ use moka::sync::Cache;
 use sotto_domain::account::Standing;
 use sotto_domain::storage::Storage;
 use sotto_domain::{Clock, Random, SessionId, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, STANDING_SECONDS};
 use crate::cursor::CursorKey;
+use crate::handlers::export;
 use crate::jobs::monitor::Monitor;
 use crate::keys::{Keys, SecretTagKeys};
 use crate::limits::Limits;
@@ -36,6 +38,8 @@ pub struct Inner {
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
     pub(crate) standings: Cache<SessionId, Arc<Standing>>,
+    /// Places of exports.
+    pub(crate) exports: Arc<Semaphore>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) monitor: Monitor,
 }
@@ -62,6 +66,7 @@ impl App {
             clock,
             random,
             standings,
+            exports: Arc::new(Semaphore::new(export::AT_ONCE)),
             metrics: metrics::recorder(),
             monitor: Monitor::new(),
         }))

@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::handlers::admin::users as accounts;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
 use crate::handlers::{
-    admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
+    admin, auth, docs, export, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
 };
 use crate::middleware::layered;
 use crate::openapi;
@@ -40,6 +40,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(auth::logout))
         .routes(routes!(users::get_me, users::update_me, users::delete_me))
         .routes(routes!(users::draft_key))
+        .routes(routes!(export::export))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
         .routes(routes!(users::end_session))

@@ -26,7 +26,8 @@ mod body;
 mod request;
 mod sealed;
 
-use body::{DayResponse, EntryResponse, StatisticsResponse};
+pub use body::EntryResponse;
+use body::{DayResponse, StatisticsResponse};
 use request::{Change, Create, EntryCreate, EntryUpdate};
 use sealed::Holder;
 

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod auth;
 pub mod docs;
+pub mod export;
 pub mod health;
 pub mod journals;
 pub mod opaque_sessions;

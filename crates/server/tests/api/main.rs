@@ -5,6 +5,7 @@ mod accounts;
 mod admin;
 mod admin_users;
 mod departure;
+mod export;
 mod hostile;
 mod isolation;
 mod journals;

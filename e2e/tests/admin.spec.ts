@@ -151,6 +151,10 @@ test('the health of the database is shown in pictures', async ({ page, engine, g
       await page.getByRole('button', { name: 'Refresh' }).click();
       await expect(page.getByRole('list', { name: 'Slowest statements' }).getByRole('listitem').first()).toBeVisible({ timeout: 500 });
     }).toPass();
+    // A fresh page, in which no button is busy or under the pointer.
+    await page.mouse.move(0, 0);
+    await page.reload();
+    await expect(page.getByRole('heading', { name: 'Alerts' })).toBeVisible();
     await expectAccessible(page);
     await pictures(page, 'database');
 

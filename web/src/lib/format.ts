@@ -1,15 +1,10 @@
 /** Dates and numbers in the person's language. An entry's date is shown in the zone that it was written in. */
 
-import { locale } from './i18n/index.svelte';
-
-/** The language in use, as it is used where the person lives: `en-GB` rather than `en`, if the browser says so. */
-export function regional(): string {
-  return navigator.languages.find((tag) => tag.split('-')[0] === locale()) ?? locale();
-}
+import { region } from './i18n/index.svelte';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
-function formatter(options: Intl.DateTimeFormatOptions, language: string = regional()): Intl.DateTimeFormat {
+function formatter(options: Intl.DateTimeFormatOptions, language: string = region()): Intl.DateTimeFormat {
   const key = language + JSON.stringify(options);
   let found = cache.get(key);
   if (!found) cache.set(key, (found = new Intl.DateTimeFormat(language, options)));
@@ -59,8 +54,8 @@ export const weekdayName = (weekday: number, length: 'long' | 'short' | 'narrow'
 /** `Wednesday, 25 November 2026`, of a day without a zone. */
 export const dayInWords = (day: string) => longDay(`${day}T12:00:00Z`, 'UTC');
 
-export const count = (value: number) => new Intl.NumberFormat(regional()).format(value);
+export const count = (value: number) => new Intl.NumberFormat(region()).format(value);
 
 /** `1.2K`, where there is little room. */
 export const compact = (value: number) =>
-  new Intl.NumberFormat(regional(), { notation: 'compact', maximumSignificantDigits: 2 }).format(value);
+  new Intl.NumberFormat(region(), { notation: 'compact', maximumSignificantDigits: 2 }).format(value);

@@ -1,66 +1,13 @@
 /** Secret tags: made, opened, closed and lost in real browsers, and what is left lying around by that: nothing. */
 
 import { expect as quick, expectAccessible, newUser, pictures, signIn, test, type Page } from '../support/test';
+import { confirm, field, goToOpen, make, NAME, open, openAs, PHRASE, shownGroups, typeTwice } from '../support/secret';
 
 // Stretching a phrase takes 64 MiB and three passes each time, and as long as it takes.
 const expect = quick.configure({ timeout: 60_000 });
 test.describe.configure({ timeout: 240_000 });
 
-const PHRASE = 'violet harbour lantern sixty gravel oboe';
-const NAME = 'Therapy 🌒';
-
-const field = (page: Page) => page.getByRole('textbox', { name: 'Phrase' });
 const strip = (page: Page) => page.getByRole('complementary', { name: 'Open now' });
-
-/** Goes there by the menu: a reload would close what is open. */
-async function goToOpen(page: Page): Promise<void> {
-  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Open', exact: true }).click();
-}
-
-async function open(page: Page, phrase: string): Promise<void> {
-  await goToOpen(page);
-  await field(page).fill(phrase);
-  await page.getByRole('button', { name: 'Open', exact: true }).click();
-}
-
-async function openAs(page: Page, phrase: string, name = NAME): Promise<void> {
-  await open(page, phrase);
-  await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
-}
-
-async function typeTwice(page: Page, phrase: string, label = 'Phrase'): Promise<void> {
-  await page.getByRole('textbox', { name: label, exact: true }).fill(phrase);
-  await page.getByRole('textbox', { name: 'The same again' }).fill(phrase);
-}
-
-/** Makes one as a person does; the answer is the recovery key. */
-async function make(page: Page, name = NAME, phrase = PHRASE): Promise<string> {
-  await goToOpen(page);
-  await page.getByRole('button', { name: 'Keep something under a phrase' }).click();
-  await page.getByRole('textbox', { name: 'Name' }).fill(name);
-  await typeTwice(page, phrase);
-  await page.getByRole('button', { name: 'Next' }).click();
-  const groups = await shownGroups(page);
-  await page.getByRole('button', { name: 'I have it' }).click();
-  await confirm(page, groups);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
-  return groups.join('-');
-}
-
-/** The groups of the recovery key that is shown. */
-async function shownGroups(page: Page): Promise<string[]> {
-  await expect(page.locator('.groups code')).toHaveCount(14);
-  return page.locator('.groups code').allTextContents();
-}
-
-async function confirm(page: Page, groups: string[]): Promise<void> {
-  const asked = page.getByRole('textbox', { name: /^Group/ });
-  for (const one of await asked.all()) {
-    const label = await one.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent!);
-    await one.fill(groups[Number(/\d+/.exec(label)![0]) - 1]!.toLowerCase());
-  }
-}
 
 /** Writes an entry under the one that is shown, and waits until the server has it. */
 async function write(page: Page, title: string, text: string): Promise<void> {

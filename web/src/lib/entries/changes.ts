@@ -14,10 +14,15 @@ export function changedSince(count: number): Set<string> {
   return new Set(changed.slice(count));
 }
 
-// Every change of an entry goes through the client, whoever makes it.
+/** Says that an entry was changed by a request that did not go through the client. */
+export function noteChange(id: string): void {
+  changed.push(id);
+}
+
+// Every other change of an entry goes through the client, whoever makes it.
 api.use({
   async onResponse({ request, response }) {
-    if (request.method === 'GET' || !response.ok) return;
+    if (request.method === 'GET' || request.method === 'HEAD' || !response.ok) return;
     const [, path] = /^\/api\/journals\/([^/]*)/.exec(new URL(request.url).pathname) ?? [];
     if (path === undefined) return;
     const id = path || ((await response.clone().json()) as { id?: string }).id;

@@ -34,6 +34,8 @@ export type Draft = {
   tags: string[];
   date: string;
   zone: string;
+  /** What is recorded with it, if that is sealed; absent: as it was. */
+  audio?: Recording | null;
 };
 
 /** `whole`: lists hold the whole text of each entry, not its beginning alone. */

@@ -4,6 +4,7 @@ import { SottoError } from '@sotto/client';
 import { Vault } from '@sotto/vault';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 
+import type { Recording } from '../entries/entry';
 import { suiteReady } from './exchange';
 import { KeyRing } from './keyring';
 import { FakeServer } from './server.fake';
@@ -39,8 +40,8 @@ async function make(phrase = PHRASE, name = 'Therapy') {
 }
 
 /** An entry as the server would answer it. */
-async function stored(tag: string, revision: number, content: string, more: object = {}) {
-  const sealed = await keys.sealEntry(tag, entryId, revision, { title: 'Tuesday', content, tags: ['rain'] });
+async function stored(tag: string, revision: number, content: string, more: object = {}, audio?: Recording | null) {
+  const sealed = await keys.sealEntry(tag, entryId, revision, { title: 'Tuesday', content, tags: ['rain'], audio });
   const times = { entry_date: '2026-11-25T22:00:00Z', entry_zone: 'Europe/Berlin', created_at: '', updated_at: '' };
   return { id: entryId, user_id: user, revision, content: '', tags: [], secret_tag_id: tag, ...times, ...sealed, ...more };
 }
@@ -191,14 +192,17 @@ describe('entries', () => {
     }
   });
 
-  test('keep their recording when the text is saved', async () => {
+  test('keep their recording when the text is saved, until it is taken away', async () => {
     const { opened } = await make();
-    const audioKey = new Uint8Array(32).fill(7);
-    keys.setRecording(opened.id, entryId, audioKey);
-    const [before] = await keys.openEntries(opened.id, [await stored(opened.id, 1, 'spoken')]);
-    expect(before!.audio?.key).toEqual(audioKey);
-    const [after] = await keys.openEntries(opened.id, [await stored(opened.id, 2, 'written as well')]);
-    expect(after!.audio?.key).toEqual(audioKey);
+    const key = new Uint8Array(32).fill(7);
+    const save = async (revision: number, content: string, audio?: Recording | null) => {
+      const [entry] = await keys.openEntries(opened.id, [await stored(opened.id, revision, content, {}, audio)]);
+      return entry!.audio?.key;
+    };
+    expect(await save(1, 'spoken', { url: '', mediaType: null, key })).toEqual(key);
+    expect(await save(2, 'written as well')).toEqual(key);
+    expect(await save(3, 'written alone', null)).toBeUndefined();
+    expect(await save(4, 'written again')).toBeUndefined();
   });
 
   test('are gone when it is closed', async () => {

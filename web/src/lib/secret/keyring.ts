@@ -6,7 +6,7 @@
 import { SottoError, type Schemas } from '@sotto/client';
 import { RecoveryKey, Vault } from '@sotto/vault';
 
-import type { Entry, EntryQuery } from '../entries/entry';
+import type { Draft, Entry, EntryQuery } from '../entries/entry';
 import { decode, encode, login, register, suiteReady, type Ask, type LoggedIn, type Scope } from './exchange';
 import { excerpt, OpenedEntries } from './search';
 import { judge, type Strength } from './strength';
@@ -31,7 +31,7 @@ export type Opened = {
 export type Attempt = { opened: Opened | null; retryAfter?: number };
 
 /** What a person writes into an entry. */
-export type Text = { title: string | null; content: string; tags: string[] };
+export type Text = Pick<Draft, 'title' | 'content' | 'tags' | 'audio'>;
 type SealedFields = Required<Pick<Schemas['JournalEntryUpdate'], 'encrypted_content' | 'encryption_iv' | 'wrapped_key' | 'wrap_iv'>>;
 
 type OpenTag = { vault: Vault; token: string; entries: OpenedEntries; audio: Map<string, Uint8Array> };
@@ -184,14 +184,14 @@ export class KeyRing {
     return (await this.openEntries(tag, sealed)).map((entry) => entry && excerpt(entry));
   }
 
-  /** Seals an entry for the revision that it is about to get. What was recorded with it stays with it. */
+  /** Seals an entry for the revision that it is about to get. Its recording stays with it, unless the text says otherwise. */
   async sealEntry(tag: string, id: string, revision: number, text: Text): Promise<SealedFields> {
     const { vault, audio } = this.#get(tag);
     const sealed = await vault.sealEntry(id, revision, {
       title: text.title ?? undefined,
       content: text.content,
       tags: text.tags,
-      audioKey: audio.get(id),
+      audioKey: text.audio === undefined ? audio.get(id) : (text.audio?.key ?? undefined),
     });
     return {
       encrypted_content: encode(sealed.encryptedContent),
@@ -199,13 +199,6 @@ export class KeyRing {
       wrapped_key: encode(sealed.wrappedKey),
       wrap_iv: encode(sealed.wrapIv),
     };
-  }
-
-  /** Gives an entry the key of its recording, or takes it away, from the next `sealEntry` on. */
-  setRecording(tag: string, id: string, key: Uint8Array | null): void {
-    const { audio } = this.#get(tag);
-    if (key) audio.set(id, key);
-    else audio.delete(id);
   }
 
   /** Whether an entry was opened here before: only then is it known whether it has a recording. */

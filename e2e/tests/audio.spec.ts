@@ -66,10 +66,18 @@ async function slow(page: Page, uploadThroughput: number): Promise<void> {
 test('a new entry is spoken, listened to, kept, played and deleted', { tag: '@main' }, async ({ page, user }) => {
   await signIn(page, user);
   await page.goto('/write');
-  await button(page, 'Record').click();
+  await button(page, 'Record').press('Enter');
   await expect(page.getByRole('timer')).toHaveText(/0:0[1-9]/);
+  await expect(button(page, 'Done')).toBeFocused();
   await expectAccessible(page);
   await pictures(page, 'audio-recording');
+  // Where motion is welcome, the level is a line.
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  const line = page.getByRole('meter').locator('path');
+  const before = await line.getAttribute('d');
+  await expect(line).not.toHaveAttribute('d', before!);
+  await pictures(page, 'audio-line');
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   await button(page, 'Pause').click();
   const stopped = await page.getByRole('timer').textContent();
   await expect(button(page, 'Go on')).toBeVisible();

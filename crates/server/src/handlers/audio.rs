@@ -72,7 +72,7 @@ pub struct RecordingResponse {
         (status = 416, description = "The range is beyond its end."),
     )
 )]
-pub async fn get(
+pub async fn get_audio(
     State(app): State<App>,
     caller: Authorized<EntriesRead>,
     Id(id): Id,
@@ -108,7 +108,7 @@ pub async fn get(
         (status = 416, description = "The range is beyond its end."),
     )
 )]
-pub async fn head(
+pub async fn head_audio(
     State(app): State<App>,
     caller: Authorized<EntriesRead>,
     Id(id): Id,
@@ -140,7 +140,7 @@ pub async fn head(
         (status = 507, description = "Your recordings would be too many bytes together."),
     )
 )]
-pub async fn put(
+pub async fn put_audio(
     State(app): State<App>,
     caller: Authorized<EntriesWrite>,
     Id(id): Id,
@@ -190,7 +190,7 @@ pub async fn put(
     (status = 200, body = Message),
     (status = 404, description = "No such recording of yours."),
 ))]
-pub async fn delete(
+pub async fn delete_audio(
     State(app): State<App>,
     caller: Authorized<EntriesWrite>,
     Id(id): Id,

@@ -106,7 +106,7 @@ async fn who_is_deactivated_or_demoted_is_out_at_once(server: Server) {
     root.put(&ada_path, json!({"is_superuser": false})).await.expect(StatusCode::OK);
     ada.get(USERS).await.expect(StatusCode::FORBIDDEN);
     ada.get("/api/users/me").await.expect(StatusCode::OK);
-    let other_node = server.another_with(&server.keys, lenient()).await;
+    let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}/api/users/me")).bearer_auth(&ada.token);
     Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
 
@@ -213,7 +213,7 @@ async fn nobody_else_gets_in(server: Server) {
 #[tokio::test]
 async fn accounts_are_made_where_sign_up_is_closed() {
     let server = Server::start(Scratch::sqlite(), Config { registration: Registration::Closed, ..lenient() }).await;
-    let open = server.another(&server.keys).await;
+    let open = server.another_with(&server.keys, lenient()).await;
     let root = json!({"email": "root@example.org", "password": PASSWORD});
     let register =
         |node: std::net::SocketAddr| server.client.post(format!("http://{node}/api/auth/register")).json(&root);

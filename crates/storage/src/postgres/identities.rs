@@ -88,7 +88,7 @@ impl Identities for Postgres {
             Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
         lease.transaction(both).await?;
         Ok(User {
-            has_password: new.password_hash.is_some(),
+            has_password: false,
             id: new.id,
             email: new.email.clone(),
             full_name: new.full_name.clone(),

@@ -56,7 +56,7 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(journals::on_this_day))
         .routes(routes!(journals::statistics))
         .routes(routes!(journals::get, journals::update, journals::delete))
-        .routes(routes!(audio::get, audio::head, audio::put, audio::delete))
+        .routes(routes!(audio::get_audio, audio::head_audio, audio::put_audio, audio::delete_audio))
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))

@@ -454,20 +454,20 @@ export interface paths {
          * The recording of an entry.
          * @description `Range` gives a part of it. One of an entry under a secret tag is as you have encrypted it, and there while that is open.
          */
-        get: operations["journals_get"];
+        get: operations["journals_get_audio"];
         /**
          * Record an entry.
          * @description The body is the recording itself, in place of the one before. Of an entry in plain it is `audio/webm`, `audio/ogg`,
          *     `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`, as its content shows; of one under an open secret tag,
          *     `application/octet-stream`, encrypted as docs/protocol.md says.
          */
-        put: operations["journals_put"];
+        put: operations["journals_put_audio"];
         post?: never;
         /** Delete the recording of an entry. */
-        delete: operations["journals_delete"];
+        delete: operations["journals_delete_audio"];
         options?: never;
         /** What [`get`] would answer, without the recording. */
-        head: operations["journals_head"];
+        head: operations["journals_head_audio"];
         patch?: never;
         trace?: never;
     };
@@ -4198,7 +4198,7 @@ export interface operations {
             };
         };
     };
-    journals_get: {
+    journals_get_audio: {
         parameters: {
             query?: never;
             header?: {
@@ -4314,7 +4314,7 @@ export interface operations {
             };
         };
     };
-    journals_put: {
+    journals_put_audio: {
         parameters: {
             query?: never;
             header?: {
@@ -4462,7 +4462,7 @@ export interface operations {
             };
         };
     };
-    journals_delete: {
+    journals_delete_audio: {
         parameters: {
             query?: never;
             header?: {
@@ -4541,7 +4541,7 @@ export interface operations {
             };
         };
     };
-    journals_head: {
+    journals_head_audio: {
         parameters: {
             query?: never;
             header?: {

@@ -1,6 +1,7 @@
 //! The recording of an entry: streamed in and out, never as a whole in memory.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, BodyDataStream};
@@ -35,6 +36,8 @@ use range::Part;
 
 /// The address, as the router knows it.
 pub const PATH: &str = "/api/journals/{entry_id}/audio";
+/// How much of a recording that was refused is taken in all the same, in bytes.
+const DRAINED: usize = 1 << 20;
 
 /// What is known of a recording.
 #[derive(Serialize, ToSchema)]
@@ -72,7 +75,7 @@ pub struct RecordingResponse {
         (status = 416, description = "The range is beyond its end."),
     )
 )]
-pub async fn get(
+pub async fn get_audio(
     State(app): State<App>,
     caller: Authorized<EntriesRead>,
     Id(id): Id,
@@ -108,7 +111,7 @@ pub async fn get(
         (status = 416, description = "The range is beyond its end."),
     )
 )]
-pub async fn head(
+pub async fn head_audio(
     State(app): State<App>,
     caller: Authorized<EntriesRead>,
     Id(id): Id,
@@ -140,31 +143,47 @@ pub async fn head(
         (status = 507, description = "Your recordings would be too many bytes together."),
     )
 )]
-pub async fn put(
+pub async fn put_audio(
     State(app): State<App>,
     caller: Authorized<EntriesWrite>,
     Id(id): Id,
     unlocks: Unlocks,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let (user, entry) = (caller.id(), EntryId(id));
-    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
+    let (parts, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let answer = store(&app, &caller, EntryId(id), &unlocks, &parts.headers, &mut body).await;
+    if answer.is_err() {
+        drain(body).await;
+    }
+    answer
+}
+
+async fn store(
+    app: &App,
+    caller: &Caller,
+    entry: EntryId,
+    unlocks: &Unlocks,
+    headers: &HeaderMap,
+    body: &mut BodyDataStream,
+) -> Result<Response, ApiError> {
+    let holder = Holder { app, caller, unlocks };
     let sealed = holder.is_sealed(entry).await?.ok_or(journals::NOT_FOUND)?;
     let limit =
         if sealed { recording::sealed_length(app.config.audio_limit.into()) } else { app.config.audio_limit.into() };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
     if announced > limit {
         return Err(ApiError::TooLarge(limit));
     }
-    refuse_over_quota(&app, &caller, entry, announced).await?;
+    refuse_over_quota(app, caller, entry, announced).await?;
 
-    let declared = extract::media_type(request.headers()).map(str::to_ascii_lowercase);
-    let mut body = Arrival { body: request.into_body().into_data_stream(), limit, arrived: 0 };
+    let declared = extract::media_type(headers).map(str::to_ascii_lowercase);
+    let mut body = Arrival { body, limit, arrived: 0 };
     let beginning = body.beginning().await?;
     let format = Format::of(&beginning, declared.as_deref(), sealed)?;
     let attachment = AttachmentId::new(app.clock.as_ref(), app.random.as_ref());
-    let mut upload = app.recordings.upload(user, attachment).await?;
+    let mut upload = app.recordings.upload(caller.id(), attachment).await?;
     upload.write(beginning).await?;
     while let Some(bytes) = body.next().await? {
         upload.write(bytes).await?;
@@ -185,12 +204,27 @@ pub async fn put(
     Ok((status, head, Json(RecordingResponse::from(recording))).into_response())
 }
 
+/// Takes in a little of what a refused client is still sending: one that is cut off while it sends never reads why.
+async fn drain(mut body: BodyDataStream) {
+    let mut left = DRAINED;
+    let reading = async {
+        while let Some(Ok(bytes)) = body.next().await {
+            left = left.saturating_sub(bytes.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whoever sends no more has had time to read the answer.
+    let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
+}
+
 /// Delete the recording of an entry.
 #[utoipa::path(delete, path = PATH, tag = "journals", security(("api_token" = ["entries:write"])), params(("entry_id" = Uuid, Path), Unlocks), responses(
     (status = 200, body = Message),
     (status = 404, description = "No such recording of yours."),
 ))]
-pub async fn delete(
+pub async fn delete_audio(
     State(app): State<App>,
     caller: Authorized<EntriesWrite>,
     Id(id): Id,
@@ -309,13 +343,13 @@ impl From<Attachment> for RecordingResponse {
 }
 
 /// A body that arrives.
-struct Arrival {
-    body: BodyDataStream,
+struct Arrival<'a> {
+    body: &'a mut BodyDataStream,
     limit: u64,
     arrived: u64,
 }
 
-impl Arrival {
+impl Arrival<'_> {
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         const BROKEN: ApiError = ApiError::BadRequest("The recording broke off before its end; send it again.");

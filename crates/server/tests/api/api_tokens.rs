@@ -65,10 +65,14 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
             assert!(named.len() <= 1, "{method} {path} needs one scope");
             for (scope, secret) in &tokens {
                 let request = server.request(method.to_uppercase().parse().unwrap(), &fill(path)).bearer_auth(secret);
-                let answer = Answer::of(request.json(&json!({}))).await;
+                // An answer to HEAD has no body that could be looked at.
+                let status = match method.as_str() {
+                    "head" => request.send().await.unwrap().status(),
+                    _ => Answer::of(request.json(&json!({}))).await.status,
+                };
                 let is_named = named.contains(scope);
-                assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path} {scope}");
-                assert_eq!(answer.status != StatusCode::FORBIDDEN, is_named, "{method} {path} {scope}: {answer:?}");
+                assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path} {scope}");
+                assert_eq!(status != StatusCode::FORBIDDEN, is_named, "{method} {path} {scope}: {status}");
                 *opened.entry((*scope).to_owned()).or_insert(0) += u32::from(is_named);
             }
             let is_private = ["users", "auth", "secret-tags", "admin", "opaque-sessions"]

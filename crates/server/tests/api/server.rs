@@ -88,7 +88,11 @@ impl Server {
 
     /// A second server on the same database, with the same keys only if `keys` are.
     pub async fn another(&self, keys: &Keys) -> SocketAddr {
-        let config = self.app.config.clone();
+        self.another_with(keys, self.app.config.clone()).await
+    }
+
+    /// The same with other settings.
+    pub async fn another_with(&self, keys: &Keys, config: Config) -> SocketAddr {
         let (address, _, stop, _) =
             listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, &self.clock).await;
         // It runs until the test's runtime ends.

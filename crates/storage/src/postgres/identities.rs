@@ -13,8 +13,8 @@ use super::secret_tags::LOCK_USER;
 use super::users::user;
 use super::values::{Instant, all, instant, read};
 
-const FIND: &str = "SELECT u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.google_id, u.avatar_url,
-        u.time_zone, u.created_at, u.updated_at
+const FIND: &str = "SELECT u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.hashed_password IS NOT NULL,
+        u.google_id, u.avatar_url, u.time_zone, u.created_at, u.updated_at
     FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2";
 
 const LINK: &str = "INSERT INTO identities (user_id, id, issuer, subject, email, created_at, updated_at)
@@ -88,7 +88,7 @@ impl Identities for Postgres {
             Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
         lease.transaction(both).await?;
         Ok(User {
-            has_password: new.password_hash.is_some(),
+            has_password: false,
             id: new.id,
             email: new.email.clone(),
             full_name: new.full_name.clone(),

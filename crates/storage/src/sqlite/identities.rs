@@ -110,7 +110,7 @@ fn sign_up(
     })?;
     link(connection, &Identity { user_id: new.id, created_at: now, ..identity })?;
     Ok(User {
-        has_password: new.password_hash.is_some(),
+        has_password: false,
         id: new.id,
         email: new.email,
         full_name: new.full_name,

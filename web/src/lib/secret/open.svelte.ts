@@ -36,8 +36,8 @@ const draftKeys = new Map<string, Promise<CryptoKey>>();
 const exposed = new Map<string, Set<string>>();
 
 /** Other tabs of the same browser close with this one. */
-const channel = new BroadcastChannel('sotto.close');
-channel.addEventListener('message', () => closeHere(all.map(({ id }) => id)));
+const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel('sotto.close') : null;
+channel?.addEventListener('message', () => closeHere(all.map(({ id }) => id)));
 
 export const openTags = {
   get all(): readonly OpenTag[] {
@@ -102,7 +102,7 @@ export const openTags = {
     const any = all.length > 0;
     closeHere(all.map(({ id }) => id), true);
     if (!any) return;
-    channel.postMessage('close');
+    channel?.postMessage('close');
     await api.POST('/api/secret-tags/lock', { keepalive: true }).catch(() => {});
   },
   /** Asks the server whether what is open here still is, and closes what is not. */

@@ -87,7 +87,12 @@ mod tests {
             let first = names.of(DAY, Some(&title));
             for name in [first, names.of(DAY, Some(&title))] {
                 let (_, file) = name.rsplit_once('/').unwrap();
-                assert!(file.len() <= 120 && file.starts_with("2026-11-25-") && file.ends_with(".md"), "{file}");
+                assert!(
+                    file.len() <= 120
+                        && file.starts_with("2026-11-25-")
+                        && std::path::Path::new(file).extension() == Some("md".as_ref()),
+                    "{file}"
+                );
             }
         }
     }

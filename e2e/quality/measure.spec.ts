@@ -44,6 +44,8 @@ test('the first pages', async () => {
         const report = await inBrowser(async (port, page) => {
           if (signedIn) {
             await signIn(page, user, server.url);
+            // A page that shows nothing is fast, and no measure of anything.
+            await expect(page.getByText(`Day ${ENTRIES - 1}`, { exact: true })).toBeVisible();
             // Its cookies stay, what it has loaded goes.
             const session = await page.context().newCDPSession(page);
             await session.send('Network.clearBrowserCache');

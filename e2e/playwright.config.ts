@@ -7,6 +7,9 @@ export default defineConfig<object, Options>({
   outputDir: 'results',
   workers: 2,
   retries: 0,
+  // Room for a busy machine: what is slow is not wrong here.
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
   fullyParallel: true,
   forbidOnly: Boolean(process.env.CI),
   reporter: [['list']],

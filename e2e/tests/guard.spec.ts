@@ -33,7 +33,7 @@ test('another host is a third party', async ({ page, guard }) => {
 
 test('what nobody could use is noticed', async ({ page }) => {
   await page.goto('/login');
-  await expect(page.getByRole('button')).toBeVisible();
+  await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await page.evaluate(() => document.querySelectorAll('label').forEach((label) => label.remove()));
   await expect(expectAccessible(page)).rejects.toThrow(/Form elements must have labels/);
 });

@@ -4,7 +4,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { expect, newUser, Server, signIn, test, type Page } from '../support/test';
+import { expect, expectAccessible, newUser, pictures, Server, signIn, test, type Page } from '../support/test';
 
 test.use({ serviceWorkers: 'allow' });
 
@@ -88,6 +88,8 @@ test('a new version waits until it is asked for', async ({ page, guard }) => {
     await page.evaluate(() => navigator.serviceWorker.getRegistration().then((registration) => registration?.update()));
     for (const tab of [page, other]) await expect(tab.getByText('A new version of Sotto is ready.')).toBeVisible();
     await expect(page.locator('[data-before]')).toBeAttached();
+    await expectAccessible(page);
+    await pictures(page, 'new-version');
 
     await page.getByRole('button', { name: 'Reload' }).click();
     await expect(page.locator('[data-version="next"]')).toBeAttached();
@@ -97,6 +99,8 @@ test('a new version waits until it is asked for', async ({ page, guard }) => {
     await other.getByRole('button', { name: 'Reload' }).click();
     await expect(other.locator('[data-version="next"]')).toBeAttached();
   } finally {
+    // The pages may ask for more while their server goes.
+    guard.allow(NETWORK);
     await server.stop();
     await rm(app, { recursive: true });
   }

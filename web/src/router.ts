@@ -5,22 +5,34 @@ import { createRouter } from 'sv-router';
 import { session } from './lib/session.svelte';
 
 /** Pages for people who are not signed in. */
-const PUBLIC = ['/login', '/signup'];
+const PUBLIC = ['/login', '/signup', '/goodbye'];
 
 export const { p, navigate, isActive, route } = createRouter({
   '/': () => import('./pages/Journal.svelte'),
   '/login': () => import('./pages/Login.svelte'),
   '/signup': () => import('./pages/SignUp.svelte'),
+  '/goodbye': () => import('./pages/Goodbye.svelte'),
   '/write': () => import('./pages/Write.svelte'),
+  '/entries/:id': () => import('./pages/Entry.svelte'),
   '/entries/:id/edit': () => import('./pages/Write.svelte'),
   '/calendar': () => import('./pages/Calendar.svelte'),
+  '/calendar/:year': () => import('./pages/Calendar.svelte'),
   '/search': () => import('./pages/Search.svelte'),
   '/on-this-day': () => import('./pages/OnThisDay.svelte'),
   '/tags': () => import('./pages/Tags.svelte'),
+  '/tags/:id': () => import('./pages/Tag.svelte'),
   '/statistics': () => import('./pages/Statistics.svelte'),
+  '/open': () => import('./pages/Open.svelte'),
   '/reminders': () => import('./pages/Reminders.svelte'),
   '/settings': () => import('./pages/Settings.svelte'),
+  '/settings/appearance': () => import('./pages/SettingsAppearance.svelte'),
+  '/settings/writing': () => import('./pages/SettingsWriting.svelte'),
+  '/settings/security': () => import('./pages/SettingsSecurity.svelte'),
+  '/settings/tokens': () => import('./pages/SettingsTokens.svelte'),
+  '/settings/data': () => import('./pages/SettingsData.svelte'),
+  '/settings/about': () => import('./pages/SettingsAbout.svelte'),
   '/admin': () => import('./pages/Admin.svelte'),
+  '/admin/database': () => import('./pages/AdminDatabase.svelte'),
   '/more': () => import('./pages/More.svelte'),
   '*': () => import('./pages/NotFound.svelte'),
   hooks: {
@@ -30,20 +42,25 @@ export const { p, navigate, isActive, route } = createRouter({
         const next = pathname === '/' ? undefined : { next: pathname + query(search) };
         throw navigate('/login', { replace: true, search: next });
       }
-      if (session.state !== 'out' && open) throw navigate(local(search?.next), { replace: true });
+      if (session.state !== 'out' && open) {
+        // Somebody who wanted to link a provider comes back here if that fails.
+        const failed = pathname === '/login' && search?.error;
+        if (failed) throw navigate('/settings/security', { replace: true, search: { error: String(search.error) } });
+        throw navigate(localPath(search?.next) as '/', { replace: true });
+      }
     },
   },
 });
 
 /** Where to go after the sign-in: an address of this app, whatever the query says. */
 export function afterSignIn(next: string | null): void {
-  void navigate(local(next), { replace: true });
+  void navigate(localPath(next) as '/', { replace: true });
 }
 
 /** The address if it is one of this app, else the journal's. */
-function local(next: unknown): '/' {
+export function localPath(next: unknown): string {
   const url = new URL(typeof next === 'string' ? next : '/', location.origin);
-  return (url.origin === location.origin ? url.pathname + url.search : '/') as '/';
+  return url.origin === location.origin ? url.pathname + url.search : '/';
 }
 
 function query(search: Record<string, unknown> | undefined): string {

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Config, Keys, layered};
+use sotto_server::{App, Config, Keys, Recordings, layered};
 use sotto_storage::DatabaseUrl;
 use tempfile::{NamedTempFile, TempDir};
 use tokio::net::TcpListener;
@@ -85,7 +85,8 @@ pub async fn serve(recording: &Path, end: impl Future<Output = ()>) -> Result<()
 async fn app(folder: &Path) -> Result<App> {
     let storage = DatabaseUrl::Sqlite(folder.join("empty.db")).open().await?;
     let keys = Keys::generate(&SystemRandom);
-    Ok(App::new(storage, &keys, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom)))
+    let recordings = Recordings::in_folder(&folder.join("attachments"))?;
+    Ok(App::new(storage, recordings, &keys, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom)))
 }
 
 #[derive(Clone)]

@@ -33,6 +33,16 @@ pub enum CliError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The store of attachments cannot be used.
+    #[error(
+        "the store of attachments {place} cannot be used: {reason}. Look at --attachments or SOTTO_ATTACHMENTS, and for s3:// at AWS_…"
+    )]
+    Attachments {
+        /// Which store.
+        place: String,
+        /// What it says.
+        reason: object_store::Error,
+    },
     /// Nobody can be listened to there.
     #[error("cannot listen on {address}: {source}. Choose another address with --listen or SOTTO_LISTEN")]
     Listen {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are help texts")]
 
+mod attachments;
 mod commands;
 mod error;
 mod logging;

@@ -2,6 +2,7 @@
 //! typing mistake is not a silent default.
 
 mod alerts;
+mod oidc;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,12 +13,16 @@ use clap::{Args, Command, ValueEnum};
 use ipnet::IpNet;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use sotto_domain::attachment::MAX_BYTES;
+use sotto_server::config::AUDIO_LIMIT;
 use sotto_server::{Config, Registration, web_files};
 use sotto_storage::DatabaseUrl;
 use tracing_subscriber::EnvFilter;
 
+use crate::attachments::Place;
 use crate::error::{CliError, Result};
 use alerts::Alerts;
+use oidc::Oidc;
 
 /// Settings of every command.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -34,6 +39,11 @@ pub struct Common {
     #[arg(long, env = "SOTTO_DATABASE", global = true, value_name = "URL", hide_env_values = true)]
     #[serde(deserialize_with = "parsed")]
     database: Option<DatabaseUrl>,
+    /// Where recordings are kept: a folder, or s3://bucket/prefix with the usual AWS_ variables [default: attachments in the
+    /// data folder]
+    #[arg(long, env = "SOTTO_ATTACHMENTS", global = true, value_name = "PLACE")]
+    #[serde(deserialize_with = "place")]
+    attachments: Option<Place>,
     /// What to log: error, warn, info, debug, or a filter such as info,sotto_server=debug [default: info]
     #[arg(long, env = "SOTTO_LOG", global = true, value_name = "FILTER", value_parser = filter)]
     #[serde(deserialize_with = "checked_filter")]
@@ -78,6 +88,13 @@ pub struct Serving {
     /// Limits on sign-up and login; off is for load tests [default: on]
     #[arg(long, env = "SOTTO_RATE_LIMITS", value_name = "ON|OFF")]
     rate_limits: Option<Switch>,
+    /// The longest recording, in bytes [default: 67108864, which is 64 MiB]
+    #[arg(long, env = "SOTTO_AUDIO_LIMIT", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BYTES)))]
+    #[serde(deserialize_with = "audio_limit")]
+    audio_limit: Option<u32>,
+    /// How many bytes of recordings one user may have [default: any number]
+    #[arg(long, env = "SOTTO_AUDIO_QUOTA", value_name = "BYTES")]
+    audio_quota: Option<u64>,
     /// The server's secret keys, made on first run [default: keys.json in the data folder]
     #[arg(long, env = "SOTTO_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
@@ -94,6 +111,14 @@ pub struct Serving {
     #[command(flatten)]
     #[serde(skip)]
     alerts: Alerts,
+    /// The provider of flags and variables.
+    #[command(flatten)]
+    #[serde(skip)]
+    oidc: Oidc,
+    /// The providers of the file.
+    #[arg(skip)]
+    #[serde(rename = "oidc")]
+    providers: Vec<Oidc>,
 }
 
 /// Who may sign up.
@@ -122,6 +147,7 @@ impl Common {
             config: self.config,
             data_dir: self.data_dir.or(file.data_dir),
             database: self.database.or(file.database),
+            attachments: self.attachments.or(file.attachments),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
         };
@@ -138,9 +164,9 @@ impl Common {
         self.database.clone().unwrap_or_else(|| DatabaseUrl::Sqlite(self.data_dir().join("journal.db")))
     }
 
-    /// The folder for attachments; it may be missing.
-    pub fn attachments(&self) -> PathBuf {
-        self.data_dir().join("attachments")
+    /// Where recordings are kept.
+    pub fn attachments(&self) -> Place {
+        self.attachments.clone().unwrap_or_else(|| Place::Folder(self.data_dir().join("attachments")))
     }
 
     /// Makes the data folder, for its owner only, if it is missing.
@@ -173,11 +199,15 @@ impl Serving {
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             metrics_token: self.metrics_token.or(file.metrics_token),
             rate_limits: self.rate_limits.or(file.rate_limits),
+            audio_limit: self.audio_limit.or(file.audio_limit),
+            audio_quota: self.audio_quota.or(file.audio_quota),
             key_file: self.key_file.or(file.key_file),
             accept_lost_keys: self.accept_lost_keys.or(file.accept_lost_keys),
             auto_upgrade: self.auto_upgrade.or(file.auto_upgrade),
             web_dir: self.web_dir.or(file.web_dir),
             alerts: self.alerts.or(file.alerts),
+            oidc: self.oidc,
+            providers: file.providers,
         }
     }
 
@@ -192,8 +222,8 @@ impl Serving {
     }
 
     /// What the server needs to know.
-    pub fn to_config(&self) -> Config {
-        Config {
+    pub fn to_config(&self) -> Result<Config> {
+        Ok(Config {
             public_url: self.public_url.clone(),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
@@ -202,10 +232,12 @@ impl Serving {
             rate_limits: self.rate_limits != Some(Switch::Off),
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
+            audio_limit: self.audio_limit.unwrap_or(AUDIO_LIMIT),
+            audio_quota: self.audio_quota,
             monitoring: self.alerts.to_monitoring(),
             web_dir: self.web_dir.clone(),
-            providers: Vec::new(),
-        }
+            providers: oidc::providers(self.oidc.clone(), self.providers.clone(), self.public_url.as_deref())?,
+        })
     }
 }
 
@@ -257,9 +289,12 @@ fn part<T: DeserializeOwned>(table: &toml::Table) -> std::result::Result<T, Stri
         .map_err(|error| format!("is wrong: {} {}", error.path(), error.inner().message()))
 }
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 18] = [
     "data_dir",
     "database",
+    "attachments",
+    "audio_limit",
+    "audio_quota",
     "log",
     "log_format",
     "listen",
@@ -272,6 +307,7 @@ const KEYS: [&str; 14] = [
     "accept_lost_keys",
     "auto_upgrade",
     "web_dir",
+    "oidc",
 ];
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> CliError {
@@ -322,6 +358,18 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<O
 
 fn parsed<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<DatabaseUrl>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Place>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+fn audio_limit<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<u32>, D::Error> {
+    let limit = u32::deserialize(deserializer)?;
+    if (1..=MAX_BYTES).contains(&limit) {
+        return Ok(Some(limit));
+    }
+    Err(D::Error::custom(format!("{limit} is not in 1..={MAX_BYTES}")))
 }
 
 fn checked_filter<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<String>, D::Error> {

@@ -22,6 +22,7 @@ pub mod client;
 mod error;
 mod fingerprint;
 pub mod message;
+pub mod recording;
 mod scope;
 pub mod sealed;
 #[cfg(feature = "server")]

@@ -44,6 +44,10 @@ id!(
     EntryId
 );
 id!(
+    /// A recording, which belongs to an entry.
+    AttachmentId
+);
+id!(
     /// A tag of one user.
     TagId
 );
@@ -62,6 +66,14 @@ id!(
 id!(
     /// An exchange that opens a secret tag, and the open secret tag after it.
     OpaqueSessionId
+);
+id!(
+    /// What links an account to somebody at an identity provider.
+    IdentityId
+);
+id!(
+    /// A personal API token.
+    ApiTokenId
 );
 
 fn new_uuid(clock: &dyn Clock, random: &dyn Random) -> Uuid {

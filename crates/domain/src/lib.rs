@@ -4,9 +4,12 @@
 //! front end must agree on; [`storage`] says what an engine promises.
 
 pub mod account;
+pub mod api_token;
+pub mod attachment;
 pub mod clock;
 pub mod entry;
 pub mod health;
+pub mod identity;
 pub mod ids;
 pub mod reminder;
 pub mod secret_tag;
@@ -16,5 +19,7 @@ pub mod tag;
 pub mod text;
 
 pub use clock::{Clock, Random, Timestamp, Zone};
-pub use ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+pub use ids::{
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
+};
 pub use text::{Violation, Violations};

@@ -21,10 +21,15 @@ use crate::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Rotation, Session,
     Standing, User, UserPatch, UserQuery,
 };
+use crate::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken};
+use crate::attachment::{Attached, Attachment, NewAttachment};
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
 use crate::health::{Snapshot, WriteCost};
-use crate::ids::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId};
+use crate::identity::{Identity, Unlinked};
+use crate::ids::{
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
+};
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
@@ -69,6 +74,10 @@ pub trait Storage: Send + Sync {
     fn users(&self) -> &dyn Users;
     /// Logins.
     fn sessions(&self) -> &dyn Sessions;
+    /// Identities at providers, by which users sign in.
+    fn identities(&self) -> &dyn Identities;
+    /// Personal API tokens.
+    fn api_tokens(&self) -> &dyn ApiTokens;
     /// Journal entries.
     fn entries(&self) -> &dyn Entries;
     /// Tags.
@@ -81,6 +90,8 @@ pub trait Storage: Send + Sync {
     fn opaque_sessions(&self) -> &dyn OpaqueSessions;
     /// Entries under secret tags.
     fn sealed_entries(&self) -> &dyn SealedEntries;
+    /// Recordings of entries.
+    fn attachments(&self) -> &dyn Attachments;
     /// The database's own health.
     fn health(&self) -> &dyn Health;
 
@@ -153,6 +164,45 @@ pub trait Sessions: Send + Sync {
     async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>>;
     /// Deletes sessions of every user that expired before `now`, and says how many.
     async fn delete_expired(&self, now: Timestamp) -> Result<u64>;
+}
+
+/// Identities at providers, by which users sign in. `google_id` of the account follows those whose issuer is
+/// [`crate::identity::GOOGLE`].
+#[async_trait]
+pub trait Identities: Send + Sync {
+    /// The account that an identity opens, active or not.
+    async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>>;
+    /// Links an identity to its user. `Conflict{uq_identities_issuer_subject}` if it opens an account already, this one
+    /// or another; `Conflict{fk_identities_user}` if the user is gone.
+    async fn link(&self, identity: &Identity) -> Result<()>;
+    /// Makes an account, and links the identity to it. `Conflict` as [`Users::create`] and [`Self::link`].
+    async fn sign_up(
+        &self,
+        new: &NewUser,
+        avatar_url: Option<&str>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<User>;
+    /// A user's identities in the order in which they were linked, at most 1000.
+    async fn list(&self, user: UserId) -> Result<Vec<Identity>>;
+    /// Unlinks an identity, unless the user has neither another nor a password. Of many calls at once, one leaves the last.
+    async fn unlink(&self, user: UserId, id: IdentityId, now: Timestamp) -> Result<Unlinked>;
+}
+
+/// Personal API tokens.
+#[async_trait]
+pub trait ApiTokens: Send + Sync {
+    /// Stores a token, of which `hash` is the SHA-256, unless its user has [`crate::api_token::MAX_TOKENS`]: of many calls
+    /// at once, no more get through than one after the other would have. `Conflict{fk_api_tokens_user}` if the user is gone.
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32]) -> Result<CreatedApiToken>;
+    /// The token with this SHA-256, and its user. The caller judges `is_active` and `expires_at`.
+    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>>;
+    /// Notes that a token is used, unless that was noted within [`crate::api_token::USE_SECONDS`] before `now`.
+    async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()>;
+    /// A user's tokens in the order in which they were made.
+    async fn list(&self, user: UserId) -> Result<Vec<ApiToken>>;
+    /// Deletes a token. False if there is no such token.
+    async fn delete(&self, user: UserId, id: ApiTokenId) -> Result<bool>;
 }
 
 /// Journal entries. None of these methods shows an entry under a secret tag.
@@ -332,7 +382,7 @@ pub trait SealedEntries: Send + Sync {
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
     /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
-    /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this
+    /// words leave every table and index that the engine lets us clear; the recording's object is the caller's to delete. What they were cannot be searched when this
     /// returns. Tags that were on it stay among the user's tags, where their names can be read.
     async fn seal(
         &self,
@@ -342,7 +392,8 @@ pub trait SealedEntries: Send + Sync {
         expected: u32,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
-    /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag.
+    /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag. Its recording, which was encrypted
+    /// for that, goes in the same unit; the object is the caller's to delete.
     async fn unseal(
         &self,
         user: UserId,
@@ -353,4 +404,30 @@ pub trait SealedEntries: Send + Sync {
     ) -> Result<Stored<Entry>>;
     /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
+}
+
+/// Recordings of entries, of either kind. What was recorded is in a store of objects, which these methods never touch: its
+/// object is there before a recording is put here, and goes after it was taken from here. Deleting an entry deletes its
+/// recording.
+#[async_trait]
+pub trait Attachments: Send + Sync {
+    /// The recording of an entry.
+    async fn get(&self, user: UserId, entry: EntryId) -> Result<Option<Attachment>>;
+    /// Makes it the recording of its entry, in place of the one before; that of an entry in plain fills `audio_url`. The
+    /// revision stays, so that nobody who is writing meanwhile is in the way. With `quota`, only if the user's recordings
+    /// are no more bytes together; of many calls at once, no more get through than one after the other would have.
+    /// `Conflict{pk_attachments}` if the id is taken.
+    async fn put(&self, user: UserId, new: &NewAttachment, quota: Option<u64>, now: Timestamp) -> Result<Attached>;
+    /// Takes the recording from its entry, and `audio_url` if it is this one. Returns the recording that is gone.
+    async fn remove(
+        &self,
+        user: UserId,
+        entry: EntryId,
+        audio_url: &str,
+        now: Timestamp,
+    ) -> Result<Option<AttachmentId>>;
+    /// How many bytes the user's recordings are together.
+    async fn usage(&self, user: UserId) -> Result<u64>;
+    /// Those of these recordings that are the user's, in the order of their ids.
+    async fn known(&self, user: UserId, ids: &[AttachmentId]) -> Result<Vec<AttachmentId>>;
 }

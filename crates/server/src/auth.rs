@@ -1,39 +1,111 @@
-//! Who is asking: bearer tokens and, for the web app, cookies.
+//! Who is asking, and what they may do.
+//!
+//! Somebody asks by a login (a bearer token, or the cookie of the web app), which is good for everything that is theirs, or
+//! by an API token, which is good for what its scopes name. A handler says in its signature whom it answers: [`SignedIn`]
+//! takes logins alone, [`Authorized`] takes API tokens of one scope besides, [`Superuser`] takes few. So a route that says
+//! nothing of API tokens refuses them.
 
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use sotto_domain::account::{Standing, User};
+use sotto_domain::api_token::{ApiTokenStanding, Scope, USE_SECONDS};
 use sotto_domain::{SessionId, UserId};
 
+use crate::api_token::ApiSecret;
 use crate::app::App;
-use crate::config::{ACCESS_SECONDS, Config, SESSION_SECONDS};
+use crate::cookies;
 use crate::error::ApiError;
 use crate::tokens::Kind;
 
-/// The cookie with the access token, sent to the API only.
-const ACCESS_COOKIE: &str = "sotto_access";
-/// The cookie with the refresh token, sent to the sign-in addresses only.
-const REFRESH_COOKIE: &str = "sotto_refresh";
+/// Who is asking.
+pub struct Caller(Pass);
 
-/// A signed-in user and the login that they came by.
-pub struct SignedIn {
-    standing: Arc<Standing>,
-    /// The login.
-    pub session: SessionId,
+/// By what they ask.
+enum Pass {
+    Login(SessionId, Arc<Standing>),
+    Token(Arc<ApiTokenStanding>),
 }
 
-impl SignedIn {
+impl Caller {
     /// The account, as of at most [`crate::config::STANDING_SECONDS`] ago.
     pub fn user(&self) -> &User {
-        &self.standing.user
+        match &self.0 {
+            Pass::Login(_, standing) => &standing.user,
+            Pass::Token(standing) => &standing.user,
+        }
     }
 
     /// Whose rows the request is about.
     pub fn id(&self) -> UserId {
-        self.standing.user.id
+        self.user().id
+    }
+
+    /// The login that they came by; none with an API token, which opens no secret tag.
+    pub fn login(&self) -> Option<SessionId> {
+        match &self.0 {
+            Pass::Login(session, _) => Some(*session),
+            Pass::Token(_) => None,
+        }
+    }
+
+    fn may(&self, scope: Scope) -> bool {
+        match &self.0 {
+            Pass::Login(..) => true,
+            Pass::Token(standing) => standing.token.scopes.allow(scope),
+        }
+    }
+
+    async fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        if let Some(token) = bearer(&parts.headers) {
+            return if ApiSecret::looks_like(token) {
+                Self::by_token(app, token).await
+            } else {
+                Self::by_login(app, token).await
+            };
+        }
+        refuse_cross_site(parts)?;
+        let token = cookies::access(&parts.headers);
+        let token =
+            token.ok_or(ApiError::Unauthorized("Sign in first: this needs a bearer token or a session cookie."))?;
+        Self::by_login(app, token).await
+    }
+
+    async fn by_login(app: &App, token: &str) -> Result<Self, ApiError> {
+        let claims = app.tokens.read(token, app.now()).filter(|claims| claims.kind == Kind::Access).ok_or(
+            ApiError::Unauthorized("The access token is not valid, or no longer; refresh it or sign in again."),
+        )?;
+        let standing = standing(app, claims.sub, claims.sid).await?;
+        let standing = standing.ok_or(ApiError::Unauthorized("This login has ended; sign in again."))?;
+        Ok(Self(Pass::Login(claims.sid, standing)))
+    }
+
+    async fn by_token(app: &App, token: &str) -> Result<Self, ApiError> {
+        const WRONG: ApiError =
+            ApiError::Unauthorized("The API token is not valid, or no longer; make another one in the settings.");
+        let secret = ApiSecret::parse(token).ok_or(WRONG)?;
+        let standing = token_standing(app, &secret.hash()).await?.ok_or(WRONG)?;
+        let ended = standing.token.expires_at.is_some_and(|end| end <= app.now());
+        if ended || !standing.user.is_active { Err(WRONG) } else { Ok(Self(Pass::Token(standing))) }
+    }
+}
+
+/// A user who is signed in. API tokens are refused.
+pub struct SignedIn {
+    caller: Caller,
+    /// The login.
+    pub session: SessionId,
+}
+
+impl Deref for SignedIn {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
     }
 }
 
@@ -41,23 +113,61 @@ impl FromRequestParts<App> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = if let Some(token) = bearer(&parts.headers) {
-            token
-        } else {
-            refuse_cross_site(parts)?;
-            cookie(&parts.headers, ACCESS_COOKIE)
-                .ok_or(ApiError::Unauthorized("Sign in first: this needs a bearer token or a session cookie."))?
-        };
-        let now = app.now();
-        let claims = app.tokens.read(token, now).filter(|claims| claims.kind == Kind::Access).ok_or(
-            ApiError::Unauthorized("The access token is not valid, or no longer; refresh it or sign in again."),
-        )?;
-        let standing = standing(app, claims.sub, claims.sid).await?;
-        let standing = standing
-            .filter(|standing| standing.user.is_active && standing.expires_at > now)
-            .ok_or(ApiError::Unauthorized("This login has ended; sign in again."))?;
-        Ok(Self { standing, session: claims.sid })
+        let caller = Caller::of(parts, app).await?;
+        let session = caller.login().ok_or(ApiError::Forbidden(
+            "No API token is good for this, whatever its scopes: it takes somebody who is signed in.",
+        ))?;
+        Ok(Self { caller, session })
     }
+}
+
+/// Somebody who is signed in, or an API token of the scope that is needed: `Authorized<EntriesRead>`.
+pub struct Authorized<N>(Caller, PhantomData<N>);
+
+impl<N> Deref for Authorized<N> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<N: Need> FromRequestParts<App> for Authorized<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::of(parts, app).await?;
+        if caller.may(N::SCOPE) { Ok(Self(caller, PhantomData)) } else { Err(ApiError::Forbidden(N::REFUSAL)) }
+    }
+}
+
+/// What a handler needs an API token to be good for.
+pub trait Need: Send + Sync {
+    /// The scope.
+    const SCOPE: Scope;
+    /// What those without it are told.
+    const REFUSAL: &'static str;
+}
+
+macro_rules! needs {
+    ($($need:ident $name:literal)+) => {$(
+        #[doc = concat!("The scope `", $name, "`.")]
+        pub struct $need;
+
+        impl Need for $need {
+            const SCOPE: Scope = Scope::$need;
+            const REFUSAL: &'static str =
+                concat!("This API token is not good for this: it needs the scope ", $name, ".");
+        }
+    )+};
+}
+needs! {
+    EntriesRead "entries:read"
+    EntriesWrite "entries:write"
+    TagsRead "tags:read"
+    TagsWrite "tags:write"
+    RemindersRead "reminders:read"
+    RemindersWrite "reminders:write"
 }
 
 /// A signed-in user who administers this server.
@@ -76,27 +186,45 @@ impl FromRequestParts<App> for Superuser {
     }
 }
 
-/// What storage says of a login, at most a few seconds old, so that a busy client does not cost a read per request.
-async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Option<Arc<Standing>>, ApiError> {
-    if let Some(standing) = app.standings.get(&session) {
+/// A login that stands, as of at most a few seconds ago, so that a busy client does not cost a read per request. `None` if
+/// it has ended, or its user is deactivated.
+///
+/// # Errors
+/// Those of storage.
+pub async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Option<Arc<Standing>>, ApiError> {
+    let standing = match app.standings.get(&session) {
+        Some(standing) => Some(standing),
+        None => app.storage.sessions().standing(user, session).await?.map(|read| {
+            let standing = Arc::new(read);
+            app.standings.insert(session, standing.clone());
+            standing
+        }),
+    };
+    Ok(standing.filter(|standing| standing.user.is_active && standing.expires_at > app.now()))
+}
+
+/// What storage says of an API token, as fresh as that of a login. Its use is noted when it is read.
+async fn token_standing(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiTokenStanding>>, ApiError> {
+    if let Some(standing) = app.token_standings.get(hash) {
         return Ok(Some(standing));
     }
-    let standing = app.storage.sessions().standing(user, session).await?.map(Arc::new);
-    if let Some(standing) = &standing {
-        app.standings.insert(session, standing.clone());
+    let Some(standing) = app.storage.api_tokens().standing(hash).await?.map(Arc::new) else { return Ok(None) };
+    app.token_standings.insert(*hash, standing.clone());
+    let (token, now) = (&standing.token, app.now());
+    if token.last_used_at.is_none_or(|used| used.plus_seconds(USE_SECONDS) <= now) {
+        // Nobody is turned away because this could not be written.
+        if let Err(error) = app.storage.api_tokens().note_use(token.user_id, token.id, now).await {
+            app.monitor.note(&error);
+            tracing::warn!(%error, token = %token.id, "the use of an API token could not be noted");
+        }
     }
-    Ok(standing)
+    Ok(Some(standing))
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-/// The refresh token of the web app.
-pub fn refresh_cookie(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, REFRESH_COOKIE)
 }
 
 /// Refuses a request that another site made a browser send. `SameSite=Strict` does so already; this is for browsers
@@ -117,30 +245,20 @@ pub fn refuse_cross_site(parts: &Parts) -> Result<(), ApiError> {
     if foreign { Err(ApiError::Forbidden("Another site sent this request; it was refused.")) } else { Ok(()) }
 }
 
-/// The `Set-Cookie` headers that hand a pair of tokens to the web app, out of reach of scripts.
-pub fn set_cookies(config: &Config, access: &str, refresh: &str) -> Result<HeaderMap, ApiError> {
-    cookies(config, [(access, ACCESS_SECONDS), (refresh, SESSION_SECONDS)])
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The `Set-Cookie` headers that take them away.
-pub fn clear_cookies(config: &Config) -> Result<HeaderMap, ApiError> {
-    cookies(config, [("", 0), ("", 0)])
-}
-
-fn cookies(config: &Config, values: [(&str, i64); 2]) -> Result<HeaderMap, ApiError> {
-    let secure = if config.is_https() { "; Secure" } else { "" };
-    let mut headers = HeaderMap::new();
-    let places = [(ACCESS_COOKIE, "/api"), (REFRESH_COOKIE, "/api/auth")];
-    for ((name, path), (value, seconds)) in places.into_iter().zip(values) {
-        let text = format!("{name}={value}; HttpOnly; SameSite=Strict; Path={path}; Max-Age={seconds}{secure}");
-        headers.append(header::SET_COOKIE, HeaderValue::try_from(text).map_err(ApiError::internal)?);
+    #[test]
+    fn a_refusal_names_the_scope() {
+        fn check<N: Need>() {
+            assert!(N::REFUSAL.ends_with(&format!(" {}.", N::SCOPE.name())), "{}", N::REFUSAL);
+        }
+        check::<EntriesRead>();
+        check::<EntriesWrite>();
+        check::<TagsRead>();
+        check::<TagsWrite>();
+        check::<RemindersRead>();
+        check::<RemindersWrite>();
     }
-    Ok(headers)
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use sotto_domain::health::Thresholds;
 use utoipa::ToSchema;
 
+use crate::oidc::ProviderSettings;
+
 /// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -23,21 +25,16 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// If set, `/metrics` asks for it as a bearer token.
     pub metrics_token: Option<String>,
+    /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
+    pub audio_limit: u32,
+    /// How many bytes of recordings one user may have; `None` for any number.
+    pub audio_quota: Option<u64>,
     /// How the database is watched.
     pub monitoring: Monitoring,
     /// Where the web app is, if not in the binary.
     pub web_dir: Option<PathBuf>,
-    /// Where people may sign in without a password.
-    pub providers: Vec<Provider>,
-}
-
-/// An identity provider that people may sign in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provider {
-    /// As it stands in addresses, such as `google`.
-    pub id: String,
-    /// As it is shown to people, such as `Google`.
-    pub name: String,
+    /// Who people may sign in with, besides their password. They need `public_url`.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// How the database is watched, and when that raises an alert.
@@ -84,6 +81,8 @@ impl Default for Config {
             rate_limits: true,
             trusted_proxies: Vec::new(),
             metrics_token: None,
+            audio_limit: AUDIO_LIMIT,
+            audio_quota: None,
             monitoring: Monitoring::default(),
             web_dir: None,
             providers: Vec::new(),
@@ -122,8 +121,12 @@ impl Config {
 pub const ACCESS_SECONDS: i64 = 15 * 60;
 /// How long a login lasts without being used, in seconds: 30 days.
 pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// How long a node trusts what it last read about an account, in seconds: the upper bound on how long somebody who was
-/// deactivated stays in.
+/// How long somebody may take to sign in at a provider, in seconds: 10 minutes.
+pub const HANDSHAKE_SECONDS: i64 = 10 * 60;
+/// How long a node trusts what it last read about an account or an API token, in seconds: the upper bound on how long
+/// somebody who was deactivated, or a token that was deleted, stays in.
 pub const STANDING_SECONDS: u64 = 5;
+/// The longest recording unless an operator says otherwise, in bytes: 64 MiB, more than an hour of speech.
+pub const AUDIO_LIMIT: u32 = 64 << 20;
 /// Bytes in a request body, at most: 4 MiB, since 1 MiB of text can grow on its way into JSON.
 pub const BODY_LIMIT: usize = 4 << 20;

@@ -32,10 +32,12 @@ pub enum ApiError {
     Conflict(&'static str, Option<Box<serde_json::Value>>),
     /// 412: it has changed since the client saw it; this is how it is now.
     PreconditionFailed(Box<serde_json::Value>),
-    /// 413: the body is too large.
-    TooLarge,
+    /// 413: the body is larger than so many bytes.
+    TooLarge(u64),
     /// 415: the body is of the wrong kind.
     UnsupportedMediaType(&'static str),
+    /// 416: the part asked for is beyond the end of what has so many bytes.
+    RangeNotSatisfiable(u64),
     /// 422: what was sent is not valid.
     Invalid(Vec<FieldError>),
     /// 428: without a condition, somebody else's change could be overwritten.
@@ -49,6 +51,15 @@ pub enum ApiError {
     Busy,
     /// 503: the database cannot be reached.
     Unavailable(Cause),
+    /// 503: the store of recordings cannot be reached, or does not take one.
+    StoreUnavailable(Cause),
+    /// 507: the user's recordings would be too many bytes.
+    OverQuota {
+        /// How many they may be.
+        quota: u64,
+        /// How many the others are.
+        used: u64,
+    },
     /// 500: a fault of ours.
     Internal(Cause),
 }
@@ -128,12 +139,14 @@ impl ApiError {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(..) => StatusCode::CONFLICT,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RangeNotSatisfiable(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired(_) => StatusCode::PRECONDITION_REQUIRED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Unavailable(_) | Self::StoreUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OverQuota { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -152,7 +165,8 @@ impl ApiError {
             Self::PreconditionFailed(_) => {
                 "This entry has changed since you last read it; `current` is how it is now.".into()
             }
-            Self::TooLarge => format!("The body is larger than {} bytes.", crate::config::BODY_LIMIT),
+            Self::TooLarge(limit) => format!("The body is larger than {limit} bytes."),
+            Self::RangeNotSatisfiable(length) => format!("There are {length} bytes, and none in this range."),
             Self::Invalid(errors) => {
                 let places = errors.iter().map(|error| format!("{} {}", error.loc.join("."), error.msg));
                 format!("{}.", places.collect::<Vec<_>>().join("; "))
@@ -160,6 +174,10 @@ impl ApiError {
             Self::TooManyRequests { retry_after } => format!("Too many attempts; try again in {retry_after} seconds."),
             Self::Busy => "The server is busy; try again in a moment.".into(),
             Self::Unavailable(_) => "The database cannot be reached at the moment; try again soon.".into(),
+            Self::StoreUnavailable(_) => "Recordings cannot be stored or read at the moment; try again soon.".into(),
+            Self::OverQuota { quota, used } => format!(
+                "Your recordings may be {quota} bytes together, and the others are {used} bytes; delete some first."
+            ),
             Self::Internal(_) => "Something went wrong on our side; it has been logged with this request's id.".into(),
         }
     }
@@ -171,6 +189,7 @@ impl IntoResponse for ApiError {
         let detail = self.detail();
         let mut cause = None;
         let mut retry_after = None;
+        let mut content_range = None;
         let mut problem = Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
@@ -185,7 +204,10 @@ impl IntoResponse for ApiError {
             Self::PreconditionFailed(current) => problem.current = Some(*current),
             Self::TooManyRequests { retry_after: seconds } => retry_after = Some(seconds),
             Self::Busy => retry_after = Some(1),
-            Self::Unavailable(why) => (cause, retry_after) = (Some(why), Some(5)),
+            Self::Unavailable(why) | Self::StoreUnavailable(why) => (cause, retry_after) = (Some(why), Some(5)),
+            Self::RangeNotSatisfiable(length) => {
+                content_range = HeaderValue::try_from(format!("bytes */{length}")).ok();
+            }
             Self::Internal(why) => cause = Some(why),
             _ => {}
         }
@@ -195,6 +217,7 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
+        headers.extend(content_range.map(|range| (header::CONTENT_RANGE, range)));
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -203,6 +226,12 @@ impl IntoResponse for ApiError {
             response.extensions_mut().insert(cause);
         }
         response
+    }
+}
+
+impl From<object_store::Error> for ApiError {
+    fn from(error: object_store::Error) -> Self {
+        Self::StoreUnavailable(Arc::new(error))
     }
 }
 
@@ -215,11 +244,16 @@ impl From<StorageError> for ApiError {
                 "uq_tags_user_name" | "uq_tags_user_name_key" => {
                     Self::Conflict("You have a tag with this name already.", None)
                 }
+                "uq_identities_issuer_subject" => {
+                    Self::Conflict("This identity is linked to an account already.", None)
+                }
                 // The account was deleted while the request was under way.
                 "fk_journal_entries_user"
                 | "fk_tags_user"
                 | "fk_reminders_user"
                 | "fk_login_sessions_user"
+                | "fk_identities_user"
+                | "fk_api_tokens_user"
                 | "fk_secret_tags_user"
                 | "fk_opaque_sessions_user" => Self::Unauthorized("This account no longer exists."),
                 _ => Self::internal(error),

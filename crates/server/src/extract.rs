@@ -10,10 +10,11 @@ use axum::http::{HeaderMap, header};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use uuid::Uuid;
 
+use crate::config::BODY_LIMIT;
 use crate::error::{ApiError, FieldError};
 
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body may take to arrive; a recording, each piece of it.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A JSON body.
 pub struct Json<T>(pub T);
@@ -34,7 +35,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     let arrival = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state));
     arrival.await.map_err(|_| ApiError::Timeout)?.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(failure) if failure.status() == 413 => ApiError::TooLarge,
+        BytesRejection::FailedToBufferBody(failure) if failure.status() == 413 => ApiError::TooLarge(BODY_LIMIT as u64),
         _ => ApiError::BadRequest("The body broke off before its end; send it again."),
     })
 }

@@ -3,10 +3,12 @@
 //! A request flows [`router`] → [`handlers`] → a rule of `sotto-domain` → its storage contract, and back. This crate
 //! names no engine.
 
+mod api_token;
 mod app;
 pub mod auth;
 mod base64url;
 pub mod config;
+mod cookies;
 mod cursor;
 pub mod error;
 mod extract;
@@ -17,8 +19,10 @@ mod limits;
 mod listen;
 mod metrics;
 mod middleware;
+mod oidc;
 pub mod openapi;
 pub mod password;
+pub mod recordings;
 mod router;
 pub mod system;
 mod tokens;
@@ -26,9 +30,11 @@ mod unlocks;
 pub mod web_files;
 
 pub use app::App;
-pub use config::{Config, Monitoring, Provider, Registration, Webhook};
+pub use config::{Config, Monitoring, Registration, Webhook};
 pub use jobs::monitor::take_reading;
 pub use keys::Keys;
 pub use listen::{accept, serve};
 pub use middleware::layered;
+pub use oidc::ProviderSettings;
+pub use recordings::Recordings;
 pub use router::router;

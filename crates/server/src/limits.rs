@@ -64,8 +64,16 @@ impl Limits {
     /// # Errors
     /// [`ApiError::TooManyRequests`], with the time to wait.
     pub fn login(&self, from: IpAddr, account: &Email) -> Result<(), ApiError> {
-        self.0.as_ref().map_or(Ok(()), |limits| take(&limits.logins, &network(from)))?;
+        self.provider(from)?;
         self.account(account)
+    }
+
+    /// Counts a sign-in with a provider, which knows the account only afterwards.
+    ///
+    /// # Errors
+    /// [`ApiError::TooManyRequests`], with the time to wait.
+    pub fn provider(&self, from: IpAddr) -> Result<(), ApiError> {
+        self.0.as_ref().map_or(Ok(()), |limits| take(&limits.logins, &network(from)))
     }
 
     /// Counts an attempt at an account's password, from wherever.

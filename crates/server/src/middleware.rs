@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use sotto_domain::storage::StorageError;
@@ -15,11 +15,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::app::App;
 use crate::config::{BODY_LIMIT, Config};
 use crate::error::{ApiError, Cause};
+use crate::handlers::audio;
 use crate::handlers::web::OfTheApp;
 use crate::unlocks::UNLOCK;
 
 /// How long a handler may take.
 const DEADLINE: Duration = Duration::from_mins(1);
+/// How long it may take to send a recording.
+const UPLOAD_DEADLINE: Duration = Duration::from_mins(30);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
@@ -95,7 +98,10 @@ async fn surround(State(app): State<App>, mut request: Request, next: Next) -> R
     // The route, not the address: ids would make a metric of each.
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let answer = tokio::time::timeout(DEADLINE, next.run(request)).await;
+    let is_upload = method == Method::PUT && route.as_ref().is_some_and(|route| route.as_str() == audio::PATH);
+    let deadline = if is_upload { UPLOAD_DEADLINE } else { DEADLINE };
+
+    let answer = tokio::time::timeout(deadline, next.run(request)).await;
     let mut response = answer.unwrap_or_else(|_| ApiError::Busy.into_response());
 
     let of_the_app = response.extensions_mut().remove::<OfTheApp>().is_some();
@@ -148,7 +154,7 @@ fn protect(response: &mut Response, route: &str, config: &Config) {
     }
 }
 
-fn record(method: &axum::http::Method, route: &str, status: StatusCode, elapsed: Duration) {
+fn record(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
     let method = match method.as_str() {
         known @ ("GET" | "POST" | "PUT" | "DELETE" | "HEAD" | "OPTIONS" | "PATCH") => known.to_owned(),
         _ => "other".to_owned(),
@@ -187,7 +193,8 @@ fn fresh_id(app: &App) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("none"))
 }
 
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error and what caused it, for the log.
+pub fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

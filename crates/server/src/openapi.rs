@@ -47,17 +47,24 @@ pub fn base() -> OpenApi {
     let components = specification.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("sotto_…").description(Some(
+        "A personal API token, made with `POST /api/users/me/tokens`. Operations that take one name the scope that it needs; \
+         every other one refuses it.",
+    ));
+    components.add_security_scheme("api_token", SecurityScheme::Http(token.build()));
     let password = Flow::Password(Password::new("/api/auth/login", Scopes::new()));
     components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
     specification
 }
 
 /// Operations that need nobody to be signed in; every other one does.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 9] = [
     "/api/server",
     "/api/auth/register",
     "/api/auth/login",
     "/api/auth/refresh",
+    "/api/auth/oidc/{provider}/start",
+    "/api/auth/oidc/{provider}/callback",
     "/health/live",
     "/health/ready",
     "/metrics",
@@ -74,8 +81,10 @@ pub fn complete(mut specification: OpenApi) -> OpenApi {
                 operation.operation_id.take().map(|name| format!("{}_{name}", tag.replace('-', "_")));
             let is_public = PUBLIC.contains(&path.as_str());
             if !is_public {
-                let schemes = ["bearer", "password"].map(|name| SecurityRequirement::new(name, [""; 0]));
-                operation.security = Some(schemes.to_vec());
+                let logins = ["bearer", "password"].map(|name| SecurityRequirement::new(name, [""; 0]));
+                // What a handler says itself is the scope of an API token.
+                operation.security =
+                    Some(logins.into_iter().chain(operation.security.take().unwrap_or_default()).collect());
             }
             for (status, description) in common_refusals(path, operation, is_public) {
                 let responses = &mut operation.responses.responses;
@@ -102,7 +111,7 @@ fn common_refusals(path: &str, operation: &Operation, is_public: bool) -> Vec<(&
     if !is_public {
         refusals.extend([
             ("401", "Not signed in, or no longer."),
-            ("403", "A request with a cookie that another site sent."),
+            ("403", "An API token that is not good for this, or a request with a cookie that another site sent."),
         ]);
     }
     if has_body {
@@ -132,5 +141,5 @@ fn describe(status: &str, response: &mut RefOr<Response>) {
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
+    [&mut item.get, &mut item.head, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten()
 }

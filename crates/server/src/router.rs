@@ -11,7 +11,8 @@ use crate::error::ApiError;
 use crate::handlers::admin::users as accounts;
 use crate::handlers::secret_tags::{phrase, recover, register, unlock};
 use crate::handlers::{
-    admin, auth, docs, health, journals, opaque_sessions, reminders, secret_tags, server, tags, users, web,
+    admin, api_tokens, audio, auth, docs, export, health, identities, journals, oidc, opaque_sessions, reminders,
+    secret_tags, server, tags, users, web,
 };
 use crate::middleware::layered;
 use crate::openapi;
@@ -38,16 +39,24 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
+        .routes(routes!(oidc::start_oidc))
+        .routes(routes!(oidc::finish_oidc))
         .routes(routes!(users::get_me, users::update_me, users::delete_me))
         .routes(routes!(users::draft_key))
+        .routes(routes!(export::export))
         .routes(routes!(users::set_password))
         .routes(routes!(users::list_sessions))
         .routes(routes!(users::end_session))
+        .routes(routes!(identities::list_identities))
+        .routes(routes!(identities::unlink_identity))
+        .routes(routes!(api_tokens::list_tokens, api_tokens::create_token))
+        .routes(routes!(api_tokens::delete_token))
         .routes(routes!(journals::list, journals::create))
         .routes(routes!(journals::calendar))
         .routes(routes!(journals::on_this_day))
         .routes(routes!(journals::statistics))
         .routes(routes!(journals::get, journals::update, journals::delete))
+        .routes(routes!(audio::get_audio, audio::head_audio, audio::put_audio, audio::delete_audio))
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))

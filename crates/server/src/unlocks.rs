@@ -19,7 +19,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::Caller;
 use crate::error::ApiError;
 
 /// The header: several tokens are separated by commas.
@@ -118,11 +118,11 @@ impl Unlocks {
     pub async fn session(
         &self,
         app: &App,
-        signed_in: &SignedIn,
+        caller: &Caller,
         tag: SecretTagId,
     ) -> Result<Option<OpaqueSessionId>, ApiError> {
         for token in &self.0 {
-            if self.opens(app, signed_in, token).await? == Some(tag) {
+            if self.opens(app, caller, token).await? == Some(tag) {
                 return Ok(Some(token.session()));
             }
         }
@@ -133,35 +133,26 @@ impl Unlocks {
     ///
     /// # Errors
     /// [`LOCKED`], and those of storage.
-    pub async fn require(
-        &self,
-        app: &App,
-        signed_in: &SignedIn,
-        tag: SecretTagId,
-    ) -> Result<OpaqueSessionId, ApiError> {
-        self.session(app, signed_in, tag).await?.ok_or(LOCKED)
+    pub async fn require(&self, app: &App, caller: &Caller, tag: SecretTagId) -> Result<OpaqueSessionId, ApiError> {
+        self.session(app, caller, tag).await?.ok_or(LOCKED)
     }
 
     /// The secret tags that are open.
     ///
     /// # Errors
     /// Those of storage.
-    pub async fn tags(&self, app: &App, signed_in: &SignedIn) -> Result<Vec<SecretTagId>, ApiError> {
+    pub async fn tags(&self, app: &App, caller: &Caller) -> Result<Vec<SecretTagId>, ApiError> {
         let mut tags = Vec::new();
         for token in &self.0 {
-            tags.extend(self.opens(app, signed_in, token).await?);
+            tags.extend(self.opens(app, caller, token).await?);
         }
         Ok(tags)
     }
 
-    async fn opens(
-        &self,
-        app: &App,
-        signed_in: &SignedIn,
-        token: &UnlockToken,
-    ) -> Result<Option<SecretTagId>, ApiError> {
-        let hash = token.hash(signed_in.session);
-        Ok(app.storage.opaque_sessions().open(signed_in.id(), token.session(), &hash, app.now()).await?)
+    async fn opens(&self, app: &App, caller: &Caller, token: &UnlockToken) -> Result<Option<SecretTagId>, ApiError> {
+        let Some(login) = caller.login() else { return Ok(None) };
+        let hash = token.hash(login);
+        Ok(app.storage.opaque_sessions().open(caller.id(), token.session(), &hash, app.now()).await?)
     }
 }
 

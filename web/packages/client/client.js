@@ -2,9 +2,9 @@
  * A typed client of Sotto's HTTP API. `schema.d.ts` beside it is generated from openapi.json; this file adds what a
  * schema cannot say: errors as exceptions, and pages as one sequence.
  *
- * @typedef {import('./schema').paths} paths
- * @typedef {import('./schema').components['schemas']} Schemas
- * @typedef {import('openapi-fetch').Client<paths>} Client
+ * @typedef {import('./schema.js').paths} paths
+ * @typedef {import('./schema.js').components['schemas']} Schemas
+ * @typedef {import('openapi-fetch').Client<paths>} Client  What `sotto` makes.
  * @typedef {{ loc: string[], msg: string }} FieldError
  */
 
@@ -75,4 +75,24 @@ export async function unwrap(answer) {
 export function nextCursor(response) {
   const next = /<([^>]*)>\s*;\s*rel="?next"?/.exec(response.headers.get('link') ?? '');
   return next?.[1] ? (new URL(next[1], 'http://base').searchParams.get('cursor') ?? undefined) : undefined;
+}
+
+/**
+ * All rows of a list, page by page: the next page is asked for when its first row is wanted.
+ *
+ *     for await (const entry of items((cursor) => api.GET('/api/journals/', { params: { query: { cursor } } }))) …
+ *
+ * @template T
+ * @param {(cursor: string | undefined) => Promise<{ data?: T[], error?: unknown, response: Response }>} ask
+ *   asks for the page at a cursor; for the first page, without one
+ * @returns {AsyncGenerator<T, void, undefined>} throws what {@link unwrap} throws
+ */
+export async function* items(ask) {
+  /** @type {string | undefined} */
+  let cursor;
+  do {
+    const answer = ask(cursor);
+    yield* await unwrap(answer);
+    cursor = nextCursor((await answer).response);
+  } while (cursor !== undefined);
 }

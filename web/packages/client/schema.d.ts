@@ -95,6 +95,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/oidc/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go to a provider to sign in.
+         * @description For browsers. Whoever is signed in already comes back with the identity linked to their account; everybody else comes back
+         *     signed in, by cookies. What goes wrong is told as `/login?error=<code>`; docs/sign-in.md lists the codes.
+         */
+        get: operations["auth_start_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Come back from a provider.
+         * @description For browsers: providers send them here.
+         */
+        get: operations["auth_finish_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/me": {
         parameters: {
             query?: never;
@@ -107,7 +148,11 @@ export interface paths {
         /** Change your account. */
         put: operations["users_update_me"];
         post?: never;
-        delete?: never;
+        /**
+         * Delete your account.
+         * @description All that is yours goes with it, at once and for good: export it first.
+         */
+        delete: operations["users_delete_me"];
         options?: never;
         head?: never;
         patch?: never;
@@ -134,6 +179,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Everything that is yours, as a zip archive.
+         * @description `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
+         *     each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
+         *     be open, sealed as it is. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+         */
+        get: operations["users_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/me/password": {
         parameters: {
             query?: never;
@@ -143,7 +210,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Change your password.
+         * Change your password, or set one.
          * @description Every other login of yours ends.
          */
         put: operations["users_set_password"];
@@ -188,6 +255,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/me/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The identities that open your account, in the order in which they were linked. */
+        get: operations["users_list_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink an identity.
+         * @description The last one stays as long as you have no password.
+         */
+        delete: operations["users_unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Your API tokens, in the order in which they were made.
+         * @description Those that have expired stay until you delete them.
+         */
+        get: operations["users_list_tokens"];
+        put?: never;
+        /**
+         * Make an API token.
+         * @description It lets a script or another program in, for what its scopes name: never to your account, to secret tags and what is under
+         *     them, or to other tokens.
+         */
+        post: operations["users_create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an API token.
+         * @description Whoever uses it is out within 5 seconds.
+         */
+        delete: operations["users_delete_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/journals/": {
         parameters: {
             query?: never;
@@ -197,7 +346,7 @@ export interface paths {
         };
         /**
          * Your entries, newest first.
-         * @description Those under secret tags are listed for one open secret tag at a time.
+         * @description A page whose entries are long ends before `limit`: whether there is more, `Link` says. Those under secret tags are listed for one open secret tag at a time.
          */
         get: operations["journals_list"];
         put?: never;
@@ -291,6 +440,34 @@ export interface paths {
         delete: operations["journals_delete"];
         options?: never;
         head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/journals/{entry_id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The recording of an entry.
+         * @description `Range` gives a part of it. One of an entry under a secret tag is as you have encrypted it, and there while that is open.
+         */
+        get: operations["journals_get_audio"];
+        /**
+         * Record an entry.
+         * @description The body is the recording itself, in place of the one before. Of an entry in plain it is `audio/webm`, `audio/ogg`,
+         *     `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`, as its content shows; of one under an open secret tag,
+         *     `application/octet-stream`, encrypted as docs/protocol.md says.
+         */
+        put: operations["journals_put_audio"];
+        post?: never;
+        /** Delete the recording of an entry. */
+        delete: operations["journals_delete_audio"];
+        options?: never;
+        /** What [`get`] would answer, without the recording. */
+        head: operations["journals_head_audio"];
         patch?: never;
         trace?: never;
     };
@@ -675,6 +852,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts on this server, in the order of their addresses. */
+        get: operations["operation_list_users"];
+        put?: never;
+        /** Make an account, also where sign-up is closed. */
+        post: operations["operation_create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Change somebody's account. */
+        put: operations["operation_update_user"];
+        post?: never;
+        /** Delete somebody's account, and all that is theirs. */
+        delete: operations["operation_delete_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -730,6 +943,33 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An account for somebody else. */
+        AccountCreate: {
+            /**
+             * Format: email
+             * @description What to sign in with.
+             */
+            email: string;
+            full_name?: string | null;
+            is_superuser?: boolean;
+            /**
+             * Format: password
+             * @description At least 8 characters. Without one, they can sign in through an identity provider that vouches for the address.
+             */
+            password?: string | null;
+            /** @description An IANA time zone. `UTC` if absent. */
+            time_zone?: string | null;
+        };
+        /** @description What shows that it is you who wants this. */
+        AccountDeletion: {
+            /** @description Your address, if your account has no password. */
+            email?: string | null;
+            /**
+             * Format: password
+             * @description Your password.
+             */
+            password?: string | null;
+        };
         /** @description An account, as its owner and superusers see it. */
         AccountResponse: {
             avatar_url?: string | null;
@@ -748,6 +988,18 @@ export interface components {
             time_zone: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description What to change; a field that is absent stays, null clears it. */
+        AccountUpdate: {
+            full_name?: string | null;
+            /** @description Whether they may sign in. Who is deactivated is out within 5 seconds; what they wrote stays. */
+            is_active?: boolean;
+            is_superuser?: boolean;
+            /**
+             * Format: password
+             * @description A new password, which ends all of their logins.
+             */
+            password?: string;
         };
         /** @description A piece of advice. */
         AdviceResponse: {
@@ -778,6 +1030,40 @@ export interface components {
              * @description Since when it is raised.
              */
             since?: string | null;
+        };
+        /** @description A new token. */
+        ApiTokenCreate: {
+            /**
+             * Format: date-time
+             * @description When it ends; never if absent.
+             */
+            expires_at?: string | null;
+            /** @description What it is for: one line, at most 100 bytes. */
+            name: string;
+            /** @description What it is good for. */
+            scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
+        };
+        /** @description A token that was just made. */
+        ApiTokenMade: components["schemas"]["ApiTokenResponse"] & {
+            /** @description For requests: `Authorization: Bearer sotto_…`. It is shown this once; the server does not know it any more. */
+            token: string;
+        };
+        /** @description A token, without its secret. */
+        ApiTokenResponse: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at?: string | null;
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: date-time
+             * @description To the minute.
+             */
+            last_used_at?: string | null;
+            name: string;
+            /** @description What it is good for. */
+            scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
         };
         /** @description How the database is. What was counted was counted since `watched_since`, as this node sees it. */
         DatabaseResponse: {
@@ -873,6 +1159,19 @@ export interface components {
             /** @description The program's version. */
             version: string;
         };
+        /** @description An identity at a provider. */
+        IdentityResponse: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description The e-mail address that it told when the two were linked. */
+            email?: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @description The provider's address. */
+            issuer: string;
+            /** @description The id of the provider; null if it is not set up here any more. */
+            provider?: string | null;
+        };
         /** @description An index. */
         IndexResponse: {
             /** Format: int64 */
@@ -919,6 +1218,8 @@ export interface components {
             secret_tag_id?: string | null;
             tags: components["schemas"]["EntryTag"][];
             title?: string | null;
+            /** @description True if `content` is cut, and absent if it is whole. */
+            truncated?: boolean;
             /** Format: date-time */
             updated_at: string;
             /** Format: uuid */
@@ -1075,8 +1376,11 @@ export interface components {
         };
         /** @description The old password and the new one. */
         PasswordUpdate: {
-            /** Format: password */
-            current_password: string;
+            /**
+             * Format: password
+             * @description Not for those who have none, because they sign in with a provider.
+             */
+            current_password?: string | null;
             /**
              * Format: password
              * @description At least 8 characters.
@@ -1126,6 +1430,22 @@ export interface components {
             id: string;
             /** @description As it is shown to people. */
             name: string;
+        };
+        /** @description What is known of a recording. */
+        Recording: {
+            /** @description Where it is, as in the entry; null for one that you have encrypted. */
+            audio_url?: string | null;
+            /** Format: int32 */
+            byte_length: number;
+            /** Format: uuid */
+            entry_id: string;
+            /** @description What it is; of one that you have encrypted, `application/octet-stream`. */
+            media_type: string;
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            updated_at: string;
         };
         /** @description The proof again, and what shall open the secret tag from now on. */
         RecoverFinish: {
@@ -1335,6 +1655,11 @@ export interface components {
         };
         /** @description What this server is, and how one gets in. */
         ServerResponse: {
+            /**
+             * Format: int32
+             * @description The longest recording that is taken, in bytes.
+             */
+            audio_limit_bytes: number;
             /** @description Where people may sign in without a password. */
             providers: components["schemas"]["ProviderResponse"][];
             /** @description Who may sign up. */
@@ -1933,8 +2258,122 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_start_oidc: {
+        parameters: {
+            query?: {
+                /** @description Where to go afterwards: a path on this server. `/` if absent. */
+                next?: string;
+                /** @description Go there to link the identity to the account that is signed in, and fail if none is, or no longer. */
+                link?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The id of a provider */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the provider, or to `/login?error=<code>`. */
+            303: {
+                headers: {
+                    /** @description Where to go */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_finish_oidc: {
+        parameters: {
+            query?: {
+                /** @description What shows that the answer belongs to this browser. */
+                state?: string;
+                /** @description What is exchanged for a token. */
+                code?: string;
+                /** @description Why there is no code. */
+                error?: string;
+                /** @description The provider (RFC 9207). */
+                iss?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The id of a provider */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To where the person wanted to go, or to `/login?error=<code>`. */
+            303: {
+                headers: {
+                    /** @description Where to go */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1989,7 +2428,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2058,7 +2497,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2077,6 +2516,129 @@ export interface operations {
                 };
             };
             /** @description The address has an account. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of the wrong kind. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; wait `Retry-After` seconds. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_delete_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDeletion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You are the only active superuser. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2168,8 +2730,78 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    /** @description A name for the file */
+                    "content-disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2237,7 +2869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2338,7 +2970,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2396,7 +3028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2406,6 +3038,393 @@ export interface operations {
                 };
             };
             /** @description No such login of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityResponse"][];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such identity of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Without it you could not sign in any more. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenResponse"][];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiTokenCreate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenMade"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description You have 50 tokens already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of the wrong kind. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_delete_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such token of yours. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2460,6 +3479,8 @@ export interface operations {
                 q?: string;
                 /** @description Under this secret tag, which has to be open. It goes with `limit` and `cursor` only: what is sealed cannot be searched. */
                 secret_tag_id?: string;
+                /** @description How much of each entry: with `summary`, `content` is cut after 280 characters, and `truncated` says so. */
+                view?: "summary";
             };
             header?: {
                 /** @description Unlock tokens, separated by commas */
@@ -2490,7 +3511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2703,7 +3724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2771,7 +3792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2836,7 +3857,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2899,7 +3920,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3121,7 +4142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3141,6 +4162,457 @@ export interface operations {
             };
             /** @description It has changed since; it is in `current`. */
             412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    journals_get_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes, such as `bytes=0-1023` */
+                range?: string | null;
+                /** @description The ETag that the part has to belong to */
+                "if-range"?: string | null;
+                /** @description The ETag that you have */
+                "if-none-match"?: string | null;
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description `bytes` */
+                    "accept-ranges"?: string;
+                    /** @description For `If-Range` */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description The part. */
+            206: {
+                headers: {
+                    /** @description Which bytes, of how many */
+                    "content-range"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description You have it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such recording of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range is beyond its end. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    journals_put_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        /** @description The recording */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+                "audio/flac": number[];
+                "audio/mp4": number[];
+                "audio/mpeg": number[];
+                "audio/ogg": number[];
+                "audio/wav": number[];
+                "audio/webm": number[];
+            };
+        };
+        responses: {
+            /** @description It has taken the place of another one. */
+            200: {
+                headers: {
+                    /** @description For `If-Range` */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /** @description Done. */
+            201: {
+                headers: {
+                    /** @description For `If-Range` */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recording"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such entry of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is longer than `audio_limit_bytes` of `/api/server`. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It is no recording, or another kind of recording than it says. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your recordings would be too many bytes together. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    journals_delete_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such recording of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    journals_head_audio: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description One range of bytes, such as `bytes=0-1023` */
+                range?: string | null;
+                /** @description The ETag that the part has to belong to */
+                "if-range"?: string | null;
+                /** @description The ETag that you have */
+                "if-none-match"?: string | null;
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
+            path: {
+                entry_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description For `If-Range` */
+                    etag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description There is such a part. */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description You have it. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such recording of yours. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The range is beyond its end. */
+            416: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3211,7 +4683,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3289,7 +4761,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3392,7 +4864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3481,7 +4953,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3593,7 +5065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3674,7 +5146,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3752,7 +5224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3857,7 +5329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3951,7 +5423,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4040,7 +5512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4143,7 +5615,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4220,7 +5692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4490,7 +5962,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4604,7 +6076,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4720,7 +6192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4939,7 +6411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5004,7 +6476,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5539,7 +7011,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5597,7 +7069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5673,6 +7145,404 @@ export interface operations {
             };
             /** @description Not a superuser. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operation_list_users: {
+        parameters: {
+            query?: {
+                /** @description Accounts on the page; 100 if absent. */
+                limit?: number;
+                /** @description From the `Link` header of the page before. */
+                cursor?: string;
+                /** @description With this in their address or name. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountResponse"][];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a superuser. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operation_create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountCreate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountResponse"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a superuser. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address has an account. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of the wrong kind. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operation_update_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountUpdate"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountResponse"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a superuser. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They are the only active superuser. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of the wrong kind. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operation_delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Not signed in, or no longer. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not a superuser. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such user. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description They are the only active superuser. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What was sent is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@
  * @typedef {(length: number) => Uint8Array} Random
  */
 
+import { join, uuid } from './bytes.js';
 import { readFields, writeFields } from './fields.js';
 import { RecoveryKey } from './recovery.js';
 import { derive, open, openBox, seal, sealBox, VERSION } from './cipher.js';
@@ -145,6 +146,15 @@ export class Vault {
     return metadata;
   }
 
+  /**
+   * What drafts are sealed with while they are written, on this device alone: AES-256-GCM, and no script can read it out.
+   * @returns {Promise<CryptoKey>}
+   */
+  async draftKey() {
+    const key = await derive(this.#master, 'sotto/v1/secret-tag/drafts');
+    return crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']);
+  }
+
   static async #withMaster(scope, master) {
     const entryWrap = await derive(master, 'sotto/v1/secret-tag/entry-wrap');
     const metadata = await derive(master, 'sotto/v1/secret-tag/metadata');
@@ -157,24 +167,8 @@ function aad(label, scope, ...rest) {
   return join(text.encode(label), uuid(scope.user), uuid(scope.tag), ...rest);
 }
 
-function uuid(id) {
-  const digits = id.replaceAll('-', '');
-  if (!/^[0-9a-f]{32}$/i.test(digits)) throw new TypeError('not a UUID');
-  return Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16));
-}
-
 function uint32(number) {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, number);
   return bytes;
-}
-
-function join(...parts) {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.length;
-  }
-  return joined;
 }

@@ -1,15 +1,19 @@
 /** Dates and numbers in the person's language. An entry's date is shown in the zone that it was written in. */
 
-import { locale } from './i18n/index.svelte';
+import { region } from './i18n/index.svelte';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
-function formatter(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = locale() + JSON.stringify(options);
+function formatter(options: Intl.DateTimeFormatOptions, language: string = region()): Intl.DateTimeFormat {
+  const key = language + JSON.stringify(options);
   let found = cache.get(key);
-  if (!found) cache.set(key, (found = new Intl.DateTimeFormat(locale(), options)));
+  if (!found) cache.set(key, (found = new Intl.DateTimeFormat(language, options)));
   return found;
 }
+
+/** `25 November`, of a day without a zone. */
+export const dayWithoutYear = (day: string) =>
+  formatter({ day: 'numeric', month: 'long', timeZone: 'UTC' }).format(new Date(`${day}T12:00:00Z`));
 
 /** `Wednesday, 25 November 2026` */
 export const longDay = (instant: string, timeZone: string) =>
@@ -29,6 +33,29 @@ export const monthAndYear = (instant: string, timeZone: string) =>
 
 /** The calendar day of an instant in a zone, as `2026-11-25`. */
 export const dayIn = (instant: string, timeZone: string) =>
-  new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone }).format(new Date(instant));
+  formatter({ dateStyle: 'short', timeZone }, 'en-CA').format(new Date(instant));
 
-export const count = (value: number) => new Intl.NumberFormat(locale()).format(value);
+/** `25` */
+export const dayOfMonth = (instant: string, timeZone: string) =>
+  formatter({ day: 'numeric', timeZone }).format(new Date(instant)).replace(/\D+$/, '');
+
+/** `Wed` */
+export const shortWeekday = (instant: string, timeZone: string) =>
+  formatter({ weekday: 'short', timeZone }).format(new Date(instant));
+
+/** `November` */
+export const monthName = (month: string, length: 'long' | 'short' | 'narrow' = 'long') =>
+  formatter({ month: length, timeZone: 'UTC' }).format(new Date(`${month}-15T12:00:00Z`));
+
+/** `Monday`, of 1 to 7. */
+export const weekdayName = (weekday: number, length: 'long' | 'short' | 'narrow' = 'long') =>
+  formatter({ weekday: length, timeZone: 'UTC' }).format(new Date(Date.UTC(2024, 0, weekday)));
+
+/** `Wednesday, 25 November 2026`, of a day without a zone. */
+export const dayInWords = (day: string) => longDay(`${day}T12:00:00Z`, 'UTC');
+
+export const count = (value: number) => new Intl.NumberFormat(region()).format(value);
+
+/** `1.2K`, where there is little room. */
+export const compact = (value: number) =>
+  new Intl.NumberFormat(region(), { notation: 'compact', maximumSignificantDigits: 2 }).format(value);

@@ -68,6 +68,14 @@ export const session = {
     location.assign('/login');
   },
 
+  /** The account is no more: forgets all of it and leaves the page. */
+  async gone(): Promise<void> {
+    state = 'out';
+    for (const step of leaving) await step();
+    remember('sotto.user', null);
+    location.assign('/goodbye');
+  },
+
   /** Takes over what the server answered to a change of the account. */
   changed: accept,
 };

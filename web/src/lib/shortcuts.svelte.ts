@@ -1,5 +1,7 @@
 /** Keys that work everywhere, unless somebody is typing. Each is listed on the page of help (`?`). */
 
+import { untrack } from 'svelte';
+
 import type { Key } from './i18n/index.svelte';
 
 export type Shortcut = {
@@ -18,8 +20,9 @@ export const shortcuts = {
   },
   /** Adds a shortcut; the answer takes it away again. */
   add(shortcut: Shortcut): () => void {
-    all.push(shortcut);
-    return () => void all.splice(all.indexOf(shortcut), 1);
+    // An effect that adds one must not run again because there is one more.
+    untrack(() => all.push(shortcut));
+    return () => untrack(() => all.splice(all.findIndex(({ run }) => run === shortcut.run), 1));
   },
 };
 

@@ -19,7 +19,7 @@ use crate::settings::{Common, Serving};
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve the journal
-    Serve(Serving),
+    Serve(Box<Serving>),
     /// Upgrade, downgrade and inspect the database's schema
     #[command(subcommand)]
     Db(db::DbCommand),
@@ -42,7 +42,7 @@ impl Command {
     /// Does it.
     pub async fn run(self, common: &Common, file: Serving) -> Result<()> {
         match self {
-            Self::Serve(flags) => serve::run(common, &flags.or(file)).await,
+            Self::Serve(flags) => serve::run(common, &(*flags).or(file)).await,
             Self::Db(command) => command.run(common).await,
             Self::Backup(command) => command.run(common, &file).await,
             Self::Restore(command) => command.run(common, &file).await,

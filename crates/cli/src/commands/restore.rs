@@ -48,7 +48,7 @@ impl RestoreCommand {
         let migrator = migrations.migrator(&common.database())?;
         let destination = Destination {
             database: common.database(),
-            attachments: common.attachments(),
+            attachments: common.attachments().attachments()?,
             keys: self.key_file.unwrap_or_else(|| file.key_file(common)),
             restart: self.restart,
             migrations,

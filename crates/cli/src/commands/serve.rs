@@ -15,6 +15,7 @@ use crate::stop::StopSignal;
 /// Serves until SIGTERM or Ctrl-C.
 pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
     let mut signal = StopSignal::listen();
+    let config = serving.to_config()?;
     common.make_data_dir()?;
     let keys = keys::load(common, serving)?;
     ensure_schema(common, serving.auto_upgrade.unwrap_or(false)).await?;
@@ -27,8 +28,9 @@ pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
         let way_out = "to serve them, start with --accept-lost-keys";
         keys::ensure_phrases_work(&*storage, &keys, way_out).await?;
     }
+    let recordings = common.attachments().recordings().await?;
     let engine = storage.engine();
-    let app = App::new(storage, &keys, serving.to_config(), Arc::new(SystemClock), Arc::new(SystemRandom));
+    let app = App::new(storage, recordings, &keys, config, Arc::new(SystemClock), Arc::new(SystemRandom));
 
     greet(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");

@@ -207,6 +207,16 @@ impl Serving {
         request.send().await.is_ok_and(|response| response.status() == 201)
     }
 
+    /// Records the newest entry, and says where that is.
+    pub async fn record(&self, token: &str, recording: Vec<u8>) -> String {
+        let newest = self.request(Method::GET, "/api/journals/?limit=1").bearer_auth(token).send().await.unwrap();
+        let newest: Value = newest.json().await.unwrap();
+        let audio = format!("/api/journals/{}/audio", newest[0]["id"].as_str().unwrap());
+        let sent = self.request(Method::PUT, &audio).bearer_auth(token).body(recording).send().await.unwrap();
+        assert_eq!(sent.status(), 201);
+        audio
+    }
+
     /// The texts of the newest entries.
     pub async fn contents(&self, token: &str) -> Vec<String> {
         let request = self.request(Method::GET, "/api/journals/?limit=1000").bearer_auth(token);

@@ -1,6 +1,7 @@
 //! Where settings come from, and what is refused.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 
 use crate::program::{Home, Serving};
 
@@ -28,6 +29,12 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("alert_webhook = \"pager\"", "alert_webhook"),
         ("database = \"mysql://x\"", "sqlite:PATH or postgres://"),
         ("web_dir = \"nowhere\"", "nowhere has no index.html: build the app"),
+        ("attachments = \"gs://x\"", "s3://bucket/prefix"),
+        ("audio_limit = 0", "audio_limit"),
+        ("audio_quota = -1", "audio_quota"),
+        ("[oidc]\nid = \"a\"", "oidc"),
+        ("[[oidc]]\nisuer = \"https://id.example.org\"", "oidc[0].isuer unknown field `isuer`"),
+        ("[[oidc]]\npreset = \"gogle\"", "oidc[0].preset"),
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();
         let error = home.run(&["db", "current"]).refused();
@@ -53,6 +60,69 @@ fn flags_come_before_variables_before_the_file() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(out.contains("http://variable.example/api/docs"), "{out}");
+}
+
+#[test]
+fn a_provider_is_refused_unless_it_can_work() {
+    let home = Home::sqlite();
+    let start = "public_url = \"https://journal.example.org\"\n[[oidc]]\n";
+    let whole = "id = \"k\"\nissuer = \"https://id.example.org\"\nclient_id = \"c\"\nclient_secret = \"s3cret\"\n";
+    let without = |key: &str| {
+        let lines = whole.lines().filter(|line| !line.starts_with(key));
+        format!("{start}{}\n", lines.collect::<Vec<_>>().join("\n"))
+    };
+    for (file, said) in [
+        (without("id"), "an id"),
+        (without("issuer"), "the provider k needs an issuer"),
+        (without("client_id"), "client_id"),
+        (without("client_secret"), "client_secret"),
+        (format!("[[oidc]]\n{whole}"), "public_url must be set"),
+        (format!("{start}{whole}[[oidc]]\n{whole}"), "two providers of the id k"),
+        (format!("{start}{}", whole.replace("https:", "http:")), "https://"),
+        (format!("{start}{}", whole.replace("\"k\"", "\"Key Cloak\"")), "the id 'Key Cloak'"),
+        (format!("{start}preset = \"google\"\nclient_id = \"c\""), "the provider google needs a client_secret"),
+    ] {
+        fs::write(home.path("sotto.toml"), &file).unwrap();
+        let error = home.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
+        assert!(error.contains(said) && !error.contains("s3cret"), "{file}: {error}");
+    }
+    fs::remove_file(home.path("sotto.toml")).unwrap();
+    let output = home.command(&["serve"]).env("SOTTO_OIDC_CLIENT_ID", "c").output().unwrap();
+    assert!(crate::program::Finished::of(output).refused().contains("an id"));
+}
+
+#[tokio::test]
+async fn providers_come_from_the_file_and_from_variables() {
+    let home = Home::sqlite();
+    // Nothing answers there: a server starts all the same, and says so to those who want to sign in.
+    let file = "public_url = \"http://127.0.0.1:1\"
+        [[oidc]]
+        id = \"home\"
+        issuer = \"http://127.0.0.1:1\"
+        client_id = \"c\"
+        [[oidc]]
+        preset = \"google\"
+        client_id = \"c\"
+        client_secret = \"s\"";
+    fs::write(home.path("sotto.toml"), file).unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--oidc-id", "home"];
+    let mut command = home.command(&[&arguments[..], &["--oidc-client-secret", "s"]].concat());
+    let mut child = command.spawn().unwrap();
+    // What it says to people is its public address, so the log has to tell where it listens.
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let serving = log.find(|line| line.contains("\"serving\"")).expect("it serves");
+    let serving: serde_json::Value = serde_json::from_str(&serving).unwrap();
+    let address = serving["address"].as_str().unwrap();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (provider, code) in [("home", "provider_unavailable"), ("other", "unknown_provider")] {
+        let start = client.get(format!("http://{address}/api/auth/oidc/{provider}/start"));
+        let answer = start.send().await.unwrap();
+        assert_eq!(answer.headers()["location"], format!("/login?error={code}"));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = |line: String| line.contains("a provider cannot be reached") && line.contains("\"home\"");
+    assert!(log.any(told), "the log tells of it");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The example of `docs/protocol.md`: computed here, and compared with what is written there.
 
 use super::*;
-use crate::client::{EntryText, Metadata, RecoveryKey, Vault};
+use crate::client::{EntryText, Metadata, Recording, RecoveryKey, Vault};
 use crate::sealed::{MAX_ENCRYPTED_CONTENT, MAX_METADATA, MIN_ENCRYPTED_CONTENT, MIN_METADATA};
 
 pub const SCOPE: Scope = Scope {
@@ -43,6 +43,12 @@ pub fn sealed() -> Lines {
         ("recovery_proof", hex(proof.as_bytes())),
         ("recovery_verifier", hex(proof.verifier().as_bytes())),
     ]
+}
+
+/// A recording of 8 bytes, with a key that counts from 00.
+pub fn recording() -> String {
+    let random = Counting(AtomicU64::new(0));
+    hex(&Recording::seal_all(SCOPE.user, ENTRY, "audio/ogg", &[0, 1, 2, 3, 4, 5, 6, 7], &random).unwrap().0)
 }
 
 /// A registration and a login with randomness that counts from 00 on the client and from 90 on the server.
@@ -89,7 +95,7 @@ fn the_documentation_says_what_is_computed() {
         ("entry plaintext", hex(&entry_text().to_bytes().unwrap())),
         ("metadata plaintext", hex(&metadata().to_bytes().unwrap())),
     ];
-    let blocks = [exchange(), plaintexts, sealed()]
+    let blocks = [exchange(), plaintexts, sealed(), vec![("recording", recording())]]
         .map(|lines| lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<Vec<_>>().concat());
     let missing: Vec<String> = blocks.into_iter().filter(|block| !documentation.contains(block)).collect();
     assert!(missing.is_empty(), "docs/protocol.md does not have this:\n{}", missing.join("\n"));

@@ -6,8 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use super::recording::{LENGTHS, noise};
 use super::*;
-use crate::client::{AudioKey, EntryText, Metadata, RecoveryKey, Vault};
+use crate::client::{AudioKey, EntryText, Metadata, Recording, RecoveryKey, Vault};
+use crate::recording::{CHUNK, HEAD, SEALED_CHUNK};
 use crate::sealed::{RecoveryWrap, SealedEntry, SealedMetadata, WrappedMasterKey};
 
 const ENTRY: u128 = 0x0193_0000_0000_7000_8000_0000_0000_0003;
@@ -229,6 +231,84 @@ fn a_browser_opens_what_we_sealed_and_the_reverse() {
 }
 
 #[test]
+fn a_browser_and_we_open_each_others_recordings() {
+    let (random, mut browser) = (Seeded::new(63), Browser::open());
+    let (user, id, media_type) = (scope(1, 2).user, entry(ENTRY), "audio/webm;codecs=opus");
+    let place = json!({"user": user, "entry": id});
+    for length in LENGTHS {
+        let plaintext = noise(length);
+        let parameters = json!({"place": place, "mediaType": media_type, "plaintext": hex(&plaintext)});
+        let theirs = browser.call("sealRecording", parameters);
+        let (key, sealed) =
+            (AudioKey(unhex(text(&theirs["audioKey"])).try_into().unwrap()), unhex(text(&theirs["sealed"])));
+        let (recording, opened) = Recording::open_all(user, id, &key, &sealed).unwrap();
+        assert!(*opened == plaintext && recording.media_type() == media_type, "{length}");
+
+        let (sealed, key) = Recording::seal_all(user, id, media_type, &plaintext, &random).unwrap();
+        let parameters = json!({"place": place, "audioKey": hex(&key.0), "sealed": hex(&sealed)});
+        let opened = browser.call("openRecording", parameters);
+        assert!(text(&opened["plaintext"]) == hex(&plaintext) && opened["mediaType"] == media_type, "{length}");
+    }
+}
+
+#[test]
+fn a_browser_reads_parts_of_a_recording_and_refuses_what_was_changed() {
+    let (random, mut browser) = (Seeded::new(64), Browser::open());
+    let (user, id) = (scope(1, 2).user, entry(ENTRY));
+    let plaintext = noise(3 * CHUNK);
+    let (sealed, key) = Recording::seal_all(user, id, "audio/ogg", &plaintext, &random).unwrap();
+    let mut parameters = json!({"place": {"user": user, "entry": id}, "audioKey": hex(&key.0), "sealed": hex(&sealed)});
+    let parts = [
+        (0, 0, 1),
+        (0, 1, 1),
+        (5, CHUNK, 1),
+        (CHUNK - 1, CHUNK + 1, 2),
+        (CHUNK, 2 * CHUNK, 1),
+        (3 * CHUNK - 1, 3 * CHUNK, 1),
+        (3 * CHUNK, 3 * CHUNK, 1),
+        (0, 3 * CHUNK, 3),
+    ];
+    parameters["parts"] = parts.iter().map(|(start, end, _)| json!([start, end])).collect();
+    let answers = browser.call("readRecording", parameters.clone());
+    for ((start, end, chunks), answer) in parts.into_iter().zip(answers.as_array().unwrap()) {
+        assert!(text(&answer["plaintext"]) == hex(&plaintext[start..end]), "{start}-{end}");
+        assert_eq!(answer["read"], chunks * SEALED_CHUNK, "{start}-{end}");
+    }
+    parameters["parts"] = json!([[0, 3 * CHUNK + 1]]);
+    assert!(browser.try_call("readRecording", parameters.clone()).is_err());
+
+    let chunk = |number: usize| &sealed[HEAD + number * SEALED_CHUNK..][..SEALED_CHUNK];
+    let head = &sealed[..HEAD];
+    let flipped = |place: usize| {
+        let mut changed = sealed.clone();
+        changed[place] ^= 1;
+        changed
+    };
+    for wrong in [
+        [head, chunk(0), chunk(1)].concat(),
+        [head, chunk(1), chunk(0), chunk(2)].concat(),
+        [head, chunk(0), chunk(1), chunk(1)].concat(),
+        [head, chunk(0), chunk(1), chunk(2), &[0]].concat(),
+        sealed[..sealed.len() - 1].to_vec(),
+        head[..HEAD - 1].to_vec(),
+        flipped(0),
+        flipped(1),
+        flipped(HEAD + 5),
+        flipped(sealed.len() - 1),
+    ] {
+        parameters["sealed"] = hex(&wrong).into();
+        assert!(browser.try_call("openRecording", parameters.clone()).is_err(), "{}", wrong.len());
+    }
+    parameters["sealed"] = hex(&sealed).into();
+    for (name, other) in [("user", user.0), ("entry", id.0)] {
+        let mut elsewhere = parameters.clone();
+        elsewhere["place"][name] = json!(Uuid::from_u128(other.as_u128() + 1));
+        assert!(browser.try_call("openRecording", elsewhere).is_err(), "another {name}");
+    }
+    browser.call("openRecording", parameters);
+}
+
+#[test]
 fn a_browser_computes_the_example_of_the_documentation() {
     let (mut browser, scope) = (Browser::open(), example::SCOPE);
     let mut theirs = Vec::new();
@@ -247,4 +327,8 @@ fn a_browser_computes_the_example_of_the_documentation() {
 
     let ours: Vec<String> = example::sealed().into_iter().map(|(_, value)| value).collect();
     assert_eq!(theirs, ours);
+    browser.call("countRandomness", json!({}));
+    let place = json!({"user": scope.user, "entry": example::ENTRY});
+    let parameters = json!({"place": place, "mediaType": "audio/ogg", "plaintext": "0001020304050607"});
+    assert_eq!(browser.call("sealRecording", parameters)["sealed"], example::recording());
 }

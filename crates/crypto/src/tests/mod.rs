@@ -5,6 +5,7 @@ mod example;
 mod exchange;
 mod interop;
 mod messages;
+mod recording;
 mod recovery;
 mod vault;
 mod vectors;

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline';
 import { webcrypto } from 'node:crypto';
 import * as opaque from '@serenity-kit/opaque';
+import { openRecording, readBlob, Recording, sealRecording } from '../../../../web/packages/vault/recording.js';
 import { identifiers, KEY_STRETCHING, normalizePhrase, RecoveryKey, Vault } from '../../../../web/packages/vault/vault.js';
 
 globalThis.crypto ??= webcrypto;
@@ -82,6 +83,30 @@ const calls = {
   },
   async sealMetadata({ metadata }) {
     return hex(await vault.sealMetadata(metadata, random));
+  },
+  async sealRecording({ place, mediaType, plaintext }) {
+    const { audioKey, sealed } = await sealRecording(place, new Blob([bytes(plaintext)], { type: mediaType }), random);
+    return { audioKey: hex(audioKey), sealed: hex(await sealed.arrayBuffer()) };
+  },
+  async openRecording({ place, audioKey, sealed }) {
+    const opened = await openRecording(place, bytes(audioKey), new Blob([bytes(sealed)]));
+    return { mediaType: opened.type, plaintext: hex(await opened.arrayBuffer()) };
+  },
+  /** Each part, and how many bytes of the encrypted recording it took to read it. */
+  async readRecording({ place, audioKey, sealed, parts }) {
+    const read = readBlob(new Blob([bytes(sealed)]));
+    let count = 0;
+    const recording = await Recording.open(place, bytes(audioKey), async (start, end) => {
+      count += end - start;
+      return read(start, end);
+    });
+    const answers = [];
+    for (const [start, end] of parts) {
+      count = 0;
+      const plaintext = hex(await recording.read(start, end));
+      answers.push({ plaintext, read: count });
+    }
+    return answers;
   },
   openMetadata({ sealed }) {
     return vault.openMetadata(bytes(sealed));

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 use super::users::UserResponse;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::{SignedIn, clear_cookies, refresh_cookie, refuse_cross_site, set_cookies};
+use crate::auth::{SignedIn, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration, SESSION_SECONDS};
+use crate::cookies;
 use crate::error::ApiError;
 use crate::extract::{self, body, media_type, parse_form, parse_json};
 use crate::middleware::ClientAddress;
@@ -160,18 +161,7 @@ pub async fn login(
         metrics::counter!("sotto_logins_total", "outcome" => "deactivated").increment(1);
         return Err(ApiError::Forbidden("This account is deactivated; ask the operator of this server."));
     }
-    let now = app.now();
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    let session = Session {
-        id: SessionId::new(app.clock.as_ref(), app.random.as_ref()),
-        user_id: user.id,
-        generation: 1,
-        rotated_at: now,
-        expires_at: now.plus_seconds(SESSION_SECONDS),
-        user_agent: agent.and_then(|agent| text::line(&agent.chars().take(200).collect::<String>(), 200).ok()),
-        created_at: now,
-    };
-    app.storage.sessions().start(&session).await?;
+    let session = open_session(&app, user.id, &headers).await?;
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
     hand_over(&app, &session, request.cookie)
 }
@@ -195,7 +185,7 @@ pub struct RefreshRequest {
 pub async fn refresh(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     const ENDED: ApiError = ApiError::Unauthorized("This login has ended; sign in again.");
     let (parts, content) = request.into_parts();
-    let cookie = refresh_cookie(&parts.headers).map(str::to_owned);
+    let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
     if cookie.is_some() {
         refuse_cross_site(&parts)?;
     }
@@ -233,18 +223,45 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
 pub async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, ApiError> {
     app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
     app.standings.invalidate(&signed_in.session);
-    Ok((clear_cookies(&app.config)?, message("Signed out successfully")).into_response())
+    Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
+}
+
+/// Opens a login for somebody who has shown who they are.
+pub(super) async fn open_session(app: &App, user: UserId, headers: &HeaderMap) -> Result<Session, ApiError> {
+    let now = app.now();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let session = Session {
+        id: SessionId::new(app.clock.as_ref(), app.random.as_ref()),
+        user_id: user,
+        generation: 1,
+        rotated_at: now,
+        expires_at: now.plus_seconds(SESSION_SECONDS),
+        user_agent: agent.and_then(|agent| text::line(&agent.chars().take(200).collect::<String>(), 200).ok()),
+        created_at: now,
+    };
+    app.storage.sessions().start(&session).await?;
+    Ok(session)
+}
+
+/// The `Set-Cookie` headers that sign the web app in.
+pub(super) fn cookies_of(app: &App, session: &Session) -> Result<HeaderMap, ApiError> {
+    let (access, refresh) = tokens_of(app, session)?;
+    cookies::set_tokens(&app.config, &access, &refresh)
+}
+
+fn tokens_of(app: &App, session: &Session) -> Result<(String, String), ApiError> {
+    let access = app.tokens.access(session.user_id, session.id, app.now())?;
+    let refresh = app.tokens.refresh(session.user_id, session.id, session.generation, session.expires_at)?;
+    Ok((access, refresh))
 }
 
 fn hand_over(app: &App, session: &Session, by_cookie: bool) -> Result<Response, ApiError> {
-    let access = app.tokens.access(session.user_id, session.id, app.now())?;
-    let refresh = app.tokens.refresh(session.user_id, session.id, session.generation, session.expires_at)?;
     if by_cookie {
-        let headers = set_cookies(&app.config, &access, &refresh)?;
         let body =
             TokenResponse { access_token: None, refresh_token: None, token_type: "cookie", expires_in: ACCESS_SECONDS };
-        return Ok((headers, Json(body)).into_response());
+        return Ok((cookies_of(app, session)?, Json(body)).into_response());
     }
+    let (access, refresh) = tokens_of(app, session)?;
     let body = TokenResponse {
         access_token: Some(access),
         refresh_token: Some(refresh),

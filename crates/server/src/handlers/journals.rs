@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::page::Page;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
 use crate::error::ApiError;
 use crate::extract::{self, Id, Query};
 use crate::unlocks::Unlocks;
@@ -26,9 +26,10 @@ mod body;
 mod request;
 mod sealed;
 
-use body::{DayResponse, EntryResponse, StatisticsResponse};
+pub use body::EntryResponse;
+use body::{DayResponse, StatisticsResponse};
 use request::{Change, Create, EntryCreate, EntryUpdate};
-use sealed::Holder;
+pub use sealed::Holder;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]
@@ -68,19 +69,19 @@ enum View {
 /// Your entries, newest first.
 ///
 /// A page whose entries are long ends before `limit`: whether there is more, `Link` says. Those under secret tags are listed for one open secret tag at a time.
-#[utoipa::path(get, path = "/api/journals/", tag = "journals", params(ListParams, Unlocks), responses(
+#[utoipa::path(get, path = "/api/journals/", tag = "journals", security(("api_token" = ["entries:read"])), params(ListParams, Unlocks), responses(
     (status = 200, body = Vec<EntryResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
     (status = 404, description = "The secret tag is locked, or there is none."),
 ))]
 pub async fn list(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Query(params): Query<ListParams>,
     unlocks: Unlocks,
 ) -> Result<Response, ApiError> {
-    let user = signed_in.id();
+    let user = caller.id();
     if let Some(tag) = params.secret_tag_id {
-        let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+        let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
         return list_sealed(&holder, SecretTagId(tag), &params).await;
     }
     let filters = [
@@ -130,7 +131,7 @@ async fn list_sealed(holder: &Holder<'_>, tag: SecretTagId, params: &ListParams)
         let message = "must not come with secret_tag_id: what is sealed is searched and cut where it is opened";
         return Err(ApiError::invalid("query", name, message));
     }
-    let (app, user, id) = (holder.app, holder.signed_in.id(), tag.to_string());
+    let (app, user, id) = (holder.app, holder.caller.id(), tag.to_string());
     let filters = [("secret_tag_id", Some(id.as_str()))];
     let rows = Page::parse(app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
     let after = rows.after.map(|(instant, id)| (instant, EntryId(id)));
@@ -150,7 +151,7 @@ fn answer(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Resu
 /// Write an entry.
 ///
 /// With an `id` of your own it is safe to send it again: the same entry is answered with 200.
-#[utoipa::path(post, path = "/api/journals/", tag = "journals", params(Unlocks), request_body = EntryCreate, responses(
+#[utoipa::path(post, path = "/api/journals/", tag = "journals", security(("api_token" = ["entries:write"])), params(Unlocks), request_body = EntryCreate, responses(
     (status = 201, body = EntryResponse, headers(
             ("etag" = String, description = "The revision, for `If-Match`"),
             ("location" = String, description = "Where the entry is"),
@@ -164,19 +165,19 @@ fn answer(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Resu
 ))]
 pub async fn create(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesWrite>,
     unlocks: Unlocks,
     extract::Json(request): extract::Json<EntryCreate>,
 ) -> Result<(StatusCode, HeaderMap, Json<EntryResponse>), ApiError> {
-    let new = match request.parse(&app, signed_in.user())? {
+    let new = match request.parse(&app, caller.user())? {
         Create::Plain(new) => new,
         Create::Sealed(id, body) => {
-            let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+            let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
             let (status, entry) = holder.create(id, &body).await?;
             return Ok(located(status, entry));
         }
     };
-    match app.storage.entries().create(signed_in.id(), &new, app.now()).await? {
+    match app.storage.entries().create(caller.id(), &new, app.now()).await? {
         Created::Created(entry) => Ok(located(StatusCode::CREATED, entry)),
         Created::Exists(entry) if entry.is_retry_of(&new) => Ok(located(StatusCode::OK, entry)),
         Created::Exists(entry) => Err(clash(AnyEntry::Plain(entry))?),
@@ -188,27 +189,27 @@ pub async fn create(
 /// One of your entries.
 ///
 /// One under a secret tag is there while that is open.
-#[utoipa::path(get, path = "/api/journals/{entry_id}", tag = "journals", params(("entry_id" = Uuid, Path), Unlocks), responses(
+#[utoipa::path(get, path = "/api/journals/{entry_id}", tag = "journals", security(("api_token" = ["entries:read"])), params(("entry_id" = Uuid, Path), Unlocks), responses(
     (status = 200, body = EntryResponse, headers(("etag" = String, description = "The revision, for `If-Match`"))),
     (status = 404, description = "No such entry of yours."),
 ))]
 pub async fn get(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Id(id): Id,
     unlocks: Unlocks,
 ) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
-    if let Some(entry) = app.storage.entries().get(signed_in.id(), EntryId(id)).await? {
+    if let Some(entry) = app.storage.entries().get(caller.id(), EntryId(id)).await? {
         return Ok(tagged(entry));
     }
-    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
     holder.find(EntryId(id)).await?.map(tagged).ok_or(NOT_FOUND)
 }
 
 /// Change an entry.
 ///
 /// With `If-Match` and the `ETag` that you last saw, nobody else's change is overwritten.
-#[utoipa::path(put, path = "/api/journals/{entry_id}", tag = "journals",
+#[utoipa::path(put, path = "/api/journals/{entry_id}", tag = "journals", security(("api_token" = ["entries:write"])),
     params(
         ("entry_id" = Uuid, Path),
         ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
@@ -225,20 +226,20 @@ pub async fn get(
 )]
 pub async fn update(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesWrite>,
     Id(id): Id,
     headers: HeaderMap,
     unlocks: Unlocks,
     extract::Json(request): extract::Json<EntryUpdate>,
 ) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
     let (id, expected) = (EntryId(id), expected_revision(&headers)?);
-    let holder = Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks };
+    let holder = Holder { app: &app, caller: &caller, unlocks: &unlocks };
     let (patch, unseals) = match request.parse(&app)? {
         Change::Seal(change) => return holder.seal(id, change, expected).await.map(tagged),
         Change::Unseal(patch) => (patch, true),
         Change::Patch(patch) => (patch, false),
     };
-    match app.storage.entries().update(signed_in.id(), id, &patch, expected, app.now()).await? {
+    match app.storage.entries().update(caller.id(), id, &patch, expected, app.now()).await? {
         Updated::Updated(entry) => Ok(tagged(entry)),
         Updated::Missing if unseals => holder.unseal(id, patch, expected).await.map(tagged),
         Updated::Missing => Err(holder.refuse_patch(id).await?),
@@ -248,7 +249,7 @@ pub async fn update(
 }
 
 /// Delete an entry.
-#[utoipa::path(delete, path = "/api/journals/{entry_id}", tag = "journals",
+#[utoipa::path(delete, path = "/api/journals/{entry_id}", tag = "journals", security(("api_token" = ["entries:write"])),
     params(
         ("entry_id" = Uuid, Path),
         ("if-match" = Option<String>, Header, description = "The ETag that you last saw", pattern = r#"^("[0-9]{1,9}"|\*)$"#),
@@ -262,18 +263,22 @@ pub async fn update(
 )]
 pub async fn delete(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesWrite>,
     Id(id): Id,
     headers: HeaderMap,
     unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
     let (id, expected) = (EntryId(id), expected_revision(&headers)?);
-    match app.storage.entries().delete(signed_in.id(), id, expected).await? {
+    let recording = app.storage.attachments().get(caller.id(), id).await?;
+    match app.storage.entries().delete(caller.id(), id, expected).await? {
         Deleted::Deleted => {}
         Deleted::Missing => {
-            Holder { app: &app, signed_in: &signed_in, unlocks: &unlocks }.delete(id, expected).await?;
+            Holder { app: &app, caller: &caller, unlocks: &unlocks }.delete(id, expected).await?;
         }
         Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current(entry)?)),
+    }
+    if let Some(recording) = recording {
+        app.recordings.discard(caller.id(), recording.id).await;
     }
     Ok(message("Journal entry deleted successfully"))
 }
@@ -294,19 +299,19 @@ pub struct CalendarParams {
 /// The days that have entries, in ascending order.
 ///
 /// For a calendar or a heat map.
-#[utoipa::path(get, path = "/api/journals/calendar", tag = "journals", params(CalendarParams), responses(
+#[utoipa::path(get, path = "/api/journals/calendar", tag = "journals", security(("api_token" = ["entries:read"])), params(CalendarParams), responses(
     (status = 200, body = Vec<DayResponse>),
 ))]
 pub async fn calendar(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Query(params): Query<CalendarParams>,
 ) -> Result<Json<Vec<DayResponse>>, ApiError> {
-    let today = today(&app, &signed_in);
+    let today = today(&app, &caller);
     let bound = |name, given: Option<String>, default: Date| given.map_or(Ok(default), |text| day(name, &text));
     let from = bound("from", params.from, today.first_of_year())?;
     let to = bound("to", params.to, today.last_of_year())?;
-    let days = app.storage.entries().days(signed_in.id(), from, to).await?;
+    let days = app.storage.entries().days(caller.id(), from, to).await?;
     Ok(Json(days.into_iter().map(DayResponse::from).collect()))
 }
 
@@ -328,15 +333,15 @@ const ANNIVERSARIES: u32 = 100;
 /// Your entries of this day in earlier years, newest first.
 ///
 /// The 29th of February is shown on the 28th where a year has none.
-#[utoipa::path(get, path = "/api/journals/on-this-day", tag = "journals", params(DayParams), responses(
+#[utoipa::path(get, path = "/api/journals/on-this-day", tag = "journals", security(("api_token" = ["entries:read"])), params(DayParams), responses(
     (status = 200, body = Vec<EntryResponse>),
 ))]
 pub async fn on_this_day(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<EntriesRead>,
     Query(params): Query<DayParams>,
 ) -> Result<Json<Vec<EntryResponse>>, ApiError> {
-    let date = params.date.map_or_else(|| Ok(today(&app, &signed_in)), |text| day("date", &text))?;
+    let date = params.date.map_or_else(|| Ok(today(&app, &caller)), |text| day("date", &text))?;
     let eve_of_leap_day = date.month() == 2 && date.day() == 28 && !date.in_leap_year();
     let days: Vec<Date> = (1..=YEARS)
         .flat_map(|years| {
@@ -347,26 +352,30 @@ pub async fn on_this_day(
         })
         .filter(|day| day.year() >= 1)
         .collect();
-    let entries = app.storage.entries().on_days(signed_in.id(), &days, ANNIVERSARIES).await?;
+    let entries = app.storage.entries().on_days(caller.id(), &days, ANNIVERSARIES).await?;
     Ok(Json(entries.into_iter().map(EntryResponse::from).collect()))
 }
 
 /// Totals and streaks over your whole journal.
-#[utoipa::path(get, path = "/api/journals/stats", tag = "journals", responses(
+#[utoipa::path(get, path = "/api/journals/stats", tag = "journals", security(("api_token" = ["entries:read"])), responses(
     (status = 200, body = StatisticsResponse),
 ))]
-pub async fn statistics(State(app): State<App>, signed_in: SignedIn) -> Result<Json<StatisticsResponse>, ApiError> {
+pub async fn statistics(
+    State(app): State<App>,
+    caller: Authorized<EntriesRead>,
+) -> Result<Json<StatisticsResponse>, ApiError> {
     let (first, last) = (Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
-    let days = app.storage.entries().days(signed_in.id(), first, last).await?;
-    Ok(Json(Statistics::of(&days, today(&app, &signed_in)).into()))
+    let days = app.storage.entries().days(caller.id(), first, last).await?;
+    Ok(Json(Statistics::of(&days, today(&app, &caller)).into()))
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
+/// Also for an entry under a locked secret tag.
+pub const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
 /// Also for an entry under a locked secret tag, which must not be told from somebody else's.
 const ID_TAKEN: ApiError = ApiError::Conflict("This id is taken; make a new one.", None);
 
-fn today(app: &App, signed_in: &SignedIn) -> Date {
-    app.now().day_in(&signed_in.user().time_zone)
+fn today(app: &App, caller: &Caller) -> Date {
+    app.now().day_in(&caller.user().time_zone)
 }
 
 fn day(field: &str, text: &str) -> Result<Date, ApiError> {

@@ -1,10 +1,15 @@
 //! One file per resource: what it takes, what it answers, and how.
 
 pub mod admin;
+pub mod api_tokens;
+pub mod audio;
 pub mod auth;
 pub mod docs;
+pub mod export;
 pub mod health;
+pub mod identities;
 pub mod journals;
+pub mod oidc;
 pub mod opaque_sessions;
 pub mod page;
 pub mod reminders;

@@ -15,7 +15,7 @@ use super::page::{MAX_LIMIT, Page};
 use super::tags::PageParams;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Authorized, Caller, RemindersRead, RemindersWrite};
 use crate::error::ApiError;
 use crate::extract::{self, Id, Query, present};
 
@@ -149,15 +149,15 @@ impl ReminderUpdate {
 }
 
 /// Your reminders, in the order in which they were made.
-#[utoipa::path(get, path = "/api/reminders/", tag = "reminders", params(PageParams), responses(
+#[utoipa::path(get, path = "/api/reminders/", tag = "reminders", security(("api_token" = ["reminders:read"])), params(PageParams), responses(
     (status = 200, body = Vec<ReminderResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
 ))]
 pub async fn list(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<RemindersRead>,
     Query(params): Query<PageParams>,
 ) -> Result<(HeaderMap, Json<Vec<ReminderResponse>>), ApiError> {
-    let user = signed_in.id();
+    let user = caller.id();
     let page = Page::parse(&app, user, "/api/reminders/", &[], params.limit, params.cursor.as_deref())?;
     let mut reminders = app.storage.reminders().list(user, page.after, page.rows()).await?;
     let headers = page.cut(&app, user, &mut reminders, |reminder| (reminder.created_at, reminder.id.0));
@@ -165,12 +165,12 @@ pub async fn list(
 }
 
 /// Set a reminder.
-#[utoipa::path(post, path = "/api/reminders/", tag = "reminders", request_body = ReminderCreate, responses(
+#[utoipa::path(post, path = "/api/reminders/", tag = "reminders", security(("api_token" = ["reminders:write"])), request_body = ReminderCreate, responses(
     (status = 201, body = ReminderResponse),
 ))]
 pub async fn create(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<RemindersWrite>,
     extract::Json(request): extract::Json<ReminderCreate>,
 ) -> Result<(StatusCode, Json<ReminderResponse>), ApiError> {
     let plan = ReminderPlan::parse(
@@ -179,11 +179,11 @@ pub async fn create(
         &request.frequency.0,
         request.custom_days.as_deref(),
         &request.time,
-        zone_or_own(request.time_zone.as_deref(), &signed_in),
+        zone_or_own(request.time_zone.as_deref(), &caller),
         request.is_active,
     )?;
     let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-    let reminder = app.storage.reminders().create(signed_in.id(), id, &plan, app.now()).await?;
+    let reminder = app.storage.reminders().create(caller.id(), id, &plan, app.now()).await?;
     Ok((StatusCode::CREATED, Json(reminder.into())))
 }
 
@@ -215,34 +215,38 @@ const PREVIEWED: usize = 5;
 /// The next five times at which such a reminder would be due.
 ///
 /// Nothing is stored.
-#[utoipa::path(post, path = "/api/reminders/preview", tag = "reminders", request_body = ReminderPreview, responses(
+#[utoipa::path(post, path = "/api/reminders/preview", tag = "reminders", security(("api_token" = ["reminders:read"])), request_body = ReminderPreview, responses(
     (status = 200, body = ReminderTimes),
 ))]
 pub async fn preview(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<RemindersRead>,
     extract::Json(request): extract::Json<ReminderPreview>,
 ) -> Result<Json<ReminderTimes>, ApiError> {
-    let zone = zone_or_own(request.time_zone.as_deref(), &signed_in);
+    let zone = zone_or_own(request.time_zone.as_deref(), &caller);
     let schedule = Schedule::parse(&request.frequency.0, request.custom_days.as_deref(), &request.time, zone)?;
     Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEWED).collect() }))
 }
 
 /// One of your reminders.
-#[utoipa::path(get, path = "/api/reminders/{reminder_id}", tag = "reminders",
+#[utoipa::path(get, path = "/api/reminders/{reminder_id}", tag = "reminders", security(("api_token" = ["reminders:read"])),
     params(("reminder_id" = Uuid, Path)),
     responses(
         (status = 200, body = ReminderResponse),
         (status = 404, description = "No such reminder of yours."),
     )
 )]
-pub async fn get(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<ReminderResponse>, ApiError> {
-    let reminder = app.storage.reminders().get(signed_in.id(), ReminderId(id)).await?;
+pub async fn get(
+    State(app): State<App>,
+    caller: Authorized<RemindersRead>,
+    Id(id): Id,
+) -> Result<Json<ReminderResponse>, ApiError> {
+    let reminder = app.storage.reminders().get(caller.id(), ReminderId(id)).await?;
     reminder.map(|reminder| Json(reminder.into())).ok_or(NOT_FOUND)
 }
 
 /// Change a reminder.
-#[utoipa::path(put, path = "/api/reminders/{reminder_id}", tag = "reminders",
+#[utoipa::path(put, path = "/api/reminders/{reminder_id}", tag = "reminders", security(("api_token" = ["reminders:write"])),
     params(("reminder_id" = Uuid, Path)),
     request_body = ReminderUpdate,
     responses(
@@ -252,24 +256,28 @@ pub async fn get(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Res
 )]
 pub async fn update(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<RemindersWrite>,
     Id(id): Id,
     extract::Json(request): extract::Json<ReminderUpdate>,
 ) -> Result<Json<ReminderResponse>, ApiError> {
-    let changed = rewrite(&app, signed_in.id(), ReminderId(id), |plan| request.apply(plan)).await?;
+    let changed = rewrite(&app, caller.id(), ReminderId(id), |plan| request.apply(plan)).await?;
     changed.map(|reminder| Json(reminder.into())).ok_or(NOT_FOUND)
 }
 
 /// Delete a reminder.
-#[utoipa::path(delete, path = "/api/reminders/{reminder_id}", tag = "reminders",
+#[utoipa::path(delete, path = "/api/reminders/{reminder_id}", tag = "reminders", security(("api_token" = ["reminders:write"])),
     params(("reminder_id" = Uuid, Path)),
     responses(
         (status = 200, body = Message),
         (status = 404, description = "No such reminder of yours."),
     )
 )]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
-    let deleted = app.storage.reminders().delete(signed_in.id(), ReminderId(id)).await?;
+pub async fn delete(
+    State(app): State<App>,
+    caller: Authorized<RemindersWrite>,
+    Id(id): Id,
+) -> Result<Json<Message>, ApiError> {
+    let deleted = app.storage.reminders().delete(caller.id(), ReminderId(id)).await?;
     if deleted { Ok(message("Reminder deleted successfully")) } else { Err(NOT_FOUND) }
 }
 
@@ -309,8 +317,8 @@ async fn rewrite(
 const NOT_FOUND: ApiError = ApiError::NotFound("Reminder not found");
 
 /// The zone that was sent, to be checked, or else the user's own.
-fn zone_or_own<'a>(sent: Option<&'a str>, signed_in: &SignedIn) -> Result<Zone, &'a str> {
-    sent.map_or_else(|| Ok(signed_in.user().time_zone.clone()), Err)
+fn zone_or_own<'a>(sent: Option<&'a str>, caller: &Caller) -> Result<Zone, &'a str> {
+    sent.map_or_else(|| Ok(caller.user().time_zone.clone()), Err)
 }
 
 fn switched_on() -> bool {

@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::config::{Provider, Registration};
+use crate::config::Registration;
+use crate::oidc::ProviderSettings;
 
 /// What this server is, and how one gets in.
 #[derive(Serialize, ToSchema)]
@@ -16,6 +17,8 @@ pub struct ServerResponse {
     registration: Registration,
     /// Where people may sign in without a password.
     providers: Vec<ProviderResponse>,
+    /// The longest recording that is taken, in bytes.
+    audio_limit_bytes: u32,
 }
 
 /// An identity provider.
@@ -27,8 +30,8 @@ pub struct ProviderResponse {
     name: String,
 }
 
-impl From<&Provider> for ProviderResponse {
-    fn from(provider: &Provider) -> Self {
+impl From<&ProviderSettings> for ProviderResponse {
+    fn from(provider: &ProviderSettings) -> Self {
         Self { id: provider.id.clone(), name: provider.name.clone() }
     }
 }
@@ -42,5 +45,6 @@ pub async fn describe(State(app): State<App>) -> Json<ServerResponse> {
         version: env!("CARGO_PKG_VERSION"),
         registration: app.config.registration,
         providers: app.config.providers.iter().map(ProviderResponse::from).collect(),
+        audio_limit_bytes: app.config.audio_limit,
     })
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::page::Page;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{Authorized, TagsRead, TagsWrite};
 use crate::error::ApiError;
 use crate::extract::{self, Id, Query, present};
 
@@ -79,15 +79,15 @@ pub struct PageParams {
 }
 
 /// Your tags, in the order in which they were made.
-#[utoipa::path(get, path = "/api/tags/", tag = "tags", params(PageParams), responses(
+#[utoipa::path(get, path = "/api/tags/", tag = "tags", security(("api_token" = ["tags:read"])), params(PageParams), responses(
     (status = 200, body = Vec<TagResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
 ))]
 pub async fn list(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<TagsRead>,
     Query(params): Query<PageParams>,
 ) -> Result<(HeaderMap, Json<Vec<TagResponse>>), ApiError> {
-    let user = signed_in.id();
+    let user = caller.id();
     let page = Page::parse(&app, user, "/api/tags/", &[], params.limit, params.cursor.as_deref())?;
     let mut tags = app.storage.tags().list(user, page.after, page.rows()).await?;
     let headers = page.cut(&app, user, &mut tags, |tag| (tag.created_at, tag.id.0));
@@ -95,33 +95,37 @@ pub async fn list(
 }
 
 /// Make a tag.
-#[utoipa::path(post, path = "/api/tags/", tag = "tags", request_body = TagCreate, responses(
+#[utoipa::path(post, path = "/api/tags/", tag = "tags", security(("api_token" = ["tags:write"])), request_body = TagCreate, responses(
     (status = 201, body = TagResponse),
     (status = 409, description = "You have a tag of this name."),
 ))]
 pub async fn create(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<TagsWrite>,
     extract::Json(request): extract::Json<TagCreate>,
 ) -> Result<(StatusCode, Json<TagResponse>), ApiError> {
     let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
     let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
-    let tag = app.storage.tags().create(signed_in.id(), &new, app.now()).await?;
+    let tag = app.storage.tags().create(caller.id(), &new, app.now()).await?;
     Ok((StatusCode::CREATED, Json(tag.into())))
 }
 
 /// One of your tags.
-#[utoipa::path(get, path = "/api/tags/{tag_id}", tag = "tags", params(("tag_id" = Uuid, Path)), responses(
+#[utoipa::path(get, path = "/api/tags/{tag_id}", tag = "tags", security(("api_token" = ["tags:read"])), params(("tag_id" = Uuid, Path)), responses(
     (status = 200, body = TagResponse),
     (status = 404, description = "No such tag of yours."),
 ))]
-pub async fn get(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<TagResponse>, ApiError> {
-    let tag = app.storage.tags().get(signed_in.id(), TagId(id)).await?;
+pub async fn get(
+    State(app): State<App>,
+    caller: Authorized<TagsRead>,
+    Id(id): Id,
+) -> Result<Json<TagResponse>, ApiError> {
+    let tag = app.storage.tags().get(caller.id(), TagId(id)).await?;
     tag.map(|tag| Json(tag.into())).ok_or(NOT_FOUND)
 }
 
 /// Rename or recolour a tag.
-#[utoipa::path(put, path = "/api/tags/{tag_id}", tag = "tags",
+#[utoipa::path(put, path = "/api/tags/{tag_id}", tag = "tags", security(("api_token" = ["tags:write"])),
     params(("tag_id" = Uuid, Path)),
     request_body = TagUpdate,
     responses(
@@ -132,25 +136,29 @@ pub async fn get(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Res
 )]
 pub async fn update(
     State(app): State<App>,
-    signed_in: SignedIn,
+    caller: Authorized<TagsWrite>,
     Id(id): Id,
     extract::Json(request): extract::Json<TagUpdate>,
 ) -> Result<Json<TagResponse>, ApiError> {
     let color = request.color.as_ref().map(Option::as_deref);
     let patch = TagPatch::parse(request.name.as_deref(), color)?;
-    let tag = app.storage.tags().update(signed_in.id(), TagId(id), &patch, app.now()).await?;
+    let tag = app.storage.tags().update(caller.id(), TagId(id), &patch, app.now()).await?;
     tag.map(|tag| Json(tag.into())).ok_or(NOT_FOUND)
 }
 
 /// Delete a tag.
 ///
 /// Entries lose it and stay.
-#[utoipa::path(delete, path = "/api/tags/{tag_id}", tag = "tags", params(("tag_id" = Uuid, Path)), responses(
+#[utoipa::path(delete, path = "/api/tags/{tag_id}", tag = "tags", security(("api_token" = ["tags:write"])), params(("tag_id" = Uuid, Path)), responses(
     (status = 200, body = Message),
     (status = 404, description = "No such tag of yours."),
 ))]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
-    let deleted = app.storage.tags().delete(signed_in.id(), TagId(id)).await?;
+pub async fn delete(
+    State(app): State<App>,
+    caller: Authorized<TagsWrite>,
+    Id(id): Id,
+) -> Result<Json<Message>, ApiError> {
+    let deleted = app.storage.tags().delete(caller.id(), TagId(id)).await?;
     if deleted { Ok(message("Tag deleted successfully")) } else { Err(NOT_FOUND) }
 }
 

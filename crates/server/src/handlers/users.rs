@@ -13,8 +13,9 @@ use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::{SignedIn, clear_cookies};
+use crate::auth::SignedIn;
 use crate::base64url;
+use crate::cookies::clear_tokens;
 use crate::error::ApiError;
 use crate::extract::{self, Id, present};
 use crate::handlers::admin::users::settled;
@@ -167,14 +168,15 @@ pub async fn draft_key(State(app): State<App>, signed_in: SignedIn) -> Result<Js
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordUpdate {
+    /// Not for those who have none, because they sign in with a provider.
     #[schema(format = Password)]
-    current_password: String,
+    current_password: Option<String>,
     /// At least 8 characters.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     new_password: String,
 }
 
-/// Change your password.
+/// Change your password, or set one.
 ///
 /// Every other login of yours ends.
 #[utoipa::path(put, path = "/api/users/me/password", tag = "users", request_body = PasswordUpdate, responses(
@@ -189,9 +191,13 @@ pub async fn set_password(
     let mut check = Check::default();
     let password = check.take("new_password", Password::parse(request.new_password));
     let password = check.finish(password)?;
-    check_password(&app, &signed_in.user().email, Some(request.current_password)).await?;
-    let hash = app.hasher.hash(password).await?;
     let users = app.storage.users();
+    // Read anew: whether there is a password must not be asked of an address that they have given up.
+    let user = users.get(signed_in.id()).await?.ok_or(GONE)?;
+    if users.credentials(&user.email).await?.ok_or(GONE)?.password_hash.is_some() {
+        check_password(&app, &user.email, request.current_password).await?;
+    }
+    let hash = app.hasher.hash(password).await?;
     if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
         // The other logins are in this cache under ids that only storage knows; forget all.
         app.standings.invalidate_all();
@@ -235,8 +241,9 @@ pub async fn delete_me(
         return Err(ApiError::invalid("body", "email", "must be the address of this account"));
     }
     settled(&app, app.storage.users().delete(user.id).await?, GONE)?;
+    app.recordings.forget(user.id).await;
     tracing::info!(user = %user.id, "an account was deleted by its owner");
-    Ok((clear_cookies(&app.config)?, message("Account deleted successfully")).into_response())
+    Ok((clear_tokens(&app.config)?, message("Account deleted successfully")).into_response())
 }
 
 /// A login of yours.

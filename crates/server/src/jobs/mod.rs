@@ -14,12 +14,14 @@ use crate::app::App;
 
 /// How often expired logins and idle rate limits are cleared away.
 const CLEAN_UP_EVERY: Duration = Duration::from_mins(10);
+/// How often the store of recordings is swept.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Starts the jobs; abort the handle to stop them.
 pub fn start(app: &App) -> JoinHandle<()> {
     let app = app.clone();
     tokio::spawn(async move {
-        tokio::join!(clean_up_regularly(&app), watch(&app), notify(&app));
+        tokio::join!(clean_up_regularly(&app), sweep_regularly(&app), watch(&app), notify(&app));
     })
 }
 
@@ -28,6 +30,18 @@ async fn clean_up_regularly(app: &App) {
     loop {
         ticks.tick().await;
         clean_up(app).await;
+    }
+}
+
+async fn sweep_regularly(app: &App) {
+    let mut ticks = every(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        match app.recordings.sweep(&*app.storage, app.now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "recordings that no entry has any more were deleted"),
+            Err(error) => tracing::warn!(%error, "recordings that no entry has any more could not be deleted"),
+        }
     }
 }
 

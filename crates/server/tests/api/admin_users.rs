@@ -213,7 +213,7 @@ async fn nobody_else_gets_in(server: Server) {
 #[tokio::test]
 async fn accounts_are_made_where_sign_up_is_closed() {
     let server = Server::start(Scratch::sqlite(), Config { registration: Registration::Closed, ..lenient() }).await;
-    let open = server.another(&server.keys).await;
+    let open = server.another_with(&server.keys, lenient()).await;
     let root = json!({"email": "root@example.org", "password": PASSWORD});
     let register =
         |node: std::net::SocketAddr| server.client.post(format!("http://{node}/api/auth/register")).json(&root);

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Server, fill};
 
 on_both_engines!(another_persons_rows_do_not_exist, nobody_gets_in_without_a_token);
 
@@ -50,16 +50,16 @@ async fn nobody_gets_in_without_a_token(server: Server) {
             if operation.get("security").is_none() {
                 continue;
             }
-            let id = "0190b5a4-1111-7222-8333-444455556666";
-            let path =
-                ["entry_id", "tag_id", "reminder_id", "session_id", "secret_tag_id", "opaque_session_id", "user_id"]
-                    .map(|name| format!("{{{name}}}"))
-                    .iter()
-                    .fold(path.clone(), |path, name| path.replace(name, id));
+            let path = fill(path);
             let request = server.request(method.to_uppercase().parse().unwrap(), &path).json(&Value::Null);
-            assert_eq!(Answer::of(request).await.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+            // An answer to HEAD has no body that could be looked at.
+            let status = match method.as_str() {
+                "head" => request.send().await.unwrap().status(),
+                _ => Answer::of(request).await.status,
+            };
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             closed += 1;
         }
     }
-    assert!(closed >= 45, "{closed} operations need a token");
+    assert!(closed >= 49, "{closed} operations need a token");
 }

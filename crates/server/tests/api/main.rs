@@ -4,11 +4,16 @@
 mod accounts;
 mod admin;
 mod admin_users;
+mod api_tokens;
+mod audio;
+mod audio_sealed;
 mod departure;
+mod export;
 mod hostile;
 mod isolation;
 mod journals;
 mod listing;
+mod oidc;
 mod operation;
 mod reminders;
 mod sealed_entries;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use sotto_server::{Config, Provider, Registration};
+use sotto_server::{Config, ProviderSettings, Registration};
 use sotto_storage::testing::Scratch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -77,11 +77,18 @@ async fn answers_carry_headers_that_protect(server: Server) {
 #[tokio::test]
 async fn the_server_says_how_one_gets_in() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
-    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": []});
+    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
     assert_eq!(said.expect(StatusCode::OK), expected);
 
-    let providers = vec![Provider { id: "google".into(), name: "Google".into() }];
+    let providers = vec![ProviderSettings {
+        id: "google".into(),
+        name: "Google".into(),
+        issuer: "https://accounts.google.com".into(),
+        client_id: "sotto".into(),
+        client_secret: "secret".into(),
+        scopes: vec![],
+    }];
     let config = Config { registration: Registration::Closed, providers, ..lenient() };
     let closed = Server::start(Scratch::sqlite(), config).await;
     let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);

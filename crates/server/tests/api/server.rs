@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use sotto_domain::account::AccountPatch;
 use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Config, Keys};
+use sotto_server::{App, Config, Keys, Recordings};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::testing::Scratch;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,6 +31,8 @@ pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
     pub scratch: Scratch,
+    /// Where its recordings are.
+    pub recordings: TempDir,
 }
 
 /// The machine's clock, some seconds ahead.
@@ -57,13 +61,19 @@ impl Server {
     }
 
     pub async fn start(scratch: Scratch, config: Config) -> Self {
+        Self::start_on(free_port().await, scratch, config).await
+    }
+
+    /// For a configuration that has to know the port.
+    pub async fn start_on(listener: TcpListener, scratch: Scratch, config: Config) -> Self {
         sotto_storage::migrate::upgrade(&scratch.url).await.expect("the schema can be made");
         let clock = Arc::new(ShiftedClock::default());
         let keys = Keys::generate(&SystemRandom);
-        let (address, app, stop, task) = listen(&scratch.url, &keys, config, &clock).await;
+        let recordings = TempDir::new().unwrap();
+        let (address, app, stop, task) = listen(listener, &scratch.url, recordings.path(), &keys, config, &clock).await;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let nodes = Mutex::new([address].into());
-        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch }
+        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch, recordings }
     }
 
     /// Three servers on one database: each request reaches another one than the request before it.
@@ -78,10 +88,21 @@ impl Server {
 
     /// A second server on the same database, with the same keys only if `keys` are.
     pub async fn another(&self, keys: &Keys) -> SocketAddr {
-        let (address, _, stop, _) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        self.another_with(keys, self.app.config.clone()).await
+    }
+
+    /// The same with other settings.
+    pub async fn another_with(&self, keys: &Keys, config: Config) -> SocketAddr {
+        let (address, _, stop, _) =
+            listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, &self.clock).await;
         // It runs until the test's runtime ends.
         std::mem::forget(stop);
         address
+    }
+
+    /// Leaves the database, once it is stopped.
+    pub fn into_scratch(self) -> Scratch {
+        self.scratch
     }
 
     /// Stops the server as a signal would, and waits until it has finished.
@@ -93,7 +114,8 @@ impl Server {
     /// Starts again on the same database.
     pub async fn restart(mut self, keys: &Keys) -> Self {
         self.stop().await;
-        let (address, app, stop, task) = listen(&self.scratch.url, keys, lenient(), &self.clock).await;
+        let (address, app, stop, task) =
+            listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, lenient(), &self.clock).await;
         let nodes = Mutex::new([address].into());
         Self { address, app, keys: keys.clone(), nodes, stop: Some(stop), task: Some(task), ..self }
     }
@@ -250,20 +272,33 @@ impl Answer {
     }
 }
 
+/// A path of the specification, with an id for each parameter.
+pub fn fill(path: &str) -> String {
+    let parts =
+        path.split('/').map(|part| if part.starts_with('{') { "0190b5a4-1111-7222-8333-444455556666" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
 /// Rate limits off: tests make many accounts from one address.
 pub fn lenient() -> Config {
     Config { rate_limits: false, ..Config::default() }
 }
 
+pub async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
 async fn listen(
+    listener: TcpListener,
     url: &DatabaseUrl,
+    recordings: &Path,
     keys: &Keys,
     config: Config,
     clock: &Arc<ShiftedClock>,
 ) -> (SocketAddr, App, oneshot::Sender<()>, JoinHandle<()>) {
     let storage = url.open().await.expect("the database opens");
-    let app = App::new(storage, keys, config, clock.clone(), Arc::new(SystemRandom));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let recordings = Recordings::in_folder(recordings).unwrap();
+    let app = App::new(storage, recordings, keys, config, clock.clone(), Arc::new(SystemRandom));
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async move {

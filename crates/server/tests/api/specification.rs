@@ -17,9 +17,12 @@ fn openapi_json_is_fresh() {
 fn every_operation_says_what_it_answers() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     assert_eq!(specification["openapi"], "3.1.0");
+    let mut names = std::collections::BTreeSet::new();
     for (path, item) in specification["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has a summary");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name), "{method} {path} has a name of its own, not {name}");
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
                 let reference = &response["content"]["application/problem+json"]["schema"]["$ref"];

@@ -6,15 +6,21 @@ use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, PasswordHash, Preferences, Rotation, Session, User, UserPatch,
     UserQuery,
 };
+use sotto_domain::api_token::ApiToken;
+use sotto_domain::attachment::{Attached, Attachment, NewAttachment};
 use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFilter, Updated};
+use sotto_domain::identity::{Identity, Unlinked};
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, NewLogin, OpaqueSession, PlainBody, SealedEntry, SecretTag, Started, Stored,
 };
 use sotto_domain::tag::{Tag, TagChoice, TagPatch};
-use sotto_domain::{OpaqueSessionId, SessionId, Timestamp, UserId};
+use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId, Timestamp, UserId};
 
+use super::attachments::AUDIO;
 use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to};
+
+const ISSUER: &str = "https://id.example.org";
 
 /// One of everything, as its owner sees it.
 #[derive(Debug, PartialEq)]
@@ -24,12 +30,15 @@ struct Belongings {
     preferences: Preferences,
     draft_key: DraftKey,
     sessions: Vec<Session>,
+    identities: Vec<Identity>,
+    api_tokens: Vec<ApiToken>,
     entries: Vec<Entry>,
     tags: Vec<Tag>,
     reminders: Vec<Reminder>,
     secret_tags: Vec<SecretTag>,
     opaque_sessions: Vec<OpaqueSession>,
     sealed_entries: Vec<SealedEntry>,
+    recordings: Vec<Attachment>,
 }
 
 async fn belongings(world: &World, id: UserId) -> Belongings {
@@ -40,27 +49,38 @@ async fn belongings(world: &World, id: UserId) -> Belongings {
     for tag in &secret_tags {
         sealed_entries.extend(world.sealed_entries().list(id, tag.id, None, 100).await.unwrap());
     }
+    let entries = world.entries().list(id, &up_to(100)).await.unwrap();
+    let mut recordings = vec![];
+    for entry in &entries {
+        recordings.extend(world.attachments().get(id, entry.id).await.unwrap());
+    }
     Belongings {
         user,
         password_hash,
         preferences: world.users().preferences(id).await.unwrap().unwrap(),
         draft_key: world.users().draft_key(id, &DraftKey([2; 32]), at(0)).await.unwrap().unwrap(),
         sessions: world.sessions().list(id, Timestamp::MIN).await.unwrap(),
-        entries: world.entries().list(id, &up_to(100)).await.unwrap(),
+        identities: world.identities().list(id).await.unwrap(),
+        api_tokens: world.api_tokens().list(id).await.unwrap(),
+        entries,
         tags: world.tags().list(id, None, 100).await.unwrap(),
         reminders: world.reminders().list(id, None, 100).await.unwrap(),
         secret_tags,
         opaque_sessions: world.opaque_sessions().list(id, at(1)).await.unwrap(),
         sealed_entries,
+        recordings,
     }
 }
 
 async fn settle(world: &World) -> Belongings {
     let user = world.user().await;
     world.session(user).await;
+    world.identity(user, ISSUER, &user.to_string()).await;
+    world.api_token(user, hash_of(user)).await;
     let mut new = world.new_entry("mountains");
     new.tags = vec![world.named("hills")];
-    world.store(user, &new).await;
+    let entry = world.store(user, &new).await;
+    world.attach(user, &world.new_recording(entry.id)).await;
     world.reminder(user, "Write").await;
     let tag = world.secret_tag(user).await.id;
     world.write_sealed(user, tag).await;
@@ -76,12 +96,15 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     let mut on = |method: &str| assert!(tried.insert(method.to_owned()), "{method} is tried twice");
     try_users(world, &ada, &bob, &mut on).await;
     try_sessions(world, &ada, &bob, &mut on).await;
+    try_identities(world, &ada, &bob, &mut on).await;
+    try_api_tokens(world, &ada, &bob, &mut on).await;
     try_entries(world, &ada, &bob, &mut on).await;
     try_tags(world, &ada, &bob, &mut on).await;
     try_reminders(world, &ada, &bob, &mut on).await;
     try_secret_tags(world, &ada, &bob, &mut on).await;
     try_opaque_sessions(world, &ada, &bob, &mut on).await;
     try_sealed_entries(world, &ada, &bob, &mut on).await;
+    try_attachments(world, &ada, &bob, &mut on).await;
     try_health(world, &bob, &mut on).await;
     try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
@@ -141,6 +164,48 @@ async fn try_sessions(world: &World, ada: &Belongings, bob: &Belongings, mut on:
     assert!(!sessions.end(me, theirs).await.unwrap());
     on("Sessions.list");
     assert_eq!(sessions.list(me, at(0)).await.unwrap(), ada.sessions);
+}
+
+async fn try_identities(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let identities = world.identities();
+    let theirs = &bob.identities[0];
+    on("Identities.find");
+    assert_eq!(identities.find(ISSUER, &ada.identities[0].subject).await.unwrap().unwrap().id, me);
+    on("Identities.link");
+    let taken = Identity { id: IdentityId(world.id()), user_id: me, ..theirs.clone() };
+    assert_conflict(identities.link(&taken).await, "uq_identities_issuer_subject");
+    on("Identities.sign_up");
+    let new = world.new_user("one-more@example.org");
+    assert_conflict(identities.sign_up(&new, None, &taken, at(1)).await, "uq_identities_issuer_subject");
+    on("Identities.list");
+    assert_eq!(identities.list(me).await.unwrap(), ada.identities);
+    on("Identities.unlink");
+    assert_eq!(identities.unlink(me, theirs.id, at(1)).await.unwrap(), Unlinked::Missing);
+}
+
+async fn try_api_tokens(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let tokens = world.api_tokens();
+    let theirs = &bob.api_tokens[0];
+    on("ApiTokens.create");
+    let taken = ApiToken { id: ApiTokenId(world.id()), user_id: me, ..theirs.clone() };
+    assert_conflict(tokens.create(&taken, &hash_of(bob.user.id)).await, "uq_api_tokens_token_hash");
+    on("ApiTokens.standing");
+    assert_eq!(tokens.standing(&hash_of(me)).await.unwrap().unwrap().user.id, me);
+    on("ApiTokens.note_use");
+    tokens.note_use(me, theirs.id, at(1)).await.unwrap();
+    on("ApiTokens.list");
+    assert_eq!(tokens.list(me).await.unwrap(), ada.api_tokens);
+    on("ApiTokens.delete");
+    assert!(!tokens.delete(me, theirs.id).await.unwrap());
+}
+
+/// Stands for the SHA-256 of their token.
+fn hash_of(user: UserId) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(user.0.as_bytes());
+    hash
 }
 
 async fn try_entries(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
@@ -314,6 +379,25 @@ async fn try_sealed_entries(world: &World, ada: &Belongings, bob: &Belongings, m
     for expected in [None, Some(1), Some(2)] {
         assert_eq!(entries.delete(me, theirs, expected).await.unwrap(), Stored::Missing);
     }
+}
+
+async fn try_attachments(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let attachments = world.attachments();
+    let (theirs, their_recording) = (bob.entries[0].id, bob.recordings[0].id);
+    on("Attachments.get");
+    assert_eq!(attachments.get(me, theirs).await.unwrap(), None);
+    on("Attachments.put");
+    assert_eq!(attachments.put(me, &world.new_recording(theirs), None, at(1)).await.unwrap(), Attached::Missing);
+    let stolen = NewAttachment { id: their_recording, ..world.new_recording(ada.entries[0].id) };
+    assert_conflict(attachments.put(me, &stolen, None, at(1)).await, "pk_attachments");
+    on("Attachments.remove");
+    assert_eq!(attachments.remove(me, theirs, AUDIO, at(1)).await.unwrap(), None);
+    on("Attachments.usage");
+    assert_eq!(attachments.usage(me).await.unwrap(), 1000);
+    on("Attachments.known");
+    let both = [their_recording, ada.recordings[0].id];
+    assert_eq!(attachments.known(me, &both).await.unwrap(), [ada.recordings[0].id]);
 }
 
 /// These take no user: they tell of the database, and of nobody's rows.

@@ -1,8 +1,11 @@
 //! The suite that every engine must pass. It knows the storage contract and nothing of an engine.
 
+mod api_tokens;
+mod attachments;
 mod entries;
 mod entry_changes;
 mod health;
+mod identities;
 pub(crate) mod isolation;
 mod listing;
 mod opaque_sessions;
@@ -77,6 +80,25 @@ on_each_engine! {
         end_is_final
         list_shows_what_has_not_expired_newest_first
         delete_expired_counts_what_it_deletes
+    }
+    identities {
+        link_find_and_list
+        an_identity_opens_one_account
+        link_refuses_a_user_who_is_gone
+        sign_up_makes_both_or_neither
+        of_many_sign_ups_with_one_identity_one_succeeds
+        google_is_noted_at_the_account
+        unlink_leaves_the_last_way_in
+        of_many_unlinks_at_once_one_way_in_is_left
+        an_identity_goes_with_its_user
+    }
+    api_tokens {
+        create_standing_and_list
+        create_refuses_what_is_taken
+        create_refuses_a_user_who_is_gone
+        of_many_creates_at_once_no_more_than_allowed_succeed
+        use_is_noted_once_a_minute
+        delete_is_final
     }
     entries {
         create_and_get
@@ -212,6 +234,19 @@ on_each_engine! {
         of_many_moves_and_updates_at_once_one_succeeds
         delete_expects_a_revision
         deleting_a_user_takes_everything_sealed_along
+    }
+    attachments {
+        put_and_get
+        put_replaces_the_one_before
+        put_needs_an_entry_of_its_kind
+        put_refuses_a_taken_id
+        put_keeps_to_the_quota
+        of_many_puts_at_once_no_more_than_the_quota_get_through
+        of_many_puts_for_one_entry_each_replaces_another
+        remove_clears_what_points_to_it
+        a_recording_goes_with_its_entry
+        sealing_and_unsealing_leave_no_recording
+        known_tells_those_that_are_there
     }
     isolation {
         no_method_shows_or_touches_what_is_anothers

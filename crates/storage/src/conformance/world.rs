@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sotto_domain::account::{Email, NewUser, PasswordHash, Session};
+use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
 use sotto_domain::entry::{Created, Entry, EntryBody, EntryQuery, NewEntry};
+use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Reminder, ReminderPlan};
 use sotto_domain::secret_tag::{
     CreatedSecretTag, FailedTries, LOGIN_SECONDS, Lock, NewLogin, NewSecretTag, Sealed, SealedBody, SealedEntry,
@@ -14,7 +16,10 @@ use sotto_domain::secret_tag::{
 };
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::tag::{NewTag, Tag, TagChoice, TagName};
-use sotto_domain::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, Timestamp, UserId, Zone};
+use sotto_domain::{
+    ApiTokenId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, Timestamp, UserId,
+    Zone,
+};
 use uuid::Uuid;
 
 use crate::DatabaseUrl;
@@ -99,6 +104,38 @@ impl World {
         };
         self.sessions().start(&session).await.unwrap();
         session
+    }
+
+    pub fn new_identity(&self, user_id: UserId, issuer: &str, subject: &str) -> Identity {
+        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+        let email = Some("person@id.example.org".into());
+        Identity { id: IdentityId(self.id()), user_id, issuer, subject, email, created_at: at(0) }
+    }
+
+    /// Links an identity.
+    pub async fn identity(&self, user: UserId, issuer: &str, subject: &str) -> Identity {
+        let identity = self.new_identity(user, issuer, subject);
+        self.identities().link(&identity).await.unwrap();
+        identity
+    }
+
+    pub fn new_api_token(&self, user_id: UserId) -> ApiToken {
+        ApiToken {
+            id: ApiTokenId(self.id()),
+            user_id,
+            name: "a script".into(),
+            scopes: Scopes::parse(["entries:read"]).unwrap(),
+            expires_at: None,
+            last_used_at: None,
+            created_at: at(0),
+        }
+    }
+
+    /// Makes an API token that never ends.
+    pub async fn api_token(&self, user: UserId, hash: [u8; 32]) -> ApiToken {
+        let token = self.new_api_token(user);
+        assert_eq!(self.api_tokens().create(&token, &hash).await.unwrap(), CreatedApiToken::Created);
+        token
     }
 
     /// An entry to be made, about second 0.

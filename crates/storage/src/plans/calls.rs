@@ -4,11 +4,17 @@ use jiff::civil::date;
 use sotto_domain::account::{
     AccountPatch, Administered, DraftKey, Email, NewUser, PasswordHash, Preferences, Session, UserPatch, UserQuery,
 };
+use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
+use sotto_domain::attachment::{Attached, NewAttachment};
 use sotto_domain::entry::{EntryPatch, EntryQuery, NewEntry, TagFilter};
+use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
 use sotto_domain::secret_tag::{DeletedSecretTag, NewLogin, NewSecretTag, PlainBody, Started, Stored};
 use sotto_domain::storage::Storage;
 use sotto_domain::tag::{NewTag, TagChoice, TagPatch};
-use sotto_domain::{EntryId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId, Zone};
+use sotto_domain::{
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
+    Zone,
+};
 
 use super::population::{Kind, id};
 use crate::conformance::world::{TOKEN, at, lock, plan, sealed, up_to};
@@ -19,9 +25,12 @@ pub async fn all(storage: &dyn Storage, mut after: impl FnMut(&str)) {
     tags(storage, &mut after).await;
     reminders(storage, &mut after).await;
     sessions(storage, &mut after).await;
+    identities(storage, &mut after).await;
+    api_tokens(storage, &mut after).await;
     secret_tags(storage, &mut after).await;
     opaque_sessions(storage, &mut after).await;
     sealed_entries(storage, &mut after).await;
+    attachments(storage, &mut after).await;
     users(storage, &mut after).await;
 }
 
@@ -251,6 +260,87 @@ async fn sealed_entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         entries.delete(me(), entry(n), expected).await.unwrap();
     }
     after("SealedEntries.delete");
+}
+
+async fn attachments(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let attachments = storage.attachments();
+    let recording = |n: u32| AttachmentId(id(Kind::Attachment, 1, n));
+    attachments.get(me(), entry(30)).await.unwrap().unwrap();
+    after("Attachments.get");
+    for (n, entry) in [(9001, entry(31)), (9002, entry(1000))] {
+        let (media_type, audio_url) = ("audio/ogg".to_owned(), Some("/audio".to_owned()));
+        let new =
+            NewAttachment { id: recording(n), entry_id: entry, media_type, byte_length: 9, sha256: [0; 32], audio_url };
+        let put = attachments.put(me(), &new, Some(1 << 40), at(1)).await.unwrap();
+        assert!(matches!(put, Attached::Attached(..)), "{put:?}");
+    }
+    after("Attachments.put");
+    assert_eq!(attachments.remove(me(), entry(1000), "/audio", at(1)).await.unwrap(), Some(recording(9002)));
+    after("Attachments.remove");
+    assert!(attachments.usage(me()).await.unwrap() > 9);
+    after("Attachments.usage");
+    assert_eq!(attachments.known(me(), &[recording(30), recording(9002)]).await.unwrap(), [recording(30)]);
+    after("Attachments.known");
+}
+
+async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let identities = storage.identities();
+    let identity = |n: u32, person: u32, issuer: &str, subject: &str| Identity {
+        id: IdentityId(id(Kind::Identity, person, n)),
+        user_id: somebody(person),
+        issuer: issuer.into(),
+        subject: subject.into(),
+        email: None,
+        created_at: at(0),
+    };
+    identities.find("https://id.example.org/1", "person77").await.unwrap().unwrap();
+    after("Identities.find");
+    for (n, issuer) in [(90, GOOGLE), (91, "https://other.example")] {
+        identities.link(&identity(n, 1, issuer, "me")).await.unwrap();
+    }
+    after("Identities.link");
+    let new = NewUser {
+        id: somebody(9002),
+        email: Email::parse("signed-up@example.org").unwrap(),
+        password_hash: None,
+        full_name: None,
+        is_superuser: false,
+        time_zone: Zone::utc(),
+    };
+    identities.sign_up(&new, None, &identity(1, 9002, GOOGLE, "new"), at(0)).await.unwrap();
+    after("Identities.sign_up");
+    assert_eq!(identities.list(me()).await.unwrap().len(), 4);
+    after("Identities.list");
+    for n in [90, 91] {
+        let unlinked = identities.unlink(me(), IdentityId(id(Kind::Identity, 1, n)), at(1)).await.unwrap();
+        assert_eq!(unlinked, Unlinked::Unlinked);
+    }
+    after("Identities.unlink");
+}
+
+async fn api_tokens(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let tokens = storage.api_tokens();
+    let new = ApiToken {
+        id: ApiTokenId(id(Kind::Token, 1, 90)),
+        user_id: me(),
+        name: "script".into(),
+        scopes: Scopes::parse(["tags:read"]).unwrap(),
+        expires_at: None,
+        last_used_at: None,
+        created_at: at(0),
+    };
+    assert_eq!(tokens.create(&new, &[7; 32]).await.unwrap(), CreatedApiToken::Created);
+    after("ApiTokens.create");
+    tokens.standing(&[7; 32]).await.unwrap().unwrap();
+    after("ApiTokens.standing");
+    for now in [1, 2] {
+        tokens.note_use(me(), new.id, at(now)).await.unwrap();
+    }
+    after("ApiTokens.note_use");
+    assert_eq!(tokens.list(me()).await.unwrap().len(), 3);
+    after("ApiTokens.list");
+    assert!(tokens.delete(me(), new.id).await.unwrap());
+    after("ApiTokens.delete");
 }
 
 async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {

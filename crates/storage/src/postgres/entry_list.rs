@@ -79,7 +79,7 @@ impl<'a> ListQuery<'a> {
         match self.characters {
             None => sql.push_str(OF_USER),
             Some(count) => {
-                sql.push_str(&OF_USER.replacen("e.content", &format!("left(e.content, {count}) AS content"), 1))
+                sql.push_str(&OF_USER.replacen("e.content", &format!("left(e.content, {count}) AS content"), 1));
             }
         }
         let mut filter = |before: &str, value, kind, after: &str| {

@@ -4,6 +4,8 @@
 //! statements, and time comes from the caller: so the same statements run on one server, behind `PgBouncer`
 //! (transaction mode, 1.21 or newer) and on a database that Citus has distributed by `user_id`.
 
+mod api_tokens;
+mod attachments;
 pub(crate) mod connect;
 mod entries;
 mod entry_list;
@@ -11,6 +13,7 @@ mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
 mod health;
+mod identities;
 mod opaque_sessions;
 mod pool;
 mod reminders;
@@ -28,7 +31,8 @@ pub(crate) mod watch;
 
 use async_trait::async_trait;
 use sotto_domain::storage::{
-    Entries, Health, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags, Sessions, Storage, Tags, Users,
+    ApiTokens, Attachments, Entries, Health, Identities, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags,
+    Sessions, Storage, Tags, Users,
 };
 
 pub use pool::PoolOptions;
@@ -75,6 +79,14 @@ impl Storage for Postgres {
         self
     }
 
+    fn identities(&self) -> &dyn Identities {
+        self
+    }
+
+    fn api_tokens(&self) -> &dyn ApiTokens {
+        self
+    }
+
     fn entries(&self) -> &dyn Entries {
         self
     }
@@ -96,6 +108,10 @@ impl Storage for Postgres {
     }
 
     fn sealed_entries(&self) -> &dyn SealedEntries {
+        self
+    }
+
+    fn attachments(&self) -> &dyn Attachments {
         self
     }
 

@@ -9,9 +9,11 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::Postgres;
+use super::attachments::DETACH;
 use super::entries::{ATTEMPTS, BodyValues, Tried};
 use super::entry_row::{columns, entry, page_of};
 use super::entry_tags::{Choices, Found, TagStatements};
+use super::pool::Parameters;
 use super::values::{Day, Instant, all, count, instant, read, zone};
 
 /// The columns of the sealed entry `e`.
@@ -206,13 +208,18 @@ impl Postgres {
     ) -> Result<Option<Timestamp>> {
         let lease = self.pool.lease().await?;
         let (seal, unlink) = (lease.prepare(SEAL).await?, lease.prepare(UNLINK).await?);
+        let detach = lease.prepare(DETACH).await?;
         let client = lease.client()?;
         let values = SealedValues::new(user, id, body, now);
         let revision = i64::from(expected);
         let mut parameters = values.parameters().to_vec();
         parameters.push(&revision);
         let Some(row) = lease.begin(client.query_opt(&seal, &parameters)).await? else { return Ok(None) };
-        lease.commit(client.execute(&unlink, &[&user.0, &id.0])).await?;
+        let entry: Parameters<'_> = &[&user.0, &id.0];
+        let clear = Box::pin(async {
+            tokio::try_join!(biased; client.execute(&unlink, entry), client.execute(&detach, entry))
+        });
+        lease.commit(clear).await?;
         instant(&row, 0).map(Some)
     }
 
@@ -227,6 +234,7 @@ impl Postgres {
     ) -> Result<Tried> {
         let lease = self.pool.lease().await?;
         let (unseal, statements) = (lease.prepare(UNSEAL).await?, TagStatements::prepare(&lease).await?);
+        let detach = lease.prepare(DETACH).await?;
         let client = lease.client()?;
         let values = BodyValues::new(user, id, &plain.body, now)?;
         let revision = i64::from(expected);
@@ -245,7 +253,11 @@ impl Postgres {
             Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
             Found::Vanished => return Ok(Tried::Again),
         };
-        lease.commit(Box::pin(statements.link(client, user, id, &tags))).await?;
+        let entry: Parameters<'_> = &[&user.0, &id.0];
+        let finish = Box::pin(async {
+            tokio::try_join!(biased; client.execute(&detach, entry), statements.link(client, user, id, &tags))
+        });
+        lease.commit(finish).await?;
         let body = plain.body.clone();
         Ok(Tried::Done(Entry {
             id,

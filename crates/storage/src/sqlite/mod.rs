@@ -3,6 +3,8 @@
 //! A call hands its work, a closure over a connection, to a bounded queue and awaits the answer:
 //! [`readers`] answer at once, [`writer`] after the commit. Each repository is one file.
 
+mod api_tokens;
+mod attachments;
 pub(crate) mod connection;
 mod entries;
 mod entry_tags;
@@ -10,6 +12,7 @@ mod error;
 #[cfg(test)]
 mod file_tests;
 pub(crate) mod health;
+mod identities;
 mod listing;
 mod opaque_sessions;
 mod queue;
@@ -30,8 +33,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use sotto_domain::storage::{
-    self, Entries, Health, OpaqueSessions, Reminders, SealedEntries, SecretTags, Sessions, Storage, StorageError, Tags,
-    Users,
+    self, ApiTokens, Attachments, Entries, Health, Identities, OpaqueSessions, Reminders, SealedEntries, SecretTags,
+    Sessions, Storage, StorageError, Tags, Users,
 };
 
 use health::Watch;
@@ -102,6 +105,14 @@ impl Storage for Sqlite {
         self
     }
 
+    fn identities(&self) -> &dyn Identities {
+        self
+    }
+
+    fn api_tokens(&self) -> &dyn ApiTokens {
+        self
+    }
+
     fn entries(&self) -> &dyn Entries {
         self
     }
@@ -123,6 +134,10 @@ impl Storage for Sqlite {
     }
 
     fn sealed_entries(&self) -> &dyn SealedEntries {
+        self
+    }
+
+    fn attachments(&self) -> &dyn Attachments {
         self
     }
 

@@ -8,6 +8,7 @@ use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEn
 use sotto_domain::storage::{Result, SealedEntries};
 use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
 
+use super::attachments::detach;
 use super::entries::{link_tags, unknown_tag};
 use super::values::{timestamp, uuid, zone};
 use super::{Sqlite, entries, secret_tags};
@@ -105,6 +106,7 @@ impl SealedEntries for Sqlite {
             if let Stored::Stored(_) = sealed {
                 let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
                 connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
+                detach(connection, user, id)?;
             }
             Ok(sealed)
         };
@@ -238,6 +240,7 @@ fn unseal(
         ":revision": expected + 1,
         ":now": now.as_micros(),
     })?;
+    detach(connection, user, id)?;
     let tags = link_tags(connection, user, id, tags, now)?;
     Ok(Stored::Stored(Entry {
         id,

@@ -1,18 +1,19 @@
 //! Writes what a database holds, and the files that belong to it, to a backup.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use sotto_domain::Timestamp;
 use tokio::runtime::Handle;
 
+use super::attachments::Attachments;
 use super::draft::Draft;
-use super::error::{Result, TransferError, file};
+use super::error::{Result, file};
 use super::manifest::{FORMAT, Header, Manifest};
 use super::on_a_thread;
 use super::package::archive::ArchiveWriter;
-use super::package::folder::{FolderWriter, list};
+use super::package::folder::FolderWriter;
 use super::package::{Members, PackageWriter};
 use super::snapshot::Migrations;
 use super::watch::{Meter, Stage, Watch};
@@ -21,8 +22,8 @@ use crate::DatabaseUrl;
 /// What goes into a backup beside the rows.
 #[derive(Debug, Clone)]
 pub struct Contents {
-    /// The folder of attachments; it may be missing.
-    pub attachments: Option<PathBuf>,
+    /// Where attachments are.
+    pub attachments: Option<Attachments>,
     /// The file with the server's keys. They are secret: whoever has them can sign in as anybody.
     pub keys: Option<PathBuf>,
     /// When the backup is made.
@@ -126,8 +127,8 @@ fn write(
         })?;
         package.end_table()?;
     }
-    if let Some(folder) = &contents.attachments {
-        attachments(folder, &mut package, &meter)?;
+    if let Some(attachments) = &contents.attachments {
+        put(attachments, &mut package, &meter, runtime)?;
     }
     if let Some(path) = &contents.keys {
         package.keys(&fs::read(path).map_err(file(path, "read"))?)?;
@@ -135,23 +136,12 @@ fn write(
     package.finish()
 }
 
-fn attachments(folder: &Path, package: &mut PackageWriter<'_>, meter: &Meter<'_>) -> Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let mut names = Vec::new();
-    list(folder, folder, &mut names)?;
-    // Those that somebody is still writing have such a name.
-    names.retain(|name| !name.ends_with(".unfinished"));
-    names.sort();
-    for name in names {
-        let path = folder.join(&name);
+fn put(attachments: &Attachments, package: &mut PackageWriter<'_>, meter: &Meter<'_>, runtime: &Handle) -> Result<()> {
+    for name in attachments.names(runtime)? {
         meter.tell(&name)?;
-        match File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file))) {
-            Ok((size, mut content)) => package.attachment(&name, size, &mut content, &path)?,
-            // Deleted since it was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(TransferError::File { path, doing: "read", source: error }),
+        // If it is not there, it was deleted since it was listed.
+        if let Some((size, mut content)) = attachments.open(&name, runtime)? {
+            package.attachment(&name, size, &mut content, &attachments.path(&name))?;
         }
     }
     Ok(())

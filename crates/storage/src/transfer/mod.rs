@@ -7,6 +7,7 @@
 //! The work is done on one thread that may block, from end to end, and holds a few megabytes however large the
 //! database is.
 
+mod attachments;
 mod backup;
 mod copy;
 mod draft;
@@ -26,6 +27,7 @@ mod watch;
 
 use tokio::runtime::Handle;
 
+pub use attachments::Attachments;
 pub use backup::{Contents, backup, backup_into, backup_to_folder};
 pub use copy::{Copied, copy};
 pub use draft::Draft;

@@ -1,17 +1,18 @@
 //! Checks a backup, and brings an empty database, and the files beside it, to what it holds.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
+use super::attachments::Attachments;
 use super::draft::{Draft, make_folder};
 use super::error::{Result, TransferError, file};
 use super::fill::{Filler, compare};
 use super::layout::Table;
-use super::manifest::{FileSum, Header, Manifest, Sum};
+use super::manifest::{Header, Manifest, Sum};
 use super::mark::Mark;
 use super::on_a_thread;
 use super::package::{ATTACHMENTS, Content, Package, Visitor};
@@ -27,8 +28,8 @@ use crate::hex::hex;
 pub struct Destination {
     /// An empty database, or one in which the same restore was begun before.
     pub database: DatabaseUrl,
-    /// The folder of attachments; it is made if there are any.
-    pub attachments: PathBuf,
+    /// Where attachments go; a folder is made if there are any.
+    pub attachments: Attachments,
     /// The file of the server's keys. One that exists stays.
     pub keys: PathBuf,
     /// Whether to delete what an unfinished restore or copy has left in the database.
@@ -98,7 +99,7 @@ fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handl
         let reason = format!("its tables are not those of its revision {}", header.revision);
         return Err(TransferError::damaged(package.name(), reason));
     }
-    refuse_other_attachments(&manifest, &to.attachments)?;
+    refuse_other_attachments(&manifest, &to.attachments, runtime)?;
 
     let mark = Mark { purpose: "restore", identity: identity(&manifest)?, source: package.name().to_owned() };
     let plan = Plan {
@@ -113,6 +114,7 @@ fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handl
     let mut restorer = Restorer {
         filler: Filler::new(target.as_mut(), watch, Some(manifest.rows())),
         attachments: &to.attachments,
+        runtime,
         keys: None,
     };
     if package.read(&mut restorer)? != manifest {
@@ -135,30 +137,16 @@ fn identity(manifest: &Manifest) -> Result<String> {
 }
 
 /// Before anything is changed: a file of the same name and another content would have to be overwritten.
-fn refuse_other_attachments(manifest: &Manifest, folder: &Path) -> Result<()> {
+fn refuse_other_attachments(manifest: &Manifest, attachments: &Attachments, runtime: &Handle) -> Result<()> {
     for attachment in &manifest.attachments {
-        let path = folder.join(attachment.name.trim_start_matches(ATTACHMENTS));
-        if path.exists() && !holds(&path, attachment)? {
+        let name = attachment.name.trim_start_matches(ATTACHMENTS);
+        if attachments.holds(name, attachment, runtime)? == Some(false) {
+            let path = attachments.path(name);
             let sentence = format!("{} exists and is not what the backup holds: move it away first", path.display());
             return Err(TransferError::Refused(sentence));
         }
     }
     Ok(())
-}
-
-fn holds(path: &Path, sum: &FileSum) -> Result<bool> {
-    let mut hash = Sha256::new();
-    let mut size = 0;
-    let mut file = File::open(path).map_err(self::file(path, "read"))?;
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = file.read(&mut buffer).map_err(self::file(path, "read"))?;
-        if count == 0 {
-            return Ok(size == sum.size && hex(&hash.finalize()) == sum.sha256);
-        }
-        hash.update(&buffer[..count]);
-        size += count as u64;
-    }
 }
 
 fn put_keys(keys: &[u8], path: &Path) -> Result<Keys> {
@@ -202,7 +190,8 @@ impl Visitor for Checker<'_> {
 /// Puts everything in place.
 struct Restorer<'r> {
     filler: Filler<'r>,
-    attachments: &'r Path,
+    attachments: &'r Attachments,
+    runtime: &'r Handle,
     keys: Option<Vec<u8>>,
 }
 
@@ -217,23 +206,11 @@ impl Visitor for Restorer<'_> {
 
     fn attachment(&mut self, name: &str, content: &mut Content<'_>) -> Result<()> {
         self.filler.flush()?;
-        let path = self.attachments.join(name);
-        // It was compared at the beginning.
-        if path.exists() {
+        // One that is there was compared at the beginning.
+        if self.attachments.has(name, self.runtime)? {
             return Ok(());
         }
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
-        }
-        let mut draft = Draft::create(&path)?;
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let count = content.read_some(&mut buffer)?;
-            if count == 0 {
-                return draft.publish();
-            }
-            draft.write_all(&buffer[..count]).map_err(file(&path, "written"))?;
-        }
+        self.attachments.put(name, content, self.runtime)
     }
 
     fn keys(&mut self, keys: &[u8]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 import { sotto } from '@sotto/client';
 
-export { nextCursor, SottoError, unwrap } from '@sotto/client';
+export { items, nextCursor, SottoError, unwrap } from '@sotto/client';
 export type { Schemas } from '@sotto/client';
 
 type Listener = () => void;

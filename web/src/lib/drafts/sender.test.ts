@@ -221,6 +221,16 @@ describe('somebody else', () => {
     expect(await drafts.read('1')).toMatchObject({ kept: { written: { content: 'mine, still longer' } }, base: { other: { revision: 2 } } });
   });
 
+  test('recorded something, and left the text as it was: that is no conflict', async () => {
+    await write('mine');
+    await sender.send('1');
+    server.entries.set('1', { ...server.entries.get('1')!, revision: 5 });
+    await write('mine, longer');
+    await sender.send('1');
+    expect(phases()).not.toContain('conflict');
+    expect(server.entries.get('1')).toMatchObject({ content: 'mine, longer', revision: 6 });
+  });
+
   test('deleted it', async () => {
     await write('mine');
     await sender.send('1');

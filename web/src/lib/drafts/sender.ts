@@ -131,8 +131,8 @@ export class Sender {
     const written = current && writtenOf(current);
     if (current && written) {
       if (same(written, kept.written)) return this.#delivered(kept, current);
-      if (base.sent?.includes(await fingerprint(written))) {
-        // An earlier attempt did arrive; only its answer was lost.
+      // An earlier attempt did arrive, and only its answer was lost; or not the text was changed, but what is recorded with it.
+      if (base.sent?.includes(await fingerprint(written)) || (base.written && same(written, base.written))) {
         await this.#in.drafts.ground(kept.id, kept.secretTagId, { revision: current.revision, written });
         return this.#deliver(kept.id);
       }

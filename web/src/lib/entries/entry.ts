@@ -34,13 +34,19 @@ export type Draft = {
   tags: string[];
   date: string;
   zone: string;
+  /** What is recorded with it, if that is sealed; absent: as it was. */
+  audio?: Recording | null;
 };
 
-export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string };
-export type EntryPage = { entries: Entry[]; next: string | undefined };
+/** `whole`: lists hold the whole text of each entry, not its beginning alone. */
+export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string; whole?: boolean };
+/** `unreadable`: how many more there are that were sealed and do not open. */
+export type EntryPage = { entries: Entry[]; next: string | undefined; unreadable?: number };
 
 /** Where entries are kept: in the open (plain.ts), or under one secret tag. */
 export interface EntryStore {
+  /** Which secret tag; absent in the open. */
+  readonly under?: string;
   page(query: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage>;
   get(id: string): Promise<Entry>;
   /** Saves whole; saving the same draft twice changes nothing. Throws {@link Conflict} if somebody else was faster. */

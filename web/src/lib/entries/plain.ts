@@ -4,8 +4,11 @@ import { api, nextCursor, SottoError, unwrap, type Schemas } from '../api';
 import { Conflict, type Draft, type Entry, type EntryStore } from './entry';
 
 export const plainEntries: EntryStore = {
-  async page(query, cursor, signal) {
-    const answer = api.GET('/api/journals/', { params: { query: { ...query, cursor, limit: 50 } }, signal });
+  async page({ whole, ...query }, cursor, signal) {
+    // The first page is to be there soon; whoever scrolls on will scroll far.
+    const limit = whole || cursor === undefined ? 50 : 200;
+    const view = whole ? undefined : 'summary';
+    const answer = api.GET('/api/journals/', { params: { query: { ...query, view, cursor, limit } }, signal });
     const entries = await unwrap(answer);
     return { entries: entries.map(fromServer), next: nextCursor((await answer).response) };
   },
@@ -43,7 +46,7 @@ export function fromServer(entry: Schemas['JournalEntry']): Entry {
     id: entry.id,
     title: entry.title ?? null,
     content: entry.content,
-    truncated: false,
+    truncated: entry.truncated ?? false,
     tags: entry.tags.map(({ id, name, color }) => ({ id, name, color: color ?? null })),
     date: entry.entry_date,
     zone: entry.entry_zone,

@@ -28,9 +28,14 @@ export function t(key: Key, options?: TOptions): string {
   return i18next.t(key as never, options as never) as unknown as string;
 }
 
-/** The language in use, for `Intl`. */
+/** The language in use. */
 export function locale(): Language {
   return language;
+}
+
+/** How dates and numbers are written, for `Intl`: as where the person lives, if the browser names a place (`en-GB`). */
+export function region(): string {
+  return navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 }
 
 export async function chooseLanguage(chosen: Language): Promise<void> {

@@ -1,6 +1,7 @@
 import ChartNoAxesColumn from '@lucide/svelte/icons/chart-no-axes-column';
 import Bell from '@lucide/svelte/icons/bell';
 import History from '@lucide/svelte/icons/history';
+import KeyRound from '@lucide/svelte/icons/key-round';
 import Settings from '@lucide/svelte/icons/settings';
 import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import Tags from '@lucide/svelte/icons/tags';
@@ -13,6 +14,7 @@ export function links() {
     { path: '/on-this-day', name: 'common:onThisDay', icon: History },
     { path: '/tags', name: 'common:tags', icon: Tags },
     { path: '/statistics', name: 'common:statistics', icon: ChartNoAxesColumn },
+    { path: '/open', name: 'common:open', icon: KeyRound },
     { path: '/reminders', name: 'common:reminders', icon: Bell },
     { path: '/settings', name: 'common:settings', icon: Settings },
     { path: '/admin', name: 'common:admin', icon: ShieldCheck },

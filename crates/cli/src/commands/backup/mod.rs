@@ -162,7 +162,7 @@ impl Order {
     async fn once(&self, common: &Common, file: &Serving, place: &Place, sealed: &Sealed) -> Result<()> {
         let now = SystemClock.now();
         let contents = Contents {
-            attachments: Some(common.attachments()),
+            attachments: Some(common.attachments().attachments()?),
             keys: self.secrets.file(common, file),
             created_at: now,
             migrations: Migrations { folder: self.migrations.clone() },

@@ -162,6 +162,7 @@ pub async fn delete_user(
     Id(id): Id,
 ) -> Result<Json<Message>, ApiError> {
     settled(&app, app.storage.users().delete(UserId(id)).await?, NOT_FOUND)?;
+    app.recordings.forget(UserId(id)).await;
     tracing::info!(by = %signed_in.id(), user = %id, "a superuser deleted an account");
     Ok(message("User deleted successfully"))
 }

@@ -97,7 +97,9 @@ impl EntryResponse {
     /// With at most so many characters of its text.
     pub fn summary(mut entry: Entry, characters: usize) -> Self {
         let end = entry.content.char_indices().nth(characters).map(|(end, _)| end);
-        end.into_iter().for_each(|end| entry.content.truncate(end));
+        if let Some(end) = end {
+            entry.content.truncate(end);
+        }
         Self { truncated: end.map(|_| true), ..entry.into() }
     }
 }

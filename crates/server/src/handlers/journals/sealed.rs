@@ -1,6 +1,7 @@
 //! Entries under secret tags. What is under a locked one is not there: it is answered like an entry that does not exist.
 
 use axum::http::StatusCode;
+use sotto_domain::attachment::Attachment;
 use sotto_domain::entry::{EntryBody, EntryPatch};
 use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::{EntryId, SecretTagId, Timestamp};
@@ -9,7 +10,7 @@ use super::body::EntryResponse;
 use super::request::SealedChange;
 use super::{ID_TAKEN, NOT_FOUND, clash, current};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::unlocks::{LOCKED, Unlocks};
 
@@ -18,7 +19,7 @@ pub struct Holder<'a> {
     /// The server.
     pub app: &'a App,
     /// Who.
-    pub signed_in: &'a SignedIn,
+    pub caller: &'a Caller,
     /// What they show.
     pub unlocks: &'a Unlocks,
 }
@@ -31,8 +32,16 @@ impl Holder<'_> {
         if open.is_empty() {
             return Ok(None);
         }
-        let entry = self.app.storage.sealed_entries().get(self.signed_in.id(), id).await?;
+        let entry = self.app.storage.sealed_entries().get(self.caller.id(), id).await?;
         Ok(entry.filter(|entry| open.contains(&entry.tag)))
+    }
+
+    /// Whether an entry is sealed; `None` if there is none, or its secret tag is locked.
+    pub async fn is_sealed(&self, id: EntryId) -> Result<Option<bool>, ApiError> {
+        if self.app.storage.entries().get(self.caller.id(), id).await?.is_some() {
+            return Ok(Some(false));
+        }
+        Ok(self.find(id).await?.map(|_| true))
     }
 
     /// A page of the entries under one secret tag.
@@ -43,14 +52,14 @@ impl Holder<'_> {
         limit: u32,
     ) -> Result<Vec<SealedEntry>, ApiError> {
         const NONE: ApiError = ApiError::NotFound("This secret tag is locked, or you have none with this id.");
-        self.unlocks.session(self.app, self.signed_in, tag).await?.ok_or(NONE)?;
-        Ok(self.app.storage.sealed_entries().list(self.signed_in.id(), tag, after, limit).await?)
+        self.unlocks.session(self.app, self.caller, tag).await?.ok_or(NONE)?;
+        Ok(self.app.storage.sealed_entries().list(self.caller.id(), tag, after, limit).await?)
     }
 
     /// Stores a new entry; OK if it had been stored already.
     pub async fn create(&self, id: EntryId, body: &SealedBody) -> Result<(StatusCode, EntryResponse), ApiError> {
-        self.unlocks.require(self.app, self.signed_in, body.tag).await?;
-        match self.app.storage.sealed_entries().create(self.signed_in.id(), id, body, self.app.now()).await? {
+        self.unlocks.require(self.app, self.caller, body.tag).await?;
+        match self.app.storage.sealed_entries().create(self.caller.id(), id, body, self.app.now()).await? {
             Stored::Stored(entry) => Ok((StatusCode::CREATED, entry.into())),
             Stored::Exists(entry) if !self.shows(&entry).await? => Err(ID_TAKEN),
             Stored::Exists(AnyEntry::Sealed(entry)) if is_retry(&entry, body) => Ok((StatusCode::OK, entry.into())),
@@ -69,8 +78,8 @@ impl Holder<'_> {
         expected: Option<u32>,
     ) -> Result<EntryResponse, ApiError> {
         let expected = expected.ok_or(UNCONDITIONAL)?;
-        let (user, now) = (self.signed_in.id(), self.app.now());
-        self.unlocks.require(self.app, self.signed_in, change.tag).await?;
+        let (user, now) = (self.caller.id(), self.app.now());
+        self.unlocks.require(self.app, self.caller, change.tag).await?;
         let entry = match self.app.storage.entries().get(user, id).await? {
             Some(entry) => AnyEntry::Plain(entry),
             None => AnyEntry::Sealed(self.find(id).await?.ok_or(NOT_FOUND)?),
@@ -90,7 +99,12 @@ impl Holder<'_> {
         };
         let sealed = self.app.storage.sealed_entries();
         let stored = match entry {
-            AnyEntry::Plain(_) => sealed.seal(user, id, &body, expected, now).await?,
+            AnyEntry::Plain(_) => {
+                let recording = self.app.storage.attachments().get(user, id).await?;
+                let stored = sealed.seal(user, id, &body, expected, now).await?;
+                self.forget(recording, &stored).await;
+                stored
+            }
             AnyEntry::Sealed(_) => sealed.replace(user, id, &body, expected, now).await?,
         };
         match stored {
@@ -120,8 +134,11 @@ impl Holder<'_> {
             entry_zone: entry.entry_zone,
         };
         let body = PlainBody { body: patch.apply(empty), tags: patch.tags.unwrap_or_default() };
-        let sealed = self.app.storage.sealed_entries();
-        match sealed.unseal(self.signed_in.id(), id, &body, expected, self.app.now()).await? {
+        let user = self.caller.id();
+        let recording = self.app.storage.attachments().get(user, id).await?;
+        let stored = self.app.storage.sealed_entries().unseal(user, id, &body, expected, self.app.now()).await?;
+        self.forget(recording, &stored).await;
+        match stored {
             Stored::Stored(entry) => Ok(entry.into()),
             other => Err(self.refusal(other).await?),
         }
@@ -138,9 +155,16 @@ impl Holder<'_> {
     /// Deletes an entry.
     pub async fn delete(&self, id: EntryId, expected: Option<u32>) -> Result<(), ApiError> {
         self.find(id).await?.ok_or(NOT_FOUND)?;
-        match self.app.storage.sealed_entries().delete(self.signed_in.id(), id, expected).await? {
+        match self.app.storage.sealed_entries().delete(self.caller.id(), id, expected).await? {
             Stored::Stored(()) => Ok(()),
             other => Err(self.refusal(other).await?),
+        }
+    }
+
+    /// Deletes the object of a recording that an entry had before it was moved.
+    async fn forget<T>(&self, recording: Option<Attachment>, moved: &Stored<T>) {
+        if let (Some(recording), Stored::Stored(_)) = (recording, moved) {
+            self.app.recordings.discard(self.caller.id(), recording.id).await;
         }
     }
 
@@ -162,7 +186,7 @@ impl Holder<'_> {
     }
 
     async fn open(&self) -> Result<Vec<SecretTagId>, ApiError> {
-        self.unlocks.tags(self.app, self.signed_in).await
+        self.unlocks.tags(self.app, self.caller).await
     }
 }
 

@@ -41,6 +41,11 @@ pub struct SecretTagResponse {
 }
 
 impl SecretTagResponse {
+    /// As it is shown to somebody who has it open, or has not.
+    pub fn new(tag: &SecretTag, open: bool) -> Self {
+        if open { Self::open(tag) } else { Self::locked(tag) }
+    }
+
     /// As one that is open.
     pub fn open(tag: &SecretTag) -> Self {
         Self {
@@ -98,9 +103,7 @@ pub async fn list(
 ) -> Result<Json<Vec<SecretTagResponse>>, ApiError> {
     let open = unlocks.tags(&app, &signed_in).await?;
     let tags = app.storage.secret_tags().list(signed_in.id()).await?;
-    let show = |tag: &SecretTag| {
-        if open.contains(&tag.id) { SecretTagResponse::open(tag) } else { SecretTagResponse::locked(tag) }
-    };
+    let show = |tag: &SecretTag| SecretTagResponse::new(tag, open.contains(&tag.id));
     Ok(Json(tags.iter().map(show).collect()))
 }
 

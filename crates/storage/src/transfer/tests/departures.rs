@@ -24,13 +24,13 @@ async fn rows(url: &DatabaseUrl, owner: Option<Uuid>) -> BTreeMap<String, u64> {
         if table.module.is_some() || name.starts_with("journal_entries_fts") {
             continue;
         }
-        let owned = if name == "users" { "id" } else { "user_id" };
-        let known = table.columns.iter().any(|column| column.name == owned);
+        let column = if name == "users" { "id" } else { "user_id" };
+        let known = table.columns.iter().any(|one| one.name == column);
         assert_ne!(known, OWNERLESS.iter().any(|(ownerless, _)| *ownerless == name), "whose are the rows of {name}?");
         let condition = match (owner, url) {
             (Some(_), _) if !known => continue,
-            (Some(owner), DatabaseUrl::Sqlite(_)) => format!("{owned} = x'{}'", owner.simple()),
-            (Some(owner), DatabaseUrl::Postgres(_)) => format!("{owned} = '{owner}'"),
+            (Some(owner), DatabaseUrl::Sqlite(_)) => format!("{column} = x'{}'", owner.simple()),
+            (Some(owner), DatabaseUrl::Postgres(_)) => format!("{column} = '{owner}'"),
             (None, _) => "1 = 1".to_owned(),
         };
         let output = run_script(url, &format!("SELECT 'rows:' || count(*) FROM {name} WHERE {condition};"));

@@ -34,7 +34,7 @@ impl Desk {
     fn destination(&self, url: &DatabaseUrl) -> Destination {
         Destination {
             database: url.clone(),
-            attachments: self.path("restored/attachments"),
+            attachments: self.path("restored/attachments").into(),
             keys: self.path("restored/keys.json"),
             restart: false,
             migrations: Migrations::default(),

@@ -1,7 +1,10 @@
 //! What comes back is what was there.
 
 use std::fs;
+use std::sync::Arc;
 
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
 use sotto_domain::entry::EntryQuery;
 use tempfile::TempDir;
 
@@ -11,7 +14,7 @@ use super::{
 };
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State, Target};
-use crate::transfer::{Contents, Manifest, backup_to_folder, copy, verify};
+use crate::transfer::{Attachments, Contents, Destination, Manifest, backup_to_folder, copy, verify};
 
 fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
     let tables = manifest.tables.iter();
@@ -92,6 +95,40 @@ async fn only_the_owner_reads_a_backup() {
     assert_eq!(super::names(path.parent().unwrap()), ["journal.db"]);
 }
 
+/// As with S3, where nothing is a folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attachments_move_between_a_folder_and_a_store_of_objects() {
+    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    let names = ["attachments/0a/01", "attachments/0a/02", "attachments/0b/03"];
+    for name in names {
+        fs::create_dir_all(desk.path(name).parent().unwrap()).unwrap();
+        // One of them in several parts.
+        let length = if name.ends_with("02") { 11 << 20 } else { 7 };
+        fs::write(desk.path(name), vec![7; length]).unwrap();
+    }
+    let contents = |attachments| Contents { attachments: Some(attachments), ..rows() };
+    let folder = contents(desk.path("attachments").into());
+    let first = backup(full.url(), &desk.path("one.tar"), &folder, &Watch::default()).await.unwrap();
+    assert_eq!(first.attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
+
+    let bucket: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let store = Attachments::Store(bucket.clone(), "s3://bucket".into());
+    let destination = |url: &DatabaseUrl| Destination { attachments: store.clone(), ..desk.destination(url) };
+    for _ in 0..2 {
+        // The second time, they are there.
+        let target = Scratch::sqlite();
+        restore(&Package::at(&desk.path("one.tar")), &destination(&target.url), &Watch::default()).await.unwrap();
+    }
+    let second = backup(full.url(), &desk.path("two.tar"), &contents(store.clone()), &Watch::default()).await.unwrap();
+    assert_eq!(second.attachments, first.attachments);
+
+    bucket.put(&"0b/03".into(), "another".into()).await.unwrap();
+    let target = Scratch::sqlite();
+    let refused = restore(&Package::at(&desk.path("one.tar")), &destination(&target.url), &Watch::default()).await;
+    assert_says(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attachments_and_keys_come_back_and_other_ones_stay() {
     let (desk, full) = (Desk::new(), Full::sqlite().await);
@@ -100,9 +137,11 @@ async fn attachments_and_keys_come_back_and_other_ones_stay() {
         let content = if name.ends_with("empty") { vec![] } else { name.repeat(30_000).into_bytes() };
         fs::write(desk.path(name), content).unwrap();
     }
-    fs::write(desk.path("attachments/.half.unfinished"), "somebody is writing it").unwrap();
+    for draft in ["attachments/.half.unfinished", "attachments/half#1"] {
+        fs::write(desk.path(draft), "somebody is writing it").unwrap();
+    }
     let contents =
-        Contents { attachments: Some(desk.path("attachments")), keys: Some(desk.path("keys.json")), ..rows() };
+        Contents { attachments: Some(desk.path("attachments").into()), keys: Some(desk.path("keys.json")), ..rows() };
     let manifest = backup(full.url(), &desk.path("archive.tar"), &contents, &Watch::default()).await.unwrap();
     let names: Vec<_> = manifest.attachments.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["attachments/ab/Grüße 😀.txt", "attachments/ab/recording.webm", "attachments/empty"]);

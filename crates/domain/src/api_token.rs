@@ -1,0 +1,203 @@
+//! Personal API tokens: for scripts and other programs, good for what their scopes name and nothing else.
+
+use std::collections::BTreeSet;
+
+use crate::account::User;
+use crate::clock::Timestamp;
+use crate::ids::{ApiTokenId, UserId};
+use crate::text::{self, Check, Violations};
+
+/// Tokens that a user may have, those that have expired among them.
+pub const MAX_TOKENS: u32 = 50;
+
+/// `last_used_at` is moved no more often than this, in seconds, so that a busy script does not cost a write per request.
+pub const USE_SECONDS: i64 = 60;
+
+/// A token, without the secret: storage knows only its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiToken {
+    /// The id.
+    pub id: ApiTokenId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What it is for, in its owner's words: one line, at most 100 bytes.
+    pub name: String,
+    /// What it is good for.
+    pub scopes: Scopes,
+    /// When it ends, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// One thing that a token may be good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Read entries that are in plain.
+    EntriesRead,
+    /// Write, change and delete them, and make tags by naming them on an entry.
+    EntriesWrite,
+    /// Read tags.
+    TagsRead,
+    /// Make, change and delete them.
+    TagsWrite,
+    /// Read reminders.
+    RemindersRead,
+    /// Make, change and delete them.
+    RemindersWrite,
+}
+
+impl Scope {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 6] = [
+        Self::EntriesRead,
+        Self::EntriesWrite,
+        Self::TagsRead,
+        Self::TagsWrite,
+        Self::RemindersRead,
+        Self::RemindersWrite,
+    ];
+
+    /// Its name, such as `entries:read`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EntriesRead => "entries:read",
+            Self::EntriesWrite => "entries:write",
+            Self::TagsRead => "tags:read",
+            Self::TagsWrite => "tags:write",
+            Self::RemindersRead => "reminders:read",
+            Self::RemindersWrite => "reminders:write",
+        }
+    }
+
+    /// The scope of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// What a token is good for; never nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scopes(BTreeSet<Scope>);
+
+impl Scopes {
+    /// Accepts names of scopes, in any order.
+    ///
+    /// # Errors
+    /// A sentence without a subject.
+    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        let scope = |name| {
+            Scope::named(name).ok_or_else(|| {
+                let known = Scope::ALL.map(Scope::name).join(", ");
+                format!("must be of these: {known}")
+            })
+        };
+        let scopes: BTreeSet<Scope> = names.into_iter().map(scope).collect::<Result<_, _>>()?;
+        if scopes.is_empty() { Err("must name one scope at least".into()) } else { Ok(Self(scopes)) }
+    }
+
+    /// Reads what [`Self::to_text`] wrote.
+    ///
+    /// # Errors
+    /// A sentence without a subject.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        Self::parse(text.split_whitespace())
+    }
+
+    /// The names, separated by spaces, as in OAuth 2.0 (RFC 6749, section 3.3).
+    pub fn to_text(&self) -> String {
+        self.names().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|scope| scope.name())
+    }
+
+    /// Whether this one is among them.
+    pub fn allow(&self, scope: Scope) -> bool {
+        self.0.contains(&scope)
+    }
+}
+
+/// What a new token is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiTokenDraft {
+    /// See [`ApiToken::name`].
+    pub name: String,
+    /// See [`ApiToken::scopes`].
+    pub scopes: Scopes,
+    /// See [`ApiToken::expires_at`].
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ApiTokenDraft {
+    /// Checks what was sent; the end, RFC 3339 with a zone, must be after `now`.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn parse(name: &str, scopes: &[String], expires_at: Option<&str>, now: Timestamp) -> Result<Self, Violations> {
+        let mut check = Check::default();
+        let name = check.take("name", text::line(name, 100));
+        let scopes = check.take("scopes", Scopes::parse(scopes.iter().map(String::as_str)));
+        let expires_at = expires_at.and_then(|text| {
+            let end =
+                Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err("must be in the future") });
+            check.take("expires_at", end)
+        });
+        check.finish((|| Some(Self { name: name?, scopes: scopes?, expires_at }))())
+    }
+}
+
+/// What came of making a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreatedApiToken {
+    /// It is stored.
+    Created,
+    /// The user has [`MAX_TOKENS`] already; nothing was stored.
+    TooMany,
+}
+
+/// What a bearer of an API token may still do, as far as storage knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiTokenStanding {
+    /// The account.
+    pub user: User,
+    /// The token.
+    pub token: ApiToken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_what_they_write() {
+        let scopes = Scopes::parse(["tags:write", "entries:read", "tags:write"]).unwrap();
+        assert_eq!(scopes.to_text(), "entries:read tags:write");
+        assert_eq!(Scopes::from_text(&scopes.to_text()).unwrap(), scopes);
+        assert!(scopes.allow(Scope::TagsWrite) && !scopes.allow(Scope::TagsRead));
+        for bad in [&[][..], &["entries"], &["entries:read", "admin"], &[""]] {
+            assert!(Scopes::parse(bad.iter().copied()).is_err(), "{bad:?}");
+        }
+        for scope in Scope::ALL {
+            assert_eq!(Scope::named(scope.name()), Some(scope));
+        }
+    }
+
+    #[test]
+    fn a_draft_ends_in_the_future_or_never() {
+        let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
+        let scopes = ["entries:read".to_owned()];
+        let draft = |end| ApiTokenDraft::parse(" backup script ", &scopes, end, now);
+        assert_eq!(draft(None).unwrap().name, "backup script");
+        assert!(draft(Some("2026-01-01T00:00:01Z")).unwrap().expires_at.is_some());
+        for bad in ["2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "tomorrow", ""] {
+            assert_eq!(draft(Some(bad)).unwrap_err().0[0].field, "expires_at", "{bad}");
+        }
+        let all = ApiTokenDraft::parse("", &[], Some(""), now).unwrap_err();
+        assert_eq!(all.0.iter().map(|one| one.field).collect::<Vec<_>>(), ["name", "scopes", "expires_at"]);
+    }
+}

@@ -1,0 +1,227 @@
+//! Everything that is somebody's, as one archive that they can read without this program.
+
+mod archive;
+mod markdown;
+mod names;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Serialize;
+use sotto_domain::entry::{Entry, EntryQuery};
+use sotto_domain::secret_tag::SecretTag;
+use sotto_domain::storage::StorageError;
+use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::journals::EntryResponse;
+use super::reminders::ReminderResponse;
+use super::secret_tags::SecretTagResponse;
+use super::tags::TagResponse;
+use super::users::UserResponse;
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::error::ApiError;
+use crate::unlocks::Unlocks;
+
+use archive::Archive;
+use names::Names;
+
+/// Exports at once on this node, at most: each holds a page of entries and a thread.
+pub const AT_ONCE: usize = 8;
+/// How long a client may take for a piece before it is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Rows that are read at a time.
+const ROWS: u32 = 200;
+/// Bytes that are gathered before they are sent.
+const PIECE: usize = 64 << 10;
+/// Pieces that wait for the client.
+const AHEAD: usize = 2;
+
+/// Everything that is yours, as a zip archive.
+///
+/// `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
+/// each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
+/// be open, sealed as it is. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+#[utoipa::path(get, path = "/api/users/me/export", tag = "users", params(Unlocks), responses(
+    (status = 200, description = "The archive.", body = String, content_type = "application/zip", headers(
+        ("content-disposition" = String, description = "A name for the file"),
+    )),
+))]
+pub async fn export(State(app): State<App>, signed_in: SignedIn, unlocks: Unlocks) -> Result<Response, ApiError> {
+    let place = app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;
+    let open = unlocks.tags(&app, &signed_in).await?;
+    let today = app.now().day_in(&signed_in.user().time_zone);
+    let (pieces, mut arriving) = mpsc::channel(AHEAD);
+    let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), pieces };
+    // Compressing would hold up the others on a thread of the runtime.
+    tokio::task::spawn_blocking(move || Handle::current().block_on(export.run(place)));
+    let body = Body::from_stream(stream::poll_fn(move |context| arriving.poll_recv(context)));
+    let name = format!("attachment; filename=\"sotto-{today}.zip\"");
+    let name = HeaderValue::try_from(name).map_err(ApiError::internal)?;
+    let kind = HeaderValue::from_static("application/zip");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+}
+
+/// An archive in the making. What it reads, it reads in pages as the client takes them: no transaction stays open, and what is
+/// changed meanwhile may be in it or not.
+struct Export {
+    app: App,
+    user: UserId,
+    /// The secret tags whose entries come along.
+    open: Vec<SecretTagId>,
+    archive: Archive,
+    pieces: mpsc::Sender<io::Result<Bytes>>,
+}
+
+impl Export {
+    async fn run(mut self, _place: OwnedSemaphorePermit) {
+        let last = match self.write().await {
+            Ok(()) => self.archive.finish(),
+            Err(Stopped::Client) => return,
+            Err(Stopped::Fault(error)) => Err(error),
+        };
+        if let Err(error) = &last {
+            tracing::error!(user = %self.user, %error, "an export broke off");
+        }
+        let _ = tokio::time::timeout(PATIENCE, self.pieces.send(last)).await;
+    }
+
+    async fn write(&mut self) -> Result<(), Stopped> {
+        self.archive.begin("journal.json", None)?;
+        self.journal().await?;
+        let mut names = Names::default();
+        let mut after = None;
+        loop {
+            let entries = self.plain(after).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = Some((last.entry_date, last.id));
+            for entry in entries {
+                let day = entry.body().day();
+                self.archive.begin(&names.of(day, entry.title.as_deref()), Some(day))?;
+                markdown::write(&mut self.archive, &entry)?;
+                self.send().await?;
+            }
+        }
+    }
+
+    /// One JSON object, with an array for each kind of thing.
+    async fn journal(&mut self) -> Result<(), Stopped> {
+        let storage = self.app.storage.clone();
+        let user = storage.users().get(self.user).await?.ok_or(Stopped::Client)?;
+        let preferences = storage.users().preferences(self.user).await?.ok_or(Stopped::Client)?;
+        write!(self.archive, "{{\n\"exported_at\": \"{}\",\n\"profile\": ", self.app.now())?;
+        self.json(&UserResponse::new(user, preferences))?;
+
+        let mut array = Array::begin(self, "tags")?;
+        let mut after = None;
+        loop {
+            let tags = storage.tags().list(self.user, after, ROWS).await?;
+            let Some(last) = tags.last() else { break };
+            after = Some((last.created_at, last.id.0));
+            array.extend(self, tags.into_iter().map(TagResponse::from)).await?;
+        }
+        let mut array = Array::begin(self, "reminders")?;
+        let mut after = None;
+        loop {
+            let reminders = storage.reminders().list(self.user, after, ROWS).await?;
+            let Some(last) = reminders.last() else { break };
+            after = Some((last.created_at, last.id.0));
+            array.extend(self, reminders.into_iter().map(ReminderResponse::from)).await?;
+        }
+        let secret_tags = storage.secret_tags().list(self.user).await?;
+        let open = self.open.clone();
+        let shown = |tag: &SecretTag| SecretTagResponse::new(tag, open.contains(&tag.id));
+        Array::begin(self, "secret_tags")?.extend(self, secret_tags.iter().map(shown)).await?;
+
+        let mut array = Array::begin(self, "entries")?;
+        let mut after = None;
+        loop {
+            let entries = self.plain(after).await?;
+            let Some(last) = entries.last() else { break };
+            after = Some((last.entry_date, last.id));
+            array.extend(self, entries.into_iter().map(EntryResponse::from)).await?;
+        }
+        for tag in open {
+            let mut after = None;
+            loop {
+                let entries = storage.sealed_entries().list(self.user, tag, after, ROWS).await?;
+                let Some(last) = entries.last() else { break };
+                after = Some((last.entry_date, last.id));
+                array.extend(self, entries.into_iter().map(EntryResponse::from)).await?;
+            }
+        }
+        write!(self.archive, "\n]\n}}\n")?;
+        Ok(())
+    }
+
+    async fn plain(&self, after: Option<(Timestamp, EntryId)>) -> Result<Vec<Entry>, Stopped> {
+        let query = EntryQuery { after, limit: ROWS, ..EntryQuery::default() };
+        Ok(self.app.storage.entries().list(self.user, &query).await?)
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> Result<(), Stopped> {
+        Ok(serde_json::to_writer(&mut self.archive, value).map_err(io::Error::from)?)
+    }
+
+    /// Hands over what has been gathered, once that is worth it; waits while the client is behind.
+    async fn send(&mut self) -> Result<(), Stopped> {
+        if self.archive.gathered() < PIECE {
+            return Ok(());
+        }
+        let piece = Ok(self.archive.take());
+        match tokio::time::timeout(PATIENCE, self.pieces.send(piece)).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(Stopped::Client),
+        }
+    }
+}
+
+/// An array in the object, which ends when the next one begins.
+struct Array {
+    is_empty: bool,
+}
+
+impl Array {
+    fn begin(export: &mut Export, name: &str) -> Result<Self, Stopped> {
+        let end = if name == "tags" { "" } else { "\n]" };
+        write!(export.archive, "{end},\n\"{name}\": [")?;
+        Ok(Self { is_empty: true })
+    }
+
+    async fn extend(&mut self, export: &mut Export, rows: impl Iterator<Item = impl Serialize>) -> Result<(), Stopped> {
+        for row in rows {
+            export.archive.write_all(if self.is_empty { b"\n" } else { b",\n" })?;
+            self.is_empty = false;
+            export.json(&row)?;
+            export.send().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why an export ends before its end.
+enum Stopped {
+    /// The client has gone, or the account.
+    Client,
+    /// Something failed.
+    Fault(io::Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl From<StorageError> for Stopped {
+    fn from(error: StorageError) -> Self {
+        Self::Fault(io::Error::other(error))
+    }
+}

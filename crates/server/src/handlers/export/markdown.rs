@@ -1,0 +1,66 @@
+//! An entry as a Markdown file: YAML front matter, an empty line, and the text as it is.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use sotto_domain::entry::Entry;
+
+/// Writes the file. Every value of the front matter stands on one line, in quotes: whatever is in a title, it neither ends the
+/// front matter nor means anything to YAML.
+pub fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    writeln!(out, "---")?;
+    writeln!(out, "id: {}", quoted(&entry.id.to_string()))?;
+    if let Some(title) = &entry.title {
+        writeln!(out, "title: {}", quoted(title))?;
+    }
+    writeln!(out, "date: {}", quoted(&entry.entry_date.to_string()))?;
+    writeln!(out, "zone: {}", quoted(entry.entry_zone.name()))?;
+    let tags: Vec<_> = entry.tags.iter().map(|tag| quoted(&tag.name)).collect();
+    writeln!(out, "tags: [{}]", tags.join(", "))?;
+    if let Some(address) = &entry.audio_url {
+        writeln!(out, "audio: {}", quoted(address))?;
+    }
+    writeln!(out, "created: {}", quoted(&entry.created_at.to_string()))?;
+    writeln!(out, "updated: {}", quoted(&entry.updated_at.to_string()))?;
+    write!(out, "---\n\n{}", entry.content)
+}
+
+/// A double-quoted scalar that YAML 1.1, YAML 1.2 (section 7.3.1) and JSON read alike.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            // What YAML does not count as printable, or takes for the end of a line or of nothing.
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(letter));
+            }
+            _ => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_reads_what_is_quoted() {
+        for text in [
+            "",
+            "plain",
+            "\"quoted\" \\ and 'so'",
+            "---\nid: 1\n...",
+            "# no: comment",
+            "\u{85}\u{2028}\u{feff}\0",
+            "👩‍👩‍👧‍👦 é: [x]",
+        ] {
+            let quoted = quoted(text);
+            assert_eq!(serde_json::from_str::<String>(&quoted).unwrap(), text);
+            assert!(!quoted.contains(char::is_control) && quoted.lines().count() == 1, "{quoted}");
+        }
+    }
+}

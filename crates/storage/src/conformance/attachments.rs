@@ -1,0 +1,201 @@
+//! Recordings of entries.
+
+use sotto_domain::attachment::{Attached, Attachment, MAX_BYTES, NewAttachment};
+use sotto_domain::secret_tag::{PlainBody, Stored};
+use sotto_domain::{AttachmentId, EntryId, UserId};
+
+use super::world::{World, assert_conflict, at, at_once, sealed};
+
+/// Where an entry in plain says that its recording is.
+pub const AUDIO: &str = "/audio";
+
+impl World {
+    /// A recording of an entry in plain.
+    pub fn new_recording(&self, entry: EntryId) -> NewAttachment {
+        NewAttachment {
+            id: AttachmentId(self.id()),
+            entry_id: entry,
+            media_type: "audio/webm".into(),
+            byte_length: 1000,
+            sha256: [7; 32],
+            audio_url: Some(AUDIO.into()),
+        }
+    }
+
+    /// Attaches a recording that has to be taken.
+    pub async fn attach(&self, user: UserId, new: &NewAttachment) -> (Attachment, Option<AttachmentId>) {
+        match self.attachments().put(user, new, None, at(5)).await.unwrap() {
+            Attached::Attached(attachment, replaced) => (attachment, replaced),
+            other => panic!("not attached: {other:?}"),
+        }
+    }
+
+    async fn audio_url(&self, user: UserId, entry: EntryId) -> Option<String> {
+        self.entries().get(user, entry).await.unwrap().unwrap().audio_url
+    }
+}
+
+pub async fn put_and_get(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "spoken").await;
+    assert_eq!(world.attachments().get(user, entry.id).await.unwrap(), None);
+    let new = NewAttachment { byte_length: MAX_BYTES, ..world.new_recording(entry.id) };
+    let expected = Attachment {
+        id: new.id,
+        user_id: user,
+        entry_id: entry.id,
+        media_type: "audio/webm".into(),
+        byte_length: MAX_BYTES,
+        sha256: [7; 32],
+        sealed: false,
+        created_at: at(5),
+        updated_at: at(5),
+    };
+    assert_eq!(world.attach(user, &new).await, (expected.clone(), None));
+    assert_eq!(world.attachments().get(user, entry.id).await.unwrap(), Some(expected));
+    let now = world.entries().get(user, entry.id).await.unwrap().unwrap();
+    assert_eq!((now.audio_url.as_deref(), now.revision, now.updated_at), (Some(AUDIO), 1, at(5)));
+}
+
+pub async fn put_replaces_the_one_before(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "spoken").await;
+    let (first, _) = world.attach(user, &world.new_recording(entry.id)).await;
+    let second = NewAttachment { byte_length: 0, sha256: [8; 32], ..world.new_recording(entry.id) };
+    let put = world.attachments().put(user, &second, None, at(9)).await.unwrap();
+    let expected = second.of(user, at(5), at(9));
+    assert_eq!(put, Attached::Attached(expected.clone(), Some(first.id)));
+    assert_eq!(world.attachments().get(user, entry.id).await.unwrap(), Some(expected));
+    assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
+}
+
+pub async fn put_needs_an_entry_of_its_kind(world: &World) {
+    let user = world.user().await;
+    let plain = world.write(user, "spoken").await.id;
+    let tag = world.secret_tag(user).await.id;
+    let hidden = world.write_sealed(user, tag).await.id;
+    for (entry, audio_url) in [(EntryId(world.id()), Some(AUDIO)), (plain, None), (hidden, Some(AUDIO))] {
+        let new = NewAttachment { audio_url: audio_url.map(str::to_owned), ..world.new_recording(entry) };
+        assert_eq!(world.attachments().put(user, &new, None, at(1)).await.unwrap(), Attached::Missing);
+        assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+    }
+    let new = NewAttachment { audio_url: None, ..world.new_recording(hidden) };
+    assert!(world.attach(user, &new).await.0.sealed);
+    assert_eq!(world.sealed_entries().get(user, hidden).await.unwrap().unwrap().revision, 1);
+}
+
+pub async fn put_refuses_a_taken_id(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let (first, _) = world.attach(user, &world.new_recording(world.write(user, "spoken").await.id)).await;
+    for owner in [user, other] {
+        let entry = world.write(owner, "spoken").await.id;
+        let new = NewAttachment { id: first.id, ..world.new_recording(entry) };
+        assert_conflict(world.attachments().put(owner, &new, None, at(1)).await, "pk_attachments");
+        assert_eq!(world.audio_url(owner, entry).await, None);
+    }
+}
+
+pub async fn put_keeps_to_the_quota(world: &World) {
+    let user = world.user().await;
+    let (one, two) = (world.write(user, "one").await.id, world.write(user, "two").await.id);
+    world.attach(user, &world.new_recording(one)).await;
+    let put = async |entry, quota| {
+        let new = world.new_recording(entry);
+        world.attachments().put(user, &new, Some(quota), at(6)).await.unwrap()
+    };
+    assert_eq!(put(two, 1999).await, Attached::OverQuota(1000));
+    assert_eq!(world.audio_url(user, two).await, None);
+    assert!(matches!(put(two, 2000).await, Attached::Attached(..)));
+    // What is replaced does not count, and another's does not either.
+    assert!(matches!(put(two, 2000).await, Attached::Attached(..)));
+    assert_eq!(world.attachments().usage(user).await.unwrap(), 2000);
+    assert_eq!(world.attachments().usage(world.user().await).await.unwrap(), 0);
+}
+
+pub async fn of_many_puts_at_once_no_more_than_the_quota_get_through(world: &World) {
+    let user = world.user().await;
+    let mut entries = vec![];
+    for _ in 0..8 {
+        entries.push(world.write(user, "spoken").await.id);
+    }
+    let put = at_once(entries.len(), |number| {
+        let (storage, new) = (world.storage.clone(), world.new_recording(entries[number]));
+        async move { storage.attachments().put(user, &new, Some(3000), at(1)).await.unwrap() }
+    });
+    let attached = put.await.iter().filter(|one| matches!(one, Attached::Attached(..))).count();
+    assert_eq!((attached, world.attachments().usage(user).await.unwrap()), (3, 3000));
+}
+
+pub async fn of_many_puts_for_one_entry_each_replaces_another(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "spoken").await.id;
+    let put = at_once(8, |_| {
+        let (storage, new) = (world.storage.clone(), world.new_recording(entry));
+        async move { (new.id, storage.attachments().put(user, &new, None, at(1)).await.unwrap()) }
+    });
+    let (mut all, mut gone) = (vec![], vec![]);
+    for (id, put) in put.await {
+        let Attached::Attached(_, replaced) = put else { panic!("{put:?}") };
+        all.push(id);
+        gone.extend(replaced);
+    }
+    let left = world.attachments().get(user, entry).await.unwrap().unwrap().id;
+    gone.push(left);
+    all.sort();
+    gone.sort();
+    assert_eq!(gone, all, "each of them is replaced once, or the one that is left");
+}
+
+pub async fn remove_clears_what_points_to_it(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "spoken").await.id;
+    let (attachment, _) = world.attach(user, &world.new_recording(entry)).await;
+    let remove = async || world.attachments().remove(user, entry, AUDIO, at(9)).await.unwrap();
+    assert_eq!(remove().await, Some(attachment.id));
+    assert_eq!((world.audio_url(user, entry).await, remove().await), (None, None));
+    assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+    // Another address is somebody else's business.
+    world.attach(user, &NewAttachment { audio_url: Some("/other".into()), ..world.new_recording(entry) }).await;
+    assert!(remove().await.is_some());
+    assert_eq!(world.audio_url(user, entry).await.as_deref(), Some("/other"));
+}
+
+pub async fn a_recording_goes_with_its_entry(world: &World) {
+    let user = world.user().await;
+    let plain = world.write(user, "spoken").await.id;
+    world.attach(user, &world.new_recording(plain)).await;
+    world.entries().delete(user, plain, None).await.unwrap();
+    let tag = world.secret_tag(user).await.id;
+    let hidden = world.write_sealed(user, tag).await.id;
+    world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(hidden) }).await;
+    world.secret_tags().delete(user, tag, true).await.unwrap();
+    assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
+}
+
+pub async fn sealing_and_unsealing_leave_no_recording(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "spoken").await.id;
+    world.attach(user, &world.new_recording(entry)).await;
+    let hidden = world.seal(user, entry).await;
+    assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+    world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(entry) }).await;
+    // Sealing anew keeps it.
+    let again = world.sealed_entries().replace(user, entry, &sealed(hidden.tag, 2), 2, at(6)).await.unwrap();
+    assert!(matches!(again, Stored::Stored(_)));
+    assert!(world.attachments().get(user, entry).await.unwrap().is_some());
+    let plain = PlainBody { body: world.new_entry("spoken").body, tags: vec![] };
+    let out = world.sealed_entries().unseal(user, entry, &plain, 3, at(7)).await.unwrap();
+    assert!(matches!(out, Stored::Stored(_)));
+    assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+}
+
+pub async fn known_tells_those_that_are_there(world: &World) {
+    let user = world.user().await;
+    let mut ids = vec![];
+    for _ in 0..3 {
+        ids.push(world.attach(user, &world.new_recording(world.write(user, "spoken").await.id)).await.0.id);
+    }
+    let asked = [ids[2], AttachmentId(world.id()), ids[0]];
+    assert_eq!(world.attachments().known(user, &asked).await.unwrap(), [ids[0], ids[2]]);
+    assert_eq!(world.attachments().known(user, &[]).await.unwrap(), []);
+}

@@ -1,0 +1,114 @@
+//! Personal API tokens.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_SECONDS};
+use sotto_domain::storage::{ApiTokens, Result};
+use sotto_domain::{ApiTokenId, Timestamp, UserId};
+
+use super::Sqlite;
+use super::error::breaks;
+use super::users;
+use super::values::{damaged, timestamp, uuid};
+
+/// What [`token`] reads, in its order.
+macro_rules! columns {
+    () => {
+        "api_tokens.id, api_tokens.user_id, api_tokens.name, api_tokens.scopes, api_tokens.expires_at, \
+         api_tokens.last_used_at, api_tokens.created_at"
+    };
+}
+
+#[async_trait]
+impl ApiTokens for Sqlite {
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32]) -> Result<CreatedApiToken> {
+        let (token, hash) = (token.clone(), *hash);
+        self.write(move |connection| create(connection, &token, &hash)).await
+    }
+
+    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
+        let hash = *hash;
+        self.read(move |connection| {
+            let sql = concat!(
+                "SELECT ",
+                users::columns!(),
+                ", ",
+                columns!(),
+                " FROM api_tokens JOIN users ON users.id = api_tokens.user_id WHERE api_tokens.token_hash = ?1"
+            );
+            let standing =
+                |row: &Row| Ok(ApiTokenStanding { user: users::user(row)?, token: token(row, users::COLUMNS)? });
+            connection.prepare_cached(sql)?.query_row([hash], standing).optional()
+        })
+        .await
+    }
+
+    async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()> {
+        self.write(move |connection| {
+            let sql = "UPDATE api_tokens SET last_used_at = ?3
+                       WHERE id = ?2 AND user_id = ?1 AND (last_used_at IS NULL OR last_used_at <= ?4)";
+            let before = now.plus_seconds(-USE_SECONDS).as_micros();
+            let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), before];
+            connection.prepare_cached(sql)?.execute(parameters).map(drop)
+        })
+        .await
+    }
+
+    async fn list(&self, user: UserId) -> Result<Vec<ApiToken>> {
+        self.read(move |connection| {
+            let sql = concat!("SELECT ", columns!(), " FROM api_tokens WHERE user_id = ?1 ORDER BY created_at, id");
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], |row| token(row, 0))?.collect()
+        })
+        .await
+    }
+
+    async fn delete(&self, user: UserId, id: ApiTokenId) -> Result<bool> {
+        self.write(move |connection| {
+            let sql = "DELETE FROM api_tokens WHERE id = ?2 AND user_id = ?1";
+            Ok(connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])? == 1)
+        })
+        .await
+    }
+}
+
+fn create(connection: &Connection, token: &ApiToken, hash: &[u8; 32]) -> rusqlite::Result<CreatedApiToken> {
+    let user = token.user_id.0.as_bytes();
+    let sql = "SELECT count(*) FROM api_tokens WHERE user_id = ?1";
+    let count: u32 = connection.prepare_cached(sql)?.query_row([user], |row| row.get(0))?;
+    if count >= MAX_TOKENS {
+        return Ok(CreatedApiToken::TooMany);
+    }
+    let sql = "INSERT INTO api_tokens
+                   (id, user_id, name, token_hash, scopes, expires_at, last_used_at, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
+    let parameters = params![
+        token.id.0.as_bytes(),
+        user,
+        token.name,
+        hash,
+        token.scopes.to_text(),
+        token.expires_at.map(Timestamp::as_micros),
+        token.last_used_at.map(Timestamp::as_micros),
+        token.created_at.as_micros(),
+    ];
+    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_api_tokens_user"))?;
+    Ok(CreatedApiToken::Created)
+}
+
+/// Reads a token from the columns that begin with `first`.
+fn token(row: &Row, first: usize) -> rusqlite::Result<ApiToken> {
+    let maybe = |column| {
+        let micros: Option<i64> = row.get(column)?;
+        micros.map(|_| timestamp(row, column)).transpose()
+    };
+    let scopes = Scopes::from_text(row.get_ref(first + 3)?.as_str()?);
+    Ok(ApiToken {
+        id: ApiTokenId(uuid(row, first)?),
+        user_id: UserId(uuid(row, first + 1)?),
+        name: row.get(first + 2)?,
+        scopes: scopes.map_err(|_| damaged(first + 3, "not the scopes of a token"))?,
+        expires_at: maybe(first + 4)?,
+        last_used_at: maybe(first + 5)?,
+        created_at: timestamp(row, first + 6)?,
+    })
+}

@@ -1,0 +1,115 @@
+/**
+ * What Lighthouse says of the first pages that a person sees, on a phone with a slow network and on a desk. Prints a table
+ * for docs/frontend-quality.md. What Lighthouse does not need a stopwatch for is held to: nothing inaccessible, nothing
+ * that browsers advise against.
+ */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { chromium, expect, test, type Page } from '@playwright/test';
+import lighthouse, { desktopConfig, type Config, type Result } from 'lighthouse';
+
+import { newUser, signIn } from '../support/people';
+import { Server } from '../support/server';
+
+/** Entries in the journal that is measured. */
+const ENTRIES = 500;
+/** Each page is measured so often; the run in the middle counts. */
+const RUNS = 3;
+const CATEGORIES = ['performance', 'accessibility', 'best-practices'];
+
+let server: Server;
+test.beforeAll(async () => {
+  server = await Server.start();
+});
+test.afterAll(() => server.stop());
+
+test('the first pages', async () => {
+  const user = await newUser(server.url);
+  for (let n = 0; n < ENTRIES; n += 1) {
+    const entry_date = new Date(Date.UTC(2026, 0, 1 + n / 2, 8)).toISOString();
+    const content = `It rained until noon, and **then** the light came back over the river. (${n})\n\n`.repeat(4);
+    await user.api('POST', '/api/journals/', { title: `Day ${n}`, content, entry_date, tags: ['river', 'rain'] });
+  }
+
+  const rows = ['| Page | Device | Performance | Accessibility | Best practices | FCP | LCP | TBT | CLS | Sent | of it scripts |', '|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|'];
+  const faults: string[] = [];
+  for (const { path, signedIn } of [{ path: '/login', signedIn: false }, { path: '/', signedIn: true }]) {
+    for (const [device, config] of [['phone', undefined], ['desk', desktopConfig]] as const) {
+      const runs: Result[] = [];
+      for (let run = 0; run < RUNS; run += 1) {
+        // A new browser each time, with nothing in its cache.
+        const report = await inBrowser(async (port, page) => {
+          if (signedIn) {
+            await signIn(page, user, server.url);
+            // A page that shows nothing is fast, and no measure of anything.
+            await expect(page.getByText(`Day ${ENTRIES - 1}`, { exact: true })).toBeVisible();
+            // Its cookies stay, what it has loaded goes.
+            const session = await page.context().newCDPSession(page);
+            await session.send('Network.clearBrowserCache');
+          }
+          return measure(server.url + path, port, config);
+        });
+        runs.push(report);
+      }
+      runs.sort((a, b) => a.categories.performance!.score! - b.categories.performance!.score!);
+      const middle = runs[Math.floor(RUNS / 2)]!;
+      rows.push(row(path, device, middle));
+      faults.push(...shortcomings(middle).map((fault) => `${path}, ${device}: ${fault}`));
+    }
+  }
+  console.log(`\n${rows.join('\n')}\n`);
+  expect(faults).toEqual([]);
+});
+
+/** A browser of its own, which Lighthouse reaches at a port. */
+async function inBrowser<T>(use: (port: number, page: Page) => Promise<T>): Promise<T> {
+  const profile = await mkdtemp(join(tmpdir(), 'sotto-quality-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.SOTTO_CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--remote-debugging-port=0', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
+    serviceWorkers: 'block',
+  });
+  try {
+    const [port] = (await readFile(join(profile, 'DevToolsActivePort'), 'utf8')).split('\n');
+    return await use(Number(port), context.pages()[0] ?? (await context.newPage()));
+  } finally {
+    await context.close();
+    await rm(profile, { recursive: true, force: true });
+  }
+}
+
+/** One run; the login stays. */
+async function measure(url: string, port: number, config: Config | undefined): Promise<Result> {
+  const report = await lighthouse(url, { port, onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: 'error' }, config);
+  if (!report || report.lhr.runtimeError) throw new Error(`Lighthouse did not measure ${url}: ${report?.lhr.runtimeError?.message}`);
+  expect(report.lhr.finalDisplayedUrl).toBe(url);
+  return report.lhr;
+}
+
+function row(path: string, device: string, { audits, categories }: Result): string {
+  const score = (name: string) => Math.round((categories[name]?.score ?? 0) * 100);
+  const seconds = (name: string) => `${((audits[name]?.numericValue ?? 0) / 1000).toFixed(2)} s`;
+  const requests = (audits['network-requests']?.details as unknown as { items: { transferSize: number; resourceType: string }[] }).items;
+  const kB = (items: typeof requests) => `${(items.reduce((sum, { transferSize }) => sum + transferSize, 0) / 1000).toFixed(0)} kB`;
+  const cells = [
+    `\`${path}\``,
+    device,
+    ...CATEGORIES.map(score),
+    seconds('first-contentful-paint'),
+    seconds('largest-contentful-paint'),
+    `${Math.round(audits['total-blocking-time']?.numericValue ?? 0)} ms`,
+    (audits['cumulative-layout-shift']?.numericValue ?? 0).toFixed(3),
+    kB(requests),
+    kB(requests.filter(({ resourceType }) => resourceType === 'Script')),
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+/** What Lighthouse marks down, outside of what depends on the machine. HTTPS is the operator's: here it is loopback. */
+function shortcomings({ audits, categories }: Result): string[] {
+  const ids = CATEGORIES.slice(1).flatMap((name) => categories[name]!.auditRefs.filter(({ weight }) => weight > 0));
+  return ids.map(({ id }) => audits[id]!).filter(({ score }) => score !== null && score < 1).map(({ id, title }) => `${id}: ${title}`);
+}

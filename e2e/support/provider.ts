@@ -1,0 +1,49 @@
+/** A server that knows a sign-in provider: the certified oidc-provider, on this machine, as the server's own tests have it. */
+
+import { spawn } from 'node:child_process';
+import { createServer, type AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+
+import type { Engine } from './server';
+import { Server } from './server';
+
+const PROVIDER = resolve(import.meta.dirname, '../../crates/server/tests/oidc/provider.mjs');
+
+/** Both, each of which has to know the other's address. The button says "Our house". */
+export async function startWithProvider(engine: Engine): Promise<{ server: Server; issuer: string; stop: () => Promise<void> }> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const provider = spawn(process.execPath, [PROVIDER, `${url}/api/auth/oidc/home/callback`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((done) => provider.once('exit', done));
+  const stop = async () => {
+    provider.kill();
+    await ended;
+  };
+  try {
+    const { issuer, client_id, client_secret } = await new Promise<Record<string, string>>((found, failed) => {
+      provider.stdout.setEncoding('utf8').once('data', (line: string) => found(JSON.parse(line)));
+      provider.once('exit', (code) => failed(new Error(`the provider ended with code ${code} (npm ci beside ${PROVIDER}?)`)));
+    });
+    const server = await Server.start(engine, {
+      SOTTO_LISTEN: `127.0.0.1:${port}`,
+      SOTTO_PUBLIC_URL: url,
+      SOTTO_OIDC_ID: 'home',
+      SOTTO_OIDC_NAME: 'Our house',
+      SOTTO_OIDC_ISSUER: issuer!,
+      SOTTO_OIDC_CLIENT_ID: client_id!,
+      SOTTO_OIDC_CLIENT_SECRET: client_secret!,
+    });
+    return { server, issuer: issuer!, stop: async () => void (await Promise.all([server.stop(), stop()])) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => listener.once('listening', done));
+  const { port } = listener.address() as AddressInfo;
+  await new Promise((done) => listener.close(done));
+  return port;
+}

@@ -1,0 +1,95 @@
+/** docs/frontend.md does what it says: its examples are one program, which is checked and run against a real server. */
+
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+
+import ts from 'typescript';
+
+import { expect, test } from '../support/test';
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '../..');
+
+const OPTIONS: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2023,
+  lib: ['lib.es2023.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  strict: true,
+  allowJs: true,
+  skipLibCheck: true,
+  types: ['node'],
+  typeRoots: [join(root, 'e2e/node_modules/@types')],
+};
+
+let folder: string;
+let guide: string;
+
+test.beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sotto-guide-'));
+  guide = await readFile(join(root, 'docs/frontend.md'), 'utf8');
+});
+
+test.afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** The code of one language, each line where it stands in the guide: so errors name the guide's own lines. */
+function program(language: string): string {
+  let inside = false;
+  const lines = guide.split('\n').map((line) => {
+    if (line.startsWith('```')) {
+      inside = line === `\`\`\`${language}`;
+      return '';
+    }
+    return inside ? line : '';
+  });
+  return lines.join('\n');
+}
+
+/** Puts the packed client, and what it and the guide need, where a project of somebody else would have them. */
+async function install(): Promise<void> {
+  const modules = join(folder, 'node_modules');
+  const client = join(modules, '@sotto/client');
+  await mkdir(client, { recursive: true });
+  await run('npm', ['pack', '--pack-destination', folder], { cwd: join(root, 'web/packages/client') });
+  await run('tar', ['xzf', 'sotto-client-0.1.0.tgz', '--strip-components=1', '--directory', client], { cwd: folder });
+  await symlink(join(root, 'web/packages/vault'), join(modules, '@sotto/vault'));
+  for (const name of ['openapi-fetch', 'openapi-typescript-helpers', '@serenity-kit']) {
+    await symlink(join(root, 'web/node_modules', name), join(modules, name));
+  }
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+}
+
+test('every block has a language that is tested', () => {
+  const languages = guide.split('\n').filter((line) => /^```./.test(line));
+  expect(new Set(languages)).toEqual(new Set(['```ts', '```sh']));
+});
+
+test('the examples in TypeScript are well typed, and do what they say', async ({ server }) => {
+  // Packing and checking take what they take.
+  test.setTimeout(0);
+  await install();
+  const file = join(folder, 'guide.ts');
+  await writeFile(file, program('ts'));
+
+  const checked = ts.createProgram([file], { ...OPTIONS, noEmit: true });
+  const wrong = ts.getPreEmitDiagnostics(checked).map((problem) => {
+    const { line } = problem.file!.getLineAndCharacterOfPosition(problem.start!);
+    return `docs/frontend.md:${line + 1}: ${ts.flattenDiagnosticMessageText(problem.messageText, '\n')}`;
+  });
+  expect(wrong).toEqual([]);
+
+  const compilerOptions = { ...OPTIONS, module: ts.ModuleKind.ES2022, inlineSourceMap: true };
+  const { outputText } = ts.transpileModule(program('ts'), { compilerOptions, fileName: 'guide.ts' });
+  await writeFile(join(folder, 'guide.js'), outputText);
+  await run(process.execPath, ['--enable-source-maps', 'guide.js'], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, SOTTO_URL: server.url },
+  });
+});
+
+test('the examples for the shell do what they say', async ({ server }) => {
+  await run('bash', ['--norc', '-euo', 'pipefail', '-c', program('sh')], { env: { PATH: process.env.PATH, SOTTO_URL: server.url } });
+});

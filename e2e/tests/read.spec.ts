@@ -1,0 +1,365 @@
+/** Reading: the journal, an entry, search, calendar, tags; and what happens when the server is in trouble. */
+
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, expectAccessible, pictures, signIn, test, type Page, type User } from '../support/test';
+
+type NewEntry = { title?: string; content: string; tags?: string[] };
+
+/** Writes an entry for a day, at noon in Berlin. */
+const write = (user: User, day: string, entry: NewEntry) =>
+  user.api<{ id: string }>('POST', '/api/journals/', { ...entry, entry_date: `${day}T11:00:00Z`, entry_zone: 'Europe/Berlin' });
+
+/** The day so many days, or years, before today where the people of the tests live. */
+function before(days: number, years = 0): string {
+  const date = new Date(Date.now() - days * 86_400_000);
+  const day = new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone: 'Europe/Berlin' }).format(date);
+  return `${Number(day.slice(0, 4)) - years}${day.slice(4)}`;
+}
+
+const row = (page: Page, text: string) => page.locator('article', { hasText: text });
+
+test('an empty journal invites to write', async ({ page, user }) => {
+  await signIn(page, user);
+  await expect(page.getByRole('link', { name: 'Write the first entry' })).toHaveAttribute('href', '/write');
+  await expectAccessible(page);
+  await pictures(page, 'journal-empty');
+});
+
+test('the journal is read, from the list to an entry and back', { tag: '@main' }, async ({ page, user }) => {
+  for (let day = 0; day < 40; day++) await write(user, before(day), { title: `Day ${day}`, content: `What *happened* on day ${day}.` });
+  await write(user, before(3), { title: 'A slow Sunday', content: 'Bread came out **well**.\n\n- [x] bread', tags: ['home'] });
+  await signIn(page, user);
+  await expect(row(page, 'Day 0')).toContainText('What happened on day 0.');
+  await expect(row(page, 'A slow Sunday')).toContainText('home');
+  await expectAccessible(page);
+  await pictures(page, 'journal');
+
+  await expect(async () => {
+    await page.mouse.wheel(0, 1_500);
+    await expect(row(page, 'Day 30')).toBeVisible({ timeout: 300 });
+  }).toPass();
+  // The wheel may still be turning when the row is found.
+  await page.evaluate(() => addEventListener('click', () => Object.assign(window, { place: scrollY }), { capture: true, once: true }));
+  await row(page, 'Day 30').getByRole('link').first().click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
+  await expect(page.locator('.markdown em')).toHaveText('happened');
+  await expect(page.getByText('Europe/Berlin')).toBeVisible();
+  await expect(page.getByText('5 words')).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'entry');
+
+  const around = page.getByRole('navigation', { name: 'Before and after' });
+  await around.getByRole('link', { name: /Older/ }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Day 31' })).toBeVisible();
+  await around.getByRole('link', { name: /Newer/ }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
+  await page.goBack();
+  await page.goBack();
+  await page.goBack();
+  await expect(row(page, 'Day 30')).toBeInViewport();
+  expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
+});
+
+test('keys lead through the journal, and are listed', async ({ page, user }) => {
+  await write(user, before(1), { title: 'Older', content: 'one' });
+  await write(user, before(0), { title: 'Newer', content: 'two' });
+  await signIn(page, user);
+  await expect(row(page, 'Newer')).toBeVisible();
+  await page.keyboard.press('j');
+  await expect(page.getByRole('link', { name: 'Newer' })).toBeFocused();
+  await page.keyboard.press('j');
+  await expect(page.getByRole('link', { name: 'Older' })).toBeFocused();
+  await page.keyboard.press('k');
+  await page.keyboard.press('?');
+  const help = page.getByRole('dialog', { name: 'Keys' });
+  for (const name of ['Write', 'Search', 'Next entry', 'Previous entry']) await expect(help.getByText(name, { exact: true })).toBeVisible();
+  await expectAccessible(page);
+  await page.keyboard.press('Escape');
+  await expect(help).toBeHidden();
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1, name: 'Newer' })).toBeVisible();
+  await page.keyboard.press('/');
+  await expect(page).toHaveURL('/search');
+  await expect(page.getByRole('searchbox')).toBeFocused();
+  await page.keyboard.press('n');
+  await expect(page).toHaveURL('/search?q=n');
+  await page.keyboard.press('Backspace');
+  await page.getByRole('heading', { level: 1 }).click();
+  await page.keyboard.press('n');
+  await expect(page).toHaveURL('/write');
+});
+
+test('50,000 entries scroll to the end, with few of them on the page at a time', async ({ page, user, server }) => {
+  // As long as it takes on a busy machine.
+  test.setTimeout(0);
+  const COUNT = 50_000;
+  fill(server.folder, user.id, COUNT);
+  await signIn(page, user);
+  await expect(row(page, `Entry ${COUNT}`)).toBeVisible();
+
+  /** Scrolls to the end: at first screen by screen, then in leaps, as with the bar. Says where a screen stayed empty. */
+  const seen = await page.evaluate(async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const filled = () =>
+      [...document.querySelectorAll('article')].some((article) => {
+        const { top, bottom } = article.getBoundingClientRect();
+        return top < innerHeight * 0.8 && bottom > innerHeight * 0.2;
+      });
+    const gaps: number[] = [];
+    let [nodes, steps, slowest] = [0, 0, 0];
+    for (let still = 0; still < 200; ) {
+      const before = scrollY;
+      // Two frames are what a list takes to follow; after a leap, it has to measure what it came to.
+      const [leap, patience] = steps++ < 200 ? [0.8, 2] : [30, 20];
+      scrollBy(0, innerHeight * leap);
+      let frames = 0;
+      do await frame();
+      while (++frames < 2 || (!filled() && frames < patience));
+      slowest = Math.max(slowest, frames);
+      nodes = Math.max(nodes, document.querySelectorAll('*').length);
+      if (scrollY !== before) {
+        still = 0;
+        if (!filled()) gaps.push(scrollY);
+      } else {
+        // At the end, it waits for the next page; it has come to the last when there is none.
+        still = document.querySelector('.end .meta') ? 0 : still + 1;
+      }
+    }
+    return { gaps, nodes, steps, slowest, last: document.querySelector('main')!.innerText.includes('Entry 1\n') };
+  });
+  console.log(`${COUNT} entries: ${seen.steps} steps, ${seen.nodes} elements at most, filled after ${seen.slowest} frames at most, ${seen.gaps.length} gaps`);
+  expect(seen.last).toBe(true);
+  expect(seen.gaps).toEqual([]);
+  expect(seen.nodes).toBeLessThan(1_500);
+
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.getByRole('button', { name: 'Jump to a month' }).click();
+  await expectAccessible(page);
+  await page.getByRole('dialog').getByRole('link', { name: 'March 2010' }).click();
+  await expect(page.getByText('From March 2010 back in time.')).toBeVisible();
+  await expect(page.getByRole('heading', { level: 2 }).first()).toHaveText('March 2010');
+});
+
+test('search marks what it finds, as one types', { tag: '@main' }, async ({ page, user }) => {
+  await write(user, '2026-01-05', { title: 'The River', content: `${'Long before. '.repeat(60)}We swam in the *rivers* of ice.`, tags: ['cold'] });
+  await write(user, '2026-02-05', { content: 'A driver, and <b>no water</b>.' });
+  await write(user, '2026-03-05', { content: 'Río: the riverbank again.' });
+  await signIn(page, user);
+  await page.goto('/search');
+  await page.getByRole('searchbox').pressSequentially('riv');
+  await expect(page.getByText('2 entries')).toBeVisible();
+  await expect(page.locator('mark')).toHaveText(['riv', 'Riv', 'riv']);
+  await expect(row(page, 'We swam in the rivers of ice.')).toContainText('The River');
+  await expect(page).toHaveURL('/search?q=riv');
+  await expectAccessible(page);
+  await pictures(page, 'search');
+
+  await page.getByLabel('Tag').selectOption('cold');
+  await expect(page.getByText('1 entry', { exact: true })).toBeVisible();
+  await page.getByLabel('Tag').selectOption('');
+  await page.getByLabel('From').fill('2026-02-01');
+  await expect(page.locator('article')).toHaveCount(1);
+  await expect(row(page, 'riverbank')).toBeVisible();
+  await page.getByRole('searchbox').fill('zebra');
+  await expect(page.getByRole('heading', { name: 'Nothing found' })).toBeVisible();
+  await expectAccessible(page);
+  await page.reload();
+  await expect(page.getByRole('searchbox')).toHaveValue('zebra');
+  await page.getByRole('searchbox').fill('no wat');
+  await expect(row(page, 'A driver, and <b>no water</b>.')).toBeVisible();
+});
+
+test('the calendar shows a year, by mouse and by keyboard', async ({ page, user }) => {
+  await write(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
+  await write(user, '2024-03-01', { content: 'few' });
+  await signIn(page, user);
+  await page.goto('/calendar/2024');
+  await expect(page.getByText('2 entries on 2 days, 36 words')).toBeVisible();
+  await expect(page.getByRole('grid')).toHaveCount(12);
+  await expect(page.getByRole('button', { name: /29 February 2024: 1 entry, 35 words/ })).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'calendar');
+
+  await page.getByRole('button', { name: /29 February 2024/ }).click();
+  const day = page.getByRole('dialog', { name: /29 February 2024/ });
+  await expect(day.getByRole('link', { name: 'A day that is rare' })).toBeVisible();
+  await expectAccessible(page);
+  await page.keyboard.press('Escape');
+  await expect(day).toBeHidden();
+  const at = (name: RegExp) => expect(page.getByRole('button', { name })).toBeFocused();
+  await at(/29 February 2024/);
+  await page.keyboard.press('ArrowRight');
+  await at(/ 1 March 2024/);
+  await page.keyboard.press('ArrowDown');
+  await at(/ 8 March 2024/);
+  await page.keyboard.press('PageDown');
+  await at(/ 8 April 2024/);
+  await page.keyboard.press('End');
+  await at(/Sunday.* 14 April 2024/);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog').getByRole('link', { name: 'Write for this day' })).toHaveAttribute('href', '/write?date=2024-04-14');
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: '2023' }).click();
+  await expect(page).toHaveURL('/calendar/2023');
+  await expect(page.getByText('0 entries on 0 days')).toBeVisible();
+});
+
+test('on this day, years come back', async ({ page, user }) => {
+  await write(user, before(0, 1), { title: 'Last year', content: 'cold' });
+  await write(user, before(0, 3), { title: 'Long ago', content: 'warm' });
+  await signIn(page, user);
+  await page.goto('/on-this-day');
+  await expect(page.getByRole('heading', { level: 2 })).toHaveText([/^1 year ago/, /^3 years ago/]);
+  await expect(row(page, 'Long ago')).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'on-this-day');
+  await page.getByRole('button', { name: 'The day after' }).click();
+  await expect(page.getByText('No memories of this day yet')).toBeVisible();
+});
+
+test('statistics are pictures with words', async ({ page, user }) => {
+  for (const days of [0, 1, 2, 40, 400]) await write(user, before(days), { content: 'some words of a day' });
+  await signIn(page, user);
+  await page.goto('/statistics');
+  await expect(page.locator('dl')).toContainText(/entries\s*5/);
+  await expect(page.locator('dd').nth(3)).toHaveText('3');
+  await expect(page.getByRole('table', { name: 'Entries by month' })).toContainText('entries');
+  await expect(page.getByRole('img', { name: 'Written on 4 of the last 70 days' })).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'statistics');
+});
+
+test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
+  await write(user, before(1), { title: 'At the sea', content: 'salt', tags: ['travl'] });
+  await signIn(page, user);
+  await page.goto('/tags');
+  await page.getByRole('button', { name: 'Change tag travl' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('travel');
+  await dialog.getByRole('radio', { name: 'Teal' }).check({ force: true });
+  await expectAccessible(page);
+  await pictures(page, 'tag');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(dialog).toBeHidden();
+  await page.getByRole('link', { name: 'travel' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'travel' })).toBeVisible();
+  await expect(row(page, 'At the sea').locator('.dot')).toHaveCSS('background-color', 'rgb(37, 145, 138)');
+  await expectAccessible(page);
+
+  await page.goto('/tags');
+  await page.getByRole('button', { name: 'New tag' }).click();
+  await dialog.getByLabel('Name').fill('Travel');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  // There is one that differs in nothing but its case: what was typed stays.
+  await expect(dialog.getByRole('alert')).toBeVisible();
+  await expect(dialog.getByLabel('Name')).toHaveValue('Travel');
+  await dialog.getByLabel('Name').fill('عائلة 🌊');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('link', { name: 'عائلة 🌊' })).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'tags');
+
+  await page.getByRole('button', { name: 'Change tag travel' }).click();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(dialog.getByText('Your entries stay as they are')).toBeVisible();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByRole('link', { name: 'travel' })).toBeHidden();
+  await page.goto('/');
+  await expect(row(page, 'At the sea')).toBeVisible();
+  await expect(row(page, 'At the sea').locator('.tag')).toHaveCount(0);
+});
+
+test('an entry is deleted, and taken back', async ({ page, user }) => {
+  await write(user, before(0), { title: 'Stays', content: 'here' });
+  const { id } = await write(user, before(1), { title: 'Goes', content: 'and *comes* back', tags: ['a', 'b'] });
+  await signIn(page, user);
+  await page.getByRole('link', { name: 'Goes' }).click();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  await expectAccessible(page);
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+  await expect(page).toHaveURL('/');
+  await expect(row(page, 'Stays')).toBeVisible();
+  await expect(row(page, 'Goes')).toHaveCount(0);
+  await expect(user.api('GET', `/api/journals/${id}`)).rejects.toThrow('404');
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await expect(page).toHaveURL(`/entries/${id}`);
+  await expect(page.locator('.markdown em')).toHaveText('comes');
+  const back = await user.api('GET', `/api/journals/${id}`);
+  expect(back).toMatchObject({ title: 'Goes', content: 'and *comes* back' });
+  expect(back.tags.map(({ name }: { name: string }) => name).sort()).toEqual(['a', 'b']);
+});
+
+test('hostile text runs no script, and asks nobody for anything', async ({ page, user }) => {
+  const content = [
+    '<script>window.hit = 1</script>',
+    '<img src=x onerror="window.hit = 2">',
+    '<svg onload="window.hit = 3"></svg>',
+    '[a link](javascript:window.hit=4)',
+    '![a picture](https://evil.example/pixel.png)',
+    '<iframe srcdoc="<script>parent.hit = 5</script>"></iframe>',
+    '<b style="position:fixed;inset:0">over everything</b>',
+    '<style>@import "https://evil.example/x.css";</style>',
+  ].join('\n\n');
+  const { id } = await write(user, before(0), { title: '<img src=x onerror="window.hit = 6">', content, tags: ['<b onclick="hit=7">'] });
+  await signIn(page, user);
+  await expect(row(page, '<img src=x onerror="window.hit = 6">')).toBeVisible();
+  await page.goto('/search?q=hit');
+  await expect(page.locator('mark').first()).toBeVisible();
+  await page.goto(`/entries/${id}`);
+  await expect(page.getByRole('link', { name: 'a picture (a picture at evil.example)' })).toHaveAttribute('rel', 'noopener noreferrer nofollow');
+  await expect(page.locator('.markdown')).toContainText('a link');
+  await expect(page.locator('.markdown').getByRole('link', { name: 'a link' })).toHaveCount(0);
+  await expect(page.locator('.markdown :is(script, img, svg, iframe, style, [style], [onerror])')).toHaveCount(0);
+  expect(await page.evaluate(() => (window as { hit?: number }).hit)).toBeUndefined();
+});
+
+test('a server in trouble is told of, and asked again', async ({ page, user, guard }) => {
+  const { id } = await write(user, before(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
+  guard.allow(/status of 500/, /ERR_FAILED|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/);
+  await signIn(page, user);
+  const [tag] = await user.api<{ id: string }[]>('GET', '/api/tags/');
+  const pages = ['/', `/entries/${id}`, '/search?q=words', `/calendar/${before(0, 1).slice(0, 4)}`, '/on-this-day', '/statistics', '/tags', `/tags/${tag!.id}`];
+  for (const path of pages) {
+    for (const trouble of ['answers 500', 'does not answer']) {
+      await test.step(`${path}, when the server ${trouble}`, async () => {
+        await page.route(/\/api\/(journals|tags)/, (route) =>
+          trouble === 'answers 500' ? route.fulfill({ status: 500, json: { title: 'Internal Server Error', status: 500 } }) : route.abort(),
+        );
+        await page.goto(path);
+        const problem = page.getByRole('alert').first();
+        await expect(problem).toContainText(trouble === 'answers 500' ? 'Nothing of yours is lost' : 'The server does not answer');
+        await page.unroute(/\/api\/(journals|tags)/);
+        await problem.getByRole('button', { name: 'Try again' }).click();
+        await expect(page.getByRole('alert')).toHaveCount(0);
+        await expect(page.getByText(/Still here|1 entry|kept|Entries by month/).first()).toBeVisible();
+      });
+    }
+  }
+});
+
+test('a page of what is not there says so', async ({ page, user }) => {
+  await signIn(page, user);
+  for (const path of ['/entries/019aa000-0000-7000-8000-000000000000', '/entries/nonsense', '/tags/019aa000-0000-7000-8000-000000000000']) {
+    await page.goto(path);
+    await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+  }
+});
+
+/** Puts entries straight into the database: through the API, so many take minutes. One every 4 hours, back from now. */
+function fill(folder: string, user: string, count: number): void {
+  const file = readdirSync(folder).find((name) => name.endsWith('.db'))!;
+  const statement = `
+    PRAGMA busy_timeout = 60000;
+    PRAGMA foreign_keys = ON;
+    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ${count}),
+      times (n, at) AS (SELECT n, ${Math.floor(Date.now() / 1000)} - (${count} - n) * 4 * 3600 FROM numbers)
+    INSERT INTO journal_entries (id, user_id, title, content, entry_date, entry_day, word_count, created_at, updated_at)
+    SELECT randomblob(16), x'${user.replaceAll('-', '')}', 'Entry ' || n,
+      substr('A few words about a day, and then some more. ', 1, 20 + n % 25) || char(10) || CASE n % 4 WHEN 0 THEN 'It was a long one, so there is more to say of it than of others. It rained, too.' ELSE '' END,
+      at * 1000000, strftime('%Y-%m-%d', at, 'unixepoch'), 9, at * 1000000, at * 1000000
+    FROM times;`;
+  execFileSync('sqlite3', [join(folder, file), statement]);
+}

@@ -1,0 +1,94 @@
+/** Reminders: in plain words, with the next five times. */
+
+import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
+
+test('somebody makes a reminder, changes it, pauses it and deletes it', { tag: '@main' }, async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/reminders');
+  await expect(page.getByText('No reminders yet')).toBeVisible();
+  // What is not built is not promised.
+  await expect(page.getByText('It does not send anything yet')).toBeVisible();
+  await expectAccessible(page);
+
+  await page.getByRole('button', { name: 'New reminder' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('What to remind you of').fill('رسالة 🌙');
+  await dialog.getByLabel('How often').selectOption({ label: 'On days that you pick' });
+  await dialog.getByLabel('Wednesday').uncheck();
+  await dialog.getByLabel('At what time').fill('21:00');
+  await dialog.getByLabel('Beginning on').fill('2030-11-25');
+  // The first of December 2030 is a Sunday; the 25th of November a Monday.
+  const times = dialog.locator('time');
+  await expect(times).toHaveText([
+    /^Monday,? 25 November 2030, 21:00\s*$/,
+    /^Friday,? 29 November 2030, 21:00\s*$/,
+    /^Monday,? 2 December 2030, 21:00\s*$/,
+    /^Friday,? 6 December 2030, 21:00\s*$/,
+    /^Monday,? 9 December 2030, 21:00\s*$/,
+  ]);
+  await expectAccessible(page);
+  await pictures(page, 'reminder');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('On Monday and Friday at 21:00')).toBeVisible();
+  expect(await user.api('GET', '/api/reminders/')).toMatchObject([
+    { title: 'رسالة 🌙', frequency: 'custom', custom_days: 'mon,fri', time: '2030-11-25T20:00:00Z', time_zone: 'Europe/Berlin' },
+  ]);
+
+  await page.getByRole('button', { name: 'Change “رسالة 🌙”' }).click();
+  await expect(dialog.getByLabel('Wednesday')).not.toBeChecked();
+  await dialog.getByLabel('How often').selectOption({ label: 'Every weekday, Monday to Friday' });
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Every weekday at 21:00')).toBeVisible();
+  await pictures(page, 'reminders');
+
+  await page.getByRole('switch').click();
+  await expect(page.getByText('Paused')).toBeVisible();
+  await page.reload();
+  await expect(page.getByRole('switch')).not.toBeChecked();
+
+  await page.getByRole('button', { name: 'Delete “رسالة 🌙”' }).click();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByText('No reminders yet')).toBeVisible();
+  expect(await user.api('GET', '/api/reminders/')).toEqual([]);
+});
+
+test('the times say when a change of the clocks moves them', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/reminders');
+  await page.getByRole('button', { name: 'New reminder' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('At what time').fill('02:30');
+  await dialog.getByLabel('Beginning on').fill('2030-03-30');
+  // On 31 March 2030, clocks in Berlin go from two to three.
+  const times = dialog.getByRole('listitem');
+  await expect(times.nth(0)).toHaveText(/^Saturday,? 30 March 2030, 02:30\s*$/);
+  await expect(times.nth(1)).toHaveText(/^Sunday,? 31 March 2030, 03:30.*the clocks change/);
+  await expect(times.nth(2)).toHaveText(/^Monday,? 1 April 2030, 02:30\s*$/);
+
+  // In New York it is six hours earlier, and five on the days between the two changes.
+  await dialog.getByLabel('At what time').fill('09:00');
+  await dialog.getByLabel('Beginning on').fill('2030-03-09');
+  await dialog.getByLabel('Time zone').fill('America/New_York');
+  await expect(times.nth(0)).toHaveText(/^Saturday,? 9 March 2030, 15:00\s*$/);
+  await expect(times.nth(1)).toHaveText(/^Sunday,? 10 March 2030, 14:00.*the clocks change/);
+  await expect(times.nth(2)).toHaveText(/^Monday,? 11 March 2030, 14:00\s*$/);
+  await expect(dialog.getByText('As your clock shows it, in Europe/Berlin.')).toBeVisible();
+});
+
+test('a reminder that cannot be kept stays on the screen', async ({ page, user, guard }) => {
+  guard.allow(/status of 503/);
+  await signIn(page, user);
+  await page.goto('/reminders');
+  await page.getByRole('button', { name: 'New reminder' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('What to remind you of').fill('Write');
+  await page.route('**/api/reminders/', (route) =>
+    route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"detail":"Busy."}' }),
+  );
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('Nothing of yours is lost');
+  await expect(dialog.getByLabel('What to remind you of')).toHaveValue('Write');
+  await page.unroute('**/api/reminders/');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByRole('heading', { name: 'Write' })).toBeVisible();
+});

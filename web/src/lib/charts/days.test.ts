@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+
+import { addDays, addMonths, daysBetween, daysInMonth, daysOf, monthsOf, weekOrder, weekStartOf, weekday, weeksOf } from './days';
+
+describe('days', () => {
+  test('go over the ends of months, years and leap years', () => {
+    expect(addDays('2026-12-31', 1)).toBe('2027-01-01');
+    expect(addDays('2024-02-28', 1)).toBe('2024-02-29');
+    expect(addDays('2023-02-28', 1)).toBe('2023-03-01');
+    expect(addDays('2100-02-28', 1)).toBe('2100-03-01');
+    expect(addDays('2000-03-01', -1)).toBe('2000-02-29');
+    // The clocks change between these two, somewhere.
+    expect(addDays('2026-03-28', 2)).toBe('2026-03-30');
+    expect(daysBetween('2024-01-01', '2025-01-01')).toBe(366);
+    expect(daysBetween('2026-11-25', '2026-11-24')).toBe(-1);
+  });
+
+  test('keep to the month that they are moved to', () => {
+    expect(addMonths('2026-01-31', 1)).toBe('2026-02-28');
+    expect(addMonths('2024-01-31', 1)).toBe('2024-02-29');
+    expect(addMonths('2026-12-15', 1)).toBe('2027-01-15');
+    expect(addMonths('2026-01-15', -1)).toBe('2025-12-15');
+    expect(addMonths('2024-02-29', -12)).toBe('2023-02-28');
+  });
+
+  test('have their weekday', () => {
+    expect(weekday('2026-11-25')).toBe(3);
+    expect(weekday('2026-11-29')).toBe(7);
+    expect(weekday('1969-12-31')).toBe(3);
+  });
+});
+
+describe('months', () => {
+  test.each([
+    ['2026-02', 28],
+    ['2024-02', 29],
+    ['1900-02', 28],
+    ['2000-02', 29],
+    ['2026-04', 30],
+    ['2026-12', 31],
+    ['0004-02', 29],
+  ])('%s has %i days', (month, days) => {
+    expect(daysInMonth(month)).toBe(days);
+    expect(daysOf(month).at(-1)).toBe(`${month}-${days}`);
+  });
+
+  test('are twelve', () => {
+    expect(monthsOf(2026)).toHaveLength(12);
+    expect(monthsOf(987)[0]).toBe('0987-01');
+  });
+
+  test('are laid out in whole weeks, whichever day these begin with', () => {
+    // November 2026 begins on a Sunday, February 2027 on a Monday and has four weeks exactly.
+    expect(weeksOf('2026-11', 1)[0]).toEqual([null, null, null, null, null, null, '2026-11-01']);
+    expect(weeksOf('2026-11', 7)[0]![0]).toBe('2026-11-01');
+    expect(weeksOf('2026-11', 6)[0]).toEqual([null, '2026-11-01', '2026-11-02', '2026-11-03', '2026-11-04', '2026-11-05', '2026-11-06']);
+    expect(weeksOf('2027-02', 1)).toHaveLength(4);
+    expect(weeksOf('2027-02', 1).flat()).not.toContain(null);
+    for (const start of [1, 6, 7] as const) {
+      for (const month of monthsOf(2024)) {
+        const weeks = weeksOf(month, start);
+        expect(weeks.flat().filter(Boolean)).toEqual(daysOf(month));
+        for (const week of weeks) {
+          expect(week).toHaveLength(7);
+          week.forEach((day, column) => day && expect(weekday(day)).toBe(weekOrder(start)[column]));
+        }
+      }
+    }
+  });
+});
+
+test('weeks begin where the language has it', () => {
+  expect(weekOrder(7)).toEqual([7, 1, 2, 3, 4, 5, 6]);
+  expect(weekStartOf('de')).toBe(1);
+  expect(weekStartOf('en-US')).toBe(7);
+  expect(weekStartOf('en-GB')).toBe(1);
+  expect(weekStartOf('ar-EG')).toBe(6);
+});

@@ -1,0 +1,73 @@
+/** Calendar days, `2026-11-25`, without any time zone; and the months and weeks that they are in. */
+
+/** 1 is Monday, 7 is Sunday. */
+export type Weekday = 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+const DAY = 86_400_000;
+
+function time(day: string): number {
+  return Date.parse(`${day}T00:00:00Z`);
+}
+
+function at(milliseconds: number): string {
+  return new Date(milliseconds).toISOString().slice(0, 10);
+}
+
+export function addDays(day: string, days: number): string {
+  return at(time(day) + days * DAY);
+}
+
+/** Whole days from one to another; negative if it came before. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((time(to) - time(from)) / DAY);
+}
+
+/** The same day so many months on, or the last of the month if that is shorter. */
+export function addMonths(day: string, months: number): string {
+  const [year, month, date] = day.split('-').map(Number) as [number, number, number];
+  const first = new Date(Date.UTC(2000, 0, 1));
+  first.setUTCFullYear(year, month - 1 + months, 1);
+  const target = at(first.getTime()).slice(0, 7);
+  return `${target}-${String(Math.min(date, daysInMonth(target))).padStart(2, '0')}`;
+}
+
+export function weekday(day: string): Weekday {
+  return (new Date(time(day)).getUTCDay() || 7) as Weekday;
+}
+
+/** How many days a month, `2026-11`, has. */
+export function daysInMonth(month: string): number {
+  const [year, number] = month.split('-').map(Number) as [number, number];
+  const last = new Date(Date.UTC(2000, 0, 1));
+  last.setUTCFullYear(year, number, 0);
+  return last.getUTCDate();
+}
+
+export function daysOf(month: string): string[] {
+  return Array.from({ length: daysInMonth(month) }, (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`);
+}
+
+/** `2026` becomes `2026-01` to `2026-12`. */
+export function monthsOf(year: number): string[] {
+  return Array.from({ length: 12 }, (_, index) => `${String(year).padStart(4, '0')}-${String(index + 1).padStart(2, '0')}`);
+}
+
+/** A month in weeks of seven places; null where the day is of another month. */
+export function weeksOf(month: string, start: Weekday): (string | null)[][] {
+  const days: (string | null)[] = daysOf(month);
+  for (let before = (weekday(`${month}-01`) - start + 7) % 7; before > 0; before--) days.unshift(null);
+  while (days.length % 7 !== 0) days.push(null);
+  return Array.from({ length: days.length / 7 }, (_, week) => days.slice(week * 7, week * 7 + 7));
+}
+
+/** The seven days of a week in order. */
+export function weekOrder(start: Weekday): Weekday[] {
+  return Array.from({ length: 7 }, (_, index) => (((start - 1 + index) % 7) + 1) as Weekday);
+}
+
+/** The day on which weeks begin where this language is spoken: what the browser knows, else Monday. */
+export function weekStartOf(language: string): Weekday {
+  type WithWeek = Intl.Locale & { getWeekInfo?: () => { firstDay: number }; weekInfo?: { firstDay: number } };
+  const locale = new Intl.Locale(language) as WithWeek;
+  return ((locale.getWeekInfo?.() ?? locale.weekInfo)?.firstDay ?? 1) as Weekday;
+}

@@ -1,0 +1,63 @@
+/** A visit to a list. Going back to it finds the same place: lists are kept as they were left, in memory, the last few. */
+
+import type { VirtualizerHandle } from 'virtua/svelte';
+
+import { explain } from '../api/explain';
+import { notices } from '../ui/notices.svelte';
+import { changeCount, changedSince } from './changes';
+import type { EntryList } from './list.svelte';
+
+/** The heights of the rows, as far as they are known. */
+type Sizes = ReturnType<VirtualizerHandle['getCache']>;
+
+export type Visit = {
+  list: EntryList;
+  /** As it was left; absent on the first visit. */
+  left?: { sizes: Sizes | undefined; scroll: number };
+  leave(sizes: Sizes | undefined, scroll: number): void;
+};
+
+type Kept = { list: EntryList; sizes: Sizes | undefined; scroll: number; changes: number };
+
+const AT_MOST = 5;
+const kept = new Map<string, Kept>();
+
+/**
+ * Begins a visit. It is another one than the last, unless the browser went back in its history to this very page, and
+ * `name` says that it shows the same list.
+ */
+export function visit(name: string, make: () => EntryList): Visit {
+  const place = `${step()} ${name}`;
+  const before = kept.get(place);
+  const list = before?.list ?? make();
+  if (before) {
+    list.resume();
+    list.refresh(changedSince(before.changes)).catch((error: unknown) => notices.say(explain(error), { kind: 'error' }));
+  }
+  return {
+    list,
+    left: before,
+    leave(sizes, scroll) {
+      list.stop();
+      kept.delete(place);
+      kept.set(place, { list, sizes, scroll, changes: changeCount() });
+      if (kept.size > AT_MOST) kept.delete(kept.keys().next().value!);
+    },
+  };
+}
+
+/** Forgets what lists have shown, as when a secret tag is closed. */
+export function forgetVisits(): void {
+  kept.clear();
+}
+
+/** Whether the page before this one in the browser's history was a list. */
+export function cameFromList(): boolean {
+  const before = `${step() - 1} `;
+  return [...kept.keys()].some((place) => place.startsWith(before));
+}
+
+/** Which step of the browser's history this is; the router counts them. */
+function step(): number {
+  return (history.state as { _routerIndex?: number } | null)?._routerIndex ?? 0;
+}

@@ -1,0 +1,17 @@
+/** The words of a Markdown text without its signs, in one line: for lists, where a text is looked at in passing. */
+export function plainText(markdown: string, atMost = Infinity): string {
+  // A long text is not gone through for the sake of its first lines.
+  const text = atMost === Infinity ? markdown : markdown.slice(0, atMost * 3 + 200);
+  const plain = text
+    .replace(/^(```|~~~).*$/gm, '')
+    .replace(/!?\[([^\]\n]*)\]\([^()\s]*(?:\s+"[^"\n]*")?\)/g, '$1')
+    .replace(/^\s{0,3}(?:#{1,6}\s+|>\s?|(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?)+/gm, '')
+    .replace(/^\s*(?:[-*_]\s*){3,}$|^\s*\|?(?:\s*:?-+:?\s*\|)+\s*:?-*:?\s*$/gm, '')
+    .replace(/(\*\*|__|~~)(?=\S)([^\n]*?\S)\1/g, '$2')
+    .replace(/(?<![\p{L}\p{N}\\])([*_])(?=\S)([^\n]*?\S)\1(?![\p{L}\p{N}])/gu, '$2')
+    .replace(/`+([^`\n]+)`+/g, '$1')
+    .replace(/\\([!-/:-@[-`{-~])/g, '$1')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return plain.length > atMost ? `${plain.slice(0, atMost).replace(/\s+\S*$/, '')} …` : plain;
+}

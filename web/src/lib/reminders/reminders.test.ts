@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+
+import { dayName, firstDayOf, readDays, weekFrom } from './days';
+import { instantOf, wallAt } from './wall';
+
+vi.stubGlobal('document', { documentElement: {} });
+vi.stubGlobal('navigator', { languages: ['en'] });
+
+describe('days', () => {
+  test('have names in each language', () => {
+    expect(dayName('mon', 'en')).toBe('Monday');
+    expect(dayName('sun', 'de')).toBe('Sonntag');
+    expect(dayName('wed', 'en', 'short')).toBe('Wed');
+  });
+
+  test('begin where the week begins', () => {
+    expect(weekFrom(7)).toEqual(['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']);
+    expect(weekFrom(1)[0]).toBe('mon');
+    expect(firstDayOf('de')).toBe(1);
+  });
+
+  test('are read in the order of the week', () => {
+    expect(readDays('wed,mon')).toEqual(['mon', 'wed']);
+    expect(readDays(null)).toEqual([]);
+  });
+});
+
+describe('a wall clock', () => {
+  test('is read in its zone', () => {
+    expect(wallAt('2026-11-25T20:30:00Z', 'Europe/Berlin')).toEqual({ date: '2026-11-25', time: '21:30' });
+    expect(wallAt('2026-11-25T23:30:00Z', 'Asia/Kolkata')).toEqual({ date: '2026-11-26', time: '05:00' });
+  });
+
+  test.each([
+    ['2026-11-25', '21:00', 'Europe/Berlin', '2026-11-25T20:00:00.000Z'],
+    ['2026-07-01', '21:00', 'Europe/Berlin', '2026-07-01T19:00:00.000Z'],
+    // Skipped: as much later as was skipped.
+    ['2026-03-29', '02:30', 'Europe/Berlin', '2026-03-29T01:30:00.000Z'],
+    ['2026-03-29', '03:00', 'Europe/Berlin', '2026-03-29T01:00:00.000Z'],
+    // Comes twice: the first.
+    ['2026-10-25', '02:30', 'Europe/Berlin', '2026-10-25T00:30:00.000Z'],
+    ['2026-10-25', '03:00', 'Europe/Berlin', '2026-10-25T02:00:00.000Z'],
+    // Half an hour of summer time.
+    ['2026-10-04', '02:15', 'Australia/Lord_Howe', '2026-10-03T15:45:00.000Z'],
+    ['2026-01-01', '00:00', 'Pacific/Kiritimati', '2025-12-31T10:00:00.000Z'],
+  ])('that shows %s %s in %s is the instant %s', (date, time, zone, instant) => {
+    expect(instantOf({ date, time }, zone)).toBe(instant);
+  });
+});
+
+describe('words', () => {
+  let say: typeof import('./wording');
+  let language: typeof import('../i18n/index.svelte');
+  beforeAll(async () => {
+    language = await import('../i18n/index.svelte');
+    say = await import('./wording');
+    await language.startLanguage();
+  });
+
+  const at = (frequency: string, time: string, custom_days: string | null = null) =>
+    say.inWords({ frequency: frequency as 'daily', time, time_zone: 'Europe/Berlin', custom_days });
+
+  test('are English', async () => {
+    await language.chooseLanguage('en');
+    expect(at('daily', '2026-11-25T20:00:00Z')).toBe('Every day at 9:00 PM');
+    expect(at('weekdays', '2026-11-25T20:00:00Z')).toBe('Every weekday at 9:00 PM');
+    expect(at('weekends', '2026-11-25T20:00:00Z')).toBe('On Saturdays and Sundays at 9:00 PM');
+    // 23:30 UTC on a Wednesday is Thursday in Berlin.
+    expect(at('weekly', '2026-11-25T23:30:00Z')).toBe('On Thursday at 12:30 AM');
+    expect(at('monthly', '2026-11-22T20:00:00Z')).toBe('On the 22nd of each month at 9:00 PM');
+    expect(at('monthly', '2026-11-11T20:00:00Z')).toBe('On the 11th of each month at 9:00 PM');
+    expect(at('monthly', '2026-12-31T20:00:00Z')).toBe('On the 31st of each month, or on its last day, at 9:00 PM');
+    expect(at('custom', '2026-11-25T20:00:00Z', 'mon,wed,fri')).toBe('On Monday, Wednesday, and Friday at 9:00 PM');
+  });
+
+  test('are German', async () => {
+    await language.chooseLanguage('de');
+    expect(at('weekdays', '2026-11-25T20:00:00Z')).toBe('An jedem Werktag um 21:00');
+    expect(at('monthly', '2026-12-31T20:00:00Z')).toBe('Am 31. jedes Monats, sonst am letzten Tag, um 21:00');
+    expect(at('custom', '2026-11-25T20:00:00Z', 'mon,wed,fri')).toBe('Am Montag, Mittwoch und Freitag um 21:00');
+  });
+
+  test('tell which times a change of the clocks moves', () => {
+    const plan = { frequency: 'daily' as const, time: '2026-03-01T01:30:00Z', time_zone: 'Europe/Berlin', custom_days: null };
+    const skipped = say.withMoves(['2026-03-28T01:30:00Z', '2026-03-29T01:30:00Z', '2026-03-30T00:30:00Z'], plan, 'Europe/Berlin');
+    expect(skipped.map(({ moved }) => moved)).toEqual([false, true, false]);
+    const abroad = { ...plan, time: '2026-03-01T14:00:00Z', time_zone: 'America/New_York' };
+    const shifted = say.withMoves(['2026-03-07T14:00:00Z', '2026-03-08T13:00:00Z', '2026-03-09T13:00:00Z'], abroad, 'Europe/Berlin');
+    expect(shifted.map(({ moved }) => moved)).toEqual([false, true, false]);
+  });
+});

@@ -1,0 +1,26 @@
+import { SottoError } from '../api';
+import { t } from '../i18n/index.svelte';
+
+/** What was asked for is under a secret tag that is not open, or no longer. */
+export class Locked extends SottoError {
+  constructor() {
+    super(403, { detail: t('secret:closed') });
+    this.name = 'Locked';
+  }
+}
+
+/** The worker could not be started: without WebAssembly, or without HTTPS. */
+export class NoEncryption extends SottoError {
+  constructor() {
+    super(400, { detail: t(isSecureContext ? 'secret:noEncryption' : 'secret:noHttps') });
+    this.name = 'NoEncryption';
+  }
+}
+
+/** Something was changed on the server, or does not belong where it is: it does not open. */
+export class Unreadable extends SottoError {
+  constructor() {
+    super(422, { detail: t('secret:unreadable') });
+    this.name = 'Unreadable';
+  }
+}

@@ -1,0 +1,51 @@
+import { SottoError } from '@sotto/client';
+import { expect, test } from 'vitest';
+
+import { connect } from './rpc';
+
+const here = { double: (value: number) => value * 2, later: async () => 'done' };
+const there = {
+  refuse(): never {
+    throw new SottoError(429, { detail: 'wait', current: { id: '1' } }, 7);
+  },
+  fail(): never {
+    throw Object.assign(new Error('closed'), { name: 'Locked' });
+  },
+  forever: () => new Promise<void>(() => {}),
+};
+
+function pair() {
+  const { port1, port2 } = new MessageChannel();
+  const one = connect<typeof there>(port1 as never, here);
+  const two = connect<typeof here>(port2 as never, there);
+  port1.start();
+  port2.start();
+  return { one, two, close: () => port1.close() };
+}
+
+test('both sides call each other', async () => {
+  const { two, close } = pair();
+  expect(await two.remote.double(21)).toBe(42);
+  expect(await two.remote.later()).toBe('done');
+  // Passing it through a promise does not call it.
+  expect(await Promise.resolve(two.remote).then((remote) => remote.double(1))).toBe(2);
+  close();
+});
+
+test('refusals of the server arrive as what they are', async () => {
+  const { one, close } = pair();
+  const refused = await one.remote.refuse().catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(SottoError);
+  expect(refused).toMatchObject({ status: 429, message: 'wait', retryAfter: 7, current: { id: '1' } });
+  expect(await one.remote.fail().catch((error: Error) => error.name)).toBe('Locked');
+  close();
+});
+
+test('calls that still wait fail when the other side is ended, and so do those that come after', async () => {
+  const { one, close } = pair();
+  const waiting = one.remote.forever();
+  one.end(new Error('ended'));
+  await expect(waiting).rejects.toThrow('ended');
+  await expect(one.remote.forever()).rejects.toThrow('ended');
+  close();
+});

@@ -1,0 +1,93 @@
+/** The entries of one open secret tag that were opened so far, and a search in them: in memory, gone when it is closed. */
+
+import MiniSearch from 'minisearch';
+
+import type { Entry, EntryQuery } from '../entries/entry';
+
+/** How much of a text lists and results show, in characters. */
+const EXCERPT = 600;
+
+export class OpenedEntries {
+  #entries = new Map<string, Entry>();
+  #words = new MiniSearch<Entry>({
+    fields: ['title', 'content', 'tags'],
+    tokenize,
+    processTerm: fold,
+    extractField: (entry, field) => {
+      if (field === 'tags') return entry.tags.map(({ name }) => name).join(' ');
+      return String(entry[field as 'id' | 'title' | 'content'] ?? '');
+    },
+    searchOptions: { combineWith: 'AND', prefix: true },
+  });
+
+  get(id: string): Entry | undefined {
+    return this.#entries.get(id);
+  }
+
+  put(entry: Entry): void {
+    if (this.#entries.has(entry.id)) this.#words.replace(entry);
+    else this.#words.add(entry);
+    this.#entries.set(entry.id, entry);
+  }
+
+  remove(id: string): void {
+    if (this.#entries.delete(id)) this.#words.discard(id);
+  }
+
+  /** What fits, newest first, each with the part of its text where the words are. */
+  search({ q, tag, from, to }: EntryQuery): Entry[] {
+    const query = q?.trim();
+    const hits = query ? this.#words.search(query) : [...this.#entries.keys()].map((id) => ({ id, terms: [] }));
+    return hits
+      .map(({ id, terms }) => ({ entry: this.#entries.get(id as string)!, terms }))
+      .filter(({ entry }) => {
+        const day = dayOf(entry);
+        const dated = (!from || day >= from) && (!to || day <= to);
+        return dated && (!tag || entry.tags.some(({ name }) => fold(name) === fold(tag)));
+      })
+      .sort((one, other) => newestFirst(one.entry, other.entry))
+      .map(({ entry, terms }) => excerpt(entry, terms));
+  }
+}
+
+/** The entry with the beginning of its text, or with the part around the first of these words. */
+export function excerpt(entry: Entry, words: string[] = []): Entry {
+  if (entry.content.length <= EXCERPT) return entry;
+  // Folding can change lengths, so this is where about the word is; it only chooses what is shown.
+  const folded = fold(entry.content);
+  const first = Math.min(...words.map((word) => folded.indexOf(word)).filter((at) => at >= 0));
+  if (!Number.isFinite(first) || first < EXCERPT / 2) return { ...entry, content: cut(entry.content, 0), truncated: true };
+  return { ...entry, content: `… ${cut(entry.content, first - EXCERPT / 4)}`, truncated: true };
+}
+
+/** Whole characters: an emoji is not cut in two. */
+function cut(text: string, start: number): string {
+  return text.slice(start, start + EXCERPT).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '');
+}
+
+function newestFirst(one: Entry, other: Entry): number {
+  return Date.parse(other.date) - Date.parse(one.date) || (one.id < other.id ? 1 : -1);
+}
+
+const days = new Map<string, Intl.DateTimeFormat>();
+
+/** Its calendar day, as `2026-11-25`. */
+function dayOf({ date, zone }: Entry): string {
+  let format = days.get(zone);
+  if (!format) days.set(zone, (format = new Intl.DateTimeFormat('en-CA', { dateStyle: 'short', timeZone: zone })));
+  return format.format(new Date(date));
+}
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
+
+/** Words of any language, also of those that write no spaces. */
+function tokenize(text: string): string[] {
+  const words = [];
+  for (const { segment, isWordLike } of segmenter.segment(text)) if (isWordLike) words.push(segment);
+  return words;
+}
+
+/** Case and accents do not matter. */
+function fold(word: string): string {
+  return word.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase();
+}

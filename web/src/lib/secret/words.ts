@@ -1,0 +1,19 @@
+/** Large numbers and short times in plain words. */
+
+import { locale } from '../i18n/index.svelte';
+
+/** `100 million` for 8, and `10²⁰`, which nobody has a word for, for 20. */
+export function guesses(magnitude: number): string {
+  const exponent = Math.max(0, Math.floor(magnitude));
+  if (exponent < 15) {
+    return new Intl.NumberFormat(locale(), { notation: 'compact', compactDisplay: 'long' }).format(10 ** exponent);
+  }
+  return `10${[...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
+}
+
+/** `40 seconds`, `2 minutes` */
+export function wait(seconds: number): string {
+  const [value, unit] = seconds < 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
+  const options = { style: 'unit', unit, unitDisplay: 'long' } as const;
+  return new Intl.NumberFormat(locale(), options).format(value);
+}

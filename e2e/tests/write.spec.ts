@@ -92,6 +92,26 @@ test('bold by key, headings by the bar, and undo', async ({ page, user }) => {
   await expect(bar.getByRole('button', { name: 'Redo' })).toBeFocused();
 });
 
+test('input methods and assistive technology reach the text within its shadow root', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/write');
+  await expect(paper(page)).toBeFocused();
+  const browser = await page.context().newCDPSession(page);
+  await browser.send('Input.imeSetComposition', { text: 'に', selectionStart: 1, selectionEnd: 1 });
+  await browser.send('Input.imeSetComposition', { text: 'にほん', selectionStart: 3, selectionEnd: 3 });
+  await expect(paper(page)).toHaveText('にほん');
+  await browser.send('Input.insertText', { text: '日本' });
+  await expect(paper(page)).toHaveText('日本');
+  // As the browser hands it to a screen reader.
+  const { nodes } = await browser.send('Accessibility.getFullAXTree');
+  const text = nodes.find(({ role, name }) => role?.value === 'textbox' && name?.value === 'Text');
+  const about = Object.fromEntries((text?.properties ?? []).map(({ name, value }) => [name, value.value]));
+  expect(about).toMatchObject({ multiline: true, focused: true });
+  expect(text?.value?.value).toContain('日本');
+  await expect(saved(page)).toBeVisible();
+  expect((await entries(user))[0].content).toBe('日本');
+});
+
 test('each line goes in the direction of its words, and a task can be ticked', async ({ page, user }) => {
   await signIn(page, user);
   await newPage(page, 'left to right\nמימין לשמאל\n- [ ] water the roses');

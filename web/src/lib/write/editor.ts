@@ -3,9 +3,9 @@
  *
  * It lives in a shadow root. CodeMirror writes its styles while it runs; in a document it makes a <style> element for
  * them, which the server's policy refuses, but a shadow root gets them as a constructed style sheet, which is no inline
- * style. Colours and sizes come through, since custom properties are inherited. Selection, input methods, spelling and
- * screen readers work in it: CodeMirror asks the root for the selection, and the names that assistive technology needs
- * are all inside.
+ * style. Colours and sizes come through, since custom properties are inherited. CodeMirror asks the root for the
+ * selection, and the names that assistive technology needs are all inside: tests hold Chromium to selection, input methods
+ * and its accessibility tree. Other browsers and real screen readers were not tried.
  */
 
 import { defaultKeymap, history, historyKeymap, redo, undo } from '@codemirror/commands';

@@ -174,6 +174,26 @@ pub struct NewUser {
     pub time_zone: Zone,
 }
 
+impl NewUser {
+    /// The account as it is kept at first.
+    pub fn of(self, now: Timestamp) -> User {
+        let Self { id, email, password_hash, full_name, is_superuser, time_zone } = self;
+        User {
+            id,
+            email,
+            full_name,
+            is_active: true,
+            is_superuser,
+            has_password: password_hash.is_some(),
+            google_id: None,
+            avatar_url: None,
+            time_zone,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
 /// What a user changes about themselves; `None` leaves a field as it is, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct UserPatch {

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::pool::Parameters;
 use super::secret_tags::LOCK_USER;
-use super::users::{COLUMNS, user};
+use super::users;
 use super::values::{Instant, all, count, instant, read};
 use super::{Postgres, error};
 
@@ -18,10 +18,12 @@ const CREATE: &str = "INSERT INTO api_tokens
 
 const COUNT: &str = "SELECT count(*) FROM api_tokens WHERE user_id = $1";
 
-const STANDING: &str = "SELECT u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.hashed_password IS NOT NULL,
-        u.google_id, u.avatar_url, u.time_zone, u.created_at, u.updated_at,
-        t.id, t.user_id, t.name, t.scopes, t.expires_at, t.last_used_at, t.created_at
-    FROM api_tokens t JOIN users u ON u.id = t.user_id WHERE t.token_hash = $1";
+const STANDING: &str = concat!(
+    "SELECT ",
+    users::columns!(),
+    ", t.id, t.user_id, t.name, t.scopes, t.expires_at, t.last_used_at, t.created_at
+    FROM api_tokens t JOIN users ON users.id = t.user_id WHERE t.token_hash = $1"
+);
 
 const NOTE_USE: &str = "UPDATE api_tokens SET last_used_at = $3
     WHERE user_id = $1 AND id = $2 AND (last_used_at IS NULL OR last_used_at <= $4)";
@@ -66,7 +68,7 @@ impl ApiTokens for Postgres {
 
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
         let row = self.pool.query_opt(STANDING, &[&hash.as_slice()]).await?;
-        let standing = |row: &Row| Ok(ApiTokenStanding { user: user(row)?, token: token(row, COLUMNS)? });
+        let standing = |row: &Row| Ok(ApiTokenStanding { user: users::user(row)?, token: token(row, users::COLUMNS)? });
         row.as_ref().map(standing).transpose()
     }
 

@@ -10,12 +10,14 @@ use tokio_postgres::Row;
 use super::Postgres;
 use super::pool::Parameters;
 use super::secret_tags::LOCK_USER;
-use super::users::user;
+use super::users;
 use super::values::{Instant, all, instant, read};
 
-const FIND: &str = "SELECT u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.hashed_password IS NOT NULL,
-        u.google_id, u.avatar_url, u.time_zone, u.created_at, u.updated_at
-    FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2";
+const FIND: &str = concat!(
+    "SELECT ",
+    users::columns!(),
+    " FROM identities i JOIN users ON users.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2"
+);
 
 const LINK: &str = "INSERT INTO identities (user_id, id, issuer, subject, email, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $6)";
@@ -42,7 +44,7 @@ const UNLINK: &str = "DELETE FROM identities WHERE user_id = $1 AND id = $2";
 #[async_trait]
 impl Identities for Postgres {
     async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>> {
-        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(user).transpose()
+        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(users::user).transpose()
     }
 
     async fn link(&self, identity: &Identity) -> Result<()> {
@@ -87,19 +89,8 @@ impl Identities for Postgres {
         let both =
             Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
         lease.transaction(both).await?;
-        Ok(User {
-            has_password: false,
-            id: new.id,
-            email: new.email.clone(),
-            full_name: new.full_name.clone(),
-            is_active: true,
-            is_superuser: new.is_superuser,
-            google_id,
-            avatar_url: avatar_url.map(str::to_owned),
-            time_zone: new.time_zone.clone(),
-            created_at: now,
-            updated_at: now,
-        })
+        let without_password = NewUser { password_hash: None, ..new.clone() };
+        Ok(User { google_id, avatar_url: avatar_url.map(str::to_owned), ..without_password.of(now) })
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {

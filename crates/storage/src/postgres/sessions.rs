@@ -7,7 +7,7 @@ use sotto_domain::{SessionId, Timestamp, UserId};
 use tokio_postgres::Row;
 
 use super::Postgres;
-use super::users::{COLUMNS, user};
+use super::users;
 use super::values::{Instant, all, count, instant, integer, read};
 
 macro_rules! columns {
@@ -20,10 +20,12 @@ const START: &str = "INSERT INTO login_sessions
     (id, user_id, generation, rotated_at, expires_at, user_agent, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
 
-const STANDING: &str = "SELECT u.id, u.email, u.full_name, u.is_active, u.is_superuser, u.hashed_password IS NOT NULL,
-        u.google_id, u.avatar_url, u.time_zone, u.created_at, u.updated_at, s.expires_at
-    FROM login_sessions s JOIN users u ON u.id = s.user_id
-    WHERE s.user_id = $1 AND u.id = $1 AND s.id = $2";
+const STANDING: &str = concat!(
+    "SELECT ",
+    users::columns!(),
+    ", s.expires_at FROM login_sessions s JOIN users ON users.id = s.user_id
+    WHERE s.user_id = $1 AND users.id = $1 AND s.id = $2"
+);
 
 // The generation is compared as a BIGINT: what a token claims may be beyond an INTEGER.
 const RAISE: &str = concat!(
@@ -67,7 +69,7 @@ impl Sessions for Postgres {
 
     async fn standing(&self, user_id: UserId, id: SessionId) -> Result<Option<Standing>> {
         let row = self.pool.query_opt(STANDING, &[&user_id.0, &id.0]).await?;
-        let standing = |row: &Row| Ok(Standing { user: user(row)?, expires_at: instant(row, COLUMNS)? });
+        let standing = |row: &Row| Ok(Standing { user: users::user(row)?, expires_at: instant(row, users::COLUMNS)? });
         row.as_ref().map(standing).transpose()
     }
 

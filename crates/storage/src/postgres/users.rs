@@ -14,12 +14,15 @@ use super::error::corrupt;
 use super::pool::{Lease, Parameters};
 use super::values::{Instant, all, instant, read, zone};
 
+/// What [`user`] reads, in its order.
 macro_rules! columns {
     () => {
-        "id, email, full_name, is_active, is_superuser, hashed_password IS NOT NULL, google_id, avatar_url, time_zone, \
-         created_at, updated_at"
+        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
+         users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
+         users.updated_at"
     };
 }
+pub(super) use columns;
 
 /// How many columns that is: others may follow.
 pub const COLUMNS: usize = 11;
@@ -116,19 +119,7 @@ impl Users for Postgres {
                 ],
             )
             .await?;
-        Ok(User {
-            id: new.id,
-            email: new.email.clone(),
-            full_name: new.full_name.clone(),
-            is_active: true,
-            is_superuser: new.is_superuser,
-            has_password: new.password_hash.is_some(),
-            google_id: None,
-            avatar_url: None,
-            time_zone: new.time_zone.clone(),
-            created_at: now,
-            updated_at: now,
-        })
+        Ok(new.clone().of(now))
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {

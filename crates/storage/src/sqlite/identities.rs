@@ -109,19 +109,7 @@ fn sign_up(
         ":now": now.as_micros(),
     })?;
     link(connection, &Identity { user_id: new.id, created_at: now, ..identity })?;
-    Ok(User {
-        has_password: false,
-        id: new.id,
-        email: new.email,
-        full_name: new.full_name,
-        is_active: true,
-        is_superuser: new.is_superuser,
-        google_id,
-        avatar_url,
-        time_zone: new.time_zone,
-        created_at: now,
-        updated_at: now,
-    })
+    Ok(User { google_id, avatar_url, ..NewUser { password_hash: None, ..new }.of(now) })
 }
 
 fn unlink(connection: &Connection, user: UserId, id: IdentityId, now: Timestamp) -> rusqlite::Result<Unlinked> {

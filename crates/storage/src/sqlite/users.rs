@@ -145,29 +145,16 @@ fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Re
     let sql = "INSERT INTO users
                    (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
                VALUES (:id, :email, :hashed_password, :full_name, :is_superuser, :time_zone, :now, :now)";
-    let has_password = new.password_hash.is_some();
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.0.as_bytes(),
         ":email": new.email.as_str(),
-        ":hashed_password": new.password_hash.map(|hash| hash.0),
+        ":hashed_password": new.password_hash.as_ref().map(|hash| &hash.0),
         ":full_name": new.full_name,
         ":is_superuser": new.is_superuser,
         ":time_zone": new.time_zone.name(),
         ":now": now.as_micros(),
     })?;
-    Ok(User {
-        id: new.id,
-        email: new.email,
-        full_name: new.full_name,
-        is_active: true,
-        is_superuser: new.is_superuser,
-        has_password,
-        google_id: None,
-        avatar_url: None,
-        time_zone: new.time_zone,
-        created_at: now,
-        updated_at: now,
-    })
+    Ok(new.of(now))
 }
 
 fn get(connection: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {

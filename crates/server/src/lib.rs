@@ -11,6 +11,7 @@ pub mod config;
 mod cookies;
 mod cursor;
 pub mod error;
+mod etag;
 mod extract;
 mod handlers;
 mod jobs;

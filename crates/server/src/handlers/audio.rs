@@ -22,8 +22,8 @@ use super::journals::{self, Holder};
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
-use crate::base64url;
 use crate::error::ApiError;
+use crate::etag;
 use crate::extract::{self, BODY_TIMEOUT, Id};
 use crate::recordings::Upload;
 use crate::unlocks::Unlocks;
@@ -94,7 +94,7 @@ pub async fn get_audio(
     Ok((status, head, Body::from_stream(stream)).into_response())
 }
 
-/// What [`get`] would answer, without the recording.
+/// What `GET` would answer, without the recording.
 #[utoipa::path(head, path = PATH, tag = "journals", security(("api_token" = ["entries:read"])),
     params(
         ("entry_id" = Uuid, Path),
@@ -294,11 +294,7 @@ fn over_quota(app: &App, used: u64) -> ApiError {
 fn head_of(recording: &Attachment, asked: &HeaderMap) -> Result<(StatusCode, Range<u64>, HeaderMap), ApiError> {
     let (etag, length) = (etag(recording)?, u64::from(recording.byte_length));
     let mut head = HeaderMap::new();
-    let has_it = |value: &HeaderValue| {
-        let list = value.to_str().unwrap_or_default().split(',').map(|one| one.trim().trim_start_matches("W/"));
-        list.into_iter().any(|one| one == "*" || one.as_bytes() == etag.as_bytes())
-    };
-    if asked.get_all(header::IF_NONE_MATCH).iter().any(has_it) {
+    if etag::is_known(asked, &etag::of(&recording.sha256)) {
         head.insert(header::ETAG, etag);
         return Ok((StatusCode::NOT_MODIFIED, 0..0, head));
     }
@@ -323,7 +319,7 @@ fn head_of(recording: &Attachment, asked: &HeaderMap) -> Result<(StatusCode, Ran
 }
 
 fn etag(recording: &Attachment) -> Result<HeaderValue, ApiError> {
-    HeaderValue::try_from(format!("\"{}\"", base64url::encode(&recording.sha256))).map_err(ApiError::internal)
+    HeaderValue::try_from(etag::of(&recording.sha256)).map_err(ApiError::internal)
 }
 
 fn address(entry: EntryId) -> String {

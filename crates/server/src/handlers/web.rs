@@ -5,8 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::App;
-use crate::base64url;
 use crate::error::ApiError;
+use crate::etag;
 use crate::web_files::{self, File, INDEX};
 
 /// Marks an answer as a part of the app, which may do more than an answer of the API.
@@ -57,13 +57,13 @@ async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Respo
 
 fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &HeaderMap) -> Response {
     // Each form of a file has a tag of its own, as RFC 9110 wants it (section 8.8.3.3): it follows from the bytes sent.
-    let tag = format!("\"{}\"", base64url::encode(&file.hash));
+    let tag = etag::of(&file.hash);
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.extend(HeaderValue::try_from(&tag).ok().map(|tag| (header::ETAG, tag)));
-    let mut response = if is_known(asked, &tag) {
+    let mut response = if etag::is_known(asked, &tag) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
         headers.extend(HeaderValue::try_from(media_type(name)).ok().map(|kind| (header::CONTENT_TYPE, kind)));
@@ -82,23 +82,13 @@ fn media_type(name: &str) -> String {
 /// Whether `Accept-Encoding` (RFC 9110, section 12.5.3) takes this encoding. Of those that it takes, ours is the choice.
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     let weight = |wanted: &str| {
-        list(headers, header::ACCEPT_ENCODING).find_map(|item| {
+        etag::list(headers, header::ACCEPT_ENCODING).find_map(|item| {
             let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
             let weight = parameters.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.parse::<f32>().ok());
             name.trim().eq_ignore_ascii_case(wanted).then_some(weight.unwrap_or_default())
         })
     };
     weight(encoding).or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
-}
-
-/// Whether `If-None-Match` (RFC 9110, section 13.1.2) names this tag.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    list(headers, header::IF_NONE_MATCH).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
-}
-
-fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
 /// Nothing but text: the policy of the API stands, under which not even a style is applied.

@@ -190,7 +190,7 @@ export interface paths {
          * Everything that is yours, as a zip archive.
          * @description `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
          *     each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
-         *     be open, sealed as it is. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+         *     be open, sealed as it is. Recordings are not in it: each is at the `audio_url` of its entry. An archive that breaks off has no directory at its end, and no program opens it by mistake.
          */
         get: operations["users_export"];
         put?: never;
@@ -466,7 +466,7 @@ export interface paths {
         /** Delete the recording of an entry. */
         delete: operations["journals_delete_audio"];
         options?: never;
-        /** What [`get`] would answer, without the recording. */
+        /** What `GET` would answer, without the recording. */
         head: operations["journals_head_audio"];
         patch?: never;
         trace?: never;
@@ -1828,7 +1828,9 @@ export interface components {
         /** @description An account, as its owner sees it. */
         UserResponse: components["schemas"]["AccountResponse"] & {
             /** @description What clients keep here, such as a theme; the server does not read it. */
-            preferences: Record<string, never>;
+            preferences: {
+                [key: string]: unknown;
+            };
         };
         /** @description What to change; a field that is absent stays, null clears it. */
         UserUpdate: {
@@ -1846,7 +1848,9 @@ export interface components {
             email?: string;
             full_name?: string | null;
             /** @description All of them: what is absent goes. At most 16 KiB of JSON. */
-            preferences?: Record<string, never>;
+            preferences?: {
+                [key: string]: unknown;
+            };
             /** @description An IANA time zone. Reminders that were set in the old one move along: they keep their time of day. */
             time_zone?: string;
         };

@@ -16,11 +16,11 @@ export type Preferences = {
 };
 
 export function preferences(): Preferences {
-  return (session.user as { preferences?: Preferences }).preferences ?? {};
+  return session.user.preferences;
 }
 
 /** Changes what is named, and keeps the rest. */
 export async function prefer(change: Preferences): Promise<void> {
   const body = { preferences: { ...preferences(), ...change } };
-  session.changed(await unwrap(api.PUT('/api/users/me', { body: body as never })));
+  session.changed(await unwrap(api.PUT('/api/users/me', { body })));
 }

@@ -48,7 +48,7 @@ pub struct UserResponse {
     #[serde(flatten)]
     account: AccountResponse,
     /// What clients keep here, such as a theme; the server does not read it.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     preferences: Map<String, Value>,
 }
 
@@ -100,7 +100,7 @@ pub struct UserUpdate {
     time_zone: Option<String>,
     /// All of them: what is absent goes. At most 16 KiB of JSON.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Object, required = false)]
+    #[schema(value_type = HashMap<String, Value>, required = false)]
     preferences: Option<Map<String, Value>>,
 }
 
@@ -194,7 +194,7 @@ pub async fn set_password(
     let users = app.storage.users();
     // Read anew: whether there is a password must not be asked of an address that they have given up.
     let user = users.get(signed_in.id()).await?.ok_or(GONE)?;
-    if users.credentials(&user.email).await?.ok_or(GONE)?.password_hash.is_some() {
+    if user.has_password {
         check_password(&app, &user.email, request.current_password).await?;
     }
     let hash = app.hasher.hash(password).await?;

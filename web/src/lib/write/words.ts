@@ -1,6 +1,5 @@
-/** Words by Unicode Standard Annex #29, as the server counts them for the statistics. */
+import { countWords } from '../words';
 
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 /** Characters that are counted before the page gets its turn. */
 const STRETCH = 5_000;
 
@@ -16,7 +15,7 @@ export class WordCounter {
     for (const line of text.split('\n')) {
       let here = known.get(line) ?? this.#known.get(line);
       if (here === undefined) {
-        here = wordsIn(line);
+        here = countWords(line);
         since += line.length;
       }
       known.set(line, here);
@@ -32,10 +31,4 @@ export class WordCounter {
     this.#known = known;
     return words;
   }
-}
-
-function wordsIn(line: string): number {
-  let words = 0;
-  for (const { isWordLike } of segmenter.segment(line)) if (isWordLike) words++;
-  return words;
 }

@@ -46,7 +46,7 @@ impl Place {
         let wrong = |reason: object_store::Error| CliError::Attachments { place: self.to_string(), reason };
         let recordings = match self {
             Self::Folder(folder) => Recordings::in_folder(folder).map_err(wrong)?,
-            Self::Bucket(..) => Recordings::in_store(self.bucket()?),
+            Self::Bucket(bucket, prefix) => Recordings::in_store(self.open(bucket, prefix)?),
         };
         recordings.check().await.map_err(wrong)?;
         Ok(recordings)
@@ -56,18 +56,15 @@ impl Place {
     pub fn attachments(&self) -> Result<Attachments> {
         Ok(match self {
             Self::Folder(folder) => Attachments::Folder(folder.clone()),
-            Self::Bucket(..) => Attachments::Store(self.bucket()?, self.to_string()),
+            Self::Bucket(bucket, prefix) => Attachments::Store(self.open(bucket, prefix)?, self.to_string()),
         })
     }
 
     /// Keys, region and address come from the usual variables, `AWS_…`.
-    fn bucket(&self) -> Result<Arc<dyn ObjectStore>> {
-        let Self::Bucket(bucket, prefix) = self else {
-            return Err(CliError::Refused(format!("{self} is no bucket")));
-        };
+    fn open(&self, bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>> {
         let built = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
         let store = built.map_err(|reason| CliError::Attachments { place: self.to_string(), reason })?;
-        Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix.as_str())) })
+        Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
     }
 }
 

@@ -5,8 +5,10 @@ mod alerts;
 mod oidc;
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::{env, fs, io};
 
 use clap::{Args, Command, ValueEnum};
@@ -42,7 +44,7 @@ pub struct Common {
     /// Where recordings are kept: a folder, or s3://bucket/prefix with the usual AWS_ variables [default: attachments in the
     /// data folder]
     #[arg(long, env = "SOTTO_ATTACHMENTS", global = true, value_name = "PLACE")]
-    #[serde(deserialize_with = "place")]
+    #[serde(deserialize_with = "parsed")]
     attachments: Option<Place>,
     /// What to log: error, warn, info, debug, or a filter such as info,sotto_server=debug [default: info]
     #[arg(long, env = "SOTTO_LOG", global = true, value_name = "FILTER", value_parser = filter)]
@@ -356,11 +358,9 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<O
     networks.map(Some).map_err(D::Error::custom)
 }
 
-fn parsed<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<DatabaseUrl>, D::Error> {
-    String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
-}
-
-fn place<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Place>, D::Error> {
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> std::result::Result<Option<T>, D::Error> {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 

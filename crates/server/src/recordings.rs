@@ -112,20 +112,12 @@ impl Recordings {
         }
     }
 
-    /// Deletes all objects of a user who is gone, and says how many. What fails is left to [`Self::sweep`].
-    ///
-    /// # Errors
-    /// If the store cannot be reached.
-    pub async fn delete_all(&self, user: UserId) -> Result<u64, Error> {
+    /// Deletes all objects of a user who is gone. What fails is logged, and left to [`Self::sweep`].
+    pub async fn forget(&self, user: UserId) {
         let objects = self.objects.list(Some(&Key::from(user.to_string())));
         let keys = objects.map_ok(|object| object.location).boxed();
-        let deleted: Vec<_> = self.objects.delete_stream(keys).try_collect().await?;
-        Ok(deleted.len() as u64)
-    }
-
-    /// Deletes all recordings of somebody whose account is gone. What cannot be reached now, the sweep takes later.
-    pub async fn forget(&self, user: UserId) {
-        if let Err(error) = self.delete_all(user).await {
+        let deleted: Result<Vec<_>, _> = self.objects.delete_stream(keys).try_collect().await;
+        if let Err(error) = deleted {
             tracing::warn!(%user, %error, "recordings of a deleted account are left to the sweep");
         }
     }

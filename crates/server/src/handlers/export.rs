@@ -48,7 +48,7 @@ const AHEAD: usize = 2;
 ///
 /// `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
 /// each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
-/// be open, sealed as it is. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+/// be open, sealed as it is. Recordings are not in it: each is at the `audio_url` of its entry. An archive that breaks off has no directory at its end, and no program opens it by mistake.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", params(Unlocks), responses(
     (status = 200, description = "The archive.", body = String, content_type = "application/zip", headers(
         ("content-disposition" = String, description = "A name for the file"),

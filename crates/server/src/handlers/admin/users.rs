@@ -172,8 +172,9 @@ pub async fn delete_user(
 pub fn settled<T>(app: &App, outcome: Administered<T>, missing: ApiError) -> Result<T, ApiError> {
     match outcome {
         Administered::Done(done) => {
-            // Their logins are in this cache under ids that only storage knows; forget all.
+            // Their logins and tokens are in these caches under names that only storage knows; forget all.
             app.standings.invalidate_all();
+            app.token_standings.invalidate_all();
             Ok(done)
         }
         Administered::Missing => Err(missing),

@@ -7,7 +7,7 @@ import { session } from './lib/session.svelte';
 /** Pages for people who are not signed in. */
 const PUBLIC = ['/login', '/signup', '/goodbye'];
 
-export const { p, navigate, isActive, route } = createRouter({
+export const { p, navigate, isActive, preload, route } = createRouter({
   '/': () => import('./pages/Journal.svelte'),
   '/login': () => import('./pages/Login.svelte'),
   '/signup': () => import('./pages/SignUp.svelte'),

@@ -3,10 +3,11 @@
 //! It is shown once, when it is made. Storage knows its SHA-256: with 256 random bits there is nothing to guess, so it needs
 //! no slow hash. The beginning lets scanners recognise one that was published by mistake.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sotto_domain::Random;
+
+use crate::sha256;
 
 const PREFIX: &str = "sotto_";
 
@@ -38,9 +39,7 @@ impl ApiSecret {
 
     /// What storage knows it by: the SHA-256 of its text.
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, self.to_text().as_bytes()).as_ref());
-        hash
+        sha256::of(&[self.to_text().as_bytes()])
     }
 }
 

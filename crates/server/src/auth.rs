@@ -89,8 +89,7 @@ impl Caller {
             ApiError::Unauthorized("The API token is not valid, or no longer; make another one in the settings.");
         let secret = ApiSecret::parse(token).ok_or(WRONG)?;
         let standing = token_standing(app, &secret.hash()).await?.ok_or(WRONG)?;
-        let ended = standing.token.expires_at.is_some_and(|end| end <= app.now());
-        if ended || !standing.user.is_active { Err(WRONG) } else { Ok(Self(Pass::Token(standing))) }
+        Ok(Self(Pass::Token(standing)))
     }
 }
 
@@ -203,14 +202,19 @@ pub async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Opt
     Ok(standing.filter(|standing| standing.user.is_active && standing.expires_at > app.now()))
 }
 
-/// What storage says of an API token, as fresh as that of a login. Its use is noted when it is read.
+/// What storage says of an API token that is good for something, as fresh as that of a login. Its use is noted when it is
+/// read.
 async fn token_standing(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiTokenStanding>>, ApiError> {
+    let now = app.now();
+    let is_good =
+        |it: &Arc<ApiTokenStanding>| it.user.is_active && it.token.expires_at.is_none_or(|expires_at| expires_at > now);
     if let Some(standing) = app.token_standings.get(hash) {
-        return Ok(Some(standing));
+        return Ok(Some(standing).filter(is_good));
     }
-    let Some(standing) = app.storage.api_tokens().standing(hash).await?.map(Arc::new) else { return Ok(None) };
+    let read = app.storage.api_tokens().standing(hash).await?.map(Arc::new);
+    let Some(standing) = read.filter(is_good) else { return Ok(None) };
     app.token_standings.insert(*hash, standing.clone());
-    let (token, now) = (&standing.token, app.now());
+    let token = &standing.token;
     if token.last_used_at.is_none_or(|used| used.plus_seconds(USE_SECONDS) <= now) {
         // Nobody is turned away because this could not be written.
         if let Err(error) = app.storage.api_tokens().note_use(token.user_id, token.id, now).await {

@@ -25,6 +25,7 @@ pub mod openapi;
 pub mod password;
 pub mod recordings;
 mod router;
+mod sha256;
 pub mod system;
 mod tokens;
 mod unlocks;

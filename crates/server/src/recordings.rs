@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::digest::Context;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt};
@@ -17,6 +17,8 @@ use object_store::path::Path as Key;
 use object_store::{Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
 use sotto_domain::{AttachmentId, UserId};
 use uuid::Uuid;
+
+use crate::sha256;
 
 mod sweep;
 
@@ -65,11 +67,7 @@ impl Recordings {
     /// If the store cannot be reached.
     pub async fn upload(&self, user: UserId, id: AttachmentId) -> Result<Upload, Error> {
         let upload = self.objects.put_multipart(&key(user, id)).await?;
-        Ok(Upload {
-            writer: Some(WriteMultipart::new_with_chunk_size(upload, PART)),
-            hash: digest::Context::new(&digest::SHA256),
-            length: 0,
-        })
+        Ok(Upload { writer: Some(WriteMultipart::new_with_chunk_size(upload, PART)), hash: sha256::begin(), length: 0 })
     }
 
     /// Some bytes of an object, from the first of `range` up to the last, in pieces; `None` if there is no such object.
@@ -127,7 +125,7 @@ impl Recordings {
 pub struct Upload {
     /// `None` once it has ended, one way or the other.
     writer: Option<WriteMultipart>,
-    hash: digest::Context,
+    hash: Context,
     length: u64,
 }
 
@@ -159,9 +157,7 @@ impl Upload {
         if let Some(writer) = self.writer.take() {
             writer.finish().await?;
         }
-        let mut hash = [0; 32];
-        hash.copy_from_slice(self.hash.clone().finish().as_ref());
-        Ok(hash)
+        Ok(sha256::end(self.hash.clone()))
     }
 }
 

@@ -4,7 +4,6 @@
 //! Storage knows its SHA-256 only, taken over the login as well: so it is good for the login that it was given to, and ends
 //! with it.
 
-use aws_lc_rs::digest;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderName;
 use axum::http::request::Parts;
@@ -21,6 +20,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::sha256;
 
 /// The header: several tokens are separated by commas.
 pub const UNLOCK: HeaderName = HeaderName::from_static("x-sotto-unlock");
@@ -51,13 +51,7 @@ impl UnlockToken {
 
     /// What storage knows it by.
     pub fn hash(&self, login: SessionId) -> [u8; 32] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(b"sotto/v1/unlock-token");
-        context.update(&self.0);
-        context.update(login.0.as_bytes());
-        let mut hash = [0; 32];
-        hash.copy_from_slice(context.finish().as_ref());
-        hash
+        sha256::of(&[b"sotto/v1/unlock-token", &self.0, login.0.as_bytes()])
     }
 
     fn parse(text: &str) -> Option<Self> {

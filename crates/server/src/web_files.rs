@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use aws_lc_rs::digest;
 use axum::body::Bytes;
 use rust_embed::RustEmbed;
+
+use crate::sha256;
 
 /// The page that starts the app.
 pub const INDEX: &str = "index.html";
@@ -42,8 +43,7 @@ pub(crate) async fn get(folder: Option<&Path>, name: &str) -> io::Result<Option<
     let path = folder.join(name);
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)? {
         Ok(bytes) => {
-            let mut hash = [0; 32];
-            hash.copy_from_slice(digest::digest(&digest::SHA256, &bytes).as_ref());
+            let hash = sha256::of(&[&bytes]);
             Ok(Some(File { bytes: bytes.into(), hash }))
         }
         Err(error) => match error.kind() {

@@ -32,6 +32,11 @@ export const session = {
     return online;
   },
 
+  /** Whether somebody was signed in here when the app was last used, and may still be. */
+  get expected(): boolean {
+    return recall('sotto.user') !== null;
+  },
+
   /** Finds out who is signed in when the app starts. Without a network, whoever it was before. */
   async begin(): Promise<void> {
     const known = recall('sotto.user');

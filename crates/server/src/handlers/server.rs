@@ -44,7 +44,7 @@ pub async fn describe(State(app): State<App>) -> Json<ServerResponse> {
     Json(ServerResponse {
         version: env!("CARGO_PKG_VERSION"),
         registration: app.config.registration,
-        providers: app.config.providers.iter().map(ProviderResponse::from).collect(),
+        providers: app.providers.all().map(|provider| ProviderResponse::from(&provider.settings)).collect(),
         audio_limit_bytes: app.config.audio_limit,
     })
 }

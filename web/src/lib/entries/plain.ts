@@ -6,7 +6,7 @@ import { Conflict, type Draft, type Entry, type EntryStore } from './entry';
 export const plainEntries: EntryStore = {
   async page({ whole, ...query }, cursor, signal) {
     // The first page is to be there soon; whoever scrolls on will scroll far.
-    const limit = whole || cursor === undefined ? 50 : 200;
+    const limit = cursor === undefined ? 25 : whole ? 50 : 200;
     const view = whole ? undefined : 'summary';
     const answer = api.GET('/api/journals/', { params: { query: { ...query, view, cursor, limit } }, signal });
     const entries = await unwrap(answer);

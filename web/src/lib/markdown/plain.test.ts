@@ -4,7 +4,8 @@ import { plainText } from './plain';
 
 test.each([
   ['# A day\n\nIt *rained* and **rained**.', 'A day It rained and rained.'],
-  ['- [x] milk\n- [ ] bread\n1. first', 'milk bread first'],
+  ['- [x] milk\n- [ ] bread\n1. first', 'milk · bread · first'],
+  ['Buy:\n\n- milk\n  * oats', 'Buy: milk · oats'],
   ['> quoted\n> twice', 'quoted twice'],
   ['[the sea](https://example.org/a "b") and ![a cat](cat.png)', 'the sea and a cat'],
   ['```js\nlet a = `b`;\n```', 'let a = b;'],

@@ -1,3 +1,6 @@
+/** The sign of a list is among these, which may be those of a heading or of a quotation. */
+const ITEM = /[-+*\d]/;
+
 /** The words of a Markdown text without its signs, in one line: for lists, where a text is looked at in passing. */
 export function plainText(markdown: string, atMost = Infinity): string {
   // A long text is not gone through for the sake of its first lines.
@@ -5,13 +8,14 @@ export function plainText(markdown: string, atMost = Infinity): string {
   const plain = text
     .replace(/^(```|~~~).*$/gm, '')
     .replace(/!?\[([^\]\n]*)\]\([^()\s]*(?:\s+"[^"\n]*")?\)/g, '$1')
-    .replace(/^\s{0,3}(?:#{1,6}\s+|>\s?|(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?)+/gm, '')
+    .replace(/^\s{0,3}(?:#{1,6}\s+|>\s?|(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?)+/gm, (signs, at: number) => (at > 0 && ITEM.test(signs) ? '· ' : ''))
     .replace(/^\s*(?:[-*_]\s*){3,}$|^\s*\|?(?:\s*:?-+:?\s*\|)+\s*:?-*:?\s*$/gm, '')
     .replace(/(\*\*|__|~~)(?=\S)([^\n]*?\S)\1/g, '$2')
     .replace(/(?<![\p{L}\p{N}\\])([*_])(?=\S)([^\n]*?\S)\1(?![\p{L}\p{N}])/gu, '$2')
     .replace(/`+([^`\n]+)`+/g, '$1')
     .replace(/\\([!-/:-@[-`{-~])/g, '$1')
     .replace(/\s+/g, ' ')
+    .replaceAll(': · ', ': ')
     .trim();
   return plain.length > atMost ? `${plain.slice(0, atMost).replace(/\s+\S*$/, '')} …` : plain;
 }

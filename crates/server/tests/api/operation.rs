@@ -89,7 +89,8 @@ async fn the_server_says_how_one_gets_in() {
         client_secret: "secret".into(),
         scopes: vec![],
     }];
-    let config = Config { registration: Registration::Closed, providers, ..lenient() };
+    let public_url = Some("https://journal.example.org".to_owned());
+    let config = Config { registration: Registration::Closed, providers, public_url, ..lenient() };
     let closed = Server::start(Scratch::sqlite(), config).await;
     let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
     assert_eq!(said["registration"], "closed");

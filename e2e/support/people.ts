@@ -4,6 +4,8 @@ import { randomUUID } from 'node:crypto';
 
 import { expect, type Page } from '@playwright/test';
 
+import type { Server } from './server';
+
 /** Somebody with an account. */
 export type User = {
   id: string;
@@ -44,6 +46,13 @@ export async function newUser(server: string, name = 'Ada Lovelace'): Promise<Us
       return call(token, method, path, body);
     },
   };
+}
+
+/** Makes a superuser, as whoever runs the server does. */
+export async function makeSuperuser(server: Server): Promise<Pick<User, 'email' | 'password'>> {
+  const [email, password] = [`root-${randomUUID()}@example.org`, 'correct horse battery'];
+  await server.command(['user', 'create', email, '--superuser', '--name', 'Root', '--password-stdin'], `${password}\n`);
+  return { email, password };
 }
 
 /** Signs in as people do, on the test's server or another one, and waits until the journal is there. */

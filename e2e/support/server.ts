@@ -19,6 +19,8 @@ export class Server {
     /** Its data directory. */
     readonly folder: string,
     private child: ChildProcess,
+    /** Where the program finds its data. */
+    private readonly environment: NodeJS.ProcessEnv,
     private readonly launch: (listen: string) => ChildProcess,
     private readonly output: string[],
     private readonly forget: () => Promise<void>,
@@ -32,18 +34,17 @@ export class Server {
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
     };
+    const environment = { PATH: process.env.PATH, SOTTO_DATA_DIR: folder, ...(database && { SOTTO_DATABASE: database.url }) };
     const output: string[] = [];
     const launch = (listen: string) => {
       const child = spawn(program(), ['serve'], {
         cwd: folder,
         env: {
-          PATH: process.env.PATH,
+          ...environment,
           SOTTO_LISTEN: listen,
-          SOTTO_DATA_DIR: folder,
           SOTTO_RATE_LIMITS: 'off',
           SOTTO_LOG: 'warn',
           ...app(),
-          ...(database && { SOTTO_DATABASE: database.url }),
           ...settings,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -53,7 +54,7 @@ export class Server {
     };
     const child = launch('127.0.0.1:0');
     try {
-      const server = new Server(await address(child, output), folder, child, launch, output, forget);
+      const server = new Server(await address(child, output), folder, child, environment, launch, output, forget);
       await server.ready();
       return server;
     } catch (error) {
@@ -66,6 +67,13 @@ export class Server {
   /** What it has logged. */
   get log(): string {
     return this.output.join('');
+  }
+
+  /** Runs a command on the same data, as whoever runs the server does: `server.command(['db', 'check'])`. */
+  async command(arguments_: string[], input = ''): Promise<void> {
+    const running = run(program(), arguments_, { env: this.environment });
+    running.child.stdin!.end(input);
+    await running;
   }
 
   /** Stops it as a service manager does, and removes what was its own. */

@@ -1,23 +1,6 @@
 /** The pages for superusers. */
 
-import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
-import { promisify } from 'node:util';
-
-import { expect, expectAccessible, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
-
-const run = promisify(execFile);
-
-/** Makes somebody a superuser, as whoever runs the server does. */
-async function makeSuperuser(server: Server): Promise<Pick<User, 'email' | 'password'>> {
-  const [email, password] = [`root-${crypto.randomUUID()}@example.org`, 'correct horse battery'];
-  const sotto = resolve(import.meta.dirname, '..', process.env.SOTTO_BIN ?? '../target/debug/sotto');
-  const arguments_ = ['user', 'create', email, '--superuser', '--name', 'Root', '--password-stdin'];
-  const made = run(sotto, arguments_, { env: { PATH: process.env.PATH, SOTTO_DATA_DIR: server.folder } });
-  made.child.stdin!.end(`${password}\n`);
-  await made;
-  return { email, password };
-}
+import { expect, expectAccessible, makeSuperuser, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
 
 /** Signs in at a server of the test's own. */
 async function signInAt(page: Page, server: Server, { email, password }: Pick<User, 'email' | 'password'>): Promise<void> {
@@ -36,7 +19,7 @@ test('nobody else finds these pages', async ({ page, user }) => {
   await expect(page.getByRole('link', { name: 'Administration' })).toHaveCount(0);
 });
 
-test('accounts are found, made, changed and deleted', async ({ page, server, otherBrowser }) => {
+test('accounts are found, made, changed and deleted', { tag: '@main' }, async ({ page, server, otherBrowser }) => {
   test.slow();
   const root = await makeSuperuser(server);
   const ada = await newUser(server.url, 'Ada Lovelace');
@@ -133,7 +116,7 @@ test('many accounts come page by page', async ({ page, server }) => {
   await expect(page.getByRole('button', { name: 'Show more' })).toHaveCount(0);
 });
 
-test('the health of the database is shown in pictures', async ({ page, engine, guard }) => {
+test('the health of the database is shown in pictures', { tag: '@main' }, async ({ page, engine, guard }) => {
   test.slow();
   const server = await Server.start(engine, { SOTTO_ALERT_INTERVAL: '1' });
   guard.allow(new RegExp(server.url));

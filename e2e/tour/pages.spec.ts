@@ -4,7 +4,7 @@ import { copyFile, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { PHRASE, goToOpen, make } from '../support/secret';
-import { expect, newUser, signIn, test, type Page } from '../support/test';
+import { expect, makeSuperuser, newUser, signIn, test, type Page } from '../support/test';
 import { fill } from './journal';
 
 const FOLDER = resolve(import.meta.dirname, '../screenshots/tour');
@@ -93,4 +93,13 @@ test('every page is looked at', async ({ page, server }) => {
   await goToOpen(page);
   await expect(page.getByRole('heading', { name: SECRET[0]![0] })).toBeVisible();
   await look(page, 'secret-tag');
+
+  await page.context().clearCookies();
+  await page.evaluate(() => localStorage.clear());
+  await signIn(page, await makeSuperuser(server));
+  for (const [name, path] of [['admin', '/admin'], ['database', '/admin/database']] as const) {
+    await page.goto(path);
+    await settled();
+    await look(page, name);
+  }
 });

@@ -40,20 +40,22 @@ export class EntryList {
   async more(): Promise<void> {
     if (this.state !== 'more') return;
     this.state = 'loading';
+    // Its own: after a stop and a resume there is another one.
+    const { signal } = this.#stopped;
     try {
-      const page = await this.store.page(this.query, this.#next, this.#stopped.signal);
-      if (this.#stopped.signal.aborted) return;
+      const page = await this.store.page(this.query, this.#next, signal);
+      if (signal.aborted) return;
       // One whose date was changed meanwhile can come twice.
       const fresh = page.entries.filter(({ id }) => !this.#known.has(id));
       for (const { id } of fresh) this.#known.add(id);
       this.#entries.push(...fresh);
       this.rows = withRows(this.rows, fresh);
-      this.unreadable += (page as { unreadable?: number }).unreadable ?? 0;
+      this.unreadable += page.unreadable ?? 0;
       this.#next = page.next;
       this.#edge = page.entries.at(-1) ?? this.#edge;
       this.state = page.next === undefined ? 'all' : 'more';
     } catch (error) {
-      if (this.#stopped.signal.aborted) return;
+      if (signal.aborted) return;
       this.error = error;
       this.state = 'failed';
     }
@@ -67,13 +69,12 @@ export class EntryList {
   /** Nobody looks at it any more: what is under way is broken off. */
   stop(): void {
     this.#stopped.abort();
+    if (this.state === 'loading') this.state = 'more';
   }
 
-  /** Goes on after a stop. */
+  /** Goes on after a stop. No state changes by it, so that it can be called while something is derived. */
   resume(): void {
-    if (!this.#stopped.signal.aborted) return;
-    this.#stopped = new AbortController();
-    if (this.state === 'loading') this.state = 'more';
+    if (this.#stopped.signal.aborted) this.#stopped = new AbortController();
   }
 
   /** Brings these entries up to date, after they were changed, made or deleted elsewhere in the app. */

@@ -1,7 +1,7 @@
 /** The entries before and after one. */
 
 import { dayIn } from '../format';
-import { addDays } from '../charts/days';
+import { addDays } from '../days';
 import type { Entry, EntryStore } from './entry';
 import { newestFirst } from './rows';
 

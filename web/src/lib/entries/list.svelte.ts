@@ -1,8 +1,8 @@
 /** A list of entries that is loaded page by page, as far as somebody scrolls. */
 
 import { SottoError } from '../api';
-import type { Entry, EntryQuery, EntryStore } from './entry';
-import { newestFirst, withRows, type Row } from './rows';
+import { newestFirst, type Entry, type EntryQuery, type EntryStore } from './entry';
+import { withRows, type Row } from './rows';
 
 /** `more`: there are further pages. `failed`: the last try to load one; `retry` tries again. */
 export type ListState = 'loading' | 'more' | 'all' | 'failed';
@@ -20,6 +20,8 @@ export class EntryList {
   /** Where the next page begins: after this entry, as it was when it was loaded. */
   #edge: Entry | undefined;
   #stopped = new AbortController();
+  /** As `state` says; but what is destroyed because of a change reads the state before it, and stops its list then. */
+  #loading = false;
 
   constructor(
     readonly store: EntryStore,
@@ -40,11 +42,13 @@ export class EntryList {
   async more(): Promise<void> {
     if (this.state !== 'more') return;
     this.state = 'loading';
+    this.#loading = true;
     // Its own: after a stop and a resume there is another one.
     const { signal } = this.#stopped;
     try {
       const page = await this.store.page(this.query, this.#next, signal);
       if (signal.aborted) return;
+      this.#loading = false;
       // One whose date was changed meanwhile can come twice.
       const fresh = page.entries.filter(({ id }) => !this.#known.has(id));
       for (const { id } of fresh) this.#known.add(id);
@@ -56,6 +60,7 @@ export class EntryList {
       this.state = page.next === undefined ? 'all' : 'more';
     } catch (error) {
       if (signal.aborted) return;
+      this.#loading = false;
       this.error = error;
       this.state = 'failed';
     }
@@ -69,7 +74,9 @@ export class EntryList {
   /** Nobody looks at it any more: what is under way is broken off. */
   stop(): void {
     this.#stopped.abort();
-    if (this.state === 'loading') this.state = 'more';
+    if (!this.#loading) return;
+    this.#loading = false;
+    this.state = 'more';
   }
 
   /** Goes on after a stop. No state changes by it, so that it can be called while something is derived. */

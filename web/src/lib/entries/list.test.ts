@@ -2,10 +2,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { SottoError } from '../api';
-import type { Entry, EntryPage, EntryStore } from './entry';
+import { newestFirst, type Entry, type EntryPage, type EntryStore } from './entry';
 import { EntryList } from './list.svelte';
 import { neighbours } from './neighbours';
-import { newestFirst } from './rows';
 
 const PAGE = 3;
 

@@ -2,8 +2,7 @@
 
 import { dayIn } from '../format';
 import { addDays } from '../days';
-import type { Entry, EntryStore } from './entry';
-import { newestFirst } from './rows';
+import { newestFirst, type Entry, type EntryStore } from './entry';
 
 export type Neighbours = { older: Entry | null; newer: Entry | null };
 

@@ -86,6 +86,9 @@ test('a login that ends in the middle takes nothing away', async ({ page, user, 
   await page.getByRole('button', { name: 'Save' }).click();
   const dialog = page.getByRole('dialog');
   await expect(dialog.getByText('What you wrote is still here.')).toBeVisible();
+  // There is nothing to do but to sign in.
+  for (let times = 0; times < 3; times++) await page.keyboard.press('Escape');
+  await expect(dialog.getByText('What you wrote is still here.')).toBeVisible();
   await dialog.getByLabel('Password', { exact: true }).fill('wrong horse');
   await dialog.getByRole('button', { name: 'Sign in' }).click();
   await expect(dialog.getByText('This is not your password.')).toBeVisible();

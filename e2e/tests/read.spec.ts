@@ -207,6 +207,41 @@ test('the calendar shows a year, by mouse and by keyboard', async ({ page, user 
   await expect(page.getByText('0 entries on 0 days')).toBeVisible();
 });
 
+test('the calendar leads to writing for a day', async ({ page, user }) => {
+  await write(user, '2024-02-29', { content: 'one' });
+  await signIn(page, user);
+  await page.goto('/calendar/2024');
+  await expect(page.getByText('1 entry on 1 day, 1 word')).toBeVisible();
+  await page.getByRole('button', { name: /14 April 2024/ }).click();
+  await page.getByRole('link', { name: 'Write for this day' }).click();
+  await expect(page.locator('.when')).toContainText('14 April 2024');
+  await page.getByRole('textbox', { name: 'Text' }).click();
+  await page.keyboard.type('Late, but written.');
+  await expect(page.getByText(/^Saved at/)).toBeVisible({ timeout: 20_000 });
+  const [newest] = await user.api('GET', '/api/journals/');
+  expect(newest).toMatchObject({ content: 'Late, but written.', entry_date: expect.stringMatching(/^2024-04-1[34]T/) });
+});
+
+test('a list that was left while it loaded goes on when one comes back', async ({ page, user }) => {
+  for (let day = 0; day < 60; day++) await write(user, before(day), { title: `Day ${day}`, content: 'x' });
+  await signIn(page, user);
+  await expect(row(page, 'Day 0')).toBeVisible();
+  const second = /\/api\/journals\/\?.*cursor=/;
+  await page.route(second, () => {});
+  const asked = page.waitForRequest(second);
+  await page.mouse.wheel(0, 300);
+  await page.reload();
+  await asked;
+  await row(page, 'Day 1').first().getByRole('link').click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Day 1' })).toBeVisible();
+  await page.unroute(second);
+  await page.goBack();
+  await expect(async () => {
+    await page.mouse.wheel(0, 1_500);
+    await expect(row(page, 'Day 59')).toBeVisible({ timeout: 300 });
+  }).toPass();
+});
+
 test('on this day, years come back', async ({ page, user }) => {
   await write(user, before(0, 1), { title: 'Last year', content: 'cold' });
   await write(user, before(0, 3), { title: 'Long ago', content: 'warm' });
@@ -254,7 +289,7 @@ test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
   await dialog.getByLabel('Name').fill('Travel');
   await dialog.getByRole('button', { name: 'Save' }).click();
   // There is one that differs in nothing but its case: what was typed stays.
-  await expect(dialog.getByRole('alert')).toBeVisible();
+  await expect(dialog.getByRole('alert')).toHaveText('You have a tag with this name already.');
   await expect(dialog.getByLabel('Name')).toHaveValue('Travel');
   await dialog.getByLabel('Name').fill('عائلة 🌊');
   await dialog.getByRole('button', { name: 'Save' }).click();
@@ -264,8 +299,13 @@ test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
 
   await page.getByRole('button', { name: 'Change tag travel' }).click();
   await dialog.getByRole('button', { name: 'Delete' }).click();
-  await expect(dialog.getByText('Your entries stay as they are')).toBeVisible();
+  const question = page.getByRole('dialog', { name: 'Delete the tag “travel”?' });
+  await expect(question.getByText('Your entries stay as they are')).toBeVisible();
+  await expectAccessible(page);
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  await expect(dialog.getByRole('button', { name: 'Delete' })).toBeFocused();
   await dialog.getByRole('button', { name: 'Delete' }).click();
+  await question.getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByRole('link', { name: 'travel' })).toBeHidden();
   await page.goto('/');
   await expect(row(page, 'At the sea')).toBeVisible();

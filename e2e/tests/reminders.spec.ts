@@ -75,6 +75,24 @@ test('the times say when a change of the clocks moves them', async ({ page, user
   await expect(dialog.getByText('As your clock shows it, in Europe/Berlin.')).toBeVisible();
 });
 
+test('a switch shows what the server has, when that refuses', async ({ page, user, guard }) => {
+  guard.allow(/status of 503/);
+  const plan = { title: 'Write', message: '', frequency: 'daily', time: '2030-11-25T20:00:00Z', time_zone: 'Europe/Berlin' };
+  await user.api('POST', '/api/reminders/', plan);
+  await signIn(page, user);
+  await page.goto('/reminders');
+  await page.route('**/api/reminders/*', (route) =>
+    route.request().method() === 'PUT' ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"detail":"Busy."}' }) : route.continue(),
+  );
+  await page.getByRole('switch').click();
+  await expect(page.getByText('Nothing of yours is lost')).toBeVisible();
+  await expect(page.getByRole('switch')).toBeChecked();
+  await page.unroute('**/api/reminders/*');
+  await page.getByRole('switch').click();
+  await expect(page.getByText('Paused')).toBeVisible();
+  await expect(page.getByRole('switch')).not.toBeChecked();
+});
+
 test('a reminder that cannot be kept stays on the screen', async ({ page, user, guard }) => {
   guard.allow(/status of 503/);
   await signIn(page, user);

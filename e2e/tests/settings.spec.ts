@@ -98,6 +98,17 @@ test('templates and the prompt of the day are kept with the account', async ({ p
   await expect(page.getByRole('heading', { name: 'The week' })).toHaveCount(0);
 });
 
+test('what another device prefers is kept', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/settings/writing');
+  const template = { id: 'a', name: 'Made elsewhere', content: 'x' };
+  await user.api('PUT', '/api/users/me', { preferences: { templates: [template], weekStart: 7 } });
+  await page.getByRole('switch', { name: 'Offer a prompt' }).click();
+  await expect(page.getByRole('heading', { name: 'Made elsewhere' })).toBeVisible();
+  const { preferences } = await user.api('GET', '/api/users/me');
+  expect(preferences).toEqual({ prompts: true, templates: [template], weekStart: 7 });
+});
+
 test('a new password signs all other devices out', { tag: '@main' }, async ({ page, user, otherBrowser }) => {
   const other = await otherBrowser();
   await signIn(other, user);

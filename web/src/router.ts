@@ -59,7 +59,8 @@ export function afterSignIn(next: string | null): void {
 
 /** The address if it is one of this app, else the journal's. */
 export function localPath(next: unknown): string {
-  const url = new URL(typeof next === 'string' ? next : '/', location.origin);
+  if (typeof next !== 'string' || !URL.canParse(next, location.origin)) return '/';
+  const url = new URL(next, location.origin);
   return url.origin === location.origin ? url.pathname + url.search : '/';
 }
 

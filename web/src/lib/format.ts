@@ -1,6 +1,6 @@
 /** Dates and numbers in the person's language. An entry's date is shown in the zone that it was written in. */
 
-import { region } from './i18n/index.svelte';
+import { region, t, type Key } from './i18n/index.svelte';
 
 const cache = new Map<string, Intl.DateTimeFormat>();
 
@@ -55,6 +55,9 @@ export const weekdayName = (weekday: number, length: 'long' | 'short' | 'narrow'
 export const dayInWords = (day: string) => longDay(`${day}T12:00:00Z`, 'UTC');
 
 export const count = (value: number) => new Intl.NumberFormat(region()).format(value);
+
+/** `1,204 words`, by a key that has forms for one and for many, and says the number as `n`. */
+export const counted = (key: Key, value: number) => t(key, { count: value, n: count(value) });
 
 /** `1.2K`, where there is little room. */
 export const compact = (value: number) =>

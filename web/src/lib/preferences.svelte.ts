@@ -19,8 +19,18 @@ export function preferences(): Preferences {
   return session.user.preferences;
 }
 
-/** Changes what is named, and keeps the rest. */
-export async function prefer(change: Preferences): Promise<void> {
-  const body = { preferences: { ...preferences(), ...change } };
-  session.changed(await unwrap(api.PUT('/api/users/me', { body })));
+/**
+ * Changes what `change` answers, and keeps the rest: as it is on the server by now, since other devices change it as well.
+ * One change at a time.
+ */
+export function prefer(change: Preferences | ((now: Preferences) => Preferences)): Promise<void> {
+  const run = async () => {
+    const { preferences: now } = await unwrap(api.GET('/api/users/me'));
+    const changed = typeof change === 'function' ? change(now) : change;
+    session.changed(await unwrap(api.PUT('/api/users/me', { body: { preferences: { ...now, ...changed } } })));
+  };
+  last = last.then(run, run);
+  return last;
 }
+
+let last: Promise<void> = Promise.resolve();

@@ -1,8 +1,9 @@
 import { t } from '../i18n/index.svelte';
 import { SottoError } from '.';
 
-/** A sentence about what went wrong, for a person. The server's own sentences are passed on. */
+/** A sentence about what went wrong, for a person. The server's own sentences are passed on, and so is one that is given. */
 export function explain(error: unknown): string {
+  if (typeof error === 'string') return error;
   if (!(error instanceof SottoError)) return t('common:errorTitle');
   if (error.status === 0) return t('common:unreachable');
   if (error.status === 429) return t('common:tooMany');

@@ -61,3 +61,10 @@ export class Conflict extends Error {
     this.name = 'Conflict';
   }
 }
+
+/** Newest first, as the server lists them. */
+export function newestFirst(a: Entry, b: Entry): number {
+  const apart = Date.parse(b.date) - Date.parse(a.date);
+  if (apart !== 0) return apart;
+  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
+}

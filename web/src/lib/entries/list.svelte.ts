@@ -1,8 +1,8 @@
 /** A list of entries that is loaded page by page, as far as somebody scrolls. */
 
 import { SottoError } from '../api';
-import type { Entry, EntryQuery, EntryStore } from './entry';
-import { newestFirst, withRows, type Row } from './rows';
+import { newestFirst, type Entry, type EntryQuery, type EntryStore } from './entry';
+import { withRows, type Row } from './rows';
 
 /** `more`: there are further pages. `failed`: the last try to load one; `retry` tries again. */
 export type ListState = 'loading' | 'more' | 'all' | 'failed';
@@ -20,6 +20,8 @@ export class EntryList {
   /** Where the next page begins: after this entry, as it was when it was loaded. */
   #edge: Entry | undefined;
   #stopped = new AbortController();
+  /** As `state` says; but what is destroyed because of a change reads the state before it, and stops its list then. */
+  #loading = false;
 
   constructor(
     readonly store: EntryStore,
@@ -40,20 +42,25 @@ export class EntryList {
   async more(): Promise<void> {
     if (this.state !== 'more') return;
     this.state = 'loading';
+    this.#loading = true;
+    // Its own: after a stop and a resume there is another one.
+    const { signal } = this.#stopped;
     try {
-      const page = await this.store.page(this.query, this.#next, this.#stopped.signal);
-      if (this.#stopped.signal.aborted) return;
+      const page = await this.store.page(this.query, this.#next, signal);
+      if (signal.aborted) return;
+      this.#loading = false;
       // One whose date was changed meanwhile can come twice.
       const fresh = page.entries.filter(({ id }) => !this.#known.has(id));
       for (const { id } of fresh) this.#known.add(id);
       this.#entries.push(...fresh);
       this.rows = withRows(this.rows, fresh);
-      this.unreadable += (page as { unreadable?: number }).unreadable ?? 0;
+      this.unreadable += page.unreadable ?? 0;
       this.#next = page.next;
       this.#edge = page.entries.at(-1) ?? this.#edge;
       this.state = page.next === undefined ? 'all' : 'more';
     } catch (error) {
-      if (this.#stopped.signal.aborted) return;
+      if (signal.aborted) return;
+      this.#loading = false;
       this.error = error;
       this.state = 'failed';
     }
@@ -67,13 +74,14 @@ export class EntryList {
   /** Nobody looks at it any more: what is under way is broken off. */
   stop(): void {
     this.#stopped.abort();
+    if (!this.#loading) return;
+    this.#loading = false;
+    this.state = 'more';
   }
 
-  /** Goes on after a stop. */
+  /** Goes on after a stop. No state changes by it, so that it can be called while something is derived. */
   resume(): void {
-    if (!this.#stopped.signal.aborted) return;
-    this.#stopped = new AbortController();
-    if (this.state === 'loading') this.state = 'more';
+    if (this.#stopped.signal.aborted) this.#stopped = new AbortController();
   }
 
   /** Brings these entries up to date, after they were changed, made or deleted elsewhere in the app. */

@@ -2,10 +2,9 @@
 import { describe, expect, test } from 'vitest';
 
 import { SottoError } from '../api';
-import type { Entry, EntryPage, EntryStore } from './entry';
+import { newestFirst, type Entry, type EntryPage, type EntryStore } from './entry';
 import { EntryList } from './list.svelte';
 import { neighbours } from './neighbours';
-import { newestFirst } from './rows';
 
 const PAGE = 3;
 
@@ -111,6 +110,34 @@ describe('a list', () => {
     list.resume();
     await list.more();
     expect(ids(list)).toEqual(['e0']);
+  });
+
+  test('takes no answer from before it was stopped once it was resumed, whatever that says', async () => {
+    const shelf = new Shelf(days('2026-11-25'));
+    const answers: { done: () => void; failed: (error: unknown) => void }[] = [];
+    const page = shelf.page.bind(shelf);
+    shelf.page = (...asked) => new Promise((found, failed) => answers.push({ done: () => found(page(...asked)), failed }));
+    const list = new EntryList(shelf);
+    const before = [list.more()];
+    list.stop();
+    list.resume();
+    before.push(list.more());
+    answers[0]!.failed(new DOMException('broken off', 'AbortError'));
+    await before[0];
+    expect([list.state, list.error]).toEqual(['loading', undefined]);
+    answers[1]!.done();
+    await before[1];
+    expect([list.state, ids(list)]).toEqual(['all', ['e0']]);
+  });
+
+  test('goes on after a stop in the middle of a page', async () => {
+    const list = new EntryList(new Shelf(days('2026-11-25')));
+    void list.more();
+    list.stop();
+    expect(list.state).toBe('more');
+    list.resume();
+    await list.more();
+    expect(list.state).toBe('all');
   });
 
   test('shows an entry once, though its date was changed while somebody scrolled', async () => {

@@ -1,9 +1,8 @@
 /** The entries before and after one. */
 
 import { dayIn } from '../format';
-import { addDays } from '../charts/days';
-import type { Entry, EntryStore } from './entry';
-import { newestFirst } from './rows';
+import { addDays } from '../days';
+import { newestFirst, type Entry, type EntryStore } from './entry';
 
 export type Neighbours = { older: Entry | null; newer: Entry | null };
 

@@ -23,10 +23,3 @@ export function withRows(rows: readonly Row[], entries: readonly Entry[]): Row[]
   }
   return all;
 }
-
-/** Newest first, as the server lists them. */
-export function newestFirst(a: Entry, b: Entry): number {
-  const apart = Date.parse(b.date) - Date.parse(a.date);
-  if (apart !== 0) return apart;
-  return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
-}

@@ -21,6 +21,8 @@ type Kept = { list: EntryList; sizes: Sizes | undefined; scroll: number; changes
 
 const AT_MOST = 5;
 const kept = new Map<string, Kept>();
+/** How often all of it was forgotten. */
+let forgotten = 0;
 
 /**
  * Begins a visit. It is another one than the last, unless the browser went back in its history to this very page, and
@@ -34,11 +36,13 @@ export function visit(name: string, make: () => EntryList): Visit {
     list.resume();
     list.refresh(changedSince(before.changes)).catch((error: unknown) => notices.say(explain(error), { kind: 'error' }));
   }
+  const since = forgotten;
   return {
     list,
     left: before,
     leave(sizes, scroll) {
       list.stop();
+      if (since !== forgotten) return;
       kept.delete(place);
       kept.set(place, { list, sizes, scroll, changes: changeCount() });
       if (kept.size > AT_MOST) kept.delete(kept.keys().next().value!);
@@ -46,9 +50,10 @@ export function visit(name: string, make: () => EntryList): Visit {
   };
 }
 
-/** Forgets what lists have shown, as when a secret tag is closed. */
+/** Forgets what lists have shown, as when a secret tag is closed; also of those that are still on the screen. */
 export function forgetVisits(): void {
   kept.clear();
+  forgotten++;
 }
 
 /** Whether the page before this one in the browser's history was a list. */

@@ -21,6 +21,8 @@ export type Key = ParseKeys<Namespace[]>;
 const words = { en: () => import('./en'), de: () => import('./de') };
 
 let language = $state<Language>('en');
+/** The one that was chosen last: its words may still be on their way. */
+let wanted: Language;
 
 /** The text for `namespace:key`; it changes with the language wherever it is used. */
 export function t(key: Key, options?: TOptions): string {
@@ -39,7 +41,9 @@ export function region(): string {
 }
 
 export async function chooseLanguage(chosen: Language): Promise<void> {
+  wanted = chosen;
   const { default: resources } = await words[chosen]();
+  if (wanted !== chosen) return;
   for (const [namespace, texts] of Object.entries(resources)) {
     i18next.addResourceBundle(chosen, namespace, texts, true, true);
   }
@@ -58,7 +62,7 @@ export async function startLanguage(): Promise<void> {
     // Svelte escapes what it shows.
     interpolation: { escapeValue: false },
   });
-  const wanted = [recall('sotto.language'), ...navigator.languages.map((tag) => tag.split('-')[0])];
-  const found = wanted.find((tag): tag is Language => tag != null && Object.hasOwn(LANGUAGES, tag));
+  const asked = [recall('sotto.language'), ...navigator.languages.map((tag) => tag.split('-')[0])];
+  const found = asked.find((tag): tag is Language => tag != null && Object.hasOwn(LANGUAGES, tag));
   await chooseLanguage(found ?? 'en');
 }

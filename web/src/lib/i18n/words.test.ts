@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
 import { describe, expect, test } from 'vitest';
 
 import de from './de';
@@ -8,7 +10,7 @@ function flat(texts: object, prefix = ''): Map<string, string> {
   const found = new Map<string, string>();
   for (const [key, text] of Object.entries(texts)) {
     const name = prefix + key;
-    if (typeof text === 'string') found.set(name.replace(/_(zero|one|two|few|many|other)$/, ''), text);
+    if (typeof text === 'string') found.set(name.replace(/(_ordinal)?_(zero|one|two|few|many|other)$/, ''), text);
     else for (const [inner, value] of flat(text as object, `${name}.`)) found.set(inner, value);
   }
   return found;
@@ -27,4 +29,17 @@ describe('German', () => {
   test('names the same values', () => {
     for (const [key, text] of english) expect([key, placeholders(german.get(key)!)]).toEqual([key, placeholders(text)]);
   });
+});
+
+test('every word is used', () => {
+  const root = new URL('../../', import.meta.url);
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /(?<!\.test)\.(ts|svelte)$/.test(name));
+  const source = files.map((file) => readFileSync(new URL(file, root), 'utf8')).join('\n');
+  // `read:color.red` as it is, or by its beginning: `reminders:${name}`.
+  const whole = new Set([...source.matchAll(/'([a-z]+:[\w.]+)'/g)].map(([, key]) => key));
+  const beginnings = [...source.matchAll(/`([a-z]+:[\w.]*)\$\{/g)].map(([, beginning]) => beginning!);
+  const unused = Object.entries(en).flatMap(([namespace, texts]) =>
+    [...flat(texts, `${namespace}:`).keys()].filter((key) => !whole.has(key) && !beginnings.some((beginning) => key.startsWith(beginning))),
+  );
+  expect(unused).toEqual([]);
 });

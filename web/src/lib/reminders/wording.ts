@@ -1,9 +1,10 @@
 /** Reminders in plain words. */
 
 import type { Schemas } from '../api';
-import { locale, region, t } from '../i18n/index.svelte';
-import { dayName, DAYS, readDays } from './days';
-import { wallAt } from './wall';
+import { weekday } from '../days';
+import { region, t } from '../i18n/index.svelte';
+import { wallOf } from '../wall';
+import { dayName, dayOf, readDays } from './days';
 
 export const FREQUENCIES = ['daily', 'weekdays', 'weekends', 'weekly', 'monthly', 'custom'] as const;
 export type Frequency = (typeof FREQUENCIES)[number];
@@ -13,8 +14,8 @@ export type Schedule = Pick<Schemas['ReminderResponse'], 'frequency' | 'time' | 
 
 /** `Every weekday at 21:00`, `On Monday, Wednesday and Friday at 21:00`. */
 export function inWords({ frequency, time, time_zone, custom_days }: Schedule): string {
-  const wall = wallAt(time, time_zone);
-  const values = { time: clock(wall.time), count: Number(wall.date.slice(8)), ordinal: true };
+  const wall = wallOf(time, time_zone);
+  const values = { time: clock(wall.time), count: Number(wall.day.slice(8)), ordinal: true };
   switch (frequency) {
     case 'daily':
       return t('reminders:everyDayAt', values);
@@ -23,11 +24,11 @@ export function inWords({ frequency, time, time_zone, custom_days }: Schedule): 
     case 'weekends':
       return t('reminders:everyWeekendAt', values);
     case 'weekly':
-      return t('reminders:onDaysAt', { ...values, days: dayName(weekday(wall.date), locale()) });
+      return t('reminders:onDaysAt', { ...values, days: dayName(dayOf(weekday(wall.day))) });
     case 'monthly':
       return t(values.count > 28 ? 'reminders:lateEveryMonthAt' : 'reminders:everyMonthAt', values);
     case 'custom':
-      return t('reminders:onDaysAt', { ...values, days: listed(readDays(custom_days).map((day) => dayName(day, locale()))) });
+      return t('reminders:onDaysAt', { ...values, days: listed(readDays(custom_days).map((day) => dayName(day))) });
   }
 }
 
@@ -39,10 +40,10 @@ export type Time = { instant: string; moved: boolean };
  * skips its hour that day, or because the two zones do not change on the same day.
  */
 export function withMoves(instants: string[], schedule: Schedule, zone: string): Time[] {
-  const usual = wallAt(schedule.time, schedule.time_zone).time;
-  const skipped = (instant: string) => wallAt(instant, schedule.time_zone).time !== usual;
+  const usual = wallOf(schedule.time, schedule.time_zone).time;
+  const skipped = (instant: string) => wallOf(instant, schedule.time_zone).time !== usual;
   const shifted = (instant: string, before: string) =>
-    !skipped(before) && wallAt(instant, zone).time !== wallAt(before, zone).time;
+    !skipped(before) && wallOf(instant, zone).time !== wallOf(before, zone).time;
   return instants.map((instant, index) => ({
     instant,
     moved: skipped(instant) || (index > 0 && shifted(instant, instants[index - 1]!)),
@@ -50,15 +51,11 @@ export function withMoves(instants: string[], schedule: Schedule, zone: string):
 }
 
 /** A time of day as people of this language write it: `21:00`, `9:00 PM`. */
-export function clock(time: string): string {
+function clock(time: string): string {
   const format = new Intl.DateTimeFormat(region(), { timeStyle: 'short', timeZone: 'UTC' });
   return format.format(new Date(`1970-01-01T${time}:00Z`));
 }
 
 function listed(words: string[]): string {
   return new Intl.ListFormat(region(), { type: 'conjunction' }).format(words);
-}
-
-function weekday(date: string) {
-  return DAYS[(new Date(`${date}T00:00:00Z`).getUTCDay() + 6) % 7]!;
 }

@@ -94,7 +94,7 @@ export const openTags = {
     await answer.catch(() => {});
   },
   /** It was deleted. */
-  async gone(id: string): Promise<void> {
+  gone(id: string): void {
     closeHere([id], true);
   },
   /** Closes all at once, here and everywhere, and leaves the screen. */
@@ -110,7 +110,7 @@ export const openTags = {
 };
 
 /** What `X-Sotto-Unlock` has to be for requests about entries; null if nothing is open. */
-export function unlockHeader(): string | null {
+function unlockHeader(): string | null {
   return tokens.size > 0 ? [...tokens.values()].join(', ') : null;
 }
 

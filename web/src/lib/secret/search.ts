@@ -2,7 +2,7 @@
 
 import MiniSearch from 'minisearch';
 
-import type { Entry, EntryQuery } from '../entries/entry';
+import { newestFirst, type Entry, type EntryQuery } from '../entries/entry';
 
 /** How much of a text lists and results show, in characters. */
 const EXCERPT = 600;
@@ -63,10 +63,6 @@ export function excerpt(entry: Entry, words: string[] = []): Entry {
 /** Whole characters: an emoji is not cut in two. */
 function cut(text: string, start: number): string {
   return text.slice(start, start + EXCERPT).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '');
-}
-
-function newestFirst(one: Entry, other: Entry): number {
-  return Date.parse(other.date) - Date.parse(one.date) || (one.id < other.id ? 1 : -1);
 }
 
 const days = new Map<string, Intl.DateTimeFormat>();

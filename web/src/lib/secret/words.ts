@@ -1,6 +1,6 @@
-/** Large numbers and short times in plain words. */
+/** Large numbers, short times, and attempts that opened nothing, in plain words. */
 
-import { locale } from '../i18n/index.svelte';
+import { locale, t } from '../i18n/index.svelte';
 
 /** `100 million` for 8, and `10²⁰`, which nobody has a word for, for 20. */
 export function guesses(magnitude: number): string {
@@ -11,8 +11,13 @@ export function guesses(magnitude: number): string {
   return `10${[...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
 }
 
+/** What there is to say when nothing was opened. `retryAfter` is in seconds. */
+export function nothing(retryAfter: number | undefined): string {
+  return retryAfter ? `${t('secret:nothing')} ${t('secret:wait', { time: wait(retryAfter) })}` : t('secret:nothing');
+}
+
 /** `40 seconds`, `2 minutes` */
-export function wait(seconds: number): string {
+function wait(seconds: number): string {
   const [value, unit] = seconds < 90 ? [seconds, 'second'] : [Math.ceil(seconds / 60), 'minute'];
   const options = { style: 'unit', unit, unitDisplay: 'long' } as const;
   return new Intl.NumberFormat(locale(), options).format(value);

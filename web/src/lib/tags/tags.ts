@@ -1,19 +1,14 @@
 /** The tags of a person, on the server. */
 
-import { api, nextCursor, unwrap, type Schemas } from '../api';
+import { api, items, unwrap, type Schemas } from '../api';
 import { forgetVisits } from '../entries/visit';
 
 export type Tag = Pick<Schemas['TagResponse'], 'id' | 'name'> & { color: string | null };
 
 /** All tags, by name. */
-export async function allTags(signal?: AbortSignal): Promise<Tag[]> {
+export async function allTags(): Promise<Tag[]> {
   const all: Tag[] = [];
-  let cursor: string | undefined;
-  do {
-    const answer = api.GET('/api/tags/', { params: { query: { limit: 1000, cursor } }, signal });
-    all.push(...(await unwrap(answer)).map(fromServer));
-    cursor = nextCursor((await answer).response);
-  } while (cursor !== undefined);
+  for await (const tag of items((cursor) => api.GET('/api/tags/', { params: { query: { limit: 1000, cursor } } }))) all.push(fromServer(tag));
   return all;
 }
 

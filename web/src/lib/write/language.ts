@@ -26,7 +26,7 @@ export function markdownOf(text: string): Extension {
   ];
 }
 
-export function canFollow(doc: Text): boolean {
+function canFollow(doc: Text): boolean {
   if (doc.length <= LONGEST_PASSAGE) return true;
   let passage = 0;
   for (const line of doc.iterLines()) {

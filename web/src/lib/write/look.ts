@@ -5,8 +5,6 @@ import type { Extension } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 
-const MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, monospace";
-
 const page = EditorView.theme({
   '&': { color: 'var(--ink)', fontSize: 'var(--text-l)' },
   '&.cm-focused': { outline: 'none' },
@@ -19,10 +17,10 @@ const page = EditorView.theme({
     borderInlineStart: '2px solid var(--line-strong)',
     color: 'var(--ink-soft)',
   },
-  '.cm-line.code': { fontFamily: MONO, fontSize: '0.85em' },
+  '.cm-line.code': { fontFamily: 'var(--mono)', fontSize: '0.85em' },
   '.cm-line.done': { color: 'var(--ink-soft)' },
   '.task': {
-    fontFamily: MONO,
+    fontFamily: 'var(--mono)',
     fontSize: '0.9em',
     color: 'var(--accent)',
     cursor: 'pointer',
@@ -39,7 +37,7 @@ const marks = HighlightStyle.define([
   { tag: tags.strong, fontWeight: '700' },
   { tag: tags.emphasis, fontStyle: 'italic' },
   { tag: tags.strikethrough, textDecoration: 'line-through' },
-  { tag: tags.monospace, fontFamily: MONO, fontSize: '0.9em' },
+  { tag: tags.monospace, fontFamily: 'var(--mono)', fontSize: '0.9em' },
   { tag: tags.link, color: 'var(--accent)' },
   {
     tag: [tags.processingInstruction, tags.contentSeparator, tags.url, tags.labelName],

@@ -4,6 +4,7 @@ import { drafts, outbox } from '../drafts/outbox.svelte';
 import { where } from '../drafts/where.svelte';
 import { isEmpty, NOTHING, writtenOf, type Base, type Written } from '../drafts/written';
 import type { Entry } from '../entries/entry';
+import { canBeShown } from './beginning';
 import type { Editor } from './editor';
 import { WordCounter } from './words';
 
@@ -76,7 +77,8 @@ export class Writing {
   /** Goes on with what this device has kept, or null if it has nothing. */
   static async resume(id: string): Promise<Writing | null> {
     const found = await drafts.take(id);
-    if (!found?.kept) return null;
+    // What could not be encrypted is in memory as it is, whether its secret tag is open or not.
+    if (!found?.kept || !canBeShown(found.kept)) return null;
     const writing = new Writing(id, found.kept.written, found.base, found.kept.secretTagId);
     writing.keeping = 'kept';
     void outbox.send(id);

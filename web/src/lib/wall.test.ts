@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { instantOf, wallOf, zones } from './when';
+import { instantOf, wallOf, zones } from './wall';
 
 describe('the clock on the wall', () => {
   test.each([
@@ -18,6 +18,11 @@ describe('the clock on the wall', () => {
     expect(instantOf({ day: '2026-03-29', time: '02:30' }, 'Europe/Berlin')).toBe('2026-03-29T01:30:00.000Z');
     expect(instantOf({ day: '2026-10-25', time: '02:30' }, 'Europe/Berlin')).toBe('2026-10-25T00:30:00.000Z');
     expect(instantOf({ day: '2026-10-25', time: '12:00' }, 'Europe/Berlin')).toBe('2026-10-25T11:00:00.000Z');
+  });
+
+  test('half an hour of summer time, and the first zone to have a new year', () => {
+    expect(instantOf({ day: '2026-10-04', time: '02:15' }, 'Australia/Lord_Howe')).toBe('2026-10-03T15:45:00.000Z');
+    expect(instantOf({ day: '2026-01-01', time: '00:00' }, 'Pacific/Kiritimati')).toBe('2025-12-31T10:00:00.000Z');
   });
 
   test('what is no date is none', () => {

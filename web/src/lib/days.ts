@@ -17,11 +17,6 @@ export function addDays(day: string, days: number): string {
   return at(time(day) + days * DAY);
 }
 
-/** Whole days from one to another; negative if it came before. */
-export function daysBetween(from: string, to: string): number {
-  return Math.round((time(to) - time(from)) / DAY);
-}
-
 /** The same day so many months on, or the last of the month if that is shorter. */
 export function addMonths(day: string, months: number): string {
   const [year, month, date] = day.split('-').map(Number) as [number, number, number];
@@ -43,7 +38,7 @@ export function daysInMonth(month: string): number {
   return last.getUTCDate();
 }
 
-export function daysOf(month: string): string[] {
+function daysOf(month: string): string[] {
   return Array.from({ length: daysInMonth(month) }, (_, index) => `${month}-${String(index + 1).padStart(2, '0')}`);
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { addDays, addMonths, daysBetween, daysInMonth, daysOf, monthsOf, weekOrder, weekStartOf, weekday, weeksOf } from './days';
+import { addDays, addMonths, daysInMonth, monthsOf, weekOrder, weekStartOf, weekday, weeksOf } from './days';
 
 describe('days', () => {
   test('go over the ends of months, years and leap years', () => {
@@ -11,8 +11,6 @@ describe('days', () => {
     expect(addDays('2000-03-01', -1)).toBe('2000-02-29');
     // The clocks change between these two, somewhere.
     expect(addDays('2026-03-28', 2)).toBe('2026-03-30');
-    expect(daysBetween('2024-01-01', '2025-01-01')).toBe(366);
-    expect(daysBetween('2026-11-25', '2026-11-24')).toBe(-1);
   });
 
   test('keep to the month that they are moved to', () => {
@@ -41,7 +39,7 @@ describe('months', () => {
     ['0004-02', 29],
   ])('%s has %i days', (month, days) => {
     expect(daysInMonth(month)).toBe(days);
-    expect(daysOf(month).at(-1)).toBe(`${month}-${days}`);
+    expect(weeksOf(month, 1).flat().filter(Boolean).at(-1)).toBe(`${month}-${days}`);
   });
 
   test('are twelve', () => {
@@ -59,7 +57,7 @@ describe('months', () => {
     for (const start of [1, 6, 7] as const) {
       for (const month of monthsOf(2024)) {
         const weeks = weeksOf(month, start);
-        expect(weeks.flat().filter(Boolean)).toEqual(daysOf(month));
+        expect(weeks.flat().filter(Boolean)).toHaveLength(daysInMonth(month));
         for (const week of weeks) {
           expect(week).toHaveLength(7);
           week.forEach((day, column) => day && expect(weekday(day)).toBe(weekOrder(start)[column]));

@@ -12,8 +12,11 @@ export function wallOf(instant: string, zone: string): Wall {
 }
 
 /**
- * The instant at which the clock of the zone shows this; null if that is no date. An hour that a change of clocks leaves
- * out is taken as if the clock had not been changed yet, and of one that comes twice the first is meant.
+ * The instant at which the clock of the zone shows this, RFC 3339 in UTC; null if that is no date. An hour that a change of
+ * clocks leaves out is taken as if the clock had not been changed yet, and of one that comes twice the first is meant
+ * (RFC 5545, section 3.3.5): as the server has it.
+ *
+ * @throws RangeError if there is no such zone.
  */
 export function instantOf({ day, time }: Wall, zone: string): string | null {
   const shown = Date.parse(`${day}T${time}:00Z`);

@@ -1,7 +1,7 @@
 /** Secret tags: made, opened, closed and lost in real browsers, and what is left lying around by that: nothing. */
 
 import { expect as quick, expectAccessible, newUser, pictures, signIn, test, type Page } from '../support/test';
-import { confirm, field, goToOpen, make, NAME, open, openAs, PHRASE, shownGroups, typeTwice } from '../support/secret';
+import { confirm, field, goToOpen, make, makeAnother, NAME, open, openAs, PHRASE, shownGroups, typeTwice } from '../support/secret';
 
 // Stretching a phrase takes 64 MiB and three passes each time, and as long as it takes.
 const expect = quick.configure({ timeout: 60_000 });
@@ -269,16 +269,7 @@ test('one key closes all, from a field and from a dialog, and wipes the page', a
 test('two are open at once, and closed one by one or together', async ({ page, user }) => {
   await signIn(page, user);
   await make(page, 'One', PHRASE);
-  await page.getByRole('button', { name: 'Open another' }).click();
-  await page.getByRole('button', { name: 'Keep something under a phrase' }).click();
-  await page.getByRole('textbox', { name: 'Name' }).fill('Two');
-  await typeTwice(page, 'another phrase of six odd words');
-  await page.getByRole('button', { name: 'Next' }).click();
-  const groups = await shownGroups(page);
-  await page.getByRole('button', { name: 'I have it' }).click();
-  await confirm(page, groups);
-  await page.getByRole('button', { name: 'Create' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Two' })).toBeVisible();
+  await makeAnother(page, 'Two', 'another phrase of six odd words');
 
   await page.getByRole('button', { name: 'One', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'One' })).toBeVisible();

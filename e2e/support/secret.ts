@@ -34,6 +34,16 @@ export async function typeTwice(page: Page, phrase: string, label = 'Phrase'): P
 /** Makes one as a person does; the answer is the recovery key. */
 export async function make(page: Page, name = NAME, phrase = PHRASE): Promise<string> {
   await goToOpen(page);
+  return makeHere(page, name, phrase);
+}
+
+/** Makes another one, while something is open and shown. */
+export async function makeAnother(page: Page, name: string, phrase: string): Promise<string> {
+  await page.getByRole('button', { name: 'Open another' }).click();
+  return makeHere(page, name, phrase);
+}
+
+async function makeHere(page: Page, name: string, phrase: string): Promise<string> {
   const recoveryKey = await prepare(page, name, phrase);
   await page.getByRole('button', { name: 'Create' }).click();
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();

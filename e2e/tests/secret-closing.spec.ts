@@ -1,6 +1,6 @@
 /** How secret tags are closed: by a key, by another tab, by the server, and by leaving. */
 
-import { expect, field, goToOpen, isClosed, make, NAME, openAs, PHRASE, prepare, strip } from '../support/secret';
+import { expect, field, goToOpen, isClosed, make, makeAnother, NAME, openAs, PHRASE, strip } from '../support/secret';
 import { expectAccessible, signIn, test } from '../support/test';
 
 test.describe.configure({ timeout: 240_000 });
@@ -31,10 +31,7 @@ test('one key closes all, from a field and from a dialog, and wipes the page', a
 test('two are open at once, and closed one by one or together', async ({ page, user }) => {
   await signIn(page, user);
   await make(page, 'One', PHRASE);
-  await page.getByRole('button', { name: 'Open another' }).click();
-  await prepare(page, 'Two', 'another phrase of six odd words');
-  await page.getByRole('button', { name: 'Create' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Two' })).toBeVisible();
+  await makeAnother(page, 'Two', 'another phrase of six odd words');
 
   await page.getByRole('button', { name: 'One', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'One' })).toBeVisible();

@@ -189,8 +189,13 @@ export interface paths {
         /**
          * Everything that is yours, as a zip archive.
          * @description `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
-         *     each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
-         *     be open, sealed as it is. Recordings are not in it: each is at the `audio_url` of its entry. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+         *     each entry in plain as a Markdown file, and beside it, under the same name, its recording, which the `recording` of its front
+         *     matter names. Of what is under secret tags, that comes along whose secret tag the request shows to be open, sealed as it is:
+         *     entries in `journal.json`, and the recording of each as `sealed/<entry id>`.
+         *
+         *     A recording that is lost, cut off or changed in the server's store, or that the store does not give, keeps nothing else from
+         *     you: `missing.txt`, at the end of the archive, names each, and what there is of it is in its place. An archive without that
+         *     file is whole. One that breaks off has no directory at its end, and no program opens it by mistake.
          */
         get: operations["users_export"];
         put?: never;

@@ -62,3 +62,7 @@ export const counted = (key: Key, value: number) => t(key, { count: value, n: co
 /** `1.2K`, where there is little room. */
 export const compact = (value: number) =>
   new Intl.NumberFormat(region(), { notation: 'compact', maximumSignificantDigits: 2 }).format(value);
+
+/** `One, Two and Three`, of what people wrote: whatever direction that has, the sentence around it keeps its own. */
+export const listed = (names: string[]) =>
+  new Intl.ListFormat(region()).format(names.map((name) => `\u2068${name}\u2069`));

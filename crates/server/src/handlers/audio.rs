@@ -28,7 +28,7 @@ use crate::extract::{self, BODY_TIMEOUT, Id};
 use crate::recordings::Upload;
 use crate::unlocks::Unlocks;
 
-mod format;
+pub(super) mod format;
 mod range;
 
 use format::Format;

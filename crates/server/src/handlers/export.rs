@@ -3,6 +3,7 @@
 mod archive;
 mod markdown;
 mod names;
+mod recordings;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Serialize;
 use sotto_domain::entry::{Entry, EntryQuery};
-use sotto_domain::secret_tag::SecretTag;
+use sotto_domain::secret_tag::{SealedEntry, SecretTag};
 use sotto_domain::storage::StorageError;
 use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
 use tokio::runtime::Handle;
@@ -47,8 +48,13 @@ const AHEAD: usize = 2;
 /// Everything that is yours, as a zip archive.
 ///
 /// `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
-/// each entry in plain as a Markdown file. Of what is under secret tags, that comes along whose secret tag the request shows to
-/// be open, sealed as it is. Recordings are not in it: each is at the `audio_url` of its entry. An archive that breaks off has no directory at its end, and no program opens it by mistake.
+/// each entry in plain as a Markdown file, and beside it, under the same name, its recording, which the `recording` of its front
+/// matter names. Of what is under secret tags, that comes along whose secret tag the request shows to be open, sealed as it is:
+/// entries in `journal.json`, and the recording of each as `sealed/<entry id>`.
+///
+/// A recording that is lost, cut off or changed in the server's store, or that the store does not give, keeps nothing else from
+/// you: `missing.txt`, at the end of the archive, names each, and what there is of it is in its place. An archive without that
+/// file is whole. One that breaks off has no directory at its end, and no program opens it by mistake.
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", params(Unlocks), responses(
     (status = 200, description = "The archive.", body = String, content_type = "application/zip", headers(
         ("content-disposition" = String, description = "A name for the file"),
@@ -59,7 +65,7 @@ pub async fn export(State(app): State<App>, signed_in: SignedIn, unlocks: Unlock
     let open = unlocks.tags(&app, &signed_in).await?;
     let today = app.now().day_in(&signed_in.user().time_zone);
     let (pieces, mut arriving) = mpsc::channel(AHEAD);
-    let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), pieces };
+    let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), missing: String::new(), pieces };
     // Compressing would hold up the others on a thread of the runtime.
     tokio::task::spawn_blocking(move || Handle::current().block_on(export.run(place)));
     let body = Body::from_stream(stream::poll_fn(move |context| arriving.poll_recv(context)));
@@ -77,6 +83,8 @@ struct Export {
     /// The secret tags whose entries come along.
     open: Vec<SecretTagId>,
     archive: Archive,
+    /// A line for each recording that is not in it whole.
+    missing: String,
     pieces: mpsc::Sender<io::Result<Bytes>>,
 }
 
@@ -96,6 +104,13 @@ impl Export {
     async fn write(&mut self) -> Result<(), Stopped> {
         self.archive.begin("journal.json", None)?;
         self.journal().await?;
+        self.entries().await?;
+        self.sealed_recordings().await?;
+        self.say_what_is_missing()
+    }
+
+    /// Each entry in plain as a file, and its recording beside it.
+    async fn entries(&mut self) -> Result<(), Stopped> {
         let mut names = Names::default();
         let mut after = None;
         loop {
@@ -104,11 +119,35 @@ impl Export {
             after = Some((last.entry_date, last.id));
             for entry in entries {
                 let day = entry.body().day();
-                self.archive.begin(&names.of(day, entry.title.as_deref()), Some(day))?;
-                markdown::write(&mut self.archive, &entry)?;
+                let name = names.of(day, entry.title.as_deref());
+                let recording = self.find(entry.id, false, &name).await?;
+                let beside = recording.as_ref().and_then(|found| found.name.rsplit('/').next());
+                self.archive.begin(&format!("{name}.md"), Some(day))?;
+                markdown::write(&mut self.archive, &entry, beside)?;
                 self.send().await?;
+                if let Some(found) = recording {
+                    self.take(found, day).await?;
+                }
             }
         }
+    }
+
+    /// The recordings of the sealed entries that come along, as their client has encrypted them.
+    async fn sealed_recordings(&mut self) -> Result<(), Stopped> {
+        for tag in self.open.clone() {
+            let mut after = None;
+            loop {
+                let entries = self.sealed(tag, after).await?;
+                let Some(last) = entries.last() else { break };
+                after = Some((last.entry_date, last.id));
+                for entry in entries {
+                    if let Some(found) = self.find(entry.id, true, &format!("sealed/{}", entry.id)).await? {
+                        self.take(found, entry.entry_date.day_in(&entry.entry_zone)).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// One JSON object, with an array for each kind of thing.
@@ -151,7 +190,7 @@ impl Export {
         for tag in open {
             let mut after = None;
             loop {
-                let entries = storage.sealed_entries().list(self.user, tag, after, ROWS).await?;
+                let entries = self.sealed(tag, after).await?;
                 let Some(last) = entries.last() else { break };
                 after = Some((last.entry_date, last.id));
                 array.extend(self, entries.into_iter().map(EntryResponse::from)).await?;
@@ -164,6 +203,10 @@ impl Export {
     async fn plain(&self, after: Option<(Timestamp, EntryId)>) -> Result<Vec<Entry>, Stopped> {
         let query = EntryQuery { after, limit: ROWS, ..EntryQuery::default() };
         Ok(self.app.storage.entries().list(self.user, &query).await?)
+    }
+
+    async fn sealed(&self, tag: SecretTagId, after: Option<(Timestamp, EntryId)>) -> Result<Vec<SealedEntry>, Stopped> {
+        Ok(self.app.storage.sealed_entries().list(self.user, tag, after, ROWS).await?)
     }
 
     fn json(&mut self, value: &impl Serialize) -> Result<(), Stopped> {
@@ -223,5 +266,57 @@ impl From<io::Error> for Stopped {
 impl From<StorageError> for Stopped {
     fn from(error: StorageError) -> Self {
         Self::Fault(io::Error::other(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use sotto_domain::tag::TagRef;
+    use sotto_domain::{TagId, Zone};
+
+    use super::*;
+    use crate::handlers::audio::format::Format;
+
+    /// The web app writes such archives too, of what was opened in it: its tests read the same file.
+    #[test]
+    fn files_are_as_the_app_makes_them() {
+        let form: Value = serde_json::from_str(include_str!("export/form.json")).unwrap();
+        let mut names = Names::default();
+        for case in form["entries"].as_array().unwrap() {
+            let entry = entry(&case["entry"]);
+            assert_eq!(names.of(entry.body().day(), entry.title.as_deref()), case["name"].as_str().unwrap());
+            let mut file = Vec::new();
+            markdown::write(&mut file, &entry, case["recording"].as_str()).unwrap();
+            assert_eq!(String::from_utf8(file).unwrap(), case["markdown"].as_str().unwrap());
+        }
+        let mut names = Names::default();
+        for case in form["names"].as_array().unwrap() {
+            let day = case["day"].as_str().unwrap().parse().unwrap();
+            assert_eq!(names.of(day, case["title"].as_str()), case["name"].as_str().unwrap());
+        }
+        for (media_type, ending) in form["endings"].as_object().unwrap() {
+            assert_eq!(Format::ending(media_type), ending.as_str().unwrap(), "{media_type}");
+        }
+    }
+
+    fn entry(fields: &Value) -> Entry {
+        let text = |name: &str| fields[name].as_str().unwrap();
+        let time = |name: &str| Timestamp::parse(text(name)).unwrap();
+        let tag =
+            |name: &Value| TagRef { id: TagId(uuid::Uuid::nil()), name: name.as_str().unwrap().into(), color: None };
+        Entry {
+            id: EntryId(text("id").parse().unwrap()),
+            user_id: UserId(uuid::Uuid::nil()),
+            title: fields["title"].as_str().map(Into::into),
+            content: text("content").into(),
+            audio_url: None,
+            entry_date: time("entry_date"),
+            entry_zone: Zone::named(text("entry_zone")).unwrap(),
+            tags: fields["tags"].as_array().unwrap().iter().map(tag).collect(),
+            revision: 1,
+            created_at: time("created_at"),
+            updated_at: time("updated_at"),
+        }
     }
 }

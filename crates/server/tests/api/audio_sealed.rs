@@ -23,16 +23,26 @@ on_both_engines!(
 );
 
 impl Open<'_> {
-    fn encrypt(&self, entry: &Value, plaintext: &[u8]) -> (Vec<u8>, AudioKey) {
+    pub fn encrypt(&self, entry: &Value, plaintext: &[u8]) -> (Vec<u8>, AudioKey) {
         let (user, entry) = self.place(entry);
         Recording::seal_all(user, entry, "audio/webm;codecs=opus", plaintext, &SystemRandom).unwrap()
+    }
+
+    pub fn decrypt(&self, entry: &Value, key: &AudioKey, sealed: &[u8]) -> Vec<u8> {
+        let (user, entry) = self.place(entry);
+        let recording = Recording::open(user, entry, key, &sealed[..HEAD]).unwrap();
+        let chunks = (0_u32..).zip(sealed[HEAD..].chunks(SEALED_CHUNK));
+        let plaintext: Vec<u8> =
+            chunks.flat_map(|(at, chunk)| recording.open_chunk(at, chunk).unwrap().to_vec()).collect();
+        assert_eq!(plaintext.len() as u64, recording.byte_length());
+        plaintext
     }
 
     fn place(&self, entry: &Value) -> (UserId, EntryId) {
         (self.scope.user, EntryId(text(entry, "id").parse().unwrap()))
     }
 
-    fn record(&self, entry: &Value, sealed: Vec<u8>) -> RequestBuilder {
+    pub fn record(&self, entry: &Value, sealed: Vec<u8>) -> RequestBuilder {
         let request = self.request(Method::PUT, &audio(entry));
         request.header("content-type", "application/octet-stream").body(sealed)
     }

@@ -1,15 +1,17 @@
 //! Everything that is somebody's in one archive, read back by another implementation of the format: Python's.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sotto_storage::testing::Scratch;
 
+use crate::audio::wav;
 use crate::on_both_engines;
 use crate::server::{Answer, Person, Server, lenient};
-use crate::vault::{DATE, PHRASE, Secret, new_id};
+use crate::vault::{DATE, PHRASE, Secret, new_id, text};
 
 on_both_engines!(
     the_archive_holds_what_the_api_answers,
@@ -17,6 +19,9 @@ on_both_engines!(
     what_is_sealed_comes_along_while_it_is_open,
     an_empty_journal_is_an_archive_too,
     pages_are_read_to_the_last,
+    recordings_are_beside_their_entries,
+    encrypted_recordings_come_along_while_they_are_open,
+    what_is_lost_is_told_and_keeps_nothing_else,
 );
 
 const EXPORT: &str = "/api/users/me/export";
@@ -28,11 +33,25 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     assert archive.testzip() is None
     files = archive.infolist()
     assert all(file.file_size == len(archive.read(file)) for file in files)
-    json.dump([[file.filename, archive.read(file).decode()] for file in files], sys.stdout)
+    is_stored = lambda file: file.compress_type == zipfile.ZIP_STORED
+    json.dump([[file.filename, archive.read(file).hex(), is_stored(file)] for file in files], sys.stdout)
 ";
 
-/// The files of an archive, in their order.
+/// A file of an archive.
+struct File {
+    name: String,
+    bytes: Vec<u8>,
+    /// Not compressed.
+    is_stored: bool,
+}
+
+/// The texts of an archive, in their order.
 async fn files(request: RequestBuilder) -> Vec<(String, String)> {
+    all_files(request).await.into_iter().map(|file| (file.name, String::from_utf8(file.bytes).unwrap())).collect()
+}
+
+/// The files of an archive, in their order.
+async fn all_files(request: RequestBuilder) -> Vec<File> {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-type"], "application/zip");
@@ -43,7 +62,10 @@ async fn files(request: RequestBuilder) -> Vec<(String, String)> {
     std::fs::write(archive.path(), answer.bytes().await.unwrap()).unwrap();
     let read = Command::new("python3").args(["-c", READ]).arg(archive.path()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-    serde_json::from_slice(&read.stdout).unwrap()
+    let files: Vec<(String, String, bool)> = serde_json::from_slice(&read.stdout).unwrap();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let bytes = |hex: &str| hex.as_bytes().chunks(2).map(byte).collect();
+    files.into_iter().map(|(name, hex, is_stored)| File { name, bytes: bytes(&hex), is_stored }).collect()
 }
 
 async fn archive(person: &Person<'_>) -> (Value, Vec<(String, String)>) {
@@ -197,6 +219,117 @@ async fn pages_are_read_to_the_last(server: Server) {
     ids.dedup();
     assert_eq!(ids.len(), 215);
     assert!(files.iter().take(10).all(|(_, file)| parse(file).1 == long));
+}
+
+async fn recordings_are_beside_their_entries(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    let write = async |title: &str| {
+        let entry = json!({"title": title, "content": "Spoken.", "entry_date": DATE});
+        ada.post("/api/journals/", entry).await.expect(StatusCode::CREATED)
+    };
+    let (one, two, silent) = (write("Same").await, write("same").await, write("Silent").await);
+    // More than is sent at once.
+    let long = wav(300_000, 1);
+    Answer::of(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
+    let ogg = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
+    Answer::of(ada.record(&two, "audio/ogg", ogg.clone())).await.expect(StatusCode::CREATED);
+    let theirs = ben.write("Theirs.", DATE, &[]).await;
+    Answer::of(ben.record(&theirs, "audio/wav", wav(100, 2))).await.expect(StatusCode::CREATED);
+
+    let files = all_files(ada.request(Method::GET, EXPORT)).await;
+    assert_eq!(files.len(), 6, "the journal, three entries, two recordings, and nothing that is missing");
+    let markdown = |entry: &Value| {
+        let id = |file: &File| parse(std::str::from_utf8(&file.bytes).unwrap()).0["id"].clone();
+        files.iter().find(|file| file.name.strip_suffix(".md").is_some() && id(file) == entry["id"]).unwrap()
+    };
+    for (entry, recording, ending) in [(&one, &long, ".wav"), (&two, &ogg, ".ogg")] {
+        let text = markdown(entry);
+        let name = format!("{}{ending}", text.name.strip_suffix(".md").unwrap());
+        let beside = parse(std::str::from_utf8(&text.bytes).unwrap()).0["recording"].as_str().unwrap().to_owned();
+        assert_eq!(format!("entries/2025/{beside}"), name, "the Markdown file points to it");
+        let file = files.iter().find(|file| file.name == name).unwrap();
+        assert!(file.bytes == *recording && file.is_stored, "{name}");
+    }
+    let text = std::str::from_utf8(&markdown(&silent).bytes).unwrap();
+    assert!(!parse(text).0.contains_key("recording"));
+    assert!(!markdown(&silent).is_stored);
+}
+
+async fn encrypted_recordings_come_along_while_they_are_open(server: Server) {
+    let ada = server.person("ada").await;
+    let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
+    let closed = Secret::make(&ada, "another phrase altogether").await.unlock("another phrase altogether").await;
+    let mut sealed = Vec::new();
+    for (secret, content) in [(&open, "sealed"), (&closed, "not shown to be open")] {
+        let entry = secret.write(content, DATE).await;
+        let (recording, key) = secret.encrypt(&entry, &wav(200_000, 3));
+        Answer::of(secret.record(&entry, recording.clone())).await.expect(StatusCode::CREATED);
+        sealed.push((entry, recording, key));
+    }
+    let names = |files: &[File]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&all_files(ada.request(Method::GET, EXPORT)).await), ["journal.json"]);
+
+    let files = all_files(open.request(Method::GET, EXPORT)).await;
+    let (entry, recording, key) = &sealed[0];
+    assert_eq!(names(&files), ["journal.json".to_owned(), format!("sealed/{}", text(entry, "id"))]);
+    assert!(files[1].bytes == *recording && files[1].is_stored, "it is as the server keeps it");
+    assert!(open.decrypt(entry, key, &files[1].bytes) == wav(200_000, 3));
+}
+
+async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
+    let ada = server.person("ada").await;
+    let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
+    let mut objects: Vec<PathBuf> = Vec::new();
+    for n in 1..=5 {
+        let entry = ada.write("Spoken.", &format!("2025-01-0{n}T10:00:00Z"), &[]).await;
+        Answer::of(ada.record(&entry, "audio/wav", wav(200_000, n))).await.expect(StatusCode::CREATED);
+        let new = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
+        objects.push(new);
+    }
+    let entry = open.write("Whispered.", DATE).await;
+    let (recording, _) = open.encrypt(&entry, &wav(1000, 6));
+    Answer::of(open.record(&entry, recording)).await.expect(StatusCode::CREATED);
+    let hidden = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
+
+    std::fs::remove_file(&objects[0]).unwrap();
+    let cut = std::fs::OpenOptions::new().write(true).open(&objects[1]).unwrap();
+    cut.set_len(150_000).unwrap();
+    std::fs::write(&objects[2], wav(200_000, 9)).unwrap();
+    std::fs::write(&objects[3], "").unwrap();
+    std::fs::remove_file(&hidden).unwrap();
+
+    let files = all_files(open.request(Method::GET, EXPORT)).await;
+    let find = |name: &str| files.iter().find(|file| file.name == name);
+    let day = |n: u32, ending: &str| format!("entries/2025/2025-01-0{n}{ending}");
+    for n in 1..=5 {
+        let entry = std::str::from_utf8(&find(&day(n, ".md")).unwrap().bytes).unwrap();
+        let (fields, content) = parse(entry);
+        let has_recording = find(&day(n, ".wav")).is_some();
+        assert_eq!((content, fields.contains_key("recording")), ("Spoken.", has_recording), "{n}");
+        assert_eq!(has_recording, [2, 3, 5].contains(&n), "{n}");
+    }
+    assert!(find(&day(2, ".wav")).unwrap().bytes == wav(150_000, 2));
+    assert!(find(&day(5, ".wav")).unwrap().bytes == wav(200_000, 5));
+    let last = files.last().unwrap();
+    assert_eq!(last.name, "missing.txt");
+    let (_, told) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
+    let mut told: Vec<_> = told.lines().collect();
+    told.sort_unstable();
+    let sealed = format!("sealed/{}: it is gone", text(&entry, "id"));
+    assert_eq!(
+        told,
+        [
+            "entries/2025/2025-01-01.wav: it is gone",
+            "entries/2025/2025-01-02.wav: of its 200000 bytes, 150000 are here",
+            "entries/2025/2025-01-03.wav: it is not as it was stored",
+            "entries/2025/2025-01-04.wav: it could not be read",
+            &sealed,
+        ]
+    );
+    // While it is locked, nothing tells of what is sealed.
+    let locked = all_files(ada.request(Method::GET, EXPORT)).await;
+    let told = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
+    assert!(told.contains("2025-01-01.wav") && !told.contains("sealed"));
 }
 
 /// Those who do not take what they asked for hold a place each; without them, there is place again.

@@ -16,15 +16,24 @@ export const ACCEPTED = 'audio/*,video/webm,.webm,.ogg,.oga,.opus,.m4a,.mp4,.mp3
 /** What a browser calls it, without parameters; nothing if it says that it is not sound at all, which the server finds out better. */
 export function typeToSend(type: string): string {
   const [name = ''] = type.toLowerCase().split(';');
-  return SENT.has(name) ? name : 'application/octet-stream';
+  return ending(name) ? name : 'application/octet-stream';
 }
 
-/** The names that the server compares with what it finds; of others it asks nothing. */
-const SENT = new Set([
-  ...['audio/webm', 'video/webm', 'audio/ogg', 'application/ogg', 'audio/opus', 'audio/vorbis', 'video/ogg'],
-  ...['audio/mp4', 'audio/m4a', 'audio/x-m4a', 'audio/aac', 'video/mp4', 'audio/mpeg', 'audio/mp3'],
-  ...['audio/wav', 'audio/wave', 'audio/x-wav', 'audio/vnd.wave', 'audio/flac', 'audio/x-flac'],
-]);
+/** What the name of a file ends in that holds such a recording; nothing if it is not known what it is. As on the server (format.rs). */
+export function ending(type: string): string {
+  const [name = ''] = type.toLowerCase().split(';');
+  return Object.entries(ENDINGS).find(([, names]) => names.includes(name.trim()))?.[0] ?? '';
+}
+
+/** The names of each kind, which the server compares with what it finds; of others it asks nothing. */
+const ENDINGS = {
+  '.webm': ['audio/webm', 'video/webm'],
+  '.ogg': ['audio/ogg', 'application/ogg', 'audio/opus', 'audio/vorbis', 'video/ogg'],
+  '.m4a': ['audio/mp4', 'audio/m4a', 'audio/x-m4a', 'audio/aac', 'video/mp4'],
+  '.mp3': ['audio/mpeg', 'audio/mp3'],
+  '.wav': ['audio/wav', 'audio/wave', 'audio/x-wav', 'audio/vnd.wave'],
+  '.flac': ['audio/flac', 'audio/x-flac'],
+};
 
 /** `0:07`, `12:05`, `1:02:03` */
 export function clock(seconds: number): string {

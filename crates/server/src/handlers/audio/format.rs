@@ -10,6 +10,9 @@ pub const TELLING: usize = 512;
 /// What the client calls it when it does not know.
 const UNKNOWN: &str = "application/octet-stream";
 
+/// Those that somebody can listen to.
+const KINDS: [Format; 6] = [Format::WebM, Format::Ogg, Format::Mp4, Format::Mp3, Format::Wav, Format::Flac];
+
 /// A kind of recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -68,6 +71,19 @@ impl Format {
     /// What it is called.
     pub fn media_type(self) -> &'static str {
         self.names()[0]
+    }
+
+    /// What the name of a file ends in that holds a recording of this media type. What is encrypted has none: no program opens it.
+    pub fn ending(media_type: &str) -> &'static str {
+        match KINDS.into_iter().find(|kind| kind.names().contains(&media_type)) {
+            Some(Self::WebM) => ".webm",
+            Some(Self::Ogg) => ".ogg",
+            Some(Self::Mp4) => ".m4a",
+            Some(Self::Mp3) => ".mp3",
+            Some(Self::Wav) => ".wav",
+            Some(Self::Flac) => ".flac",
+            Some(Self::Sealed) | None => "",
+        }
     }
 
     /// How long it is, if it can be so long.

@@ -26,19 +26,26 @@ impl Archive {
         Self { zip: ZipWriter::new_stream(gathered.clone()), gathered }
     }
 
-    /// Ends the file before, and begins one that is of this day.
+    /// Ends the file before, and begins a text that is of this day.
     pub fn begin(&mut self, name: &str, day: Option<Date>) -> io::Result<()> {
+        // How long the journal gets is not known when it is begun; a single entry is never so long.
+        let options = SimpleFileOptions::default().large_file(day.is_none());
+        self.begin_with(name, day, options.compression_method(CompressionMethod::Deflated))
+    }
+
+    /// Ends the file before, and begins a recording, of at most [`MAX_BYTES`](sotto_domain::attachment::MAX_BYTES). Sound is
+    /// compressed already, and what is encrypted cannot be.
+    pub fn begin_recording(&mut self, name: &str, day: Date) -> io::Result<()> {
+        self.begin_with(name, Some(day), SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+    }
+
+    fn begin_with(&mut self, name: &str, day: Option<Date>, options: SimpleFileOptions) -> io::Result<()> {
         // The format knows days from 1980 on.
         let time = day.and_then(|day| {
             let (month, of_month) = (day.month().unsigned_abs(), day.day().unsigned_abs());
             DateTime::from_date_and_time(day.year().unsigned_abs(), month, of_month, 0, 0, 0).ok()
         });
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(time.unwrap_or_default())
-            // How long the journal gets is not known when it is begun; a single entry is never so long.
-            .large_file(day.is_none());
-        Ok(self.zip.start_file(name, options)?)
+        Ok(self.zip.start_file(name, options.last_modified_time(time.unwrap_or_default()))?)
     }
 
     /// How many bytes wait to be handed on.

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use sotto_domain::entry::Entry;
 
-/// Writes the file. Every value of the front matter stands on one line, in quotes: whatever is in a title, it neither ends the
-/// front matter nor means anything to YAML.
-pub fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+/// Writes the file of an entry; `recording` is the name of the one beside it. Every value of the front matter stands on one
+/// line, in quotes: whatever is in a title, it neither ends the front matter nor means anything to YAML.
+pub fn write(out: &mut impl Write, entry: &Entry, recording: Option<&str>) -> io::Result<()> {
     writeln!(out, "---")?;
     writeln!(out, "id: {}", quoted(&entry.id.to_string()))?;
     if let Some(title) = &entry.title {
@@ -19,6 +19,9 @@ pub fn write(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
     writeln!(out, "tags: [{}]", tags.join(", "))?;
     if let Some(address) = &entry.audio_url {
         writeln!(out, "audio: {}", quoted(address))?;
+    }
+    if let Some(name) = recording {
+        writeln!(out, "recording: {}", quoted(name))?;
     }
     writeln!(out, "created: {}", quoted(&entry.created_at.to_string()))?;
     writeln!(out, "updated: {}", quoted(&entry.updated_at.to_string()))?;

@@ -35,6 +35,8 @@ test('accounts are found, made, changed and deleted', { tag: '@main' }, async ({
   await people.click();
   await expectAccessible(page);
   await dialog.getByRole('switch', { name: 'May sign in' }).click();
+  // Said where it can be read: what is beside a modal dialog is out of reach.
+  await expect(dialog.getByText('Saved', { exact: true })).toBeVisible();
   await expect(page.getByText('deactivated', { exact: true })).toBeAttached();
   const hers = await otherBrowser();
   await hers.goto('/login');

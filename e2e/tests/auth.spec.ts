@@ -37,6 +37,19 @@ test('an address that is taken is said beside it', async ({ page, user }) => {
   await expectAccessible(page);
 });
 
+test('who has made a journal, and could not get in, gets in with the next try', async ({ page, guard }) => {
+  guard.allow(/ERR_FAILED/);
+  await page.route('**/api/auth/login', (route) => route.abort(), { times: 1 });
+  await page.goto('/signup');
+  await page.getByLabel('E-mail').fill(`${crypto.randomUUID()}@example.org`);
+  await page.getByLabel('Password', { exact: true }).fill('another horse battery');
+  const create = page.getByRole('button', { name: 'Create your journal' });
+  await create.click();
+  await expect(page.getByText('The server does not answer.')).toBeVisible();
+  await create.click();
+  await expect(page.getByText('Your journal is open')).toBeVisible();
+});
+
 test('with sign-up closed, nobody is led to it', async ({ page, guard }) => {
   const server = await Server.start('sqlite', { SOTTO_REGISTRATION: 'closed' });
   guard.allow(new RegExp(server.url));

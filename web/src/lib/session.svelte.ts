@@ -11,6 +11,8 @@ type State = 'out' | 'in' | 'ended';
 let state = $state<State>('out');
 let user = $state<User | null>(null);
 let online = $state(navigator.onLine);
+/** The address of an account that was just made, as long as nobody is signed in with it. */
+let made: string | null = null;
 
 addEventListener('online', () => (online = true));
 addEventListener('offline', () => (online = false));
@@ -60,8 +62,15 @@ export const session = {
 
   async signUp(account: { email: string; password: string; full_name: string | null }): Promise<void> {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    await unwrap(api.POST('/api/auth/register', { body: { ...account, time_zone: timeZone } }));
+    try {
+      await unwrap(api.POST('/api/auth/register', { body: { ...account, time_zone: timeZone } }));
+      made = account.email;
+    } catch (error) {
+      // It may have been made by the try before this one, which got no further.
+      if (made !== account.email || !(error instanceof SottoError && error.status === 409)) throw error;
+    }
     await session.signIn(account.email, account.password);
+    made = null;
   },
 
   /** Leaves the page as well, so that nothing of the journal stays in memory. */

@@ -5,6 +5,7 @@ type Options = { kind?: Notice['kind']; action?: Notice['action']; stays?: boole
 
 let next = 0;
 const all = $state<Notice[]>([]);
+let places = $state.raw<readonly symbol[]>([]);
 
 export const notices = {
   get all(): readonly Notice[] {
@@ -15,6 +16,15 @@ export const notices = {
     const notice: Notice = { id: next++, text, kind: options.kind ?? 'done', action: options.action };
     all.push(notice);
     if (notice.kind === 'done' && !options.stays) setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
+  },
+  /** Where they are shown: in the place that came last. Beside a modal dialog, nothing can be read or clicked. */
+  get place(): symbol | undefined {
+    return places.at(-1);
+  },
+  /** Adds a place; the answer takes it away again. */
+  showIn(place: symbol): () => void {
+    places = [...places, place];
+    return () => (places = places.filter((one) => one !== place));
   },
   dismiss(id: number): void {
     const index = all.findIndex((notice) => notice.id === id);

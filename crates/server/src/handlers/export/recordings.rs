@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -13,6 +12,7 @@ use sotto_domain::attachment::Attachment;
 
 use super::{Export, Stopped};
 use crate::handlers::audio::format::Format;
+use crate::sha256;
 
 /// Where the archive says what is not in it whole. Without anything to say, there is no such file.
 const MISSING: &str = "missing.txt";
@@ -57,7 +57,7 @@ impl Export {
     pub async fn take(&mut self, found: Found, day: Date) -> Result<(), Stopped> {
         let Found { name, attachment, mut stream } = found;
         self.archive.begin_recording(&name, day)?;
-        let mut hash = digest::Context::new(&digest::SHA256);
+        let mut hash = sha256::begin();
         let mut length = 0;
         while let Some(bytes) = stream.next().await {
             let bytes = match bytes {
@@ -72,7 +72,7 @@ impl Export {
             self.archive.write_all(&bytes)?;
             self.send().await?;
         }
-        if hash.finish().as_ref() != attachment.sha256 {
+        if sha256::end(hash) != attachment.sha256 {
             let why = match attachment.byte_length {
                 all if length == all as usize => "it is not as it was stored".to_owned(),
                 all => format!("of its {all} bytes, {length} are here"),

@@ -289,7 +289,9 @@ pub trait SecretTags: Send + Sync {
     async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag>;
     /// The secret tag.
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>>;
-    /// A user's secret tags in the order of their creation.
+    /// A user's secret tags, the one that was opened last first; those that never were come after, in the order of their
+    /// creation. Whoever tries one phrase on all of them in this order makes each of them fail once for every other one, at
+    /// most, between two times that it is opened.
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
     /// Replaces what opens a secret tag that is at `version`, raises the version, and ends every session about it but
     /// `keep`; those that failed stay. `None` if there is no such secret tag or it is at another version.

@@ -181,6 +181,7 @@ on_each_engine! {
     }
     secret_tags {
         create_get_and_list
+        list_begins_with_what_was_opened_last
         create_refuses_a_taken_id
         create_refuses_a_user_who_is_gone
         a_user_has_so_many_and_no_more

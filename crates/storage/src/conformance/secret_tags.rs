@@ -30,6 +30,33 @@ pub async fn create_get_and_list(world: &World) {
     assert!(world.secret_tags().list(user).await.unwrap() == [earlier, expected], "in the order of their creation");
 }
 
+pub async fn list_begins_with_what_was_opened_last(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let (mut never, mut opened) = (vec![], vec![]);
+    for _ in 0..2 {
+        never.push(world.secret_tag(user).await.id);
+        opened.push(world.secret_tag(user).await.id);
+    }
+    let listed = async || {
+        let tags = world.secret_tags().list(user).await.unwrap();
+        tags.into_iter().map(|tag| tag.id).collect::<Vec<_>>()
+    };
+    // In the order of their ids, as all of them were made at one moment.
+    assert_eq!(listed().await, [never[0], opened[0], never[1], opened[1]]);
+    world.unlock(user, opened[1], at(1)).await;
+    world.unlock(user, opened[0], at(2)).await;
+    world.fail(user, never[1], at(3)).await;
+    assert_eq!(listed().await, [opened[0], opened[1], never[0], never[1]]);
+    world.unlock(user, opened[1], at(4)).await;
+    world.opaque_sessions().end_all(user).await.unwrap();
+    // A new name and a new phrase are no opening.
+    world.secret_tags().set_metadata(user, opened[0], &[6; 93], at(5)).await.unwrap();
+    world.secret_tags().set_lock(user, never[1], &lock(2), 1, None, at(6)).await.unwrap().unwrap();
+    let of_other = world.secret_tag(other).await.id;
+    world.unlock(other, of_other, at(7)).await;
+    assert_eq!(listed().await, [opened[1], opened[0], never[0], never[1]]);
+}
+
 pub async fn create_refuses_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await;

@@ -30,7 +30,11 @@ const COUNT: &str = "SELECT count(*) FROM secret_tags WHERE user_id = $1";
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 AND tag_id = $2");
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 ORDER BY created_at, tag_id");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM secret_tags WHERE user_id = $1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
+);
 
 // The version is compared as a BIGINT: what a caller claims may be beyond an INTEGER.
 const SET_LOCK: &str = concat!(

@@ -31,8 +31,11 @@ impl SecretTags for Sqlite {
 
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
         self.read(move |connection| {
-            let sql =
-                concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = ?1 ORDER BY created_at, tag_id");
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM secret_tags WHERE user_id = ?1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
+            );
             connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], secret_tag)?.collect()
         })
         .await

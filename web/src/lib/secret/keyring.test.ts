@@ -67,6 +67,16 @@ describe('a phrase', () => {
     expect(new Set(tried).size).toBe(1);
   });
 
+  test('is tried in the order in which the secret tags are given, until one opens', async () => {
+    const ids = [];
+    for (const name of ['one', 'two', 'three', 'four']) ids.push((await make(name, name)).opened.id);
+    const [one, two, three, four] = ids as [string, string, string, string];
+    server.seen.length = 0;
+    expect((await elsewhere().open(user, [three, one, four, two], 'four')).opened).toMatchObject({ id: four });
+    const started = server.seen.map((sent) => JSON.parse(sent).path as string).filter((path) => path.endsWith('/unlock/start'));
+    expect(started).toEqual([three, one, four].map((id) => `/${id}/unlock/start`));
+  });
+
   test('that opens nothing takes as long with three secret tags as with one, or none', async () => {
     for (const name of ['one', 'two', 'three']) await make(name, name);
     // Each request takes 100 ms, and nothing else does.

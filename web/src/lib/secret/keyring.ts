@@ -66,7 +66,11 @@ export class KeyRing {
     return judge(phrase, language, known);
   }
 
-  /** Tries a phrase on each of these secret tags, until one opens. Without any, on one that does not exist. */
+  /**
+   * Tries a phrase on each of these secret tags, in this order, until one opens. Without any, on one that does not exist. Each
+   * that does not open counts a failed try, and is slowed down after some: whoever puts what was opened last at the front,
+   * as the server lists them, makes each fail at most once for every other one between two times that it is opened.
+   */
   async open(user: string, tags: string[], phrase: string): Promise<Attempt> {
     return this.#try(user, tags, async (scope) => {
       const found = await login(scope, phrase, this.#ask);

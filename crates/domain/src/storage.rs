@@ -32,7 +32,7 @@ use crate::ids::{
 };
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::secret_tag::{
-    CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
+    CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, Moved, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
     SealedBody, SealedEntry, SecretTag, Started, Stored, TakenLogin,
 };
 use crate::statistics::DayCount;
@@ -384,8 +384,8 @@ pub trait SealedEntries: Send + Sync {
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
     /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
-    /// words leave every table and index that the engine lets us clear; the recording's object is the caller's to delete. What they were cannot be searched when this
-    /// returns. Tags that were on it stay among the user's tags, where their names can be read.
+    /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this returns.
+    /// Tags that were on it stay among the user's tags, where their names can be read.
     async fn seal(
         &self,
         user: UserId,
@@ -393,9 +393,9 @@ pub trait SealedEntries: Send + Sync {
         body: &SealedBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<SealedEntry>>;
+    ) -> Result<Stored<Moved<SealedEntry>>>;
     /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag. Its recording, which was encrypted
-    /// for that, goes in the same unit; the object is the caller's to delete.
+    /// for that, goes in the same unit.
     async fn unseal(
         &self,
         user: UserId,
@@ -403,7 +403,7 @@ pub trait SealedEntries: Send + Sync {
         body: &PlainBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<Entry>>;
+    ) -> Result<Stored<Moved<Entry>>>;
     /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
 }

@@ -92,10 +92,15 @@ pub enum CreatedSecretTag {
 }
 
 /// What came of deleting a secret tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletedSecretTag {
-    /// It is gone, and so many entries with it.
-    Deleted(u64),
+    /// It is gone.
+    Deleted {
+        /// How many entries went with it.
+        entries: u64,
+        /// The recordings that they had, in no order; their objects are the caller's to delete.
+        recordings: Vec<AttachmentId>,
+    },
     /// The user has no such secret tag.
     Missing,
     /// So many entries are under it, and nobody said that they shall go; nothing was changed.

@@ -306,7 +306,7 @@ pub trait SecretTags: Send + Sync {
     ) -> Result<Option<SecretTag>>;
     /// Replaces name and colour. False if there is no such secret tag.
     async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
-    /// Deletes a secret tag and the sessions about it; the entries under it only `with_entries`.
+    /// Deletes a secret tag and the sessions about it; the entries under it, and their recordings, only `with_entries`.
     async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag>;
     /// The fingerprints of server keys that secret tags of any user were made with, each once.
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>>;

@@ -20,7 +20,8 @@ on_both_engines!(
     it_needs_the_open_secret_tag,
     what_is_not_encrypted_is_refused,
     moving_an_entry_leaves_no_recording,
-    what_is_sent_while_an_entry_moves_is_not_left_in_plain
+    what_is_sent_while_an_entry_moves_is_not_left_in_plain,
+    a_secret_tag_takes_its_recordings_along
 );
 
 impl Open<'_> {
@@ -154,6 +155,21 @@ async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) 
         }
         server.comes_to(0).await;
     }
+}
+
+async fn a_secret_tag_takes_its_recordings_along(server: Server) {
+    let ada = server.person("ada").await;
+    let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
+    let other = Secret::make(&ada, "another").await.unlock("another").await;
+    for open in [&open, &open, &other] {
+        let entry = open.write("Whispered.", DATE).await;
+        Answer::of(open.record(&entry, open.encrypt(&entry, b"hush").0)).await.expect(StatusCode::CREATED);
+    }
+    let secret = format!("/api/secret-tags/{}", open.scope.tag);
+    open.delete(&secret).await.expect(StatusCode::CONFLICT);
+    assert_eq!(server.objects().len(), 3);
+    open.delete(&format!("{secret}?with_entries=true")).await.expect(StatusCode::OK);
+    assert_eq!(server.objects().len(), 1, "what is under the other one stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -190,6 +190,8 @@ on_each_engine! {
         of_two_locks_for_one_version_one_is_set
         set_metadata_changes_nothing_else
         delete_takes_entries_only_when_asked
+        delete_tells_which_recordings_went
+        of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost
         delete_takes_the_sessions_about_it
         an_entry_never_outlives_its_secret_tag
         server_keys_are_each_told_once

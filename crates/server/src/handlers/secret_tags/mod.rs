@@ -154,7 +154,12 @@ pub async fn delete(
     let tag = SecretTagId(id);
     unlocks.require(&app, &signed_in, tag).await?;
     match app.storage.secret_tags().delete(signed_in.id(), tag, params.with_entries).await? {
-        DeletedSecretTag::Deleted(_) => Ok(message("Secret tag deleted successfully")),
+        DeletedSecretTag::Deleted { recordings, .. } => {
+            for recording in recordings {
+                app.recordings.discard(signed_in.id(), recording).await;
+            }
+            Ok(message("Secret tag deleted successfully"))
+        }
         DeletedSecretTag::Missing => Err(LOCKED),
         DeletedSecretTag::HasEntries(count) => {
             let detail = "There are entries under this secret tag, as many as `current` says; move them, or delete it \

@@ -215,6 +215,36 @@ describe('entries', () => {
     expect(await save(4, 'written again')).toBeUndefined();
   });
 
+  test('have both keys while their recording is replaced, until one is known to be stale', async () => {
+    const { opened } = await make();
+    const [key, formerKey, other] = [7, 6, 5].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
+    let revision = 0;
+    /** The keys after this save, which was made so many ms ago. */
+    const save = async (audio?: Recording, ago = 0) => {
+      const more = { updated_at: new Date(Date.now() - ago).toISOString() };
+      const sealed = await stored(opened.id, ++revision, 'spoken', more, audio);
+      // The version says whether there are two.
+      const [entry] = await keys.openEntries(opened.id, [sealed]);
+      expect(Buffer.from(sealed.encrypted_content, 'base64url')[0]).toBe(entry!.audio!.formerKey ? 2 : 1);
+      return [entry!.audio!.key, entry!.audio!.formerKey];
+    };
+    const replacing = { url: '', mediaType: null, key, formerKey };
+    expect(await save(replacing)).toEqual([key, formerKey]);
+    expect(await save()).toEqual([key, formerKey]);
+    await keys.audioOpensWith(opened.id, entryId, other);
+    expect(await save()).toEqual([key, formerKey]);
+    await keys.audioOpensWith(opened.id, entryId, key);
+    expect(await save()).toEqual([key, undefined]);
+
+    // While the new one may be on its way, that the former one opens what is there says nothing.
+    await save(replacing);
+    await keys.audioOpensWith(opened.id, entryId, formerKey);
+    expect(await save()).toEqual([key, formerKey]);
+    await save(replacing, 3_600_001);
+    await keys.audioOpensWith(opened.id, entryId, formerKey);
+    expect(await save()).toEqual([formerKey, undefined]);
+  });
+
   test('are gone when it is closed', async () => {
     const { opened } = await make();
     const sealed = await stored(opened.id, 1, 'x');

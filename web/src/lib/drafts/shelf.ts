@@ -2,8 +2,11 @@
 
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 
-/** Encrypted with AES-GCM; in the clear only on the shelf in memory. */
-export type Box = { iv: Uint8Array<ArrayBuffer>; data: ArrayBuffer } | { plain: unknown };
+/** Encrypted with AES-GCM. */
+export type Sealed = { iv: Uint8Array<ArrayBuffer>; data: ArrayBuffer };
+
+/** In the clear only on the shelf in memory. */
+export type Box = Sealed | { plain: unknown };
 
 /** All of one entry: what was written and is not sent yet, and the ground that it stands on. */
 export type Slot = {
@@ -32,17 +35,25 @@ interface Schema extends DBSchema {
   keys: { key: string; value: CryptoKey };
   slots: { key: [string, string]; value: { user: string; id: string } & Slot };
   asides: { key: string; value: Aside; indexes: { user: string } };
+  /** What is known of the recording of an entry that is not kept yet; see takes.ts. */
+  takes: { key: [string, string]; value: { user: string; id: string; take: string; box: Sealed } };
+  /** Its pieces, from 0. */
+  pieces: { key: [string, string, string, number]; value: { user: string; id: string; take: string; number: number; box: Sealed } };
 }
 
 let opening: Promise<IDBPDatabase<Schema>> | undefined;
 
 /** Rejects where storage is forbidden or broken. */
 export function database(): Promise<IDBPDatabase<Schema>> {
-  opening ??= openDB<Schema>('sotto', 1, {
-    upgrade(db) {
-      db.createObjectStore('keys');
-      db.createObjectStore('slots', { keyPath: ['user', 'id'] });
-      db.createObjectStore('asides', { keyPath: 'key' }).createIndex('user', 'user');
+  opening ??= openDB<Schema>('sotto', 2, {
+    upgrade(db, version) {
+      if (version < 1) {
+        db.createObjectStore('keys');
+        db.createObjectStore('slots', { keyPath: ['user', 'id'] });
+        db.createObjectStore('asides', { keyPath: 'key' }).createIndex('user', 'user');
+      }
+      db.createObjectStore('takes', { keyPath: ['user', 'id'] });
+      db.createObjectStore('pieces', { keyPath: ['user', 'id', 'take', 'number'] });
     },
     // A newer app in another tab must not wait for this one.
     blocking(_current, _blocked, event) {

@@ -3,10 +3,11 @@
 import { SvelteMap } from 'svelte/reactivity';
 
 import { recall } from '../device.svelte';
-import { beforeSignOut, session } from '../session.svelte';
+import { beforeSignOut, session, whenGone } from '../session.svelte';
 import { Drafts } from './drafts';
 import { accountKey, forgetKeys } from './keys';
 import { Sender, type Delivery } from './sender';
+import { forgetAccount } from './shelf';
 import { Takes } from './takes';
 import { where } from './where.svelte';
 
@@ -78,7 +79,10 @@ let started = false;
 export function startOutbox(): void {
   if (started) return;
   started = true;
-  channel?.addEventListener('message', ({ data }) => followers.get(data as string)?.());
+  channel?.addEventListener('message', ({ data }: MessageEvent<string | { gone: string }>) => {
+    if (typeof data === 'string') followers.get(data)?.();
+    else void forgetAccount(data.gone).catch(() => {});
+  });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void keepAll();
     else void sendAll();
@@ -93,6 +97,11 @@ export function startOutbox(): void {
     await keepAll();
     await Promise.race([sendAll(), new Promise((done) => setTimeout(done, FAREWELL))]);
     await forgetKeys();
+  });
+  whenGone(async () => {
+    // Other tabs have to stop as well, or would store what is written there.
+    channel?.postMessage({ gone: session.user.id });
+    await forgetAccount(session.user.id).catch(() => {});
   });
   $effect.root(() => {
     $effect(() => {

@@ -28,6 +28,25 @@ export interface Shelf {
   removeAside(key: string): Promise<void>;
 }
 
+/** Nothing of these accounts is stored any more, whoever is still about to. */
+const gone = new Set<string>();
+
+/** Deletes everything of an account that is no more. */
+export async function forgetAccount(user: string): Promise<void> {
+  gone.add(user);
+  const tx = (await database()).transaction(['keys', 'slots', 'asides', 'takes', 'pieces'], 'readwrite');
+  const ofUser = IDBKeyRange.bound([user], [user, []]);
+  void tx.objectStore('keys').delete(user);
+  for (const store of ['slots', 'takes', 'pieces'] as const) void tx.objectStore(store).delete(ofUser);
+  for (const key of await tx.objectStore('asides').index('user').getAllKeys(user)) void tx.objectStore('asides').delete(key);
+  await tx.done;
+}
+
+/** @throws if the account is no more. */
+export function requireAccount(user: string): void {
+  if (gone.has(user)) throw new Error('the account is no more');
+}
+
 const EMPTY: Slot = { draft: null, base: null };
 
 interface Schema extends DBSchema {
@@ -76,6 +95,7 @@ export const stored: Shelf = {
   },
 
   async change(user, id, step) {
+    requireAccount(user);
     const tx = (await database()).transaction(['slots', 'asides'], 'readwrite', { durability: 'strict' });
     const slots = tx.objectStore('slots');
     const next = step((await slots.get([user, id])) ?? EMPTY);
@@ -93,6 +113,7 @@ export const stored: Shelf = {
   },
 
   async putAside(aside) {
+    requireAccount(aside.user);
     await (await database()).put('asides', aside);
   },
 

@@ -7,7 +7,7 @@ import { v7 as uuid } from 'uuid';
 
 import { open, openBytes, seal, sealBytes } from './cipher';
 import type { Environment } from './drafts';
-import { database } from './shelf';
+import { database, requireAccount } from './shelf';
 
 /** What is known of a recording. `type` as in a Blob; `at` is when it was begun, in ms. */
 export type About = { type: string; seconds: number; secretTagId: string | null; at: number };
@@ -89,6 +89,7 @@ export class Reel {
   }
 
   static async begin(key: CryptoKey, user: string, id: string, secretTagId: string | null, at: number): Promise<Reel> {
+    requireAccount(user);
     const reel = new Reel(key, user, id, { secretTagId, at });
     await clear(user, id, { take: reel.#take, box: await reel.#box('', 0) });
     return reel;

@@ -203,14 +203,14 @@ test('who leaves the page in the middle finds the recording again, and is asked 
   await expect(page).toHaveURL('/');
   await button(page, 'Back to it').click();
   await expect(button(page, 'Go on')).toBeVisible();
-  await button(page, 'Done').click();
 
-  // A reload would take it away: the browser asks.
+  // A reload would end it: the browser asks.
   const asked = page.waitForEvent('dialog');
   page.reload().catch(() => {});
   const dialog = await asked;
   expect(dialog.type()).toBe('beforeunload');
   await dialog.dismiss();
+  await button(page, 'Done').click();
   await expect(player(page, 'Recording, not kept yet')).toBeVisible();
 
   await button(page, 'Discard').click();

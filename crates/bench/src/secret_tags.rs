@@ -203,6 +203,7 @@ impl Open {
             content: author.author.text(n),
             tags,
             audio_key: None,
+            former_audio_key: None,
         };
         let id = EntryId::new(&SystemClock, &SystemRandom);
         let sealed = self.vault.seal_entry(id, 1, &written, &SystemRandom)?;

@@ -16,9 +16,9 @@ pub const IV_LENGTH: usize = IV;
 pub const WRAPPED_KEY_LENGTH: usize = KEY + TAG;
 /// Bytes of `encrypted_content`, at least: version, one block of padded text, tag.
 pub const MIN_ENCRYPTED_CONTENT: usize = 1 + PADDING + TAG;
-/// Bytes of `encrypted_content`, at most: the longest title and text, the most and longest tags, and an audio key.
+/// Bytes of `encrypted_content`, at most: the longest title and text, the most and longest tags, and two audio keys.
 pub const MAX_ENCRYPTED_CONTENT: usize = 1
-    + padded(FIELD + MAX_TITLE + FIELD + MAX_CONTENT + MAX_TAGS_PER_ENTRY * (FIELD + MAX_TAG_NAME) + FIELD + KEY)
+    + padded(FIELD + MAX_TITLE + FIELD + MAX_CONTENT + MAX_TAGS_PER_ENTRY * (FIELD + MAX_TAG_NAME) + 2 * (FIELD + KEY))
     + TAG;
 /// Bytes of sealed metadata, at least.
 pub const MIN_METADATA: usize = BOX + PADDING;

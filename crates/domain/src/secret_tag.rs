@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use crate::clock::{Timestamp, Zone};
 use crate::entry::{Entry, EntryBody};
-use crate::ids::{EntryId, OpaqueSessionId, SecretTagId, TagId, UserId};
+use crate::ids::{AttachmentId, EntryId, OpaqueSessionId, SecretTagId, TagId, UserId};
 use crate::tag::TagChoice;
 
 /// Secret tags of one user, at most.
@@ -92,10 +92,15 @@ pub enum CreatedSecretTag {
 }
 
 /// What came of deleting a secret tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletedSecretTag {
-    /// It is gone, and so many entries with it.
-    Deleted(u64),
+    /// It is gone.
+    Deleted {
+        /// How many entries went with it.
+        entries: u64,
+        /// The recordings that they had, in no order; their objects are the caller's to delete.
+        recordings: Vec<AttachmentId>,
+    },
     /// The user has no such secret tag.
     Missing,
     /// So many entries are under it, and nobody said that they shall go; nothing was changed.
@@ -243,6 +248,15 @@ pub struct PlainBody {
     pub tags: Vec<TagChoice>,
 }
 
+/// An entry that came under a secret tag, or out of one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved<T> {
+    /// As it is now.
+    pub entry: T,
+    /// The recording that it had, which no entry has any more; its object is the caller's to delete.
+    pub recording: Option<AttachmentId>,
+}
+
 /// What came of storing a sealed entry, or of moving an entry into or out of a secret tag.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored<T> {
@@ -324,6 +338,21 @@ impl SealedBody {
     ) -> SealedEntry {
         let Self { tag, sealed, entry_date, entry_zone } = self;
         SealedEntry { id, user_id, tag, sealed, entry_date, entry_zone, revision, created_at, updated_at }
+    }
+}
+
+impl<T> Stored<T> {
+    /// The same outcome; of what was stored, something else is told.
+    pub fn map<U>(self, tell: impl FnOnce(T) -> U) -> Stored<U> {
+        match self {
+            Self::Stored(stored) => Stored::Stored(tell(stored)),
+            Self::Exists(entry) => Stored::Exists(entry),
+            Self::IdTaken => Stored::IdTaken,
+            Self::Missing => Stored::Missing,
+            Self::Stale(entry) => Stored::Stale(entry),
+            Self::UnknownSecretTag => Stored::UnknownSecretTag,
+            Self::UnknownTag(tag) => Stored::UnknownTag(tag),
+        }
     }
 }
 

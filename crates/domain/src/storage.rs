@@ -32,7 +32,7 @@ use crate::ids::{
 };
 use crate::reminder::{Reminder, ReminderPlan};
 use crate::secret_tag::{
-    CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
+    CreatedSecretTag, DeletedSecretTag, FailedTries, Lock, Moved, NewLogin, NewSecretTag, OpaqueSession, PlainBody,
     SealedBody, SealedEntry, SecretTag, Started, Stored, TakenLogin,
 };
 use crate::statistics::DayCount;
@@ -289,7 +289,9 @@ pub trait SecretTags: Send + Sync {
     async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag>;
     /// The secret tag.
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>>;
-    /// A user's secret tags in the order of their creation.
+    /// A user's secret tags, the one that was opened last first; those that never were come after, in the order of their
+    /// creation. Whoever tries one phrase on all of them in this order makes each of them fail once for every other one, at
+    /// most, between two times that it is opened.
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
     /// Replaces what opens a secret tag that is at `version`, raises the version, and ends every session about it but
     /// `keep`; those that failed stay. `None` if there is no such secret tag or it is at another version.
@@ -304,7 +306,7 @@ pub trait SecretTags: Send + Sync {
     ) -> Result<Option<SecretTag>>;
     /// Replaces name and colour. False if there is no such secret tag.
     async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
-    /// Deletes a secret tag and the sessions about it; the entries under it only `with_entries`.
+    /// Deletes a secret tag and the sessions about it; the entries under it, and their recordings, only `with_entries`.
     async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag>;
     /// The fingerprints of server keys that secret tags of any user were made with, each once.
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>>;
@@ -382,8 +384,8 @@ pub trait SealedEntries: Send + Sync {
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
     /// Seals an entry that is in plain, and at revision `expected`: in the same unit, its title, text, recording, tags and
-    /// words leave every table and index that the engine lets us clear; the recording's object is the caller's to delete. What they were cannot be searched when this
-    /// returns. Tags that were on it stay among the user's tags, where their names can be read.
+    /// words leave every table and index that the engine lets us clear. What they were cannot be searched when this returns.
+    /// Tags that were on it stay among the user's tags, where their names can be read.
     async fn seal(
         &self,
         user: UserId,
@@ -391,9 +393,9 @@ pub trait SealedEntries: Send + Sync {
         body: &SealedBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<SealedEntry>>;
+    ) -> Result<Stored<Moved<SealedEntry>>>;
     /// Takes an entry that is sealed, and at revision `expected`, out of its secret tag. Its recording, which was encrypted
-    /// for that, goes in the same unit; the object is the caller's to delete.
+    /// for that, goes in the same unit.
     async fn unseal(
         &self,
         user: UserId,
@@ -401,7 +403,7 @@ pub trait SealedEntries: Send + Sync {
         body: &PlainBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<Entry>>;
+    ) -> Result<Stored<Moved<Entry>>>;
     /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
 }

@@ -581,8 +581,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your secret tags, in the order in which they were made.
-         * @description Of locked ones there is no more than that they exist.
+         * Your secret tags, the one that was opened last first, and those that never were after, as they were made.
+         * @description Of locked ones there is no more than that they exist. Try a phrase on them in this order: each that it does not open
+         *     counts a failed try, and so none collects more of them than you have other secret tags before it is opened again.
          */
         get: operations["secret_tags_list"];
         put?: never;

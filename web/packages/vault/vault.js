@@ -5,7 +5,8 @@
  * into its calls, and the export key that comes out of them goes into `Vault.unlock` and `vault.wrap`.
  *
  * @typedef {{ user: string, tag: string }} Scope  Whose secret tag, and which: two UUIDs.
- * @typedef {{ title?: string, content: string, tags: string[], audioKey?: Uint8Array }} EntryText
+ * @typedef {{ title?: string, content: string, tags: string[], audioKey?: Uint8Array, formerAudioKey?: Uint8Array }} EntryText
+ *   `formerAudioKey`: while the recording is replaced, and it is not known whether the new one is there.
  * @typedef {{ encryptedContent: Uint8Array, encryptionIv: Uint8Array, wrappedKey: Uint8Array, wrapIv: Uint8Array }} SealedEntry
  * @typedef {{ name: string, color?: string }} Metadata
  * @typedef {(length: number) => Uint8Array} Random
@@ -21,8 +22,10 @@ export { RecoveryKey };
 /** What `keyStretching` is in the two finish calls of @serenity-kit/opaque. */
 export const KEY_STRETCHING = 'memory-constrained';
 
-const TITLE = 1, CONTENT = 2, TAG = 3, AUDIO_KEY = 4;
+const TITLE = 1, CONTENT = 2, TAG = 3, AUDIO_KEY = 4, FORMER_AUDIO_KEY = 5;
 const NAME = 1, COLOR = 2;
+/** The version of an entry with a former audio key. */
+const REPLACING = 2;
 const text = new TextEncoder();
 
 /** @param {string} typed 1 to 1024 bytes of UTF-8 */
@@ -87,20 +90,23 @@ export class Vault {
    * @returns {Promise<SealedEntry>}
    */
   async sealEntry(entry, revision, entryText, random = systemRandom) {
+    if (entryText.formerAudioKey && !entryText.audioKey) throw new TypeError('a former audio key comes with another one');
     const plaintext = writeFields([
       ...(entryText.title === undefined ? [] : [[TITLE, text.encode(entryText.title)]]),
       [CONTENT, text.encode(entryText.content)],
       ...entryText.tags.map((tag) => [TAG, text.encode(tag)]),
       ...(entryText.audioKey === undefined ? [] : [[AUDIO_KEY, entryText.audioKey]]),
+      ...(entryText.formerAudioKey === undefined ? [] : [[FORMER_AUDIO_KEY, entryText.formerAudioKey]]),
     ]);
+    const version = versionOf(entryText);
     const key = random(32);
     const wrapIv = random(12);
     const encryptionIv = random(12);
     const place = [uuid(entry), uint32(revision)];
     return {
       encryptedContent: join(
-        [VERSION],
-        await seal(key, encryptionIv, aad('entry', this.#scope, ...place, [VERSION]), plaintext),
+        [version],
+        await seal(key, encryptionIv, aad('entry', this.#scope, ...place, [version]), plaintext),
       ),
       encryptionIv,
       wrappedKey: await seal(this.#entryWrap, wrapIv, aad('dek', this.#scope, ...place), key),
@@ -111,10 +117,10 @@ export class Vault {
   /** @param {string} entry its UUID @param {number} revision @param {SealedEntry} sealed @returns {Promise<EntryText>} */
   async openEntry(entry, revision, sealed) {
     const [version] = sealed.encryptedContent;
-    if (version !== VERSION) throw new Error('the entry was written by a newer version');
+    if (version !== VERSION && version !== REPLACING) throw newer();
     const place = [uuid(entry), uint32(revision)];
     const key = await open(this.#entryWrap, sealed.wrapIv, aad('dek', this.#scope, ...place), sealed.wrappedKey);
-    const additional = aad('entry', this.#scope, ...place, [VERSION]);
+    const additional = aad('entry', this.#scope, ...place, [version]);
     const plaintext = await open(key, sealed.encryptionIv, additional, sealed.encryptedContent.subarray(1));
     const fields = readFields(plaintext);
     const entryText = {
@@ -122,9 +128,11 @@ export class Vault {
       content: fields.text(CONTENT),
       tags: fields.texts(TAG),
       audioKey: fields.bytes(AUDIO_KEY, 32),
+      formerAudioKey: fields.bytes(FORMER_AUDIO_KEY, 32),
     };
     fields.end();
-    if (entryText.content === undefined) throw new Error('the entry was written by a newer version');
+    const whole = entryText.content !== undefined && (entryText.audioKey !== undefined || entryText.formerAudioKey === undefined);
+    if (!whole || versionOf(entryText) !== version) throw newer();
     return entryText;
   }
 
@@ -160,6 +168,15 @@ export class Vault {
     const metadata = await derive(master, 'sotto/v1/secret-tag/metadata');
     return new Vault(scope, master, entryWrap, metadata);
   }
+}
+
+/** @param {EntryText} entryText */
+function versionOf({ formerAudioKey }) {
+  return formerAudioKey === undefined ? VERSION : REPLACING;
+}
+
+function newer() {
+  return new Error('the entry was written by a newer version');
 }
 
 /** label ‖ user ‖ tag ‖ rest */

@@ -85,7 +85,7 @@ export const session = {
   /** The account is no more: forgets all of it and leaves the page. */
   async gone(): Promise<void> {
     state = 'out';
-    for (const step of leaving) await step();
+    for (const step of [...leaving, ...forgetting]) await step();
     remember('sotto.user', null);
     location.assign('/goodbye');
   },
@@ -102,10 +102,16 @@ export function expectSignIn(): void {
 }
 
 const leaving: (() => Promise<void>)[] = [];
+const forgetting: (() => Promise<void>)[] = [];
 
 /** Something to be done before the person is signed out, such as forgetting keys. */
 export function beforeSignOut(step: () => Promise<void>): void {
   leaving.push(step);
+}
+
+/** Something to be forgotten once the account is deleted, after the steps of {@link beforeSignOut}. */
+export function whenGone(step: () => Promise<void>): void {
+  forgetting.push(step);
 }
 
 function accept(account: User): void {

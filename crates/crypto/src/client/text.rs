@@ -5,11 +5,14 @@ use sotto_domain::entry::{MAX_CONTENT, MAX_TITLE};
 use sotto_domain::tag::MAX_TAGS_PER_ENTRY;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::cipher::KEY;
+use crate::cipher::{KEY, VERSION};
 use crate::client::fields::{Reader, Writer};
 use crate::error::Error;
 use crate::sealed::{COLOR, MAX_TAG_NAME};
 use crate::wire::hidden;
+
+/// The version of an entry whose recording is being replaced.
+pub(super) const REPLACING: u8 = 2;
 
 /// The types of the fields of an entry, in their order.
 mod entry {
@@ -17,6 +20,7 @@ mod entry {
     pub const CONTENT: u8 = 2;
     pub const TAG: u8 = 3;
     pub const AUDIO_KEY: u8 = 4;
+    pub const FORMER_AUDIO_KEY: u8 = 5;
 }
 
 /// The types of the fields of metadata, in their order.
@@ -36,6 +40,9 @@ pub struct EntryText {
     pub tags: Vec<String>,
     /// What its recording is encrypted with.
     pub audio_key: Option<AudioKey>,
+    /// What the recording before it was encrypted with, from before the new one is sent until it is known to be there: up to
+    /// then, either may be. Never without `audio_key`.
+    pub former_audio_key: Option<AudioKey>,
 }
 
 /// The key of an entry's recording.
@@ -52,15 +59,21 @@ pub struct Metadata {
 }
 
 impl EntryText {
+    /// The version of what it is sealed as: only one with a `former_audio_key` needs the second.
+    pub fn version(&self) -> u8 {
+        if self.former_audio_key.is_some() { REPLACING } else { VERSION }
+    }
+
     /// Lays it out, padded.
     ///
     /// # Errors
-    /// [`Error::TooLong`].
+    /// [`Error::TooLong`]; [`Error::Layout`] of a former audio key alone.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.check()?;
         let title = self.title.as_deref();
         let tags: usize = self.tags.iter().map(String::len).sum();
-        let mut fields = Writer::new(3 + self.tags.len(), title.map_or(0, str::len) + self.content.len() + tags + KEY);
+        let texts = title.map_or(0, str::len) + self.content.len() + tags;
+        let mut fields = Writer::new(4 + self.tags.len(), texts + 2 * KEY);
         if let Some(title) = title {
             fields.field(entry::TITLE, title.as_bytes())?;
         }
@@ -70,6 +83,9 @@ impl EntryText {
         }
         if let Some(key) = &self.audio_key {
             fields.field(entry::AUDIO_KEY, &key.0)?;
+        }
+        if let Some(key) = &self.former_audio_key {
+            fields.field(entry::FORMER_AUDIO_KEY, &key.0)?;
         }
         Ok(fields.finish())
     }
@@ -91,6 +107,7 @@ impl EntryText {
             content: fields.text(entry::CONTENT)?,
             tags: Vec::new(),
             audio_key: None,
+            former_audio_key: None,
         };
         while let Some(tag) = fields.text(entry::TAG) {
             text.tags.push(tag);
@@ -98,10 +115,16 @@ impl EntryText {
         if let Some(key) = fields.next(entry::AUDIO_KEY) {
             text.audio_key = Some(AudioKey(key.try_into().ok()?));
         }
+        if let Some(key) = fields.next(entry::FORMER_AUDIO_KEY) {
+            text.former_audio_key = Some(AudioKey(key.try_into().ok()?));
+        }
         fields.is_at_end().then_some(text)
     }
 
     fn check(&self) -> Result<(), Error> {
+        if self.former_audio_key.is_some() && self.audio_key.is_none() {
+            return Err(Error::Layout("entry"));
+        }
         at_most("title", self.title.as_deref().map_or(0, str::len), MAX_TITLE)?;
         at_most("content", self.content.len(), MAX_CONTENT)?;
         at_most("list of tags", self.tags.len(), MAX_TAGS_PER_ENTRY)?;

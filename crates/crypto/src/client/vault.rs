@@ -5,6 +5,7 @@ use std::fmt;
 use sotto_domain::{EntryId, Random};
 
 use crate::cipher::{IV, Key, VERSION};
+use crate::client::text::REPLACING;
 use crate::client::{EntryText, ExportKey, Metadata, RecoveryKey};
 use crate::error::Error;
 use crate::scope::Scope;
@@ -78,7 +79,9 @@ impl Vault {
         random.fill(&mut wrap_iv);
         random.fill(&mut encryption_iv);
         let wrapped_key = self.entry_wrap.seal(wrap_iv, &self.key_aad(entry, revision), &[], key.as_bytes())?;
-        let encrypted_content = key.seal(encryption_iv, &self.text_aad(entry, revision), &[VERSION], &plaintext)?;
+        let version = text.version();
+        let aad = self.text_aad(entry, revision, version);
+        let encrypted_content = key.seal(encryption_iv, &aad, &[version], &plaintext)?;
         SealedEntry::from_parts(encrypted_content, &encryption_iv, &wrapped_key, &wrap_iv)
     }
 
@@ -90,7 +93,7 @@ impl Vault {
     pub fn open_entry(&self, entry: EntryId, revision: u32, sealed: &SealedEntry) -> Result<EntryText, Error> {
         const REFUSED: Error = Error::Refused("entry");
         let (version, ciphertext) = sealed.encrypted_content.split_first().ok_or(REFUSED)?;
-        if *version != VERSION {
+        if ![VERSION, REPLACING].contains(version) {
             return Err(Error::Layout("entry"));
         }
         let key = self
@@ -98,8 +101,9 @@ impl Vault {
             .open(sealed.wrap_iv, &self.key_aad(entry, revision), &sealed.wrapped_key)
             .and_then(|key| Key::from_bytes(&key))
             .ok_or(REFUSED)?;
-        let plaintext = key.open(sealed.encryption_iv, &self.text_aad(entry, revision), ciphertext).ok_or(REFUSED)?;
-        EntryText::from_bytes(&plaintext)
+        let aad = self.text_aad(entry, revision, *version);
+        let text = EntryText::from_bytes(&key.open(sealed.encryption_iv, &aad, ciphertext).ok_or(REFUSED)?)?;
+        if text.version() == *version { Ok(text) } else { Err(Error::Layout("entry")) }
     }
 
     /// Seals the tag's name and colour.
@@ -165,8 +169,8 @@ impl Vault {
     }
 
     /// `entry` ‖ user ‖ tag ‖ entry ‖ revision ‖ version.
-    fn text_aad(&self, entry: EntryId, revision: u32) -> Vec<u8> {
-        [&self.aad("entry"), entry.0.as_bytes().as_slice(), &revision.to_be_bytes(), &[VERSION]].concat()
+    fn text_aad(&self, entry: EntryId, revision: u32, version: u8) -> Vec<u8> {
+        [&self.aad("entry"), entry.0.as_bytes().as_slice(), &revision.to_be_bytes(), &[version]].concat()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The example of `docs/protocol.md`: computed here, and compared with what is written there.
 
 use super::*;
-use crate::client::{EntryText, Metadata, Recording, RecoveryKey, Vault};
+use crate::client::{AudioKey, EntryText, Metadata, Recording, RecoveryKey, Vault};
 use crate::sealed::{MAX_ENCRYPTED_CONTENT, MAX_METADATA, MIN_ENCRYPTED_CONTENT, MIN_METADATA};
 
 pub const SCOPE: Scope = Scope {
@@ -78,7 +78,20 @@ fn exchange() -> Lines {
 }
 
 fn entry_text() -> EntryText {
-    EntryText { title: Some(TITLE.into()), content: CONTENT.into(), tags: vec![TAG.into()], audio_key: None }
+    EntryText {
+        title: Some(TITLE.into()),
+        content: CONTENT.into(),
+        tags: vec![TAG.into()],
+        audio_key: None,
+        former_audio_key: None,
+    }
+}
+
+fn replacing() -> EntryText {
+    let mut text = entry_text();
+    text.audio_key = Some(AudioKey([8; 32]));
+    text.former_audio_key = Some(AudioKey([7; 32]));
+    text
 }
 
 fn metadata() -> Metadata {
@@ -93,6 +106,7 @@ fn the_documentation_says_what_is_computed() {
     }
     let plaintexts = vec![
         ("entry plaintext", hex(&entry_text().to_bytes().unwrap())),
+        ("entry plaintext of version 2", hex(&replacing().to_bytes().unwrap())),
         ("metadata plaintext", hex(&metadata().to_bytes().unwrap())),
     ];
     let blocks = [exchange(), plaintexts, sealed(), vec![("recording", recording())]]

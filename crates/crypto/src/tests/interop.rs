@@ -123,7 +123,7 @@ fn sealed_from_json(sealed: &Value) -> SealedEntry {
         .unwrap()
 }
 
-fn written() -> [(EntryText, Value); 3] {
+fn written() -> [(EntryText, Value); 4] {
     let full =
         json!({"title": "Dienstag", "content": "Es regnet. 🌧\n", "tags": ["père", "漢"], "audioKey": "07".repeat(32)});
     let long = "\u{feff}\"\\\0".repeat(2000);
@@ -134,12 +134,29 @@ fn written() -> [(EntryText, Value); 3] {
                 content: "Es regnet. 🌧\n".into(),
                 tags: vec!["père".into(), "漢".into()],
                 audio_key: Some(AudioKey([7; 32])),
+                former_audio_key: None,
             },
             full,
         ),
+        (
+            EntryText {
+                title: None,
+                content: "Noch einmal".into(),
+                tags: Vec::new(),
+                audio_key: Some(AudioKey([8; 32])),
+                former_audio_key: Some(AudioKey([7; 32])),
+            },
+            json!({"content": "Noch einmal", "tags": [], "audioKey": "08".repeat(32), "formerAudioKey": "07".repeat(32)}),
+        ),
         (EntryText::default(), json!({"content": "", "tags": []})),
         (
-            EntryText { content: long.clone(), title: Some(String::new()), tags: Vec::new(), audio_key: None },
+            EntryText {
+                content: long.clone(),
+                title: Some(String::new()),
+                tags: Vec::new(),
+                audio_key: None,
+                former_audio_key: None,
+            },
             json!({"title": "", "content": long, "tags": []}),
         ),
     ]

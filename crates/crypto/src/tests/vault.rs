@@ -16,7 +16,15 @@ pub(super) fn text() -> EntryText {
         content: "Nobody knows. 🌧".into(),
         tags: vec!["rain".into(), "père".into()],
         audio_key: Some(AudioKey([7; 32])),
+        former_audio_key: None,
     }
+}
+
+/// While its recording is replaced.
+fn replacing() -> EntryText {
+    let mut replacing = text();
+    replacing.former_audio_key = Some(AudioKey([6; 32]));
+    replacing
 }
 
 /// Every way in which one of the fields can be damaged, with what was done.
@@ -141,6 +149,7 @@ fn every_text_comes_back_and_costs_at_most_150_bytes() {
             content: word(round),
             tags: (0..random.below(4)).map(|_| word(25)).collect(),
             audio_key: (random.below(2) == 1).then(|| AudioKey::generate(&random)),
+            former_audio_key: None,
         };
         let sealed = vault.seal_entry(entry(3), 4, &text, &random).unwrap();
         assert!(vault.open_entry(entry(3), 4, &sealed).unwrap() == text);
@@ -153,11 +162,36 @@ fn every_text_comes_back_and_costs_at_most_150_bytes() {
 }
 
 #[test]
+fn an_entry_whose_recording_is_replaced_has_both_keys_and_a_version_of_its_own() {
+    let random = Seeded::new(50);
+    let vault = Vault::create(scope(1, 2), &random).unwrap();
+    let versions = [text(), replacing()].map(|text| {
+        let sealed = vault.seal_entry(entry(3), 4, &text, &random).unwrap();
+        assert!(vault.open_entry(entry(3), 4, &sealed).unwrap() == text);
+        // Passed off as the other version, it does not open.
+        let mut other = sealed.clone();
+        other.encrypted_content[0] ^= 3;
+        assert_eq!(vault.open_entry(entry(3), 4, &other).unwrap_err(), REFUSED);
+        sealed.encrypted_content[0]
+    });
+    assert_eq!(versions, [1, 2]);
+    let mut alone = replacing();
+    alone.audio_key = None;
+    assert_eq!(alone.to_bytes().unwrap_err(), Error::Layout("entry"));
+}
+
+#[test]
 fn lengths_are_told_in_steps_of_32_bytes() {
     let random = Seeded::new(45);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let length = |content: usize| {
-        let text = EntryText { title: None, content: "x".repeat(content), tags: Vec::new(), audio_key: None };
+        let text = EntryText {
+            title: None,
+            content: "x".repeat(content),
+            tags: Vec::new(),
+            audio_key: None,
+            former_audio_key: None,
+        };
         vault.seal_entry(entry(3), 4, &text, &random).unwrap().encrypted_content.len()
     };
     assert_eq!(
@@ -175,6 +209,7 @@ fn the_largest_entry_fits_and_a_larger_one_is_refused() {
         content: "x".repeat(1 << 20),
         tags: vec!["x".repeat(100); 100],
         audio_key: Some(AudioKey([0; 32])),
+        former_audio_key: Some(AudioKey([1; 32])),
     };
     let sealed = vault.seal_entry(entry(3), 4, &largest(), &random).unwrap();
     assert_eq!(sealed.encrypted_content.len(), MAX_ENCRYPTED_CONTENT);
@@ -192,14 +227,15 @@ fn the_largest_entry_fits_and_a_larger_one_is_refused() {
 
 #[test]
 fn a_plaintext_has_one_reading() {
-    let good = text().to_bytes().unwrap();
-    assert_eq!(EntryText::from_bytes(&good).unwrap().to_bytes().unwrap(), good);
-    // Whatever byte is changed, it is refused, or it is another text with this very layout.
-    for place in 0..good.len() * 8 {
-        let mut changed = good.to_vec();
-        changed[place / 8] ^= 1 << (place % 8);
-        if let Ok(read) = EntryText::from_bytes(&changed) {
-            assert_eq!(read.to_bytes().unwrap().as_slice(), changed);
+    for good in [text(), replacing()].map(|text| text.to_bytes().unwrap()) {
+        assert_eq!(EntryText::from_bytes(&good).unwrap().to_bytes().unwrap(), good);
+        // Whatever byte is changed, it is refused, or it is another text with this very layout.
+        for place in 0..good.len() * 8 {
+            let mut changed = good.to_vec();
+            changed[place / 8] ^= 1 << (place % 8);
+            if let Ok(read) = EntryText::from_bytes(&changed) {
+                assert_eq!(read.to_bytes().unwrap().as_slice(), changed);
+            }
         }
     }
     let padded = |bytes: &[u8]| {
@@ -221,6 +257,8 @@ fn a_plaintext_has_one_reading() {
         padded(&[content, [1, 0, 0, 0, 1, b'x']].concat()),
         padded(&[content, [5, 0, 0, 0, 1, b'x']].concat()),
         padded(&[content, [4, 0, 0, 0, 1, b'x']].concat()),
+        // A former key alone.
+        padded(&[content.as_slice(), &[5, 0, 0, 0, 32], &[7; 32]].concat()),
         padded(&[2, 0, 0, 0, 1, 0xff]),
         padded(&[2, 0xff, 0xff, 0xff, 0xff, b'x']),
         // Padding that is not zero.

@@ -72,14 +72,14 @@ const calls = {
     };
   },
   async sealEntry({ entry, revision, text }) {
-    const audioKey = text.audioKey === undefined ? undefined : bytes(text.audioKey);
-    const sealed = await vault.sealEntry(entry, revision, { ...text, audioKey }, random);
+    const [audioKey, formerAudioKey] = [text.audioKey, text.formerAudioKey].map((key) => key && bytes(key));
+    const sealed = await vault.sealEntry(entry, revision, { ...text, audioKey, formerAudioKey }, random);
     return Object.fromEntries(Object.entries(sealed).map(([name, value]) => [name, hex(value)]));
   },
   async openEntry({ entry, revision, sealed }) {
     const parts = Object.fromEntries(Object.entries(sealed).map(([name, value]) => [name, bytes(value)]));
     const text = await vault.openEntry(entry, revision, parts);
-    return { ...text, audioKey: text.audioKey && hex(text.audioKey) };
+    return { ...text, audioKey: text.audioKey && hex(text.audioKey), formerAudioKey: text.formerAudioKey && hex(text.formerAudioKey) };
   },
   async sealMetadata({ metadata }) {
     return hex(await vault.sealMetadata(metadata, random));

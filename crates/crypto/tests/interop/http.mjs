@@ -134,7 +134,7 @@ let opened = await unlock(tag, 'first phrase');
 assert.equal(opened.opened.failed_tries.count, 1);
 assert.deepEqual(await opened.vault.openMetadata(decode(opened.opened.metadata)), { name: 'Träume', color: '#1e90ff' });
 const entry = randomUUID();
-const text = { title: 'Dienstag', content: 'Es regnet. 🌧', tags: ['père'], audioKey: undefined };
+const text = { title: 'Dienstag', content: 'Es regnet. 🌧', tags: ['père'], audioKey: undefined, formerAudioKey: undefined };
 const body = { id: entry, entry_date: '2025-01-22T10:00:00Z', ...(await sealed(opened.vault, tag, entry, 1, text)) };
 const made = await expect(201, 'POST', '/api/journals/', body, opened.headers);
 assert.deepEqual(await open(opened.vault, made), text);

@@ -19,7 +19,9 @@ on_both_engines!(
     it_is_sent_and_played_in_parts,
     it_needs_the_open_secret_tag,
     what_is_not_encrypted_is_refused,
-    moving_an_entry_leaves_no_recording
+    moving_an_entry_leaves_no_recording,
+    what_is_sent_while_an_entry_moves_is_not_left_in_plain,
+    a_secret_tag_takes_its_recordings_along
 );
 
 impl Open<'_> {
@@ -143,6 +145,41 @@ async fn moving_an_entry_leaves_no_recording(server: Server) {
     let plain = open.put(&path(&entry), 2, out).await.expect(StatusCode::OK);
     assert_eq!((&plain["audio_url"], server.objects().len()), (&Value::Null, 0));
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
+}
+
+async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) {
+    let ada = server.person("ada").await;
+    let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
+    for _ in 0..8 {
+        let entry = ada.write("Said.", DATE, &[]).await;
+        let id: Uuid = text(&entry, "id").parse().unwrap();
+        let send = || Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1)));
+        let entry_path = path(&entry);
+        let moved = open.put(&entry_path, 1, open.seal(id, 2, "Said."));
+        let (first, second, third, moved, fourth) = tokio::join!(send(), send(), send(), moved, send());
+        moved.expect(StatusCode::OK);
+        for sent in [first, second, third, fourth] {
+            let status = sent.status;
+            // It was there before the move, or there was no entry in plain to have it any more.
+            assert!(status.is_success() || status.is_client_error(), "{}", sent.body);
+        }
+        server.comes_to(0).await;
+    }
+}
+
+async fn a_secret_tag_takes_its_recordings_along(server: Server) {
+    let ada = server.person("ada").await;
+    let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
+    let other = Secret::make(&ada, "another").await.unlock("another").await;
+    for open in [&open, &open, &other] {
+        let entry = open.write("Whispered.", DATE).await;
+        Answer::of(open.record(&entry, open.encrypt(&entry, b"hush").0)).await.expect(StatusCode::CREATED);
+    }
+    let secret = format!("/api/secret-tags/{}", open.scope.tag);
+    open.delete(&secret).await.expect(StatusCode::CONFLICT);
+    assert_eq!(server.objects().len(), 3);
+    open.delete(&format!("{secret}?with_entries=true")).await.expect(StatusCode::OK);
+    assert_eq!(server.objects().len(), 1, "what is under the other one stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -135,7 +135,7 @@ async fn mistakes_change_nothing(server: Server) {
         ("tags", json!(["plain"])),
         ("tag_ids", json!([new_id()])),
         ("encrypted_content", bytes(48)),
-        ("encrypted_content", bytes(1_059_666)),
+        ("encrypted_content", bytes(1_059_698)),
         ("encrypted_content", json!("")),
         ("encrypted_content", json!("+".repeat(100))),
         ("encrypted_content", json!(format!("{}==", "A".repeat(98)))),

@@ -14,7 +14,8 @@ on_both_engines!(
     a_phrase_is_lost_and_replaced,
     new_server_keys_are_taken_over,
     lost_server_keys_leave_the_recovery_key,
-    several_are_open_at_once
+    several_are_open_at_once,
+    opening_one_often_never_slows_the_others
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,5 +159,48 @@ async fn several_are_open_at_once(server: Server) {
     ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
     for open in [&one, &two] {
         open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
+    }
+}
+
+/// A client that tries a phrase on all of them begins with the one that was opened last, as they are listed.
+async fn opening_one_often_never_slows_the_others(server: Server) {
+    let ada = server.person("ada").await;
+    let mut secrets = Vec::new();
+    for phrase in ["one", "two", "three"] {
+        secrets.push((Secret::make(&ada, phrase).await, phrase));
+        server.clock.advance(1);
+    }
+    let listed = async || {
+        let listed = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
+        let ids: Vec<_> = listed.as_array().unwrap().iter().map(|tag| text(tag, "id").to_owned()).collect();
+        ids.into_iter()
+            .map(|id| secrets.iter().find(|(secret, _)| secret.path.ends_with(&id)).unwrap())
+            .collect::<Vec<_>>()
+    };
+    // How many tries of other phrases the secret tag tells of that this one opens.
+    let open = async |phrase: &str| {
+        for (secret, _) in listed().await {
+            server.clock.advance(1);
+            match secret.try_unlock(phrase).await {
+                Ok(open) => {
+                    ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
+                    return open.answer["failed_tries"]["count"].as_u64().unwrap();
+                }
+                Err(refused) => assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body),
+            }
+        }
+        panic!("{phrase} opens nothing");
+    };
+    // Never opened: as they were made, so the first two fail once for the last.
+    assert_eq!(open("three").await, 0);
+    for _ in 0..20 {
+        assert_eq!(open("three").await, 0);
+    }
+    assert_eq!(open("one").await, 1);
+    let order: Vec<_> = listed().await.into_iter().map(|(_, phrase)| *phrase).collect();
+    assert_eq!(order, ["one", "three", "two"]);
+    // By turns, in the worst order, none fails more often than there are others.
+    for phrase in ["two", "three", "one", "two", "three", "one", "two"] {
+        assert!(open(phrase).await <= 2, "{phrase}");
     }
 }

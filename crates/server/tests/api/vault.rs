@@ -162,7 +162,7 @@ impl Open<'_> {
     /// The fields of a body that seals this text for an entry and a revision.
     pub fn seal(&self, id: Uuid, revision: u32, content: &str) -> Value {
         let (title, tags) = (Some("Heron".into()), Vec::new());
-        let written = EntryText { title, content: content.into(), tags, audio_key: None };
+        let written = EntryText { title, content: content.into(), tags, audio_key: None, former_audio_key: None };
         let sealed = self.vault.seal_entry(EntryId(id), revision, &written, &SystemRandom).unwrap();
         json!({
             "secret_tag_id": self.scope.tag,

@@ -2,7 +2,7 @@
 
 use sotto_domain::attachment::{Attached, Attachment, MAX_BYTES, NewAttachment};
 use sotto_domain::secret_tag::{PlainBody, Stored};
-use sotto_domain::{AttachmentId, EntryId, UserId};
+use sotto_domain::{AttachmentId, EntryId, SecretTagId, UserId};
 
 use super::world::{World, assert_conflict, at, at_once, sealed};
 
@@ -172,21 +172,73 @@ pub async fn a_recording_goes_with_its_entry(world: &World) {
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-pub async fn sealing_and_unsealing_leave_no_recording(world: &World) {
+pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
     let user = world.user().await;
-    let entry = world.write(user, "spoken").await.id;
-    world.attach(user, &world.new_recording(entry)).await;
-    let hidden = world.seal(user, entry).await;
+    let (entry, tag) = (world.write(user, "spoken").await.id, world.secret_tag(user).await.id);
+    let entries = world.sealed_entries();
+    let (in_plain, _) = world.attach(user, &world.new_recording(entry)).await;
+    // What is refused takes nothing away.
+    for (tag, expected) in [(tag, 7), (SecretTagId(world.id()), 1)] {
+        let refused = entries.seal(user, entry, &sealed(tag, 1), expected, at(5)).await.unwrap();
+        assert!(!matches!(refused, Stored::Stored(_)), "{refused:?}");
+    }
+    assert!(world.attachments().get(user, entry).await.unwrap().is_some());
+    let Stored::Stored(moved) = entries.seal(user, entry, &sealed(tag, 1), 1, at(5)).await.unwrap() else {
+        panic!("not sealed")
+    };
+    assert_eq!(moved.recording, Some(in_plain.id));
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
-    world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(entry) }).await;
+
+    let encrypted = NewAttachment { audio_url: None, ..world.new_recording(entry) };
+    world.attach(user, &encrypted).await;
     // Sealing anew keeps it.
-    let again = world.sealed_entries().replace(user, entry, &sealed(hidden.tag, 2), 2, at(6)).await.unwrap();
+    let again = entries.replace(user, entry, &sealed(tag, 2), 2, at(6)).await.unwrap();
     assert!(matches!(again, Stored::Stored(_)));
     assert!(world.attachments().get(user, entry).await.unwrap().is_some());
     let plain = PlainBody { body: world.new_entry("spoken").body, tags: vec![] };
-    let out = world.sealed_entries().unseal(user, entry, &plain, 3, at(7)).await.unwrap();
-    assert!(matches!(out, Stored::Stored(_)));
+    let Stored::Stored(moved) = entries.unseal(user, entry, &plain, 3, at(7)).await.unwrap() else {
+        panic!("not taken out")
+    };
+    assert_eq!(moved.recording, Some(encrypted.id));
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+}
+
+/// Whatever is put while an entry moves: each recording is replaced, told to be gone, or refused.
+pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World) {
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await.id;
+    for round in 0..6 {
+        let moves_in = round % 2 == 0;
+        let entry =
+            if moves_in { world.write(user, "spoken").await.id } else { world.write_sealed(user, tag).await.id };
+        let outcomes = at_once(7, |number| {
+            let (storage, plain) = (world.storage.clone(), world.plain("revealed"));
+            let audio_url = moves_in.then(|| AUDIO.to_owned());
+            let new = NewAttachment { audio_url, ..world.new_recording(entry) };
+            async move {
+                let entries = storage.sealed_entries();
+                if number != 3 {
+                    return match storage.attachments().put(user, &new, None, at(1)).await.unwrap() {
+                        Attached::Attached(put, replaced) => (Some(put.id), replaced),
+                        Attached::Missing => (None, None),
+                        other @ Attached::OverQuota(_) => panic!("{other:?}"),
+                    };
+                }
+                let gone = if moves_in {
+                    entries.seal(user, entry, &sealed(tag, 1), 1, at(1)).await.unwrap().map(|moved| moved.recording)
+                } else {
+                    entries.unseal(user, entry, &plain, 1, at(1)).await.unwrap().map(|moved| moved.recording)
+                };
+                let Stored::Stored(gone) = gone else { panic!("not moved: {gone:?}") };
+                (None, gone)
+            }
+        });
+        let (mut put, mut gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
+        put.sort();
+        gone.sort();
+        assert_eq!(put, gone, "what was put is gone, and told");
+        assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
+    }
 }
 
 pub async fn known_tells_those_that_are_there(world: &World) {

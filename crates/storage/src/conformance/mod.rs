@@ -181,6 +181,7 @@ on_each_engine! {
     }
     secret_tags {
         create_get_and_list
+        list_begins_with_what_was_opened_last
         create_refuses_a_taken_id
         create_refuses_a_user_who_is_gone
         a_user_has_so_many_and_no_more
@@ -189,6 +190,8 @@ on_each_engine! {
         of_two_locks_for_one_version_one_is_set
         set_metadata_changes_nothing_else
         delete_takes_entries_only_when_asked
+        delete_tells_which_recordings_went
+        of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost
         delete_takes_the_sessions_about_it
         an_entry_never_outlives_its_secret_tag
         server_keys_are_each_told_once
@@ -245,7 +248,8 @@ on_each_engine! {
         of_many_puts_for_one_entry_each_replaces_another
         remove_clears_what_points_to_it
         a_recording_goes_with_its_entry
-        sealing_and_unsealing_leave_no_recording
+        sealing_and_unsealing_tell_which_recording_is_gone
+        of_a_move_and_many_puts_at_once_no_recording_is_left
         known_tells_those_that_are_there
     }
     isolation {

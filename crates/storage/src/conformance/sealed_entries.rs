@@ -5,7 +5,7 @@ use sotto_domain::account::Administered;
 use sotto_domain::entry::{
     Created, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, PAGE_BYTES, TagFilter, Updated,
 };
-use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::tag::TagChoice;
 use sotto_domain::{EntryId, SecretTagId, TagId, Timestamp, UserId, Zone};
 
@@ -20,7 +20,7 @@ impl World {
     }
 
     /// A body in plain, with one tag that is made on the fly.
-    fn plain(&self, content: &str) -> PlainBody {
+    pub fn plain(&self, content: &str) -> PlainBody {
         PlainBody { body: self.new_entry(content).body, tags: vec![self.named("open")] }
     }
 }
@@ -187,7 +187,7 @@ pub async fn seal_leaves_nothing_in_plain(world: &World) {
     let (entry, kept) = (world.full_entry(user).await, world.write(user, "said aloud").await);
     let expected = sealed(tag, 1).of(user, entry.id, 2, entry.created_at, at(5));
     let outcome = world.sealed_entries().seal(user, entry.id, &sealed(tag, 1), 1, at(5)).await.unwrap();
-    assert_eq!(outcome, Stored::Stored(expected.clone()));
+    assert_eq!(outcome, Stored::Stored(Moved { entry: expected.clone(), recording: None }));
     assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), Some(expected));
 
     let (entries, day) = (world.entries(), entry.body().day());
@@ -234,7 +234,9 @@ pub async fn unseal_brings_everything_back(world: &World) {
     plain.body.entry_date = at(86_400);
     plain.body.entry_zone = Zone::named("Europe/Berlin").unwrap();
     plain.tags.push(TagChoice::Existing(known.id));
-    let Stored::Stored(back) = world.sealed_entries().unseal(user, entry.id, &plain, 1, at(5)).await.unwrap() else {
+    let Stored::Stored(Moved { entry: back, .. }) =
+        world.sealed_entries().unseal(user, entry.id, &plain, 1, at(5)).await.unwrap()
+    else {
         panic!("not unsealed");
     };
     assert_eq!((back.body(), back.revision), (plain.body.clone(), 2));
@@ -250,7 +252,7 @@ pub async fn unseal_brings_everything_back(world: &World) {
 
     // And in again.
     let again = world.sealed_entries().seal(user, entry.id, &sealed(tag, 4), 2, at(6)).await.unwrap();
-    assert_eq!(again, Stored::Stored(of(&entry, sealed(tag, 4), 3, at(6))));
+    assert_eq!(again.map(|moved| moved.entry), Stored::Stored(of(&entry, sealed(tag, 4), 3, at(6))));
     assert_eq!(world.entries().list(user, &query).await.unwrap(), []);
 }
 

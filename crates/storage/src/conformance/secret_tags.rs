@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use sotto_domain::attachment::{Attached, NewAttachment};
 use sotto_domain::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, OpaqueState, SecretTag, Stored,
 };
@@ -28,6 +29,33 @@ pub async fn create_get_and_list(world: &World) {
     assert!(world.secret_tags().get(user, new.id).await.unwrap() == Some(expected.clone()));
     let earlier = world.secret_tag(user).await;
     assert!(world.secret_tags().list(user).await.unwrap() == [earlier, expected], "in the order of their creation");
+}
+
+pub async fn list_begins_with_what_was_opened_last(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let (mut never, mut opened) = (vec![], vec![]);
+    for _ in 0..2 {
+        never.push(world.secret_tag(user).await.id);
+        opened.push(world.secret_tag(user).await.id);
+    }
+    let listed = async || {
+        let tags = world.secret_tags().list(user).await.unwrap();
+        tags.into_iter().map(|tag| tag.id).collect::<Vec<_>>()
+    };
+    // In the order of their ids, as all of them were made at one moment.
+    assert_eq!(listed().await, [never[0], opened[0], never[1], opened[1]]);
+    world.unlock(user, opened[1], at(1)).await;
+    world.unlock(user, opened[0], at(2)).await;
+    world.fail(user, never[1], at(3)).await;
+    assert_eq!(listed().await, [opened[0], opened[1], never[0], never[1]]);
+    world.unlock(user, opened[1], at(4)).await;
+    world.opaque_sessions().end_all(user).await.unwrap();
+    // A new name and a new phrase are no opening.
+    world.secret_tags().set_metadata(user, opened[0], &[6; 93], at(5)).await.unwrap();
+    world.secret_tags().set_lock(user, never[1], &lock(2), 1, None, at(6)).await.unwrap().unwrap();
+    let of_other = world.secret_tag(other).await.id;
+    world.unlock(other, of_other, at(7)).await;
+    assert_eq!(listed().await, [opened[1], opened[0], never[0], never[1]]);
 }
 
 pub async fn create_refuses_a_taken_id(world: &World) {
@@ -138,7 +166,7 @@ pub async fn delete_takes_entries_only_when_asked(world: &World) {
     assert_eq!(delete(tag, false).await, DeletedSecretTag::HasEntries(2));
     assert!(world.secret_tags().get(user, tag).await.unwrap().is_some());
     assert_eq!(world.sealed_entries().list(user, tag, None, 10).await.unwrap().len(), 2);
-    assert_eq!(delete(tag, true).await, DeletedSecretTag::Deleted(2));
+    assert_eq!(delete(tag, true).await, DeletedSecretTag::Deleted { entries: 2, recordings: vec![] });
     assert_eq!(delete(tag, true).await, DeletedSecretTag::Missing);
     for id in [first.id, second.id] {
         assert_eq!(world.sealed_entries().get(user, id).await.unwrap(), None);
@@ -146,8 +174,76 @@ pub async fn delete_takes_entries_only_when_asked(world: &World) {
     assert_eq!(world.sealed_entries().get(user, kept.id).await.unwrap(), Some(kept.clone()));
     assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
     world.sealed_entries().delete(user, kept.id, None).await.unwrap();
-    assert_eq!(delete(other, false).await, DeletedSecretTag::Deleted(0));
+    assert_eq!(delete(other, false).await, gone());
     assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
+}
+
+pub async fn delete_tells_which_recordings_went(world: &World) {
+    let user = world.user().await;
+    let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+    let encrypted = |entry| NewAttachment { audio_url: None, ..world.new_recording(entry) };
+    let mut recordings = Vec::new();
+    for _ in 0..3 {
+        let (recording, _) = world.attach(user, &encrypted(world.write_sealed(user, tag).await.id)).await;
+        recordings.push(recording.id);
+    }
+    world.write_sealed(user, tag).await;
+    let kept = world.attach(user, &encrypted(world.write_sealed(user, other).await.id)).await.0;
+    let plain = world.attach(user, &world.new_recording(world.write(user, "said").await.id)).await.0;
+
+    let refused = world.secret_tags().delete(user, tag, false).await.unwrap();
+    assert_eq!(refused, DeletedSecretTag::HasEntries(4));
+    let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
+    let DeletedSecretTag::Deleted { entries: 4, recordings: mut told } = deleted else { panic!("{deleted:?}") };
+    told.sort();
+    assert_eq!(told, recordings);
+    let mut all = recordings;
+    all.extend([kept.id, plain.id]);
+    assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
+}
+
+/// Entries leave it meanwhile, and recordings are put: what is deleted is told, and what is not told is there.
+pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(world: &World) {
+    for _ in 0..4 {
+        let user = world.user().await;
+        let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+        let mut entries = Vec::new();
+        for _ in 0..4 {
+            entries.push(world.write_sealed(user, tag).await.id);
+        }
+        let told = at_once(9, |number| {
+            let storage = world.storage.clone();
+            let entry = entries[number % 4];
+            let new = NewAttachment { audio_url: None, ..world.new_recording(entry) };
+            async move {
+                match number {
+                    4 => match storage.secret_tags().delete(user, tag, true).await.unwrap() {
+                        DeletedSecretTag::Deleted { recordings, .. } => (vec![], recordings),
+                        other => panic!("{other:?}"),
+                    },
+                    5 | 6 => {
+                        let moved = storage.sealed_entries().replace(user, entry, &sealed(other, 1), 1, at(1)).await;
+                        assert!(matches!(moved.unwrap(), Stored::Stored(_) | Stored::Missing));
+                        (vec![], vec![])
+                    }
+                    _ => match storage.attachments().put(user, &new, None, at(1)).await.unwrap() {
+                        Attached::Attached(put, replaced) => (vec![put.id], replaced.into_iter().collect()),
+                        Attached::Missing => (vec![], vec![]),
+                        other @ Attached::OverQuota(_) => panic!("{other:?}"),
+                    },
+                }
+            }
+        });
+        let (put, gone): (Vec<_>, Vec<_>) = told.await.into_iter().unzip();
+        let (mut put, mut gone) = (put.concat(), gone.concat());
+        for entry in entries {
+            // Of an entry that left in time, the recording is still there.
+            gone.extend(world.attachments().get(user, entry).await.unwrap().map(|left| left.id));
+        }
+        put.sort();
+        gone.sort();
+        assert_eq!(put, gone);
+    }
 }
 
 pub async fn delete_takes_the_sessions_about_it(world: &World) {
@@ -158,7 +254,7 @@ pub async fn delete_takes_the_sessions_about_it(world: &World) {
     let open = world.unlock(user, tag, at(2)).await.0;
     world.secret_tags().set_lock(user, other, &lock(8), 1, None, at(3)).await.unwrap();
     let kept = world.fail(user, other, at(4)).await;
-    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), DeletedSecretTag::Deleted(0));
+    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), gone());
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(5)).await.unwrap(), None);
     let left: Vec<_> = world.opaque_sessions().list(user, at(5)).await.unwrap();
     assert_eq!(left.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(), [(kept, OpaqueState::Failed)]);
@@ -208,4 +304,9 @@ pub async fn a_secret_tag_that_is_not_there_is_missing(world: &World) {
     assert_eq!(secret_tags.set_lock(user, nobody, &lock(2), 1, None, at(1)).await.unwrap(), None);
     assert!(!secret_tags.set_metadata(user, nobody, &[2; 93], at(1)).await.unwrap());
     assert_eq!(secret_tags.delete(user, nobody, true).await.unwrap(), DeletedSecretTag::Missing);
+}
+
+/// It had no entries.
+fn gone() -> DeletedSecretTag {
+    DeletedSecretTag::Deleted { entries: 0, recordings: vec![] }
 }

@@ -222,7 +222,7 @@ impl World {
     pub async fn seal(&self, user: UserId, entry: EntryId) -> SealedEntry {
         let tag = self.secret_tag(user).await.id;
         match self.sealed_entries().seal(user, entry, &sealed(tag, 1), 1, at(0)).await.unwrap() {
-            Stored::Stored(sealed) => sealed,
+            Stored::Stored(moved) => moved.entry,
             other => panic!("not sealed: {other:?}"),
         }
     }

@@ -154,8 +154,8 @@ impl Entries for Postgres {
 }
 
 /// What came of one try to write an entry.
-pub(super) enum Tried {
-    Done(Entry),
+pub(super) enum Tried<T = Entry> {
+    Done(T),
     /// The id is in use (on create); the entry is missing or at another revision (on update).
     Refused,
     Unknown(sotto_domain::TagId),

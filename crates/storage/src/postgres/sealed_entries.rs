@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use sotto_domain::entry::Entry;
-use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries, StorageError};
-use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
+use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -159,9 +159,9 @@ impl SealedEntries for Postgres {
         body: &SealedBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<SealedEntry>> {
+    ) -> Result<Stored<Moved<SealedEntry>>> {
         match self.try_seal(user, id, body, expected, now).await {
-            Ok(Some(created_at)) => Ok(Stored::Stored(body.clone().of(user, id, expected + 1, created_at, now))),
+            Ok(Some(moved)) => Ok(Stored::Stored(moved)),
             Ok(None) => self.refused(user, id).await,
             Err(error) => unknown_secret_tag(error),
         }
@@ -174,11 +174,11 @@ impl SealedEntries for Postgres {
         body: &PlainBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<Entry>> {
+    ) -> Result<Stored<Moved<Entry>>> {
         let choices = Choices::of(&body.tags);
         for _ in 0..ATTEMPTS {
             match self.try_unseal(user, id, body, &choices, expected, now).await? {
-                Tried::Done(entry) => return Ok(Stored::Stored(entry)),
+                Tried::Done(moved) => return Ok(Stored::Stored(moved)),
                 Tried::Unknown(tag) => return Ok(Stored::UnknownTag(tag)),
                 Tried::Again => {}
                 Tried::Refused => return self.refused(user, id).await,
@@ -197,7 +197,7 @@ impl SealedEntries for Postgres {
 }
 
 impl Postgres {
-    /// When the entry was made, or `None` if it is not in plain or not at this revision.
+    /// `None` if the entry is not in plain or not at this revision.
     async fn try_seal(
         &self,
         user: UserId,
@@ -205,7 +205,7 @@ impl Postgres {
         body: &SealedBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>> {
+    ) -> Result<Option<Moved<SealedEntry>>> {
         let lease = self.pool.lease().await?;
         let (seal, unlink) = (lease.prepare(SEAL).await?, lease.prepare(UNLINK).await?);
         let detach = lease.prepare(DETACH).await?;
@@ -214,13 +214,14 @@ impl Postgres {
         let revision = i64::from(expected);
         let mut parameters = values.parameters().to_vec();
         parameters.push(&revision);
+        // It holds the entry, so that a recording that is put meanwhile is there by now, or is none of an entry in plain.
         let Some(row) = lease.begin(client.query_opt(&seal, &parameters)).await? else { return Ok(None) };
-        let entry: Parameters<'_> = &[&user.0, &id.0];
-        let clear = Box::pin(async {
-            tokio::try_join!(biased; client.execute(&unlink, entry), client.execute(&detach, entry))
-        });
-        lease.commit(clear).await?;
-        instant(&row, 0).map(Some)
+        let key: Parameters<'_> = &[&user.0, &id.0];
+        let clear =
+            Box::pin(async { tokio::try_join!(biased; client.execute(&unlink, key), client.query_opt(&detach, key)) });
+        let (_, detached) = lease.commit(clear).await?;
+        let entry = body.clone().of(user, id, expected + 1, instant(&row, 0)?, now);
+        Ok(Some(Moved { entry, recording: recording(detached.as_ref())? }))
     }
 
     async fn try_unseal(
@@ -231,7 +232,7 @@ impl Postgres {
         choices: &Choices<'_>,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Tried> {
+    ) -> Result<Tried<Moved<Entry>>> {
         let lease = self.pool.lease().await?;
         let (unseal, statements) = (lease.prepare(UNSEAL).await?, TagStatements::prepare(&lease).await?);
         let detach = lease.prepare(DETACH).await?;
@@ -253,13 +254,13 @@ impl Postgres {
             Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
             Found::Vanished => return Ok(Tried::Again),
         };
-        let entry: Parameters<'_> = &[&user.0, &id.0];
+        let key: Parameters<'_> = &[&user.0, &id.0];
         let finish = Box::pin(async {
-            tokio::try_join!(biased; client.execute(&detach, entry), statements.link(client, user, id, &tags))
+            tokio::try_join!(biased; client.query_opt(&detach, key), statements.link(client, user, id, &tags))
         });
-        lease.commit(finish).await?;
+        let (detached, ()) = lease.commit(finish).await?;
         let body = plain.body.clone();
-        Ok(Tried::Done(Entry {
+        let entry = Entry {
             id,
             user_id: user,
             title: body.title,
@@ -271,7 +272,8 @@ impl Postgres {
             revision: expected + 1,
             created_at: instant(&row, 0)?,
             updated_at: now,
-        }))
+        };
+        Ok(Tried::Done(Moved { entry, recording: recording(detached.as_ref())? }))
     }
 
     /// The answer to a change that found no entry of that kind at that revision.
@@ -324,6 +326,11 @@ impl<'a> SealedValues<'a> {
             &self.now,
         ]
     }
+}
+
+/// The recording that [`DETACH`] took away.
+fn recording(detached: Option<&Row>) -> Result<Option<AttachmentId>> {
+    detached.map(|row| read(row, 0).map(AttachmentId)).transpose()
 }
 
 fn unknown_secret_tag<T>(error: StorageError) -> Result<Stored<T>> {

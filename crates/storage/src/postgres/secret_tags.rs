@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
 use sotto_domain::storage::{Result, SecretTags};
-use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
+use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
 use tokio_postgres::Row;
 
 use super::pool::Parameters;
@@ -30,7 +30,11 @@ const COUNT: &str = "SELECT count(*) FROM secret_tags WHERE user_id = $1";
 
 const GET: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 AND tag_id = $2");
 
-const LIST: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 ORDER BY created_at, tag_id");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM secret_tags WHERE user_id = $1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
+);
 
 // The version is compared as a BIGINT: what a caller claims may be beyond an INTEGER.
 const SET_LOCK: &str = concat!(
@@ -50,6 +54,11 @@ const SET_METADATA: &str = "UPDATE secret_tags SET metadata = $3, updated_at = $
 const LOCK: &str = "SELECT 1 FROM secret_tags WHERE user_id = $1 AND tag_id = $2 FOR UPDATE";
 
 const COUNT_ENTRIES: &str = "SELECT count(*) FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
+
+// As long as they are held, the entries that have recordings stay under it. None gets another one: that waits for the user.
+const LOCK_RECORDINGS: &str =
+    "SELECT a.id FROM journal_entries e JOIN attachments a ON a.user_id = $1 AND a.entry_id = e.id
+    WHERE e.user_id = $1 AND e.secret_tag_id = $2 FOR UPDATE OF e";
 
 const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
 
@@ -157,6 +166,7 @@ impl SecretTags for Postgres {
         let (lock_user, lock) = (lease.prepare(LOCK_USER).await?, lease.prepare(LOCK).await?);
         let (counting, delete_entries) = (lease.prepare(COUNT_ENTRIES).await?, lease.prepare(DELETE_ENTRIES).await?);
         let (delete_sessions, delete) = (lease.prepare(DELETE_SESSIONS).await?, lease.prepare(DELETE).await?);
+        let lock_recordings = lease.prepare(LOCK_RECORDINGS).await?;
         let client = lease.client()?;
         let owner: Parameters<'_> = &[&user.0];
         let key: Parameters<'_> = &[&user.0, &id.0];
@@ -165,9 +175,10 @@ impl SecretTags for Postgres {
                 client.execute(&lock_user, owner),
                 client.query_opt(&lock, key),
                 client.query_one(&counting, key),
+                client.query(&lock_recordings, key),
             )
         });
-        let (_, locked, counted) = lease.begin(first).await?;
+        let (_, locked, counted, recordings) = lease.begin(first).await?;
         let entries = count::<i64, u64>(&counted, 0)?;
         if locked.is_none() {
             return Ok(DeletedSecretTag::Missing);
@@ -184,7 +195,8 @@ impl SecretTags for Postgres {
             )
         });
         let (deleted, _, _) = lease.commit(write).await?;
-        Ok(DeletedSecretTag::Deleted(deleted))
+        let recordings = all(&recordings, |row| read(row, 0).map(AttachmentId))?;
+        Ok(DeletedSecretTag::Deleted { entries: deleted, recordings })
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 use sotto_domain::entry::Entry;
 use sotto_domain::entry::PAGE_BYTES;
-use sotto_domain::secret_tag::{AnyEntry, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries};
 use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
 
@@ -81,7 +81,8 @@ impl SealedEntries for Sqlite {
                 Some(AnyEntry::Sealed(old)) if old.revision == expected => old.created_at,
                 Some(other) => return Ok(Stored::Stale(other)),
             };
-            replace(connection, user, id, body, expected, created_at, now)
+            let replaced = replace(connection, user, id, body, expected, created_at, now)?;
+            Ok(replaced.map_or(Stored::UnknownSecretTag, Stored::Stored))
         })
         .await
     }
@@ -94,7 +95,7 @@ impl SealedEntries for Sqlite {
         body: &SealedBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<SealedEntry>> {
+    ) -> Result<Stored<Moved<SealedEntry>>> {
         let body = body.clone();
         let work = move |connection: &Connection| {
             let created_at = match any(connection, user, id)? {
@@ -102,13 +103,12 @@ impl SealedEntries for Sqlite {
                 Some(AnyEntry::Plain(old)) if old.revision == expected => old.created_at,
                 Some(other) => return Ok(Stored::Stale(other)),
             };
-            let sealed = replace(connection, user, id, body, expected, created_at, now)?;
-            if let Stored::Stored(_) = sealed {
-                let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
-                connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
-                detach(connection, user, id)?;
-            }
-            Ok(sealed)
+            let Some(entry) = replace(connection, user, id, body, expected, created_at, now)? else {
+                return Ok(Stored::UnknownSecretTag);
+            };
+            let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
+            connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
+            Ok(Stored::Stored(Moved { entry, recording: detach(connection, user, id)? }))
         };
         self.write_and_forget(work, |sealed| matches!(sealed, Stored::Stored(_))).await
     }
@@ -120,7 +120,7 @@ impl SealedEntries for Sqlite {
         body: &PlainBody,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Stored<Entry>> {
+    ) -> Result<Stored<Moved<Entry>>> {
         let body = body.clone();
         self.write(move |connection| unseal(connection, user, id, body, expected, now)).await
     }
@@ -161,7 +161,8 @@ fn create(
     Ok(Stored::Stored(body.of(user, id, 1, now, now)))
 }
 
-/// What both kinds of change to a sealed entry have in common, once it is certain which entry is there.
+/// What both kinds of change to a sealed entry have in common, once it is certain which entry is there. `None` if the user has
+/// no such secret tag.
 fn replace(
     connection: &Connection,
     user: UserId,
@@ -170,12 +171,12 @@ fn replace(
     expected: u32,
     created_at: Timestamp,
     now: Timestamp,
-) -> rusqlite::Result<Stored<SealedEntry>> {
+) -> rusqlite::Result<Option<SealedEntry>> {
     if !secret_tags::exists(connection, user, body.tag)? {
-        return Ok(Stored::UnknownSecretTag);
+        return Ok(None);
     }
     write(connection, REPLACE, user, id, &body, expected + 1, now)?;
-    Ok(Stored::Stored(body.of(user, id, expected + 1, created_at, now)))
+    Ok(Some(body.of(user, id, expected + 1, created_at, now)))
 }
 
 fn write(
@@ -211,7 +212,7 @@ fn unseal(
     plain: PlainBody,
     expected: u32,
     now: Timestamp,
-) -> rusqlite::Result<Stored<Entry>> {
+) -> rusqlite::Result<Stored<Moved<Entry>>> {
     let old = match any(connection, user, id)? {
         None => return Ok(Stored::Missing),
         Some(AnyEntry::Sealed(old)) if old.revision == expected => old,
@@ -240,9 +241,9 @@ fn unseal(
         ":revision": expected + 1,
         ":now": now.as_micros(),
     })?;
-    detach(connection, user, id)?;
+    let recording = detach(connection, user, id)?;
     let tags = link_tags(connection, user, id, tags, now)?;
-    Ok(Stored::Stored(Entry {
+    let entry = Entry {
         id,
         user_id: user,
         title: body.title,
@@ -254,7 +255,8 @@ fn unseal(
         revision: expected + 1,
         created_at: old.created_at,
         updated_at: now,
-    }))
+    };
+    Ok(Stored::Stored(Moved { entry, recording }))
 }
 
 /// The user's entry of this id, of whatever kind.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
 use sotto_domain::storage::{Result, SecretTags};
-use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
+use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
@@ -31,8 +31,11 @@ impl SecretTags for Sqlite {
 
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
         self.read(move |connection| {
-            let sql =
-                concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = ?1 ORDER BY created_at, tag_id");
+            let sql = concat!(
+                "SELECT ",
+                columns!(),
+                " FROM secret_tags WHERE user_id = ?1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
+            );
             connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], secret_tag)?.collect()
         })
         .await
@@ -177,6 +180,13 @@ fn delete(
     if entries > 0 && !with_entries {
         return Ok(DeletedSecretTag::HasEntries(entries.into()));
     }
+    let sql = "SELECT id FROM attachments
+               WHERE user_id = ?1 AND entry_id IN (
+                   SELECT id FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2)";
+    let recordings = connection
+        .prepare_cached(sql)?
+        .query_map(key, |row| uuid(row, 0).map(AttachmentId))?
+        .collect::<rusqlite::Result<_>>()?;
     for sql in [
         "DELETE FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2",
         "DELETE FROM opaque_sessions WHERE user_id = ?1 AND binary_tag_id = ?2",
@@ -184,7 +194,7 @@ fn delete(
     ] {
         connection.prepare_cached(sql)?.execute(key)?;
     }
-    Ok(DeletedSecretTag::Deleted(entries.into()))
+    Ok(DeletedSecretTag::Deleted { entries: entries.into(), recordings })
 }
 
 fn secret_tag(row: &Row) -> rusqlite::Result<SecretTag> {

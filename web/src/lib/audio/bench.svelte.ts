@@ -1,10 +1,14 @@
 /**
- * What was recorded and is not kept yet, by entry. It lives as long as the tab: whoever goes to another page finds it again,
- * and the browser asks before the tab is left. What belongs under a secret tag goes when that is closed.
+ * What was recorded and is not kept yet, by entry. It is stored on this device as it comes, as drafts are (drafts/takes.ts):
+ * whoever goes to another page finds it again, and after a reload or a crash, too. What belongs under a secret tag waits until
+ * that is opened. What could not be stored, and a file that was chosen, live as long as the tab; then the browser asks before.
  */
 
+import { takes } from '../drafts/outbox.svelte';
+import type { Reel } from '../drafts/takes';
 import { where } from '../drafts/where.svelte';
 import type { Recording } from '../entries/entry';
+import { session } from '../session.svelte';
 import { audioLimit, keepRecording, type Place } from './keep';
 import { NoMicrophone, type Trouble } from './microphone';
 import { Take, type Made } from './take.svelte';
@@ -23,10 +27,22 @@ export class Bench {
   trouble = $state<Trouble | null>(null);
   /** Why the recording has stopped by itself. */
   ended = $state<Take['ended']>(null);
+  /** Nothing of it is on this device: it goes with the tab. */
+  fleeting = $state(false);
+  /** When it was recorded, in ms, if that was before this page was there. */
+  foundFrom = $state<number | null>(null);
+
+  /** The secret tag that it is under was closed. No state of Svelte's, so that who is taken away with it sees it. */
+  closed = false;
+  /** Nobody sees it: the page of its entry was left. As above. */
+  unattended = false;
+  #reel: Reel | null = null;
+  readonly #found: Promise<void>;
 
   constructor({ id, secretTagId }: Place) {
     this.id = id;
     this.secretTagId = secretTagId;
+    this.#found = this.#find();
   }
 
   /** There would be something to lose. */
@@ -34,13 +50,28 @@ export class Bench {
     return this.take !== null || this.made !== null;
   }
 
+  /** It would be lost with the tab, or not be whole. */
+  get fragile(): boolean {
+    return this.take !== null || (this.made !== null && this.fleeting);
+  }
+
   async record(): Promise<void> {
+    await this.#found;
     if (this.asking || this.busy) return;
     this.asking = true;
     this.trouble = this.ended = null;
     try {
-      this.take = await Take.begin(await audioLimit());
+      const reel = await this.#store();
+      const take = await Take.begin(await audioLimit(), (piece, seconds) => reel?.add(piece, seconds));
+      if (!this.closed && !this.unattended) {
+        this.take = take;
+        return;
+      }
+      // Nobody is recorded who has gone while the browser asked.
+      await take.stop();
+      await this.discard();
     } catch (error) {
+      await this.discard();
       this.trouble = error instanceof NoMicrophone ? error.trouble : 'unknown';
     } finally {
       this.asking = false;
@@ -53,6 +84,7 @@ export class Bench {
     if (!take) return;
     const made = await take.stop();
     if (this.take !== take) return;
+    if (!made) await takes.remove(this.id);
     this.ended = take.ended;
     this.made = made;
     this.take = null;
@@ -60,8 +92,9 @@ export class Bench {
 
   /** Takes a file of the person's in place of a recording. */
   choose(file: File): void {
-    this.trouble = this.ended = null;
+    this.trouble = this.ended = this.foundFrom = null;
     this.made = { blob: file, seconds: null, name: file.name };
+    this.fleeting = true;
   }
 
   /**
@@ -77,16 +110,46 @@ export class Bench {
       return keepRecording(this, made.blob, sending);
     });
     const kept = await this.upload.start();
-    if (kept) this.discard();
+    if (kept) await this.discard();
     return kept;
   }
 
-  /** Forgets all of it. */
-  discard(): void {
-    void this.take?.stop();
+  /** Forgets all of it, here and on the device. */
+  async discard(): Promise<void> {
+    await this.putAway();
+    await takes.remove(this.id);
+  }
+
+  /** Forgets all of it here; what is stored on the device stays, with what is recorded up to now. */
+  async putAway(): Promise<void> {
+    const [take, reel] = [this.take, this.#reel];
     this.upload?.cancel();
-    this.take = this.made = this.upload = null;
-    this.ended = this.trouble = null;
+    this.take = this.made = this.upload = this.#reel = null;
+    this.ended = this.trouble = this.foundFrom = null;
+    this.fleeting = false;
+    await take?.stop();
+    await reel?.done();
+  }
+
+  /** Where what is recorded from here on is stored as well; null if that is not possible. */
+  async #store(): Promise<Reel | null> {
+    const reel = await takes.begin(this.id, this.secretTagId);
+    this.#reel = reel;
+    this.fleeting = reel === null;
+    if (reel) reel.onlost = () => (this.fleeting ||= this.#reel === reel);
+    return reel;
+  }
+
+  /** Takes up what another page has left. */
+  async #find(): Promise<void> {
+    const found = await takes.read(this.id);
+    if (!found || this.busy) return;
+    const { blob, seconds, at, secretTagId } = found;
+    this.made = { blob, seconds, name: null };
+    this.foundFrom = at;
+    if (secretTagId === this.secretTagId) return;
+    // The entry has moved since.
+    (await this.#store())?.add(blob, seconds);
   }
 }
 
@@ -101,13 +164,14 @@ export function benchOf(place: Place): Bench {
 }
 
 addEventListener('beforeunload', (event) => {
-  if ([...benches.values()].some(({ busy }) => busy)) event.preventDefault();
+  if (session.state !== 'out' && [...benches.values()].some(({ fragile }) => fragile)) event.preventDefault();
 });
 
-where.beforeClose((tag) => {
-  for (const [id, bench] of benches) {
-    if (bench.secretTagId !== tag) continue;
-    bench.discard();
-    benches.delete(id);
+where.beforeClose(async (tag) => {
+  const closing = [...benches.values()].filter(({ secretTagId }) => secretTagId === tag);
+  for (const bench of closing) {
+    bench.closed = true;
+    benches.delete(bench.id);
   }
+  await Promise.all(closing.map((bench) => bench.putAway()));
 });

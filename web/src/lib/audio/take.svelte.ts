@@ -1,4 +1,4 @@
-/** A recording that is being made. Each second of it is kept in memory as it comes, whatever happens to the microphone then. */
+/** A recording that is being made. Each second of it is taken over as it comes, whatever happens to the microphone then. */
 
 import { loudness } from './loudness';
 import { typeToRecord } from './media';
@@ -6,6 +6,9 @@ import { openMicrophone } from './microphone';
 
 /** A recording that is finished, or a file of the person's. `seconds` is null where only the file knows. */
 export type Made = { blob: Blob; seconds: number | null; name: string | null };
+
+/** Is given each piece as it comes, and how long all of it is in seconds. */
+export type OnPiece = (piece: Blob, seconds: number) => void;
 
 /** Plenty for a voice: an hour is about 29 MB. */
 const BITS_PER_SECOND = 64_000;
@@ -31,19 +34,21 @@ export class Take {
   readonly #pieces: Blob[] = [];
   readonly #stopped: Promise<void>;
   readonly #limit: number;
+  readonly #onpiece: OnPiece;
   readonly #timer: ReturnType<typeof setInterval>;
   #bytes = 0;
   #before = 0;
   #since = performance.now();
 
   /** Begins at once. It stops by itself before it has `limit` bytes. @throws NoMicrophone */
-  static async begin(limit: number): Promise<Take> {
-    return new Take(await openMicrophone(), limit);
+  static async begin(limit: number, onpiece: OnPiece): Promise<Take> {
+    return new Take(await openMicrophone(), limit, onpiece);
   }
 
-  private constructor(stream: MediaStream, limit: number) {
+  private constructor(stream: MediaStream, limit: number, onpiece: OnPiece) {
     this.#stream = stream;
     this.#limit = limit;
+    this.#onpiece = onpiece;
     const mimeType = typeToRecord((type) => MediaRecorder.isTypeSupported(type));
     this.#recorder = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
     this.#stopped = new Promise((done) => this.#recorder.addEventListener('stop', () => done(), { once: true }));
@@ -57,7 +62,8 @@ export class Take {
   }
 
   pause(): void {
-    if (this.state !== 'recording') return;
+    // Not `state`: while a component is taken away, Svelte shows it what was.
+    if (this.#recorder.state !== 'recording') return;
     this.#recorder.pause();
     this.#before = this.#elapsed();
     this.state = 'paused';
@@ -93,6 +99,7 @@ export class Take {
     if (piece.size === 0) return;
     this.#pieces.push(piece);
     this.#bytes += piece.size;
+    this.#onpiece(new Blob([piece], { type: this.#recorder.mimeType }), this.#elapsed());
     if (this.#bytes + RESERVE > this.#limit) this.#end('limit');
   }
 

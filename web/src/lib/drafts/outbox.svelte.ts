@@ -3,10 +3,12 @@
 import { SvelteMap } from 'svelte/reactivity';
 
 import { recall } from '../device.svelte';
-import { beforeSignOut, session } from '../session.svelte';
+import { beforeSignOut, session, whenGone } from '../session.svelte';
 import { Drafts } from './drafts';
 import { accountKey, forgetKeys } from './keys';
 import { Sender, type Delivery } from './sender';
+import { forgetAccount } from './shelf';
+import { Takes } from './takes';
 import { where } from './where.svelte';
 
 const CHANNEL = 'sotto.drafts';
@@ -18,14 +20,17 @@ const writers = new Set<() => Promise<void>>();
 const followers = new Map<string, () => void>();
 const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(CHANNEL) : null;
 
-export const drafts = new Drafts({
+const environment = {
   user: () => session.user.id,
   accountKey: () => accountKey(session.user.id),
-  secretKey: (tag) => where.draftKey(tag),
+  secretKey: (tag: string) => where.draftKey(tag),
   openSecretTags: () => where.open.map(({ id }) => id),
   now: () => Date.now(),
-  announce: (id) => channel?.postMessage(id),
-});
+  announce: (id: string) => channel?.postMessage(id),
+};
+
+export const drafts = new Drafts(environment);
+export const takes = new Takes(environment);
 
 const sender = new Sender({
   drafts,
@@ -49,7 +54,11 @@ export const outbox = {
   sentElsewhere: (id: string) => void deliveries.set(id, { phase: 'sent', at: Date.now() }),
   soon: (id: string, ms: number) => sender.soon(id, ms),
   send: (id: string) => sender.send(id),
-  discard: (id: string) => sender.discard(id),
+  async discard(id: string): Promise<boolean> {
+    const gone = await sender.discard(id);
+    if (gone) await takes.remove(id);
+    return gone;
+  },
 
   /** Adds a step that keeps what is not kept yet, before the page is hidden or left; the answer takes it away. */
   writing(keep: () => Promise<void>): () => void {
@@ -70,7 +79,10 @@ let started = false;
 export function startOutbox(): void {
   if (started) return;
   started = true;
-  channel?.addEventListener('message', ({ data }) => followers.get(data as string)?.());
+  channel?.addEventListener('message', ({ data }: MessageEvent<string | { gone: string }>) => {
+    if (typeof data === 'string') followers.get(data)?.();
+    else void forgetAccount(data.gone).catch(() => {});
+  });
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void keepAll();
     else void sendAll();
@@ -85,6 +97,11 @@ export function startOutbox(): void {
     await keepAll();
     await Promise.race([sendAll(), new Promise((done) => setTimeout(done, FAREWELL))]);
     await forgetKeys();
+  });
+  whenGone(async () => {
+    // Other tabs have to stop as well, or would store what is written there.
+    channel?.postMessage({ gone: session.user.id });
+    await forgetAccount(session.user.id).catch(() => {});
   });
   $effect.root(() => {
     $effect(() => {

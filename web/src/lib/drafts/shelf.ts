@@ -2,8 +2,11 @@
 
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 
-/** Encrypted with AES-GCM; in the clear only on the shelf in memory. */
-export type Box = { iv: Uint8Array<ArrayBuffer>; data: ArrayBuffer } | { plain: unknown };
+/** Encrypted with AES-GCM. */
+export type Sealed = { iv: Uint8Array<ArrayBuffer>; data: ArrayBuffer };
+
+/** In the clear only on the shelf in memory. */
+export type Box = Sealed | { plain: unknown };
 
 /** All of one entry: what was written and is not sent yet, and the ground that it stands on. */
 export type Slot = {
@@ -25,6 +28,25 @@ export interface Shelf {
   removeAside(key: string): Promise<void>;
 }
 
+/** Nothing of these accounts is stored any more, whoever is still about to. */
+const gone = new Set<string>();
+
+/** Deletes everything of an account that is no more. */
+export async function forgetAccount(user: string): Promise<void> {
+  gone.add(user);
+  const tx = (await database()).transaction(['keys', 'slots', 'asides', 'takes', 'pieces'], 'readwrite');
+  const ofUser = IDBKeyRange.bound([user], [user, []]);
+  void tx.objectStore('keys').delete(user);
+  for (const store of ['slots', 'takes', 'pieces'] as const) void tx.objectStore(store).delete(ofUser);
+  for (const key of await tx.objectStore('asides').index('user').getAllKeys(user)) void tx.objectStore('asides').delete(key);
+  await tx.done;
+}
+
+/** @throws if the account is no more. */
+export function requireAccount(user: string): void {
+  if (gone.has(user)) throw new Error('the account is no more');
+}
+
 const EMPTY: Slot = { draft: null, base: null };
 
 interface Schema extends DBSchema {
@@ -32,17 +54,25 @@ interface Schema extends DBSchema {
   keys: { key: string; value: CryptoKey };
   slots: { key: [string, string]; value: { user: string; id: string } & Slot };
   asides: { key: string; value: Aside; indexes: { user: string } };
+  /** What is known of the recording of an entry that is not kept yet; see takes.ts. */
+  takes: { key: [string, string]; value: { user: string; id: string; take: string; box: Sealed } };
+  /** Its pieces, from 0. */
+  pieces: { key: [string, string, string, number]; value: { user: string; id: string; take: string; number: number; box: Sealed } };
 }
 
 let opening: Promise<IDBPDatabase<Schema>> | undefined;
 
 /** Rejects where storage is forbidden or broken. */
 export function database(): Promise<IDBPDatabase<Schema>> {
-  opening ??= openDB<Schema>('sotto', 1, {
-    upgrade(db) {
-      db.createObjectStore('keys');
-      db.createObjectStore('slots', { keyPath: ['user', 'id'] });
-      db.createObjectStore('asides', { keyPath: 'key' }).createIndex('user', 'user');
+  opening ??= openDB<Schema>('sotto', 2, {
+    upgrade(db, version) {
+      if (version < 1) {
+        db.createObjectStore('keys');
+        db.createObjectStore('slots', { keyPath: ['user', 'id'] });
+        db.createObjectStore('asides', { keyPath: 'key' }).createIndex('user', 'user');
+      }
+      db.createObjectStore('takes', { keyPath: ['user', 'id'] });
+      db.createObjectStore('pieces', { keyPath: ['user', 'id', 'take', 'number'] });
     },
     // A newer app in another tab must not wait for this one.
     blocking(_current, _blocked, event) {
@@ -65,6 +95,7 @@ export const stored: Shelf = {
   },
 
   async change(user, id, step) {
+    requireAccount(user);
     const tx = (await database()).transaction(['slots', 'asides'], 'readwrite', { durability: 'strict' });
     const slots = tx.objectStore('slots');
     const next = step((await slots.get([user, id])) ?? EMPTY);
@@ -82,6 +113,7 @@ export const stored: Shelf = {
   },
 
   async putAside(aside) {
+    requireAccount(aside.user);
     await (await database()).put('asides', aside);
   },
 

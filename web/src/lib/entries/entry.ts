@@ -22,8 +22,11 @@ export type Entry = {
 /** Tags of sealed entries are words inside of the sealed text: they have no id and no colour. */
 export type EntryTag = { id: string | null; name: string; color: string | null };
 
-/** `key` is there when the recording is encrypted. */
-export type Recording = { url: string; mediaType: string | null; key: Uint8Array | null };
+/**
+ * `key` is there when the recording is encrypted. `formerKey` is that of the recording before it, while it is not certain that
+ * this one has taken its place: then either may be the one.
+ */
+export type Recording = { url: string; mediaType: string | null; key: Uint8Array | null; formerKey?: Uint8Array };
 
 /** What a person writes. `revision` is what they began from; null for a new entry. */
 export type Draft = {

@@ -50,7 +50,7 @@ function source(signal: AbortSignal): Source {
       signal.throwIfAborted();
       if (!secretTagId || !audio?.key) return null;
       try {
-        return await openSealed(id, secretTagId, audio.key);
+        return await openSealed(id, secretTagId, audio.key, audio.formerKey);
       } catch (error) {
         const lost = error instanceof SottoError && error.status === 404;
         if (lost || error instanceof Unreadable) return null;

@@ -24,3 +24,11 @@ export class Unreadable extends SottoError {
     this.name = 'Unreadable';
   }
 }
+
+/** The entry has the key of a recording that is not there: it was not sent, or not to its end. */
+export class NotSent extends SottoError {
+  constructor() {
+    super(404, { detail: t('audio:notSent') });
+    this.name = 'NotSent';
+  }
+}

@@ -67,6 +67,16 @@ describe('a phrase', () => {
     expect(new Set(tried).size).toBe(1);
   });
 
+  test('is tried in the order in which the secret tags are given, until one opens', async () => {
+    const ids = [];
+    for (const name of ['one', 'two', 'three', 'four']) ids.push((await make(name, name)).opened.id);
+    const [one, two, three, four] = ids as [string, string, string, string];
+    server.seen.length = 0;
+    expect((await elsewhere().open(user, [three, one, four, two], 'four')).opened).toMatchObject({ id: four });
+    const started = server.seen.map((sent) => JSON.parse(sent).path as string).filter((path) => path.endsWith('/unlock/start'));
+    expect(started).toEqual([three, one, four].map((id) => `/${id}/unlock/start`));
+  });
+
   test('that opens nothing takes as long with three secret tags as with one, or none', async () => {
     for (const name of ['one', 'two', 'three']) await make(name, name);
     // Each request takes 100 ms, and nothing else does.
@@ -203,6 +213,40 @@ describe('entries', () => {
     expect(await save(2, 'written as well')).toEqual(key);
     expect(await save(3, 'written alone', null)).toBeUndefined();
     expect(await save(4, 'written again')).toBeUndefined();
+    expect(await save(5, 'spoken again', { url: '', mediaType: null, key })).toEqual(key);
+    // Deleted, with its recording, and brought back.
+    keys.forgetEntry(opened.id, entryId);
+    expect(await save(1, 'spoken again')).toBeUndefined();
+  });
+
+  test('have both keys while their recording is replaced, until one is known to be stale', async () => {
+    const { opened } = await make();
+    const [key, formerKey, other] = [7, 6, 5].map((byte) => new Uint8Array(32).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
+    let revision = 0;
+    /** The keys after this save, which was made so many ms ago. */
+    const save = async (audio?: Recording, ago = 0) => {
+      const more = { updated_at: new Date(Date.now() - ago).toISOString() };
+      const sealed = await stored(opened.id, ++revision, 'spoken', more, audio);
+      // The version says whether there are two.
+      const [entry] = await keys.openEntries(opened.id, [sealed]);
+      expect(Buffer.from(sealed.encrypted_content, 'base64url')[0]).toBe(entry!.audio!.formerKey ? 2 : 1);
+      return [entry!.audio!.key, entry!.audio!.formerKey];
+    };
+    const replacing = { url: '', mediaType: null, key, formerKey };
+    expect(await save(replacing)).toEqual([key, formerKey]);
+    expect(await save()).toEqual([key, formerKey]);
+    await keys.audioOpensWith(opened.id, entryId, other);
+    expect(await save()).toEqual([key, formerKey]);
+    await keys.audioOpensWith(opened.id, entryId, key);
+    expect(await save()).toEqual([key, undefined]);
+
+    // While the new one may be on its way, that the former one opens what is there says nothing.
+    await save(replacing);
+    await keys.audioOpensWith(opened.id, entryId, formerKey);
+    expect(await save()).toEqual([key, formerKey]);
+    await save(replacing, 3_600_001);
+    await keys.audioOpensWith(opened.id, entryId, formerKey);
+    expect(await save()).toEqual([formerKey, undefined]);
   });
 
   test('are gone when it is closed', async () => {

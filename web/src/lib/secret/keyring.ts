@@ -34,7 +34,9 @@ export type Attempt = { opened: Opened | null; retryAfter?: number };
 export type Text = Pick<Draft, 'title' | 'content' | 'tags' | 'audio'>;
 type SealedFields = Required<Pick<Schemas['JournalEntryUpdate'], 'encrypted_content' | 'encryption_iv' | 'wrapped_key' | 'wrap_iv'>>;
 
-type OpenTag = { vault: Vault; token: string; entries: OpenedEntries; audio: Map<string, Uint8Array> };
+/** The keys of an entry's recording, and when it was stored with them, RFC 3339. */
+type AudioKeys = { key: Uint8Array; formerKey?: Uint8Array; storedAt: string };
+type OpenTag = { vault: Vault; token: string; entries: OpenedEntries; audio: Map<string, AudioKeys> };
 
 /** Milliseconds since some moment, and a pause of so many. */
 export type Clock = { now: () => number; sleep: (milliseconds: number) => Promise<void> };
@@ -42,6 +44,9 @@ const system: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
 };
+
+/** What takes longer than this, in ms, is no upload any more: the server says the same. */
+const UPLOAD = 3_600_000;
 
 /** An attempt that opens nothing takes as long as this many tries, so that nobody can count secret tags by the clock. */
 const TRIES = 3;
@@ -66,7 +71,11 @@ export class KeyRing {
     return judge(phrase, language, known);
   }
 
-  /** Tries a phrase on each of these secret tags, until one opens. Without any, on one that does not exist. */
+  /**
+   * Tries a phrase on each of these secret tags, in this order, until one opens. Without any, on one that does not exist. Each
+   * that does not open counts a failed try, and is slowed down after some: whoever puts what was opened last at the front,
+   * as the server lists them, makes each fail at most once for every other one between two times that it is opened.
+   */
   async open(user: string, tags: string[], phrase: string): Promise<Attempt> {
     return this.#try(user, tags, async (scope) => {
       const found = await login(scope, phrase, this.#ask);
@@ -187,11 +196,13 @@ export class KeyRing {
   /** Seals an entry for the revision that it is about to get. Its recording stays with it, unless the text says otherwise. */
   async sealEntry(tag: string, id: string, revision: number, text: Text): Promise<SealedFields> {
     const { vault, audio } = this.#get(tag);
+    const keys = text.audio === undefined ? audio.get(id) : text.audio;
     const sealed = await vault.sealEntry(id, revision, {
       title: text.title ?? undefined,
       content: text.content,
       tags: text.tags,
-      audioKey: text.audio === undefined ? audio.get(id) : (text.audio?.key ?? undefined),
+      audioKey: keys?.key ?? undefined,
+      formerAudioKey: keys?.formerKey,
     });
     return {
       encrypted_content: encode(sealed.encryptedContent),
@@ -201,13 +212,29 @@ export class KeyRing {
     };
   }
 
+  /**
+   * This key opens the recording that is there. The next save leaves out the other one, unless that belongs to a recording
+   * that may be on its way.
+   */
+  async audioOpensWith(tag: string, id: string, key: Uint8Array): Promise<void> {
+    const { audio } = this.#get(tag);
+    const keys = audio.get(id);
+    if (!keys?.formerKey) return;
+    const former = same(key, keys.formerKey);
+    if (!former && !same(key, keys.key)) return;
+    if (former && Date.now() - Date.parse(keys.storedAt) < UPLOAD) return;
+    audio.set(id, { key, storedAt: keys.storedAt });
+  }
+
   /** Whether an entry was opened here before: only then is it known whether it has a recording. */
   knows(tag: string, id: string): boolean {
     return this.#get(tag).entries.get(id) !== undefined;
   }
 
   forgetEntry(tag: string, id: string): void {
-    this.#get(tag).entries.remove(id);
+    const { entries, audio } = this.#get(tag);
+    entries.remove(id);
+    audio.delete(id);
   }
 
   /** Searches what was opened so far. */
@@ -236,18 +263,23 @@ export class KeyRing {
       title: text.title ?? null,
       content: text.content,
       truncated: false,
-      tags: text.tags.map((name: string) => ({ id: null, name, color: null })),
+      tags: [...new Set(text.tags)].map((name) => ({ id: null, name, color: null })),
       date: sealed.entry_date,
       zone: sealed.entry_zone,
       secretTagId: tag,
       revision: sealed.revision,
       createdAt: sealed.created_at,
       updatedAt: sealed.updated_at,
-      audio: text.audioKey ? { url: `/api/journals/${sealed.id}/audio`, mediaType: null, key: text.audioKey } : null,
+      audio: null,
     };
+    const { audioKey: key, formerAudioKey: formerKey } = text;
+    if (key) {
+      entry.audio = { url: `/api/journals/${sealed.id}/audio`, mediaType: null, key, formerKey };
+      audio.set(entry.id, { key, formerKey, storedAt: entry.updatedAt });
+    } else {
+      audio.delete(entry.id);
+    }
     entries.put(entry);
-    if (text.audioKey) audio.set(entry.id, text.audioKey);
-    else audio.delete(entry.id);
     return entry;
   }
 
@@ -294,6 +326,10 @@ export class KeyRing {
     if (!open) throw Object.assign(new Error('this is closed'), { name: 'Locked' });
     return open;
   }
+}
+
+function same(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 /** What stands in for the secret tags of somebody who has none: always the same one, so that it is slowed like one. */

@@ -26,6 +26,8 @@ export type OpenTag = Omit<Opened, 'token'>;
 
 let all = $state<OpenTag[]>([]);
 let chosen = $state<string | null>(null);
+/** How many secret tags there are besides one, as of the last time that a phrase was tried. */
+let others = $state(0);
 let leaving = $state(false);
 
 /** By id. */
@@ -52,6 +54,13 @@ export const openTags = {
   },
   choose(id: string): void {
     chosen = id;
+  },
+  /**
+   * As many tries of an open one may have failed without anybody else: it may have been tried once for each other secret tag
+   * that was opened since, as what was opened last is tried first.
+   */
+  get usualTries(): number {
+    return others;
   },
   /** While this is true, the page is blank: what it showed is being left. */
   get leaving(): boolean {
@@ -196,8 +205,11 @@ function expire(ids: string[]): void {
   notices.say(t('secret:expired'));
 }
 
+/** In the order in which a phrase is tried on them: what was opened last comes first. */
 async function ids(): Promise<string[]> {
-  return (await unwrap(api.GET('/api/secret-tags/'))).map(({ id }) => id);
+  const tags = await unwrap(api.GET('/api/secret-tags/'));
+  others = Math.max(0, tags.length - 1);
+  return tags.map(({ id }) => id);
 }
 
 /** Without anything open, the worker has nothing to do; what it was told is forgotten with it. */

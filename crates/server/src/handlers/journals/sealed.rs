@@ -1,9 +1,8 @@
 //! Entries under secret tags. What is under a locked one is not there: it is answered like an entry that does not exist.
 
 use axum::http::StatusCode;
-use sotto_domain::attachment::Attachment;
 use sotto_domain::entry::{EntryBody, EntryPatch};
-use sotto_domain::secret_tag::{AnyEntry, PlainBody, SealedBody, SealedEntry, Stored};
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::{EntryId, SecretTagId, Timestamp};
 
 use super::body::EntryResponse;
@@ -99,12 +98,7 @@ impl Holder<'_> {
         };
         let sealed = self.app.storage.sealed_entries();
         let stored = match entry {
-            AnyEntry::Plain(_) => {
-                let recording = self.app.storage.attachments().get(user, id).await?;
-                let stored = sealed.seal(user, id, &body, expected, now).await?;
-                self.forget(recording, &stored).await;
-                stored
-            }
+            AnyEntry::Plain(_) => self.moved(sealed.seal(user, id, &body, expected, now).await?).await,
             AnyEntry::Sealed(_) => sealed.replace(user, id, &body, expected, now).await?,
         };
         match stored {
@@ -134,11 +128,8 @@ impl Holder<'_> {
             entry_zone: entry.entry_zone,
         };
         let body = PlainBody { body: patch.apply(empty), tags: patch.tags.unwrap_or_default() };
-        let user = self.caller.id();
-        let recording = self.app.storage.attachments().get(user, id).await?;
-        let stored = self.app.storage.sealed_entries().unseal(user, id, &body, expected, self.app.now()).await?;
-        self.forget(recording, &stored).await;
-        match stored {
+        let (sealed, now) = (self.app.storage.sealed_entries(), self.app.now());
+        match self.moved(sealed.unseal(self.caller.id(), id, &body, expected, now).await?).await {
             Stored::Stored(entry) => Ok(entry.into()),
             other => Err(self.refusal(other).await?),
         }
@@ -161,11 +152,12 @@ impl Holder<'_> {
         }
     }
 
-    /// Deletes the object of a recording that an entry had before it was moved.
-    async fn forget<T>(&self, recording: Option<Attachment>, moved: &Stored<T>) {
-        if let (Some(recording), Stored::Stored(_)) = (recording, moved) {
-            self.app.recordings.discard(self.caller.id(), recording.id).await;
+    /// Deletes the object of the recording that an entry had before it was moved.
+    async fn moved<T>(&self, stored: Stored<Moved<T>>) -> Stored<T> {
+        if let Stored::Stored(Moved { recording: Some(recording), .. }) = stored {
+            self.app.recordings.discard(self.caller.id(), recording).await;
         }
+        stored.map(|moved| moved.entry)
     }
 
     /// Why nothing was stored. An entry is shown only if its secret tag is open.

@@ -89,9 +89,10 @@ pub struct DeleteParams {
     with_entries: bool,
 }
 
-/// Your secret tags, in the order in which they were made.
+/// Your secret tags, the one that was opened last first, and those that never were after, as they were made.
 ///
-/// Of locked ones there is no more than that they exist.
+/// Of locked ones there is no more than that they exist. Try a phrase on them in this order: each that it does not open
+/// counts a failed try, and so none collects more of them than you have other secret tags before it is opened again.
 #[utoipa::path(get, path = "/api/secret-tags/", tag = "secret-tags",
     params(Unlocks),
     responses((status = 200, body = Vec<SecretTagResponse>))
@@ -153,7 +154,12 @@ pub async fn delete(
     let tag = SecretTagId(id);
     unlocks.require(&app, &signed_in, tag).await?;
     match app.storage.secret_tags().delete(signed_in.id(), tag, params.with_entries).await? {
-        DeletedSecretTag::Deleted(_) => Ok(message("Secret tag deleted successfully")),
+        DeletedSecretTag::Deleted { recordings, .. } => {
+            for recording in recordings {
+                app.recordings.discard(signed_in.id(), recording).await;
+            }
+            Ok(message("Secret tag deleted successfully"))
+        }
         DeletedSecretTag::Missing => Err(LOCKED),
         DeletedSecretTag::HasEntries(count) => {
             let detail = "There are entries under this secret tag, as many as `current` says; move them, or delete it \

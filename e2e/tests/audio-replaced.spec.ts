@@ -1,0 +1,177 @@
+/** Recordings under a secret tag, when keeping one breaks off between its steps: the entry always has the key of what is there. */
+
+import type { Guard } from '../support/guard';
+import { make, openAs, PHRASE } from '../support/secret';
+import { expect as quick, signIn, test, type Page } from '../support/test';
+
+// A phrase is stretched and a recording sent, and the machine may be busy.
+const expect = quick.configure({ timeout: 60_000 });
+test.describe.configure({ timeout: 240_000 });
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const player = (page: Page, name = 'Recording') => page.getByRole('group', { name, exact: true });
+const ENTRY = /\/api\/journals\/[0-9a-f-]+$/;
+const title = 'Spoken softly';
+
+/** A tone of so many seconds, 16 bits at 8 kHz. */
+function wav(seconds: number): Buffer {
+  const samples = new Int16Array(seconds * 8000).map((_, index) => 3000 * Math.sin(index / 3));
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(36 + samples.byteLength, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(8000, 24);
+  head.writeUInt32LE(16_000, 28);
+  head.writeUInt16LE(2, 32);
+  head.writeUInt16LE(16, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(samples.byteLength, 40);
+  return Buffer.concat([head, Buffer.from(samples.buffer)]);
+}
+
+const choose = (page: Page, seconds: number) =>
+  page.locator('input[type="file"]').setInputFiles({ name: `${seconds}.wav`, mimeType: 'audio/wav', buffer: wav(seconds) });
+
+/** An entry under a new secret tag, open in the editor. */
+async function write(page: Page): Promise<void> {
+  await make(page);
+  await page.locator('main').getByRole('button', { name: 'Write' }).click();
+  await page.getByRole('textbox', { name: 'Title' }).fill(title);
+  await expect(page.getByText(/^Saved at/)).toBeVisible();
+}
+
+async function keep(page: Page, seconds: number, name = 'Keep'): Promise<void> {
+  await choose(page, seconds);
+  await button(page, name).click();
+  await expect(page.getByText('The recording is kept.').first()).toBeVisible();
+}
+
+/** Does not let the recording out, and closes the page: to the server, that is a browser that crashed. */
+async function crashBeforeSending(page: Page, guard: Guard, act: () => Promise<void>): Promise<void> {
+  guard.allow(/ERR_FAILED/);
+  const reached = new Promise<void>((done) => {
+    void page.route('**/audio', async (route) => {
+      if (route.request().method() !== 'PUT') return route.continue();
+      await route.abort();
+      done();
+    });
+  });
+  await act();
+  await reached;
+  await page.close({ runBeforeUnload: false });
+}
+
+/** The first byte of what is sealed, for each time that the entry is stored, or read: 1 with one key of a recording, 2 with two. */
+function versions(page: Page, method = 'PUT'): number[] {
+  const seen: number[] = [];
+  page.on('response', async (response) => {
+    if (response.request().method() !== method || !ENTRY.test(response.url()) || !response.ok()) return;
+    seen.push(Buffer.from((await response.json()).encrypted_content, 'base64url')[0]!);
+  });
+  return seen;
+}
+
+async function openElsewhere(other: Page): Promise<void> {
+  await openAs(other, PHRASE);
+  await other.getByRole('link', { name: new RegExp(title) }).click();
+}
+
+/** How long the recording is that is shown. */
+const lasts = (page: Page, seconds: number) => expect(player(page)).toContainText(new RegExp(`/\\s0:0${seconds}`));
+
+test('one is replaced; in between the entry has both keys, and one of them in the end', async ({ page, user }) => {
+  await signIn(page, user);
+  await write(page);
+  const sent = versions(page);
+  await keep(page, 3);
+  await expect.poll(() => sent).toEqual([1]);
+  await lasts(page, 3);
+  await keep(page, 5, 'Replace');
+  await expect.poll(() => sent).toEqual([1, 2, 1]);
+  await lasts(page, 5);
+});
+
+test('one that breaks off before it is sent leaves the one before, and the next takes its place', async ({ page, user, guard, otherBrowser }) => {
+  await signIn(page, user);
+  await write(page);
+  await keep(page, 3);
+  await choose(page, 5);
+  await crashBeforeSending(page, guard, () => button(page, 'Replace').click());
+
+  const other = await otherBrowser();
+  await signIn(other, user);
+  const read = versions(other, 'GET');
+  await openElsewhere(other);
+  await lasts(other, 3);
+  await expect.poll(() => read).toContain(2);
+  await other.getByRole('link', { name: 'Edit' }).click();
+  await lasts(other, 3);
+  await keep(other, 7, 'Replace');
+  await lasts(other, 7);
+});
+
+test('one that breaks off after it is sent is there, and the next save leaves the old key out', async ({ page, user, guard, otherBrowser }) => {
+  await signIn(page, user);
+  await write(page);
+  await keep(page, 3);
+  await choose(page, 5);
+  // What follows it does not get out any more.
+  guard.allow(/ERR_FAILED/);
+  let leaving = false;
+  page.on('request', (request) => (leaving ||= request.url().endsWith('/audio') && request.method() === 'PUT'));
+  await page.route(ENTRY, (route) => (leaving && route.request().method() === 'PUT' ? route.abort() : route.continue()));
+  const sent = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT');
+  await button(page, 'Replace').click();
+  expect((await sent).ok()).toBe(true);
+  await expect(page.getByText('The recording is kept.').first()).toBeVisible();
+  await page.close({ runBeforeUnload: false });
+
+  const other = await otherBrowser();
+  await signIn(other, user);
+  const [read, saved] = [versions(other, 'GET'), versions(other)];
+  await openElsewhere(other);
+  await lasts(other, 5);
+  await expect.poll(() => read).toContain(2);
+  await other.getByRole('link', { name: 'Edit' }).click();
+  await lasts(other, 5);
+  await other.locator('.cm-content').click();
+  await other.keyboard.type('Written as well.');
+  await expect(other.getByText(/^Saved at/)).toBeVisible();
+  await expect.poll(() => saved).toEqual([1]);
+});
+
+test('a first one that breaks off is told, and recorded again', async ({ page, user, guard, otherBrowser }) => {
+  await signIn(page, user);
+  await write(page);
+  await choose(page, 3);
+  await crashBeforeSending(page, guard, () => button(page, 'Keep').click());
+
+  const other = await otherBrowser();
+  await signIn(other, user);
+  await openElsewhere(other);
+  await expect(other.getByText('The recording of this entry is not there: it was not sent to its end.')).toBeVisible();
+  await other.getByRole('link', { name: 'Edit' }).click();
+  await expect(other.getByText('The recording of this entry is not there')).toBeVisible();
+  await keep(other, 5, 'Replace');
+  await lasts(other, 5);
+});
+
+test('one that is called back, or refused, leaves the entry as it was', async ({ page, user, guard }) => {
+  guard.allow(/status of 507/);
+  await signIn(page, user);
+  await write(page);
+  await keep(page, 3);
+  const sent = versions(page);
+  await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? route.fulfill({ status: 507, json: {} }) : route.continue()));
+  await choose(page, 5);
+  await button(page, 'Replace').click();
+  await expect(page.getByRole('alert')).toContainText('no room left');
+  await expect.poll(() => sent).toEqual([2, 1]);
+  await page.unroute('**/audio');
+  await button(page, 'Try again').click();
+  await lasts(page, 5);
+  await expect.poll(() => sent).toEqual([2, 1, 2, 1]);
+});

@@ -1,0 +1,127 @@
+import 'fake-indexeddb/auto';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { importKey } from './cipher';
+import { database } from './shelf';
+import { Takes } from './takes';
+
+const newKey = () => importKey(crypto.getRandomValues(new Uint8Array(32)));
+const piece = (text: string) => new Blob([text], { type: 'audio/webm;codecs=opus' });
+
+let ada: CryptoKey;
+let tag: CryptoKey;
+/** The secret tag that is open. */
+let opened: string[];
+
+function takes(user = 'ada', accountKey: () => Promise<CryptoKey | null> = async () => ada): Takes {
+  return new Takes({
+    user: () => user,
+    accountKey,
+    secretKey: (id) => (opened.includes(id) ? Promise.resolve(tag) : null),
+    openSecretTags: () => opened,
+    now: () => 1000,
+  });
+}
+
+const text = async (id: string, from = takes()) => (await from.read(id))?.blob.text();
+const rows = async () => {
+  const db = await database();
+  return [await db.getAll('takes'), await db.getAll('pieces')] as const;
+};
+
+beforeEach(async () => {
+  const db = await database();
+  for (const store of ['takes', 'pieces'] as const) await db.clear(store);
+  [ada, tag, opened] = [await newKey(), await newKey(), []];
+});
+
+describe('a recording', () => {
+  test('is there after a crash, as far as its pieces came', async () => {
+    const reel = await takes().begin('1', null);
+    reel!.add(piece('one '), 1);
+    reel!.add(piece('two'), 2);
+    expect(await reel!.done()).toBe(true);
+    const found = await takes().read('1');
+    expect(found).toMatchObject({ type: 'audio/webm;codecs=opus', seconds: 2, secretTagId: null, at: 1000 });
+    expect([found!.blob.type, await found!.blob.text()]).toEqual(['audio/webm;codecs=opus', 'one two']);
+    expect(await text('2')).toBeUndefined();
+    expect(await text('1', takes('bob'))).toBeUndefined();
+  });
+
+  test('of which nothing came yet is none', async () => {
+    await takes().begin('1', null);
+    expect(await takes().read('1')).toBeNull();
+  });
+
+  test('lies on the device as ciphertext, bound to its place', async () => {
+    const reel = await takes().begin('1', null);
+    for (const word of ['whispered', 'softly', 'here']) reel!.add(piece(word), 1);
+    await reel!.done();
+    const [[about], pieces] = await rows();
+    const boxes = [about!.box, ...pieces.map(({ box }) => box)];
+    for (const { data } of boxes) expect(Buffer.from(data).toString('latin1')).not.toMatch(/whispered|softly|opus/);
+    // A piece that was put in the place of another one ends what can be played.
+    const db = await database();
+    await db.put('pieces', { ...pieces[1]!, box: pieces[2]!.box });
+    expect(await text('1')).toBe('whispered');
+    await db.put('takes', { ...about!, id: '2' });
+    expect(await takes().read('2')).toBeNull();
+  });
+
+  test('under a secret tag opens while that is open, and goes on being stored when it is closed', async () => {
+    expect(await takes().begin('1', 'therapy')).toBeNull();
+    opened = ['therapy'];
+    const reel = await takes().begin('1', 'therapy');
+    reel!.add(piece('one '), 1);
+    await reel!.done();
+    opened = [];
+    reel!.add(piece('two'), 2);
+    expect(await reel!.done()).toBe(true);
+    expect(await text('1')).toBeUndefined();
+    opened = ['therapy'];
+    expect(await takes().read('1')).toMatchObject({ secretTagId: 'therapy', seconds: 2 });
+    expect(await text('1')).toBe('one two');
+  });
+
+  test('takes the place of the one before, and is thrown away whole', async () => {
+    const first = await takes().begin('1', null);
+    first!.add(piece('first'), 1);
+    await first!.done();
+    const second = await takes().begin('1', null);
+    second!.add(piece('second'), 1);
+    await second!.done();
+    expect(await text('1')).toBe('second');
+    // The first one is not told to be stored any more, and takes nothing of the second one along.
+    const lost = vi.fn();
+    first!.onlost = lost;
+    first!.add(piece(' and more'), 2);
+    expect(await first!.done()).toBe(false);
+    expect(lost).toHaveBeenCalledOnce();
+    expect(await text('1')).toBe('second');
+    await takes().remove('1');
+    expect(await rows()).toEqual([[], []]);
+  });
+
+  test('for which there is no room is told, and leaves nothing', async () => {
+    const reel = await takes().begin('1', null);
+    const lost = vi.fn();
+    reel!.onlost = lost;
+    reel!.add(piece('one'), 1);
+    await reel!.done();
+    const full = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(() => {
+      throw new DOMException('full', 'QuotaExceededError');
+    });
+    reel!.add(piece('two'), 2);
+    expect(await reel!.done()).toBe(false);
+    full.mockRestore();
+    reel!.add(piece('three'), 3);
+    expect(await reel!.done()).toBe(false);
+    expect(lost).toHaveBeenCalledOnce();
+    expect(await rows()).toEqual([[], []]);
+  });
+
+  test('is not stored without a key', async () => {
+    expect(await takes('ada', async () => null).begin('1', null)).toBeNull();
+    expect(await rows()).toEqual([[], []]);
+  });
+});

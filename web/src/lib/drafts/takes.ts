@@ -1,0 +1,150 @@
+/**
+ * Recordings that are not kept with their entry yet, on this device: piece by piece as they come, encrypted as drafts are. A
+ * crash leaves all but the last second.
+ */
+
+import { v7 as uuid } from 'uuid';
+
+import { open, openBytes, seal, sealBytes } from './cipher';
+import type { Environment } from './drafts';
+import { database, requireAccount } from './shelf';
+
+/** What is known of a recording. `type` as in a Blob; `at` is when it was begun, in ms. */
+export type About = { type: string; seconds: number; secretTagId: string | null; at: number };
+export type Found = About & { blob: Blob };
+
+type Where = Pick<Environment, 'user' | 'accountKey' | 'secretKey' | 'openSecretTags' | 'now'>;
+
+export class Takes {
+  readonly #in: Where;
+
+  constructor(where: Where) {
+    this.#in = where;
+  }
+
+  /** Begins to store one, in place of what is stored of this entry; null if nothing can be encrypted or stored now. */
+  async begin(id: string, secretTagId: string | null): Promise<Reel | null> {
+    try {
+      const key = await (secretTagId === null ? this.#in.accountKey() : this.#in.secretKey(secretTagId));
+      return key && (await Reel.begin(key, this.#in.user(), id, secretTagId, this.#in.now()));
+    } catch {
+      return null;
+    }
+  }
+
+  /** What is stored of this entry; null if there is nothing, or nothing that can be opened now. */
+  async read(id: string): Promise<Found | null> {
+    const user = this.#in.user();
+    try {
+      const db = await database();
+      const stored = await db.get('takes', [user, id]);
+      if (!stored) return null;
+      const place = placeOf(user, id, stored.take);
+      for (const key of await this.#keys()) {
+        const about = (await open(key, place, stored.box)) as About | undefined;
+        if (!about) continue;
+        const pieces = await db.getAll('pieces', IDBKeyRange.bound([user, id, stored.take], [user, id, stored.take, []]));
+        const opened = await Promise.all(pieces.map(({ number, box }) => openBytes(key, `${place}/${number}`, box)));
+        // It can be played up to the first piece that is damaged, and no further.
+        const damaged = opened.indexOf(undefined);
+        const whole = (damaged < 0 ? opened : opened.slice(0, damaged)) as ArrayBuffer[];
+        return whole.length > 0 ? { ...about, blob: new Blob(whole, { type: about.type }) } : null;
+      }
+    } catch {
+      // The browser took its storage away.
+    }
+    return null;
+  }
+
+  /** Throws away what is stored of this entry. */
+  async remove(id: string): Promise<void> {
+    await clear(this.#in.user(), id).catch(() => {});
+  }
+
+  async #keys(): Promise<CryptoKey[]> {
+    const keys = [this.#in.accountKey(), ...this.#in.openSecretTags().map((tag) => this.#in.secretKey(tag))];
+    return (await Promise.all(keys)).filter((key) => key !== null);
+  }
+}
+
+/** One recording on its way to the device. It has its key, so that it goes on when the secret tag is closed meanwhile. */
+export class Reel {
+  /** Called when something could not be stored: then nothing of it is. */
+  onlost: () => void = () => {};
+
+  readonly #take = uuid();
+  readonly #key: CryptoKey;
+  readonly #user: string;
+  readonly #id: string;
+  readonly #about: Pick<About, 'secretTagId' | 'at'>;
+  #count = 0;
+  #lost = false;
+  #chain: Promise<void> = Promise.resolve();
+
+  private constructor(key: CryptoKey, user: string, id: string, about: Pick<About, 'secretTagId' | 'at'>) {
+    this.#key = key;
+    this.#user = user;
+    this.#id = id;
+    this.#about = about;
+  }
+
+  static async begin(key: CryptoKey, user: string, id: string, secretTagId: string | null, at: number): Promise<Reel> {
+    requireAccount(user);
+    const reel = new Reel(key, user, id, { secretTagId, at });
+    await clear(user, id, { take: reel.#take, box: await reel.#box('', 0) });
+    return reel;
+  }
+
+  /** Adds what was recorded since, and how long all of it is. */
+  add(piece: Blob, seconds: number): void {
+    this.#chain = this.#chain.then(() => this.#add(piece, seconds)).catch(() => this.#lose());
+  }
+
+  /** Whether all that was added is stored, once it is. */
+  async done(): Promise<boolean> {
+    await this.#chain;
+    return !this.#lost;
+  }
+
+  async #add(piece: Blob, seconds: number): Promise<void> {
+    if (this.#lost) return;
+    const number = this.#count++;
+    const place = placeOf(this.#user, this.#id, this.#take);
+    const box = await sealBytes(this.#key, `${place}/${number}`, await piece.arrayBuffer());
+    const about = await this.#box(piece.type, seconds);
+    const tx = (await database()).transaction(['takes', 'pieces'], 'readwrite');
+    const stored = await tx.objectStore('takes').get([this.#user, this.#id]);
+    // Another tab has thrown it away, or the person the account.
+    if (stored?.take !== this.#take) throw new Error('it is not there any more');
+    void tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#take, number, box });
+    void tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#take, box: about });
+    await tx.done;
+  }
+
+  /** The device is full, most likely. What is there already would not play to its end, and takes room. */
+  async #lose(): Promise<void> {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.onlost();
+    await clear(this.#user, this.#id, undefined, this.#take).catch(() => {});
+  }
+
+  #box(type: string, seconds: number) {
+    const about: About = { ...this.#about, type, seconds };
+    return seal(this.#key, placeOf(this.#user, this.#id, this.#take), about);
+  }
+}
+
+/** Takes away what is stored of an entry, or this take alone; another one begins. */
+async function clear(user: string, id: string, next?: { take: string; box: Awaited<ReturnType<typeof seal>> }, only?: string): Promise<void> {
+  const tx = (await database()).transaction(['takes', 'pieces'], 'readwrite');
+  const stored = await tx.objectStore('takes').get([user, id]);
+  if (!only || stored?.take === only) {
+    void tx.objectStore('pieces').delete(IDBKeyRange.bound([user, id], [user, id, []]));
+    if (next) void tx.objectStore('takes').put({ user, id, ...next });
+    else void tx.objectStore('takes').delete([user, id]);
+  }
+  await tx.done;
+}
+
+const placeOf = (user: string, id: string, take: string) => `sotto/v1/take/${user}/${id}/${take}`;

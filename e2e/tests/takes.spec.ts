@@ -150,3 +150,179 @@ test('without room on the device this is said, and the recording is there as lon
   await button(page, 'Keep').click();
   await expect(page.getByText('The recording is kept.')).toBeVisible();
 });
+
+/** Goes there by the menu: what is open stays open, and what this tab has in memory. */
+const goTo = (page: Page, name: string) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
+const backToIt = (page: Page) => page.getByRole('button', { name: 'Back to it' });
+
+/** From here on nothing that is written reaches the server; the answer lets it. */
+async function cutOff(page: Page): Promise<() => Promise<void>> {
+  await page.route('**/api/journals/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  return () => page.unroute('**/api/journals/');
+}
+
+test('one on a page without a word is there when one comes back, and is kept', async ({ page, user, guard }) => {
+  guard.allow(/ERR_FAILED/);
+  await signIn(page, user);
+  const connect = await cutOff(page);
+  await page.goto('/write');
+  await record(page);
+  await page.getByRole('textbox', { name: 'Title' }).fill('');
+  await button(page, 'Done').click();
+  await expect(waiting(page)).toBeVisible();
+  await goTo(page, 'Journal');
+  await expect(page.getByText('Until then it stays on this device.')).toBeVisible();
+  expect(await stored(page)).toMatchObject({ takes: 1, plain: false });
+
+  await backToIt(page).click();
+  await expect(waiting(page)).toBeVisible();
+  await expect(backToIt(page)).toHaveCount(0);
+  await page.reload();
+  await expect(waiting(page)).toBeVisible();
+  await connect();
+  await button(page, 'Keep').click();
+  await expect(page.getByText('The recording is kept.')).toBeVisible();
+  await expect(page.getByRole('textbox', { name: 'Title' })).toHaveValue(/^Recording, /);
+  expect(await stored(page)).toEqual(NOTHING);
+});
+
+test('its entry moves under a secret tag once it is kept or discarded, not before', async ({ page, user }) => {
+  const patient = expect.configure({ timeout: 60_000 });
+  await newEntry(user);
+  await signIn(page, user);
+  await make(page);
+  await goTo(page, 'Journal');
+  await page.getByRole('link', { name: /A day/ }).click();
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await record(page);
+  await button(page, 'Done').click();
+  await expect(waiting(page)).toBeVisible();
+  await goTo(page, 'Journal');
+  await page.getByRole('link', { name: /A day/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'Where shall it be?' });
+  await button(page, 'Move').click();
+  await expect(dialog).toContainText('A recording of this entry is not kept yet');
+  await expect(dialog.getByRole('button', { name: 'Move it' })).toHaveCount(0);
+  await expectAccessible(page);
+  await page.keyboard.press('Escape');
+
+  await backToIt(page).click();
+  await button(page, 'Discard').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+  await expect.poll(() => stored(page)).toEqual(NOTHING);
+  await goTo(page, 'Journal');
+  await page.getByRole('link', { name: /A day/ }).click();
+  await button(page, 'Move').click();
+  await dialog.getByRole('button', { name: 'Move it' }).click();
+  await patient(dialog).toHaveCount(0);
+  await goTo(page, 'Journal');
+  await expect(page.getByRole('link', { name: /A day/ })).toHaveCount(0);
+});
+
+test('one that was kept elsewhere since the page was loaded is not deleted by a move', async ({ page, user, otherBrowser }) => {
+  const id = await newEntry(user);
+  await signIn(page, user);
+  await make(page);
+  await goTo(page, 'Journal');
+  await page.getByRole('link', { name: /A day/ }).click();
+  await button(page, 'Move').click();
+  const dialog = page.getByRole('dialog', { name: 'Where shall it be?' });
+  await expect(dialog.getByRole('button', { name: 'Move it' })).toBeVisible();
+
+  const other = await otherBrowser();
+  await signIn(other, user);
+  await other.goto(`/entries/${id}/edit`);
+  await record(other);
+  await button(other, 'Done').click();
+  await button(other, 'Keep').click();
+  await expect(other.getByText('The recording is kept.')).toBeVisible();
+
+  await dialog.getByRole('button', { name: 'Move it' }).click();
+  await expect(dialog).toContainText('This entry has a recording, which cannot move with it.');
+  await other.reload();
+  await expect(player(other)).toBeVisible();
+});
+
+test('where a new page is kept is not changed while something is recorded for it', async ({ page, user }) => {
+  await signIn(page, user);
+  await make(page);
+  // The browser asks, and nobody answers yet.
+  await page.evaluate(() => {
+    const devices = navigator.mediaDevices;
+    const ask = devices.getUserMedia.bind(devices);
+    devices.getUserMedia = async (wanted) => {
+      await new Promise((answer) => Object.assign(window, { answer }));
+      return ask(wanted);
+    };
+  });
+  await goTo(page, 'Write');
+  await button(page, 'Record').click();
+  await expect(page.getByText('Your browser asks')).toBeVisible();
+  const under = page.getByRole('combobox', { name: 'Kept under' });
+  await under.selectOption({ index: 1 });
+  await expect(page.getByText('A recording of this entry is not kept yet')).toBeVisible();
+  await expect(under).toHaveValue('');
+  await page.evaluate(() => (window as unknown as { answer: () => void }).answer());
+  await expect(page.getByRole('timer')).toBeVisible();
+});
+
+/** Whether any microphone that this page has opened is still on. */
+const listening = (page: Page) => page.evaluate(() => (window as unknown as { tracks: MediaStreamTrack[] }).tracks.some(({ readyState }) => readyState === 'live'));
+const watchMicrophone = (page: Page) =>
+  page.addInitScript(() => {
+    const tracks: MediaStreamTrack[] = [];
+    Object.assign(window, { tracks });
+    const { mediaDevices } = navigator;
+    const ask = mediaDevices?.getUserMedia.bind(mediaDevices);
+    if (ask) mediaDevices.getUserMedia = async (wanted) => {
+      const stream = await ask(wanted);
+      tracks.push(...stream.getTracks());
+      return stream;
+    };
+  });
+
+test('a draft that is thrown away takes its recording along, and lets go of the microphone', async ({ page, user, guard }) => {
+  guard.allow(/ERR_FAILED/);
+  await watchMicrophone(page);
+  await signIn(page, user);
+  await cutOff(page);
+  await page.goto('/write');
+  await record(page);
+  await goTo(page, 'Journal');
+  await expect(backToIt(page)).toBeVisible();
+  expect(await listening(page)).toBe(true);
+  await goTo(page, 'Write');
+  await button(page, 'Throw away').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Throw away' }).click();
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(backToIt(page)).toHaveCount(0);
+  await expect.poll(() => listening(page)).toBe(false);
+  expect(await stored(page)).toEqual(NOTHING);
+});
+
+test('who deletes an entry is told of its recording that is not kept, and both go', async ({ page, user }) => {
+  await newEntry(user);
+  await watchMicrophone(page);
+  await signIn(page, user);
+  await page.goto('/');
+  await page.getByRole('link', { name: /A day/ }).click();
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await record(page);
+  await goTo(page, 'Journal');
+  await page.getByRole('link', { name: /A day/ }).click();
+  await page.getByRole('button', { name: 'Delete' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText('A recording of it that is not kept yet is on this device.');
+  await expectAccessible(page);
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(page.getByText('Entry deleted')).toBeVisible();
+  await expect(backToIt(page)).toHaveCount(0);
+  expect(await listening(page)).toBe(false);
+  expect(await stored(page)).toEqual(NOTHING);
+
+  // It comes back with a recorder of its own.
+  await button(page, 'Undo').click();
+  await page.getByRole('link', { name: 'Edit' }).click();
+  await expect(button(page, 'Record')).toBeVisible();
+  await expect(waiting(page)).toHaveCount(0);
+});

@@ -4,7 +4,7 @@
  * that is opened. What could not be stored, and a file that was chosen, live as long as the tab; then the browser asks before.
  */
 
-import { takes } from '../drafts/outbox.svelte';
+import { outbox, takes } from '../drafts/outbox.svelte';
 import type { Reel } from '../drafts/takes';
 import { where } from '../drafts/where.svelte';
 import type { Recording } from '../entries/entry';
@@ -32,12 +32,16 @@ export class Bench {
   /** When it was recorded, in ms, if that was before this page was there. */
   foundFrom = $state<number | null>(null);
 
-  /** The secret tag that it is under was closed. No state of Svelte's, so that who is taken away with it sees it. */
+  /** The secret tag that it is under was closed, or its entry is no more. No state of Svelte's, so that who is taken away with it sees it. */
   closed = false;
   /** Nobody sees it: the page of its entry was left. As above. */
   unattended = false;
+  /** Takes back what was said of it when its page was left. */
+  unsay: () => void = () => {};
   #reel: Reel | null = null;
-  readonly #found: Promise<void>;
+  #found: Promise<void>;
+  /** What lies on the device cannot be opened now: nothing of this tab takes its place. */
+  #shut = false;
 
   constructor({ id, secretTagId }: Place) {
     this.id = id;
@@ -56,18 +60,19 @@ export class Bench {
   }
 
   async record(): Promise<void> {
-    await this.#found;
+    await this.lookAgain();
     if (this.asking || this.busy) return;
+    const under = this.secretTagId;
     this.asking = true;
     this.trouble = this.ended = null;
     try {
       const reel = await this.#store();
       const take = await Take.begin(await audioLimit(), (piece, seconds) => reel?.add(piece, seconds));
-      if (!this.closed && !this.unattended) {
+      if (!this.closed && !this.unattended && under === this.secretTagId) {
         this.take = take;
         return;
       }
-      // Nobody is recorded who has gone while the browser asked.
+      // Nobody is recorded who has gone while the browser asked, and nothing is stored under what is not its key.
       await take.stop();
       await this.discard();
     } catch (error) {
@@ -84,14 +89,16 @@ export class Bench {
     if (!take) return;
     const made = await take.stop();
     if (this.take !== take) return;
-    if (!made) await takes.remove(this.id);
+    if (!made) await this.#remove();
     this.ended = take.ended;
     this.made = made;
     this.take = null;
   }
 
   /** Takes a file of the person's in place of a recording. */
-  choose(file: File): void {
+  async choose(file: File): Promise<void> {
+    await this.lookAgain();
+    if (this.asking || this.busy || this.closed || this.unattended) return;
     this.trouble = this.ended = this.foundFrom = null;
     this.made = { blob: file, seconds: null, name: file.name };
     this.fleeting = true;
@@ -117,12 +124,13 @@ export class Bench {
   /** Forgets all of it, here and on the device. */
   async discard(): Promise<void> {
     await this.putAway();
-    await takes.remove(this.id);
+    await this.#remove();
   }
 
   /** Forgets all of it here; what is stored on the device stays, with what is recorded up to now. */
   async putAway(): Promise<void> {
     const [take, reel] = [this.take, this.#reel];
+    this.unsay();
     this.upload?.cancel();
     this.take = this.made = this.upload = this.#reel = null;
     this.ended = this.trouble = this.foundFrom = null;
@@ -131,9 +139,24 @@ export class Bench {
     await reel?.done();
   }
 
+  /** Takes up what could not be opened before. */
+  async lookAgain(): Promise<void> {
+    await this.#found;
+    if (!this.#shut || this.busy || this.asking) return;
+    await (this.#found = this.#find());
+  }
+
+  /** Its entry is somewhere else now. What is recorded goes there, too; what is still being recorded ends. */
+  async move(secretTagId: string | null): Promise<void> {
+    this.secretTagId = secretTagId;
+    await this.#found;
+    await this.stop();
+    if (this.made && !this.fleeting) await takes.put(this.id, this.secretTagId, this.made.blob, this.made.seconds ?? 0);
+  }
+
   /** Where what is recorded from here on is stored as well; null if that is not possible. */
   async #store(): Promise<Reel | null> {
-    const reel = await takes.begin(this.id, this.secretTagId);
+    const reel = this.#shut ? null : await takes.begin(this.id, this.secretTagId);
     this.#reel = reel;
     this.fleeting = reel === null;
     if (reel) reel.onlost = () => (this.fleeting ||= this.#reel === reel);
@@ -143,13 +166,17 @@ export class Bench {
   /** Takes up what another page has left. */
   async #find(): Promise<void> {
     const found = await takes.read(this.id);
-    if (!found || this.busy) return;
+    this.#shut = found === 'closed';
+    if (!found || found === 'closed' || this.busy) return;
     const { blob, seconds, at, secretTagId } = found;
     this.made = { blob, seconds, name: null };
     this.foundFrom = at;
-    if (secretTagId === this.secretTagId) return;
     // The entry has moved since.
-    (await this.#store())?.add(blob, seconds);
+    if (secretTagId !== this.secretTagId) await takes.put(this.id, this.secretTagId, blob, seconds);
+  }
+
+  async #remove(): Promise<void> {
+    if (!this.#shut) await takes.remove(this.id);
   }
 }
 
@@ -159,19 +186,30 @@ const benches = new Map<string, Bench>();
 export function benchOf(place: Place): Bench {
   let bench = benches.get(place.id);
   if (!bench) benches.set(place.id, (bench = new Bench(place)));
-  bench.secretTagId = place.secretTagId;
+  else if (bench.secretTagId !== place.secretTagId) void bench.move(place.secretTagId);
+  else void bench.lookAgain();
   return bench;
+}
+
+/** Whether something is recorded for this entry and not kept yet, in this tab or on this device. */
+export async function recordingWaits(id: string): Promise<boolean> {
+  if (await takes.has(id)) return true;
+  const bench = benches.get(id);
+  return bench !== undefined && (bench.busy || bench.asking);
 }
 
 addEventListener('beforeunload', (event) => {
   if (session.state !== 'out' && [...benches.values()].some(({ fragile }) => fragile)) event.preventDefault();
 });
 
-where.beforeClose(async (tag) => {
-  const closing = [...benches.values()].filter(({ secretTagId }) => secretTagId === tag);
+where.beforeClose((tag) => close(({ secretTagId }) => secretTagId === tag));
+outbox.whenForgotten((forgotten) => close(({ id }) => id === forgotten));
+
+async function close(which: (bench: Bench) => boolean): Promise<void> {
+  const closing = [...benches.values()].filter(which);
   for (const bench of closing) {
     bench.closed = true;
     benches.delete(bench.id);
   }
   await Promise.all(closing.map((bench) => bench.putAway()));
-});
+}

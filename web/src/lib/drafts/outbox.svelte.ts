@@ -17,6 +17,7 @@ const FAREWELL = 3_000;
 
 const deliveries = new SvelteMap<string, Delivery>();
 const writers = new Set<() => Promise<void>>();
+const forgetting = new Set<(id: string) => Promise<void>>();
 const followers = new Map<string, () => void>();
 const channel = 'BroadcastChannel' in globalThis ? new BroadcastChannel(CHANNEL) : null;
 
@@ -56,9 +57,18 @@ export const outbox = {
   send: (id: string) => sender.send(id),
   async discard(id: string): Promise<boolean> {
     const gone = await sender.discard(id);
-    if (gone) await takes.remove(id);
+    if (gone) await outbox.forget(id);
     return gone;
   },
+
+  /** The entry is no more: what was recorded for it, and is not kept, goes with it. */
+  async forget(id: string): Promise<void> {
+    await Promise.all([...forgetting].map((step) => step(id)));
+    await takes.remove(id);
+  },
+
+  /** Adds a step of {@link forget}. */
+  whenForgotten: (step: (id: string) => Promise<void>) => void forgetting.add(step),
 
   /** Adds a step that keeps what is not kept yet, before the page is hidden or left; the answer takes it away. */
   writing(keep: () => Promise<void>): () => void {

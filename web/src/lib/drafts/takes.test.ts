@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { importKey } from './cipher';
 import { database } from './shelf';
-import { Takes } from './takes';
+import { Takes, type Found } from './takes';
 
 const newKey = () => importKey(crypto.getRandomValues(new Uint8Array(32)));
 const piece = (text: string) => new Blob([text], { type: 'audio/webm;codecs=opus' });
@@ -23,7 +23,10 @@ function takes(user = 'ada', accountKey: () => Promise<CryptoKey | null> = async
   });
 }
 
-const text = async (id: string, from = takes()) => (await from.read(id))?.blob.text();
+const text = async (id: string, from = takes()) => {
+  const found = await from.read(id);
+  return found === 'closed' ? found : found?.blob.text();
+};
 const rows = async () => {
   const db = await database();
   return [await db.getAll('takes'), await db.getAll('pieces')] as const;
@@ -41,16 +44,16 @@ describe('a recording', () => {
     reel!.add(piece('one '), 1);
     reel!.add(piece('two'), 2);
     expect(await reel!.done()).toBe(true);
-    const found = await takes().read('1');
+    const found = (await takes().read('1')) as Found;
     expect(found).toMatchObject({ type: 'audio/webm;codecs=opus', seconds: 2, secretTagId: null, at: 1000 });
-    expect([found!.blob.type, await found!.blob.text()]).toEqual(['audio/webm;codecs=opus', 'one two']);
+    expect([found.blob.type, await found.blob.text()]).toEqual(['audio/webm;codecs=opus', 'one two']);
     expect(await text('2')).toBeUndefined();
     expect(await text('1', takes('bob'))).toBeUndefined();
   });
 
   test('of which nothing came yet is none', async () => {
     await takes().begin('1', null);
-    expect(await takes().read('1')).toBeNull();
+    expect([await takes().read('1'), await takes().has('1')]).toEqual([null, false]);
   });
 
   test('lies on the device as ciphertext, bound to its place', async () => {
@@ -65,7 +68,8 @@ describe('a recording', () => {
     await db.put('pieces', { ...pieces[1]!, box: pieces[2]!.box });
     expect(await text('1')).toBe('whispered');
     await db.put('takes', { ...about!, id: '2' });
-    expect(await takes().read('2')).toBeNull();
+    await db.put('pieces', { ...pieces[0]!, id: '2' });
+    expect(await takes().read('2')).toBe('closed');
   });
 
   test('under a secret tag opens while that is open, and goes on being stored when it is closed', async () => {
@@ -77,7 +81,9 @@ describe('a recording', () => {
     opened = [];
     reel!.add(piece('two'), 2);
     expect(await reel!.done()).toBe(true);
-    expect(await text('1')).toBeUndefined();
+    // It is there, which is another thing than nothing.
+    expect([await takes().read('1'), await takes().has('1')]).toEqual(['closed', true]);
+    expect([await takes().has('2'), await takes('bob').has('1')]).toEqual([false, false]);
     opened = ['therapy'];
     expect(await takes().read('1')).toMatchObject({ secretTagId: 'therapy', seconds: 2 });
     expect(await text('1')).toBe('one two');
@@ -100,6 +106,44 @@ describe('a recording', () => {
     expect(await text('1')).toBe('second');
     await takes().remove('1');
     expect(await rows()).toEqual([[], []]);
+  });
+
+  test('moves as a whole, or stays where it is', async () => {
+    const reel = await takes().begin('1', null);
+    for (const word of ['one ', 'two']) reel!.add(piece(word), 2);
+    await reel!.done();
+    const { blob } = (await takes().read('1')) as Found;
+    const before = await rows();
+    // Neither without a key, nor without room.
+    expect(await takes().put('1', 'therapy', blob, 2)).toBe(false);
+    opened = ['therapy'];
+    const putting = IDBObjectStore.prototype.put;
+    const full = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, ...row) {
+      if (this.name === 'pieces') throw new DOMException('full', 'QuotaExceededError');
+      return putting.apply(this, row);
+    });
+    expect(await takes().put('1', 'therapy', blob, 2)).toBe(false);
+    full.mockRestore();
+    expect(await rows()).toEqual(before);
+
+    expect(await takes().put('1', 'therapy', blob, 2)).toBe(true);
+    expect(await takes().read('1')).toMatchObject({ secretTagId: 'therapy', seconds: 2, type: 'audio/webm;codecs=opus' });
+    expect(await text('1')).toBe('one two');
+    // Nothing is left of it under the former key.
+    opened = [];
+    expect(await takes().read('1')).toBe('closed');
+  });
+
+  test('is not taken for nothing when the storage does not answer', async () => {
+    const reel = await takes().begin('1', null);
+    reel!.add(piece('one'), 1);
+    await reel!.done();
+    const broken = vi.spyOn(IDBObjectStore.prototype, 'get').mockImplementation(() => {
+      throw new DOMException('not now', 'UnknownError');
+    });
+    expect(await takes().read('1')).toBe('closed');
+    broken.mockRestore();
+    expect(await text('1')).toBe('one');
   });
 
   test('for which there is no room is told, and leaves nothing', async () => {

@@ -7,7 +7,7 @@ import { v7 as uuid } from 'uuid';
 
 import { open, openBytes, seal, sealBytes } from './cipher';
 import type { Environment } from './drafts';
-import { database, requireAccount } from './shelf';
+import { database, requireAccount, type Sealed } from './shelf';
 
 /** What is known of a recording. `type` as in a Blob; `at` is when it was begun, in ms. */
 export type About = { type: string; seconds: number; secretTagId: string | null; at: number };
@@ -25,20 +25,44 @@ export class Takes {
   /** Begins to store one, in place of what is stored of this entry; null if nothing can be encrypted or stored now. */
   async begin(id: string, secretTagId: string | null): Promise<Reel | null> {
     try {
-      const key = await (secretTagId === null ? this.#in.accountKey() : this.#in.secretKey(secretTagId));
+      const key = await this.#key(secretTagId);
       return key && (await Reel.begin(key, this.#in.user(), id, secretTagId, this.#in.now()));
     } catch {
       return null;
     }
   }
 
-  /** What is stored of this entry; null if there is nothing, or nothing that can be opened now. */
-  async read(id: string): Promise<Found | null> {
+  /**
+   * Stores one that is whole, in place of what is stored of this entry: at once, so that a crash loses neither. False if that
+   * is not possible now; then what is stored stays.
+   */
+  async put(id: string, secretTagId: string | null, blob: Blob, seconds: number): Promise<boolean> {
+    try {
+      const key = await this.#key(secretTagId);
+      if (!key) return false;
+      await Reel.put(key, this.#in.user(), id, { type: blob.type, seconds, secretTagId, at: this.#in.now() }, blob);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Whether anything is stored of this entry, be it closed or not. */
+  async has(id: string): Promise<boolean> {
+    try {
+      return (await (await database()).count('pieces', piecesOf(this.#in.user(), id))) > 0;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What is stored of this entry, or null; `closed` if something is, or may be, that cannot be opened now. */
+  async read(id: string): Promise<Found | 'closed' | null> {
     const user = this.#in.user();
     try {
       const db = await database();
       const stored = await db.get('takes', [user, id]);
-      if (!stored) return null;
+      if (!stored || !(await this.has(id))) return null;
       const place = placeOf(user, id, stored.take);
       for (const key of await this.#keys()) {
         const about = (await open(key, place, stored.box)) as About | undefined;
@@ -51,9 +75,9 @@ export class Takes {
         return whole.length > 0 ? { ...about, blob: new Blob(whole, { type: about.type }) } : null;
       }
     } catch {
-      // The browser took its storage away.
+      // The browser took its storage away, maybe for now.
     }
-    return null;
+    return 'closed';
   }
 
   /** Throws away what is stored of this entry. */
@@ -61,8 +85,12 @@ export class Takes {
     await clear(this.#in.user(), id).catch(() => {});
   }
 
+  async #key(secretTagId: string | null): Promise<CryptoKey | null> {
+    return secretTagId === null ? this.#in.accountKey() : this.#in.secretKey(secretTagId);
+  }
+
   async #keys(): Promise<CryptoKey[]> {
-    const keys = [this.#in.accountKey(), ...this.#in.openSecretTags().map((tag) => this.#in.secretKey(tag))];
+    const keys = [null, ...this.#in.openSecretTags()].map((tag) => this.#key(tag));
     return (await Promise.all(keys)).filter((key) => key !== null);
   }
 }
@@ -93,6 +121,14 @@ export class Reel {
     const reel = new Reel(key, user, id, { secretTagId, at });
     await clear(user, id, { take: reel.#take, box: await reel.#box('', 0) });
     return reel;
+  }
+
+  /** @throws if it cannot be stored; then all is as it was. */
+  static async put(key: CryptoKey, user: string, id: string, { type, seconds, ...about }: About, blob: Blob): Promise<void> {
+    requireAccount(user);
+    const reel = new Reel(key, user, id, about);
+    const piece = await sealBytes(key, `${placeOf(user, id, reel.#take)}/0`, await blob.arrayBuffer());
+    await clear(user, id, { take: reel.#take, box: await reel.#box(type, seconds), piece });
   }
 
   /** Adds what was recorded since, and how long all of it is. */
@@ -135,16 +171,27 @@ export class Reel {
   }
 }
 
-/** Takes away what is stored of an entry, or this take alone; another one begins. */
-async function clear(user: string, id: string, next?: { take: string; box: Awaited<ReturnType<typeof seal>> }, only?: string): Promise<void> {
+type Next = { take: string; box: Sealed; piece?: Sealed };
+
+/** Takes away what is stored of an entry, or this take alone; another one takes its place. */
+async function clear(user: string, id: string, next?: Next, only?: string): Promise<void> {
   const tx = (await database()).transaction(['takes', 'pieces'], 'readwrite');
-  const stored = await tx.objectStore('takes').get([user, id]);
-  if (!only || stored?.take === only) {
-    void tx.objectStore('pieces').delete(IDBKeyRange.bound([user, id], [user, id, []]));
-    if (next) void tx.objectStore('takes').put({ user, id, ...next });
-    else void tx.objectStore('takes').delete([user, id]);
+  try {
+    const stored = await tx.objectStore('takes').get([user, id]);
+    if (!only || stored?.take === only) {
+      void tx.objectStore('pieces').delete(piecesOf(user, id));
+      if (next) void tx.objectStore('takes').put({ user, id, take: next.take, box: next.box });
+      else void tx.objectStore('takes').delete([user, id]);
+      if (next?.piece) void tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.piece });
+    }
+  } catch (error) {
+    // Otherwise half of it would be done.
+    tx.abort();
+    await tx.done.catch(() => {});
+    throw error;
   }
   await tx.done;
 }
 
+const piecesOf = (user: string, id: string) => IDBKeyRange.bound([user, id], [user, id, []]);
 const placeOf = (user: string, id: string, take: string) => `sotto/v1/take/${user}/${id}/${take}`;

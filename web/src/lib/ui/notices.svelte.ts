@@ -11,11 +11,12 @@ export const notices = {
   get all(): readonly Notice[] {
     return all;
   },
-  /** Says that something was done. Errors, and what is to stay, stay until they are dismissed. */
-  say(text: string, options: Options = {}): void {
+  /** Says that something was done. Errors, and what is to stay, stay until they are dismissed; the answer does that. */
+  say(text: string, options: Options = {}): () => void {
     const notice: Notice = { id: next++, text, kind: options.kind ?? 'done', action: options.action };
     all.push(notice);
     if (notice.kind === 'done' && !options.stays) setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
+    return () => notices.dismiss(notice.id);
   },
   /** Where they are shown: in the place that came last. Beside a modal dialog, nothing can be read or clicked. */
   get place(): symbol | undefined {

@@ -1,5 +1,6 @@
 /** One entry while it is being written: what is on the page, and how it gets from there to this device and the server. */
 
+import { recordingWaits } from '../audio/bench.svelte';
 import { drafts, outbox } from '../drafts/outbox.svelte';
 import { where } from '../drafts/where.svelte';
 import { isEmpty, NOTHING, writtenOf, type Base, type Written } from '../drafts/written';
@@ -112,10 +113,12 @@ export class Writing {
     return { title: this.title || null, content: this.text, tags: [...this.tags], date: this.date, zone: this.zone };
   }
 
-  /** Where it will be kept: chosen before the first word. */
-  moveUnder(secretTagId: string | null): void {
+  /** Where it will be kept: chosen before the first word. False if something is recorded that would not go there with it. */
+  async moveUnder(secretTagId: string | null): Promise<boolean> {
+    if (await recordingWaits(this.id)) return false;
     this.secretTagId = secretTagId;
     if (secretTagId !== null) void drafts.prepare(secretTagId);
+    return true;
   }
 
   /** The editor is there: from now on it has the text. */
@@ -159,7 +162,9 @@ export class Writing {
     this.#counting.abort();
     open.delete(this.id);
     const found = await drafts.read(this.id);
-    if (found?.kept && found.base.revision === null && isEmpty(found.kept.written)) await outbox.discard(this.id);
+    const nothing = found?.kept && found.base.revision === null && isEmpty(found.kept.written);
+    // What was recorded is no less than what was written.
+    if (nothing && !(await recordingWaits(this.id))) await outbox.discard(this.id);
     else await outbox.send(this.id);
     // Somebody may have come back to it meanwhile.
     if (open.has(this.id)) return;

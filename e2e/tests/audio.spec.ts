@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import config from '../playwright.config';
 import { make, NAME, openAs, PHRASE } from '../support/secret';
+import { wav } from '../support/sound';
 import { expect as quick, expectAccessible, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
 
 // A recording takes its time, and the machine may be busy.
@@ -31,25 +32,6 @@ async function record(page: Page, name = 'Record'): Promise<void> {
   await expect(page.getByRole('timer')).toHaveText(/0:0[2-9]/);
   await button(page, 'Done').click();
   await expect(player(page, 'Recording, not kept yet')).toBeVisible();
-}
-
-/** Five minutes of a tone, 16 bits at 8 kHz: 4.8 MB. */
-function wav(seconds = 300): Buffer {
-  const samples = new Int16Array(seconds * 8000).map((_, index) => 3000 * Math.sin(index / 3));
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0);
-  head.writeUInt32LE(36 + samples.byteLength, 4);
-  head.write('WAVEfmt ', 8);
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(8000, 24);
-  head.writeUInt32LE(16_000, 28);
-  head.writeUInt16LE(2, 32);
-  head.writeUInt16LE(16, 34);
-  head.write('data', 36);
-  head.writeUInt32LE(samples.byteLength, 40);
-  return Buffer.concat([head, Buffer.from(samples.buffer)]);
 }
 
 const choose = (page: Page, name: string, mimeType: string, buffer: Buffer) =>
@@ -122,7 +104,7 @@ test('a file is sent with its progress, called back, sent again, and played from
   const id = await newEntry(user);
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
-  await choose(page, 'An evening.wav', 'audio/wav', wav());
+  await choose(page, 'An evening.wav', 'audio/wav', wav(300));
   await expect(section(page)).toContainText('An evening.wav');
   await expect(player(page, 'Recording, not kept yet')).toContainText(/\/\s5:00/);
   await slow(page, 400_000);

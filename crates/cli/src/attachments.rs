@@ -4,13 +4,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use object_store::ObjectStore;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::prefix::PrefixStore;
+use object_store::{ClientConfigKey, ObjectStore};
 use sotto_server::Recordings;
 use sotto_storage::transfer::Attachments;
 
 use crate::error::{CliError, Result};
+
+/// How long a request to a bucket may take in all, and how long the bucket may say nothing meanwhile.
+const LONGEST: &str = "1 day";
+const SILENCE: &str = "30 seconds";
 
 /// A folder, or `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,13 @@ impl Place {
 
     /// Keys, region and address come from the usual variables, `AWS_…`.
     fn open(&self, bucket: &str, prefix: &str) -> Result<Arc<dyn ObjectStore>> {
-        let built = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
+        let client = AmazonS3ConfigKey::Client;
+        let built = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            // A recording takes as long as whoever gets it is slow. Only a store that says nothing is given up.
+            .with_config(client(ClientConfigKey::Timeout), LONGEST)
+            .with_config(client(ClientConfigKey::ReadTimeout), SILENCE)
+            .build();
         let store = built.map_err(|reason| CliError::Attachments { place: self.to_string(), reason })?;
         Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
     }
@@ -94,6 +104,9 @@ mod tests {
             assert_eq!(text.parse::<Place>().unwrap(), place);
             assert_eq!(place.to_string().parse::<Place>().unwrap(), place);
         }
+        // How long a request may take is written as the library wants it.
+        let bucket = Place::Bucket("journal".into(), "a".into());
+        assert!(bucket.open("journal", "a").is_ok());
         for wrong in ["", "s3://", "s3:///a", "gs://journal", "https://example.org/x"] {
             assert!(wrong.parse::<Place>().is_err(), "{wrong}");
         }

@@ -18,7 +18,7 @@ import { address, put, type Sending } from './transfer';
 /** Somebody may be saving the text meanwhile; so often it is tried again. */
 const TRIES = 5;
 /** The bytes that tell which key a recording opens with. */
-const HEAD = 'bytes=0-80';
+const HEAD = 81;
 
 /** @throws SottoError; Locked if the secret tag is closed before it is done. */
 export async function keepSealed(id: string, tag: string, blob: Blob, sending: Sending): Promise<Recording> {
@@ -31,8 +31,10 @@ export async function keepSealed(id: string, tag: string, blob: Blob, sending: S
   try {
     await whileOpen(tag, (unlock) => put(address(id), sealed, { ...unlock, 'content-type': sealed.type }, sending));
   } catch (error) {
-    // If this does not get through either, both keys stay.
-    if (isNotThere(error)) await giveKeys(id, tag, before).catch(() => {});
+    // Called back, it can have arrived all the same: both keys stay, unless there is only one, of what nobody wanted to keep.
+    const unwanted = !former && sending.signal.aborted;
+    // If this does not get through either, they stay as well.
+    if (unwanted || isRefused(error)) await giveKeys(id, tag, before).catch(() => {});
     throw error;
   }
   // If this does not get through, whoever listens to it finds out, and the next save does the same.
@@ -69,10 +71,10 @@ export async function forgetKey(id: string, tag: string): Promise<void> {
 async function presentKey(id: string, tag: string): Promise<Uint8Array | null> {
   const { audio } = await sealedEntries(tag).get(id);
   const keys = [audio?.key, audio?.formerKey].filter((key) => key instanceof Uint8Array);
-  const head = keys.length > 0 && (await read(id, tag, 'arrayBuffer', { range: HEAD }));
+  const head = keys.length > 0 && (await read(id, tag, 'arrayBuffer', { range: `bytes=0-${HEAD - 1}` }));
   if (!head) return null;
   for (const key of keys) {
-    const opens = Opened.open(placeOf(id), key, async () => new Uint8Array(head));
+    const opens = Opened.open(placeOf(id), key, async () => new Uint8Array(head, 0, Math.min(HEAD, head.byteLength)));
     if (await opens.then(() => true, () => false)) return key;
   }
   return null;
@@ -108,9 +110,9 @@ async function giveKeys(id: string, tag: string, audio: Recording | null): Promi
   }
 }
 
-/** Whether a recording has not arrived for certain: called back or refused, and not merely left without an answer. */
-function isNotThere(error: unknown): boolean {
-  return !(error instanceof SottoError) || (error.status >= 400 && error.status < 500) || error.status === 507;
+/** Whether a recording has not arrived for certain: it was refused, and not merely left without an answer. */
+function isRefused(error: unknown): boolean {
+  return error instanceof SottoError && ((error.status >= 400 && error.status < 500) || error.status === 507);
 }
 
 const placeOf = (entry: string) => ({ user: session.user.id, entry });

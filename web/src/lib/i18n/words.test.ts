@@ -35,9 +35,9 @@ test('every word is used', () => {
   const root = new URL('../../', import.meta.url);
   const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /(?<!\.test)\.(ts|svelte)$/.test(name));
   const source = files.map((file) => readFileSync(new URL(file, root), 'utf8')).join('\n');
-  // `read:color.red` as it is, or by its beginning: `reminders:${name}`.
+  // `read:color.red` as it is, or by its beginning: `reminders:every.${name}`.
   const whole = new Set([...source.matchAll(/'([a-z]+:[\w.]+)'/g)].map(([, key]) => key));
-  const beginnings = [...source.matchAll(/`([a-z]+:[\w.]*)\$\{/g)].map(([, beginning]) => beginning!);
+  const beginnings = [...source.matchAll(/`([a-z]+:[\w.]+)\$\{/g)].map(([, beginning]) => beginning!);
   const unused = Object.entries(en).flatMap(([namespace, texts]) =>
     [...flat(texts, `${namespace}:`).keys()].filter((key) => !whole.has(key) && !beginnings.some((beginning) => key.startsWith(beginning))),
   );

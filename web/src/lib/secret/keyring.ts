@@ -45,7 +45,7 @@ const system: Clock = {
   sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
 };
 
-/** What takes longer than this, in ms, is no upload any more: the server says the same. */
+/** No upload is expected to take longer than this, in ms; when it clears up, the server goes by the same time. */
 const UPLOAD = 3_600_000;
 
 /** An attempt that opens nothing takes as long as this many tries, so that nobody can count secret tags by the clock. */
@@ -273,12 +273,11 @@ export class KeyRing {
       audio: null,
     };
     const { audioKey: key, formerAudioKey: formerKey } = text;
-    if (key) {
-      entry.audio = { url: `/api/journals/${sealed.id}/audio`, mediaType: null, key, formerKey };
-      audio.set(entry.id, { key, formerKey, storedAt: entry.updatedAt });
-    } else {
-      audio.delete(entry.id);
-    }
+    if (key) entry.audio = { url: `/api/journals/${sealed.id}/audio`, mediaType: null, key, formerKey };
+    // What was asked for before the last save can come after it.
+    if ((entries.get(entry.id)?.revision ?? 0) > entry.revision) return entry;
+    if (key) audio.set(entry.id, { key, formerKey, storedAt: entry.updatedAt });
+    else audio.delete(entry.id);
     entries.put(entry);
     return entry;
   }

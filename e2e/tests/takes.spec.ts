@@ -258,7 +258,7 @@ test('where a new page is kept is not changed while something is recorded for it
   await goTo(page, 'Write');
   await button(page, 'Record').click();
   await expect(page.getByText('Your browser asks')).toBeVisible();
-  const under = page.getByRole('combobox', { name: 'Kept under' });
+  const under = page.getByRole('combobox', { name: 'Where it is kept' });
   await under.selectOption({ index: 1 });
   await expect(page.getByText('A recording of this entry is not kept yet')).toBeVisible();
   await expect(under).toHaveValue('');

@@ -152,8 +152,8 @@ export class Reel {
     const stored = await tx.objectStore('takes').get([this.#user, this.#id]);
     // Another tab has thrown it away, or the person the account.
     if (stored?.take !== this.#take) throw new Error('it is not there any more');
-    void tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#take, number, box });
-    void tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#take, box: about });
+    step(tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#take, number, box }));
+    step(tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#take, box: about }));
     await tx.done;
   }
 
@@ -179,10 +179,9 @@ async function clear(user: string, id: string, next?: Next, only?: string): Prom
   try {
     const stored = await tx.objectStore('takes').get([user, id]);
     if (!only || stored?.take === only) {
-      void tx.objectStore('pieces').delete(piecesOf(user, id));
-      if (next) void tx.objectStore('takes').put({ user, id, take: next.take, box: next.box });
-      else void tx.objectStore('takes').delete([user, id]);
-      if (next?.piece) void tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.piece });
+      step(tx.objectStore('pieces').delete(piecesOf(user, id)));
+      step(next ? tx.objectStore('takes').put({ user, id, take: next.take, box: next.box }) : tx.objectStore('takes').delete([user, id]));
+      if (next?.piece) step(tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.piece }));
     }
   } catch (error) {
     // Otherwise half of it would be done.
@@ -192,6 +191,9 @@ async function clear(user: string, id: string, next?: Next, only?: string): Prom
   }
   await tx.done;
 }
+
+/** One step of a transaction: whether it failed is said by the whole. */
+const step = (one: Promise<unknown>) => void one.catch(() => {});
 
 const piecesOf = (user: string, id: string) => IDBKeyRange.bound([user, id], [user, id, []]);
 const placeOf = (user: string, id: string, take: string) => `sotto/v1/take/${user}/${id}/${take}`;

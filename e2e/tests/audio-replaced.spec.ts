@@ -174,6 +174,31 @@ test('one that is called back may have arrived: whichever is there opens', async
   await expect(player(other)).toContainText(/\/\s0:0[35]/);
 });
 
+test('one that arrived although it was called back opens on the page that did so', async ({ page, user }) => {
+  await signIn(page, user);
+  await write(page);
+  await keep(page, 3);
+  const sent = versions(page);
+  let arrived = () => {};
+  const arriving = new Promise<void>((done) => (arrived = done));
+  await page.route('**/audio', async (route) => {
+    if (route.request().method() !== 'PUT') return route.continue();
+    // Its answer never gets back.
+    const answer = await route.fetch();
+    expect(answer.ok()).toBe(true);
+    arrived();
+  });
+  await choose(page, 5);
+  await button(page, 'Replace').click();
+  await arriving;
+  await button(page, 'Cancel').click();
+  await expect(button(page, 'Cancel')).toHaveCount(0);
+  await expect.poll(() => sent).toEqual([2]);
+  // A file that was chosen is still where it was: nobody is asked.
+  await button(page, 'Discard').click();
+  await lasts(page, 5);
+});
+
 test('one that is refused leaves the entry as it was', async ({ page, user, guard }) => {
   guard.allow(/status of 507/);
   await signIn(page, user);

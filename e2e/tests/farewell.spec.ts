@@ -1,5 +1,6 @@
 /** Who deletes their account leaves nothing behind in the browser either. */
 
+import { onDevice } from '../support/device';
 import { expect as quick, newUser, signIn, test, type Page, type User } from '../support/test';
 
 // A recording takes its time, and the machine may be busy.
@@ -9,23 +10,10 @@ test.describe.configure({ timeout: 120_000 });
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
 /** Whose rows lie in this browser, by store. */
-const owners = (page: Page) =>
-  page.evaluate(async () => {
-    const db = await new Promise<IDBDatabase>((done, failed) => {
-      const opening = indexedDB.open('sotto');
-      opening.onsuccess = () => done(opening.result);
-      opening.onerror = () => failed(opening.error);
-    });
-    const found: Record<string, string[]> = {};
-    for (const store of db.objectStoreNames) {
-      const asking = db.transaction(store).objectStore(store);
-      const request = store === 'keys' ? asking.getAllKeys() : asking.getAll();
-      const rows: any[] = await new Promise((done) => (request.onsuccess = () => done(request.result)));
-      found[store] = [...new Set(rows.map((row) => row.user ?? row))];
-    }
-    db.close();
-    return found;
-  });
+async function owners(page: Page): Promise<Record<string, string[]>> {
+  const stores = Object.entries(await onDevice(page));
+  return Object.fromEntries(stores.map(([store, rows]) => [store, [...new Set(rows.map(({ user }) => user))]]));
+}
 
 /** Writes what the server does not get. */
 async function writeDraft(page: Page, text: string): Promise<void> {

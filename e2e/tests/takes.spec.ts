@@ -1,5 +1,6 @@
 /** Recordings that are not kept yet: they wait on this device, through a reload and a crash, until somebody decides. */
 
+import { onDevice } from '../support/device';
 import { make, openAs, PHRASE } from '../support/secret';
 import { expect as quick, expectAccessible, pictures, signIn, test, type Page, type User } from '../support/test';
 
@@ -26,23 +27,10 @@ async function record(page: Page, seconds = 2): Promise<void> {
 }
 
 /** How much of recordings lies on this device: what is known of them, and their pieces. */
-const stored = (page: Page) =>
-  page.evaluate(async () => {
-    const db = await new Promise<IDBDatabase>((done, failed) => {
-      const opening = indexedDB.open('sotto');
-      opening.onsuccess = () => done(opening.result);
-      opening.onerror = () => failed(opening.error);
-    });
-    const all = (store: string) =>
-      new Promise<any[]>((done) => {
-        const asking = db.transaction(store).objectStore(store).getAll();
-        asking.onsuccess = () => done(asking.result);
-      });
-    const [takes, pieces] = [await all('takes'), await all('pieces')];
-    db.close();
-    const text = pieces.map(({ box }) => new TextDecoder('latin1').decode(box.data)).join('');
-    return { takes: takes.length, pieces: pieces.length, plain: /webm|Opus|matroska/i.test(text) };
-  });
+async function stored(page: Page) {
+  const { takes = [], pieces = [] } = await onDevice(page);
+  return { takes: takes.length, pieces: pieces.length, plain: pieces.some(({ text }) => /webm|Opus|matroska/i.test(text)) };
+}
 
 const NOTHING = { takes: 0, pieces: 0, plain: false };
 
@@ -325,4 +313,72 @@ test('who deletes an entry is told of its recording that is not kept, and both g
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(button(page, 'Record')).toBeVisible();
   await expect(waiting(page)).toHaveCount(0);
+});
+
+/** Deletes it as another browser would: nothing on this device hears of it. */
+const deleteElsewhere = (user: User, id: string) => user.api('DELETE', `/api/journals/${id}`);
+
+test('one whose entry is no more is found on the page for a new one, and makes a new entry', async ({ page, user, guard }) => {
+  guard.allow(/status of 404/);
+  const id = await newEntry(user);
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await record(page);
+  await button(page, 'Done').click();
+  await expect(waiting(page)).toBeVisible();
+  await deleteElsewhere(user, id);
+
+  await page.goto('/write');
+  const link = page.getByRole('link', { name: /^Recording, 0:0[2-9]$/ });
+  await expect(link).toBeVisible();
+  await expectAccessible(page);
+  await pictures(page, 'takes-listed');
+  await link.click();
+  await expect(page.getByText('The entry of this recording was deleted.')).toBeVisible();
+  await expect(waiting(page)).toBeVisible();
+  // The page for it is a new one, not a copy of it.
+  await expect(page.locator('.cm-content')).not.toContainText('A day.');
+  await pictures(page, 'takes-anew');
+  await button(page, 'Keep').click();
+  await expect(page.getByText('The recording is kept.')).toBeVisible();
+  expect(await stored(page)).toEqual(NOTHING);
+  const { title } = await user.api<{ title: string }>('GET', `/api/journals/${id}`);
+  expect(title).toMatch(/^Recording, /);
+});
+
+test('one that nobody wants any more is discarded from where it is listed', async ({ page, user }) => {
+  const id = await newEntry(user);
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await record(page);
+  await button(page, 'Done').click();
+  await expect(waiting(page)).toBeVisible();
+  await goTo(page, 'Write');
+  await expect(page.getByRole('link', { name: /^Recording, / })).toHaveAttribute('href', `/entries/${id}/edit`);
+  await button(page, 'Throw away').click();
+  const dialog = page.getByRole('dialog', { name: 'Discard this recording?' });
+  await dialog.getByRole('button', { name: 'Throw away' }).click();
+  await expect(page.getByRole('link', { name: /^Recording, / })).toHaveCount(0);
+  await expect(backToIt(page)).toHaveCount(0);
+  expect(await stored(page)).toEqual(NOTHING);
+});
+
+test('one whose entry is deleted while it is open is kept in a new one, with the text that is there', async ({ page, user, guard }) => {
+  guard.allow(/status of 404/);
+  const id = await newEntry(user);
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await record(page);
+  await button(page, 'Done').click();
+  await expect(waiting(page)).toBeVisible();
+  await deleteElsewhere(user, id);
+  await button(page, 'Keep').click();
+  await expect(page.getByRole('alert')).toContainText('The entry is not there any more');
+  await pictures(page, 'takes-gone');
+  await button(page, 'Keep in a new entry').click();
+  await expect(page.getByText('The recording is kept.')).toBeVisible();
+  const { content } = await user.api<{ content: string }>('GET', `/api/journals/${id}`);
+  expect(content).toBe('A day.');
+  await page.reload();
+  await expect(player(page)).toBeVisible();
 });

@@ -1,5 +1,6 @@
 /** Nothing that a person types gets lost, whatever happens to the network, the server, the login or the tab. */
 
+import { onDevice } from '../support/device';
 import { BROKEN, entries, expect, kept, NETWORK, newPage, paper, saved, title, write } from '../support/writing';
 import { expectAccessible, newUser, pictures, Server, signIn, test } from '../support/test';
 
@@ -117,14 +118,9 @@ test('signed out with an unsent draft: only its owner finds it again', async ({ 
   await page.goto('/more');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL(/\/login/);
-  const left = await page.evaluate(async () => {
-    const db = await new Promise<IDBDatabase>((done) => (indexedDB.open('sotto').onsuccess = ({ target }) => done((target as IDBOpenDBRequest).result)));
-    const all = (name: string) => new Promise<any[]>((done) => (db.transaction(name).objectStore(name).getAll().onsuccess = ({ target }) => done((target as IDBRequest).result)));
-    const text = (data: ArrayBuffer) => new TextDecoder('latin1').decode(data);
-    const [keys, slots] = [await all('keys'), await all('slots')];
-    return { keys: keys.length, slots: slots.length, plain: slots.some(({ draft, base }) => (text(draft.box.data) + text(base.box.data)).includes('eyes')) };
-  });
-  expect(left).toEqual({ keys: 0, slots: 1, plain: false });
+  const { keys, slots } = await onDevice(page);
+  expect(keys).toEqual([]);
+  expect(slots!.map(({ text }) => text.includes('eyes'))).toEqual([false]);
 
   const other = await newUser(server.url, 'Grace Hopper');
   await signIn(page, other);

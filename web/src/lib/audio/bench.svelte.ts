@@ -198,6 +198,14 @@ export async function recordingWaits(id: string): Promise<boolean> {
   return bench !== undefined && (bench.busy || bench.asking);
 }
 
+/** Where what waits for this entry belongs, and since when, in ms; null if nothing waits that can be heard now. */
+export async function waitingOf(id: string): Promise<{ secretTagId: string | null; at: number } | null> {
+  const bench = benches.get(id);
+  if (bench?.busy) return { secretTagId: bench.secretTagId, at: bench.foundFrom ?? Date.now() };
+  const found = await takes.read(id);
+  return found === 'closed' ? null : found;
+}
+
 addEventListener('beforeunload', (event) => {
   if (session.state !== 'out' && [...benches.values()].some(({ fragile }) => fragile)) event.preventDefault();
 });

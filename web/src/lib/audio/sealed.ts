@@ -50,7 +50,18 @@ export async function keepSealed(id: string, tag: string, blob: Blob, sending: S
 export async function openSealed(id: string, tag: string, key: Uint8Array, formerKey?: Uint8Array): Promise<Blob> {
   const sealed = await read(id, tag, 'blob');
   if (!sealed) throw new NotSent();
-  for (const one of formerKey ? [key, formerKey] : [key]) {
+  const opened = await openWith({ key, formerKey }, id, tag, sealed);
+  if (opened) return opened;
+  // It may have been replaced since these keys were read.
+  const { audio } = await sealedEntries(tag).get(id);
+  const again = audio?.key && (await openWith(audio, id, tag, sealed));
+  if (!again) throw new Unreadable();
+  return again;
+}
+
+async function openWith({ key, formerKey }: Pick<Recording, 'key' | 'formerKey'>, id: string, tag: string, sealed: Blob): Promise<Blob | null> {
+  for (const one of [key, formerKey]) {
+    if (!one) continue;
     try {
       const opened = await openRecording(placeOf(id), one, sealed);
       if (formerKey) await (await keyring()).audioOpensWith(tag, id, one);
@@ -59,7 +70,7 @@ export async function openSealed(id: string, tag: string, key: Uint8Array, forme
       // It is the other one's, or nobody's.
     }
   }
-  throw new Unreadable();
+  return null;
 }
 
 /** The entry has no recording any more. */

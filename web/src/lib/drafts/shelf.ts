@@ -18,6 +18,9 @@ export type Slot = {
 /** A version that lost against a later one. It stays until the person throws it away. */
 export type Aside = { key: string; user: string; id: string; at: number; box: Box };
 
+/** What is known of the recording of an entry that is not kept yet; see takes.ts. */
+export type Take = { user: string; id: string; take: string; box: Sealed };
+
 export interface Shelf {
   read(user: string, id: string): Promise<Slot>;
   all(user: string): Promise<({ id: string } & Slot)[]>;
@@ -54,8 +57,7 @@ interface Schema extends DBSchema {
   keys: { key: string; value: CryptoKey };
   slots: { key: [string, string]; value: { user: string; id: string } & Slot };
   asides: { key: string; value: Aside; indexes: { user: string } };
-  /** What is known of the recording of an entry that is not kept yet; see takes.ts. */
-  takes: { key: [string, string]; value: { user: string; id: string; take: string; box: Sealed } };
+  takes: { key: [string, string]; value: Take };
   /** Its pieces, from 0. */
   pieces: { key: [string, string, string, number]; value: { user: string; id: string; take: string; number: number; box: Sealed } };
 }

@@ -7,7 +7,7 @@ import { v7 as uuid } from 'uuid';
 
 import { open, openBytes, seal, sealBytes } from './cipher';
 import type { Environment } from './drafts';
-import { database, requireAccount, type Sealed } from './shelf';
+import { database, requireAccount, type Sealed, type Take as Row } from './shelf';
 
 /** What is known of a recording. `type` as in a Blob; `at` is when it was begun, in ms. */
 export type About = { type: string; seconds: number; secretTagId: string | null; at: number };
@@ -63,26 +63,48 @@ export class Takes {
       const db = await database();
       const stored = await db.get('takes', [user, id]);
       if (!stored || !(await this.has(id))) return null;
-      const place = placeOf(user, id, stored.take);
-      for (const key of await this.#keys()) {
-        const about = (await open(key, place, stored.box)) as About | undefined;
-        if (!about) continue;
-        const pieces = await db.getAll('pieces', IDBKeyRange.bound([user, id, stored.take], [user, id, stored.take, []]));
-        const opened = await Promise.all(pieces.map(({ number, box }) => openBytes(key, `${place}/${number}`, box)));
-        // It can be played up to the first piece that is damaged, and no further.
-        const damaged = opened.indexOf(undefined);
-        const whole = (damaged < 0 ? opened : opened.slice(0, damaged)) as ArrayBuffer[];
-        return whole.length > 0 ? { ...about, blob: new Blob(whole, { type: about.type }) } : null;
-      }
+      const opened = await this.#open(stored);
+      if (!opened) return 'closed';
+      const { key, about } = opened;
+      const boxes = await db.getAll('pieces', IDBKeyRange.bound([user, id, stored.take], [user, id, stored.take, []]));
+      const pieces = await Promise.all(boxes.map(({ number, box }) => openBytes(key, `${placeOf(user, id, stored.take)}/${number}`, box)));
+      // It can be played up to the first piece that is damaged, and no further.
+      const damaged = pieces.indexOf(undefined);
+      const whole = (damaged < 0 ? pieces : pieces.slice(0, damaged)) as ArrayBuffer[];
+      return whole.length > 0 ? { ...about, blob: new Blob(whole, { type: about.type }) } : null;
     } catch {
       // The browser took its storage away, maybe for now.
+      return 'closed';
     }
-    return 'closed';
+  }
+
+  /** The entries of which something is stored that can be opened now. */
+  async list(): Promise<({ id: string } & About)[]> {
+    try {
+      const rows = await (await database()).getAll('takes', IDBKeyRange.bound([this.#in.user()], [this.#in.user(), []]));
+      const found = await Promise.all(
+        rows.map(async (row) => {
+          const opened = (await this.has(row.id)) && (await this.#open(row));
+          return opened ? [{ id: row.id, ...opened.about }] : [];
+        }),
+      );
+      return found.flat();
+    } catch {
+      return [];
+    }
   }
 
   /** Throws away what is stored of this entry. */
   async remove(id: string): Promise<void> {
     await clear(this.#in.user(), id).catch(() => {});
+  }
+
+  async #open({ user, id, take, box }: Row): Promise<{ key: CryptoKey; about: About } | null> {
+    for (const key of await this.#keys()) {
+      const about = (await open(key, placeOf(user, id, take), box)) as About | undefined;
+      if (about) return { key, about };
+    }
+    return null;
   }
 
   async #key(secretTagId: string | null): Promise<CryptoKey | null> {

@@ -187,6 +187,15 @@ export class Writing {
     await outbox.send(this.id);
   }
 
+  /** The entry was deleted elsewhere: what is on the page becomes a new one. */
+  async anew(): Promise<void> {
+    if (this.delivery?.phase === 'conflict') return this.keepMine(this.text);
+    drafts.hold(this.id).base = NOTHING;
+    this.onServer = false;
+    this.#changes++;
+    await this.save();
+  }
+
   /** The person decided for the other version. False if the entry is gone with it. */
   async takeTheirs(): Promise<boolean> {
     let there = true;

@@ -72,6 +72,23 @@ describe('a recording', () => {
     expect(await takes().read('2')).toBe('closed');
   });
 
+  test('is listed as long as it can be opened, and once something of it has come', async () => {
+    opened = ['therapy'];
+    for (const [id, under] of [['1', null], ['2', 'therapy']] as const) {
+      const reel = await takes().begin(id, under);
+      reel!.add(piece('word'), 3);
+      await reel!.done();
+    }
+    await takes().begin('3', null);
+    const [open, sealed] = [{ id: '1', seconds: 3, secretTagId: null, at: 1000 }, { id: '2', seconds: 3, secretTagId: 'therapy', at: 1000 }];
+    expect(await takes().list()).toMatchObject([open, sealed]);
+    opened = [];
+    const listed = await takes().list();
+    expect(listed).toHaveLength(1);
+    expect(listed).toMatchObject([open]);
+    expect(await takes('bob').list()).toEqual([]);
+  });
+
   test('under a secret tag opens while that is open, and goes on being stored when it is closed', async () => {
     expect(await takes().begin('1', 'therapy')).toBeNull();
     opened = ['therapy'];

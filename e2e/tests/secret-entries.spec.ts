@@ -1,7 +1,9 @@
 /** Entries under a secret tag in real browsers, and what is left lying around by them: nothing. */
 
+import { onDevice } from '../support/device';
 import { append, expect, goToOpen, isClosed, kept, make, NAME, openAs, PHRASE, record, write } from '../support/secret';
 import { expectAccessible, pictures, signIn, test } from '../support/test';
+import { NETWORK } from '../support/writing';
 
 test.describe.configure({ timeout: 240_000 });
 
@@ -134,10 +136,16 @@ test('an entry is moved under a secret tag, and out of it again', async ({ page,
   expect(moved.tags.map(({ name }: { name: string }) => name)).toEqual(['rain']);
 });
 
-test('entries go with it when it is deleted, after their number was said', async ({ page, user }) => {
+test('entries go with it when it is deleted, after their number was said, and so does what was not sent', async ({ page, user, guard }) => {
+  guard.allow(NETWORK);
   await signIn(page, user);
   await make(page);
   await write(page, 'Tuesday', 'x');
+  await goToOpen(page);
+  await page.route('**/api/journals/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  await page.locator('main').getByRole('button', { name: 'Write' }).click();
+  await page.getByRole('textbox', { name: 'Title' }).fill('Wednesday');
+  await expect.poll(async () => (await onDevice(page)).slots).toHaveLength(1);
   await goToOpen(page);
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill(NAME);
@@ -146,4 +154,5 @@ test('entries go with it when it is deleted, after their number was said', async
   await page.getByRole('button', { name: 'Delete with one entry' }).click();
   await isClosed(page);
   expect(await user.api('GET', '/api/secret-tags/')).toEqual([]);
+  expect(await onDevice(page)).toMatchObject({ slots: [], asides: [], takes: [], pieces: [] });
 });

@@ -66,3 +66,16 @@ export const compact = (value: number) =>
 /** `One, Two and Three`, of what people wrote: whatever direction that has, the sentence around it keeps its own. */
 export const listed = (names: string[]) =>
   new Intl.ListFormat(region()).format(names.map((name) => `\u2068${name}\u2069`));
+
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** `12 kB`, `3.4 GB`: powers of a thousand, two digits at least. */
+export function bytes(value: number): string {
+  const power = value < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(value) / 3));
+  const amount = value / 1000 ** power;
+  return new Intl.NumberFormat(region(), {
+    style: 'unit',
+    unit: UNITS[power],
+    maximumFractionDigits: power > 0 && amount < 10 ? 1 : 0,
+  }).format(amount);
+}

@@ -1,4 +1,4 @@
-/** Kinds of recordings, and how long and how large they are in words. */
+/** Kinds of recordings, and how long and how fast they are in words. */
 
 import { locale } from '../i18n/index.svelte';
 
@@ -52,19 +52,10 @@ export function spoken(seconds: number): string {
     [whole % 60, 'second'],
   ] as const;
   const said = parts.filter(([value]) => value > 0);
-  const words = (said.length > 0 ? said : parts.slice(-1)).map(([value, unit]) => number(value, unit, 'long'));
+  const inWords = (value: number, unit: string) => new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay: 'long' }).format(value);
+  const words = (said.length > 0 ? said : parts.slice(-1)).map(([value, unit]) => inWords(value, unit));
   return new Intl.ListFormat(locale(), { type: 'unit', style: 'long' }).format(words);
-}
-
-/** `340 kB`, `12.4 MB` */
-export function size(bytes: number): string {
-  const [value, unit] = bytes < 1e6 ? [Math.max(1, Math.round(bytes / 1e3)), 'kilobyte'] : [bytes / 1e6, 'megabyte'];
-  return number(value, unit, 'short', value < 100 ? 1 : 0);
 }
 
 /** `1.5×` */
 export const speed = (value: number) => `${new Intl.NumberFormat(locale()).format(value)}×`;
-
-function number(value: number, unit: string, unitDisplay: 'long' | 'short', maximumFractionDigits = 0): string {
-  return new Intl.NumberFormat(locale(), { style: 'unit', unit, unitDisplay, maximumFractionDigits }).format(value);
-}

@@ -4,6 +4,7 @@
  */
 
 import { api, unwrap } from '../api';
+import { decode } from '../base64url';
 import { importKey } from './cipher';
 import { database } from './shelf';
 
@@ -45,10 +46,5 @@ async function find(user: string): Promise<CryptoKey | null> {
 
 async function ask(): Promise<CryptoKey> {
   const { key } = await unwrap(api.GET('/api/users/me/draft-key'));
-  return importKey(fromBase64Url(key));
-}
-
-function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
-  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(binary, (byte) => byte.charCodeAt(0));
+  return importKey(decode(key));
 }

@@ -67,6 +67,15 @@ export const outbox = {
     await takes.remove(id);
   },
 
+  /** The secret tag is no more, and still open here: nothing could open what is left of it on this device. */
+  async forgetUnder(secretTagId: string): Promise<void> {
+    const under = (one: { secretTagId: string | null }) => one.secretTagId === secretTagId;
+    const [written, recorded, asides] = await Promise.all([drafts.list(), takes.list(), drafts.asides()]);
+    for (const { id } of written.filter(under)) await drafts.remove(id);
+    for (const { id } of [...written, ...recorded].filter(under)) await outbox.forget(id);
+    for (const { key } of asides.filter(under)) await drafts.removeAside(key);
+  },
+
   /** Adds a step of {@link forget}. */
   whenForgotten: (step: (id: string) => Promise<void>) => void forgetting.add(step),
 

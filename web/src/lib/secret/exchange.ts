@@ -4,6 +4,8 @@ import * as opaque from '@serenity-kit/opaque';
 import { SottoError, type Schemas } from '@sotto/client';
 import { identifiers, KEY_STRETCHING, normalizePhrase } from '@sotto/vault';
 
+import { decode } from '../base64url';
+
 /** Posts to `/api/secret-tags` + path, with an unlock token if one is given. */
 export type Ask = <T>(path: string, body: unknown, token?: string) => Promise<T>;
 /** Whose secret tag, and which. */
@@ -61,15 +63,4 @@ export async function login(scope: Scope, phrase: string, ask: Ask): Promise<Log
     if (error instanceof SottoError && error.status === 403) return null;
     throw error;
   }
-}
-
-/** Base64url without padding. */
-export function encode(bytes: Uint8Array): string {
-  let binary = '';
-  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
-}
-
-export function decode(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (symbol) => symbol.charCodeAt(0));
 }

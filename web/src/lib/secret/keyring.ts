@@ -7,7 +7,8 @@ import { SottoError, type Schemas } from '@sotto/client';
 import { RecoveryKey, Vault } from '@sotto/vault';
 
 import type { Draft, Entry, EntryQuery } from '../entries/entry';
-import { decode, encode, login, register, suiteReady, type Ask, type LoggedIn, type Scope } from './exchange';
+import { decode, encode } from '../base64url';
+import { login, register, suiteReady, type Ask, type LoggedIn, type Scope } from './exchange';
 import { excerpt, OpenedEntries } from './search';
 import { judge, type Strength } from './strength';
 

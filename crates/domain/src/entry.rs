@@ -5,7 +5,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::clock::{Timestamp, Zone};
-use crate::ids::{EntryId, UserId};
+use crate::ids::{AttachmentId, EntryId, UserId};
 use crate::tag::{MAX_TAGS_PER_ENTRY, TagChoice, TagRef};
 use crate::text::{self, Check, Violations};
 
@@ -262,8 +262,8 @@ pub enum Updated {
 /// What came of a delete.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deleted {
-    /// It is gone.
-    Deleted,
+    /// It is gone, and so is what was known of this recording that it had; its object is the caller's to delete.
+    Deleted(Option<AttachmentId>),
     /// The user has no such entry.
     Missing,
     /// The entry is at another revision than the caller expected; this is how it is now.

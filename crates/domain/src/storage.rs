@@ -404,8 +404,8 @@ pub trait SealedEntries: Send + Sync {
         expected: u32,
         now: Timestamp,
     ) -> Result<Stored<Moved<Entry>>>;
-    /// Deletes an entry that is sealed; with `expected`, only if it is at that revision.
-    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>>;
+    /// Deletes an entry that is sealed; with `expected`, only if it is at that revision. Returns the recording that it had.
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Option<AttachmentId>>>;
 }
 
 /// Recordings of entries, of either kind. What was recorded is in a store of objects, which these methods never touch: its

@@ -269,16 +269,13 @@ pub async fn delete(
     unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
     let (id, expected) = (EntryId(id), expected_revision(&headers)?);
-    let recording = app.storage.attachments().get(caller.id(), id).await?;
-    match app.storage.entries().delete(caller.id(), id, expected).await? {
-        Deleted::Deleted => {}
-        Deleted::Missing => {
-            Holder { app: &app, caller: &caller, unlocks: &unlocks }.delete(id, expected).await?;
-        }
+    let recording = match app.storage.entries().delete(caller.id(), id, expected).await? {
+        Deleted::Deleted(recording) => recording,
+        Deleted::Missing => Holder { app: &app, caller: &caller, unlocks: &unlocks }.delete(id, expected).await?,
         Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current(entry)?)),
-    }
+    };
     if let Some(recording) = recording {
-        app.recordings.discard(caller.id(), recording.id).await;
+        app.recordings.discard(caller.id(), recording).await;
     }
     Ok(message("Journal entry deleted successfully"))
 }

@@ -1,6 +1,7 @@
 //! Recordings of entries.
 
 use sotto_domain::attachment::{Attached, Attachment, MAX_BYTES, NewAttachment};
+use sotto_domain::entry::Deleted;
 use sotto_domain::secret_tag::{PlainBody, Stored};
 use sotto_domain::{AttachmentId, EntryId, SecretTagId, UserId};
 
@@ -163,12 +164,34 @@ pub async fn remove_clears_what_points_to_it(world: &World) {
 pub async fn a_recording_goes_with_its_entry(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
-    world.attach(user, &world.new_recording(plain)).await;
-    world.entries().delete(user, plain, None).await.unwrap();
+    let (attachment, _) = world.attach(user, &world.new_recording(plain)).await;
+    assert!(matches!(world.entries().delete(user, plain, Some(7)).await.unwrap(), Deleted::Stale(_)));
+    assert_eq!(world.attachments().get(user, plain).await.unwrap().as_ref(), Some(&attachment));
+    assert_eq!(world.entries().delete(user, plain, None).await.unwrap(), Deleted::Deleted(Some(attachment.id)));
     let tag = world.secret_tag(user).await.id;
+    let sealed =
+        async |entry| world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(entry) }).await.0;
     let hidden = world.write_sealed(user, tag).await.id;
-    world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(hidden) }).await;
+    let attachment = sealed(hidden).await;
+    let delete = async |expected| world.sealed_entries().delete(user, hidden, expected).await.unwrap();
+    assert!(matches!(delete(Some(7)).await, Stored::Stale(_)));
+    assert_eq!(delete(Some(1)).await, Stored::Stored(Some(attachment.id)));
+    sealed(world.write_sealed(user, tag).await.id).await;
     world.secret_tags().delete(user, tag, true).await.unwrap();
+    assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
+}
+
+/// Whoever comes first: no recording is left that nobody has been told of.
+pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
+    let user = world.user().await;
+    for _ in 0..20 {
+        let entry = world.write(user, "spoken").await.id;
+        let new = world.new_recording(entry);
+        let put = world.attachments().put(user, &new, None, at(5));
+        let (put, deleted) = tokio::join!(put, world.entries().delete(user, entry, None));
+        let kept = matches!(put.unwrap(), Attached::Attached(..));
+        assert_eq!(deleted.unwrap(), Deleted::Deleted(kept.then_some(new.id)));
+    }
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 

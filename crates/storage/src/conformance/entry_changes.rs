@@ -154,7 +154,7 @@ pub async fn delete_expects_a_revision(world: &World) {
         let outcome = world.entries().delete(user, old.id, Some(expected)).await.unwrap();
         assert_eq!(outcome, Deleted::Stale(two.clone()), "expected {expected}");
     }
-    assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Deleted);
+    assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Deleted(None));
     assert_eq!(world.entries().get(user, old.id).await.unwrap(), None);
     assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Missing);
 }
@@ -164,7 +164,7 @@ pub async fn delete_leaves_the_tags(world: &World) {
     let mut new = world.new_entry("text");
     new.tags = vec![world.named("kept")];
     let (entry, other) = (world.store(user, &new).await, world.write(user, "other").await);
-    assert_eq!(world.entries().delete(user, entry.id, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(world.entries().delete(user, entry.id, None).await.unwrap(), Deleted::Deleted(None));
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![other]);
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 1);
     // The id is free again, and brings no old links with it.

@@ -248,6 +248,7 @@ on_each_engine! {
         of_many_puts_for_one_entry_each_replaces_another
         remove_clears_what_points_to_it
         a_recording_goes_with_its_entry
+        a_recording_that_comes_as_its_entry_goes_is_told
         sealing_and_unsealing_tell_which_recording_is_gone
         of_a_move_and_many_puts_at_once_no_recording_is_left
         known_tells_those_that_are_there

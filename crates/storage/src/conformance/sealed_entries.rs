@@ -322,7 +322,7 @@ pub async fn of_many_moves_and_updates_at_once_one_succeeds(world: &World) {
                         let replaced = entries.replace(user, entry.id, &sealed(tag, 2), 1, at(1)).await.unwrap();
                         matches!(replaced, Stored::Stored(_))
                     }
-                    _ => matches!(entries.delete(user, entry.id, Some(1)).await.unwrap(), Stored::Stored(())),
+                    _ => matches!(entries.delete(user, entry.id, Some(1)).await.unwrap(), Stored::Stored(None)),
                 }
             }
         });
@@ -339,9 +339,9 @@ pub async fn delete_expects_a_revision(world: &World) {
     for stale in [0, 2, u32::MAX] {
         assert_eq!(delete(entry.id, Some(stale)).await, Stored::Stale(AnyEntry::Sealed(entry.clone())));
     }
-    assert_eq!(delete(entry.id, Some(1)).await, Stored::Stored(()));
+    assert_eq!(delete(entry.id, Some(1)).await, Stored::Stored(None));
     assert_eq!(delete(entry.id, Some(1)).await, Stored::Missing);
-    assert_eq!(delete(other.id, None).await, Stored::Stored(()));
+    assert_eq!(delete(other.id, None).await, Stored::Stored(None));
     assert_eq!(delete(other.id, None).await, Stored::Missing);
     for expected in [None, Some(1), Some(2)] {
         assert_eq!(delete(plain.id, expected).await, Stored::Missing, "it is not sealed");

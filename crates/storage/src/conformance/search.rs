@@ -115,7 +115,7 @@ pub async fn deleted_entries_are_not_found(world: &World) {
     let user = world.user().await;
     let gone = world.write(user, "mountains gone").await.id;
     world.write(user, "mountains kept").await;
-    assert_eq!(world.entries().delete(user, gone, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(world.entries().delete(user, gone, None).await.unwrap(), Deleted::Deleted(None));
     assert_eq!(world.contents(user, &search("mountains")).await, ["mountains kept"]);
     assert_eq!(world.contents(user, &search("gone")).await, [""; 0]);
 }

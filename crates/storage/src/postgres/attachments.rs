@@ -119,6 +119,29 @@ impl Attachments for Postgres {
     }
 }
 
+impl Postgres {
+    /// Deletes an entry by this statement, which takes user, entry and revision, and returns the id of its recording. `None`
+    /// if there is no such entry.
+    pub(super) async fn delete_entry(
+        &self,
+        delete: &'static str,
+        user: UserId,
+        entry: EntryId,
+        expected: Option<u32>,
+    ) -> Result<Option<Option<AttachmentId>>> {
+        let lease = self.pool.lease().await?;
+        let (lock, delete) = (lease.prepare(LOCK_ENTRY).await?, lease.prepare(delete).await?);
+        let client = lease.client()?;
+        // It waits for a recording that is being put, so that the next statement sees that.
+        if lease.begin(client.query_opt(&lock, &[&user.0, &entry.0])).await?.is_none() {
+            return Ok(None);
+        }
+        let expected = expected.map(i64::from);
+        let row = lease.commit(client.query_opt(&delete, &[&user.0, &entry.0, &expected])).await?;
+        row.map(|row| Ok(read::<Option<uuid::Uuid>>(&row, 0)?.map(AttachmentId))).transpose()
+    }
+}
+
 fn attachment(row: &Row, user: UserId) -> Result<Attachment> {
     let hash: &[u8] = read(row, 4)?;
     Ok(Attachment {

@@ -42,10 +42,9 @@ const UPDATE: &str = concat!(
     tag_list!()
 );
 
-const DELETE: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL";
-
-const DELETE_REVISION: &str =
-    "DELETE FROM journal_entries WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = $3::bigint";
+const DELETE: &str = "DELETE FROM journal_entries
+    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = coalesce($3::bigint, revision)
+    RETURNING (SELECT id FROM attachments WHERE user_id = $1 AND entry_id = $2)";
 
 const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_entries
     WHERE user_id = $1 AND entry_day BETWEEN $2 AND $3 AND secret_tag_id IS NULL
@@ -110,12 +109,8 @@ impl Entries for Postgres {
 
     /// The links go with the entry, by their foreign key.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Deleted> {
-        let deleted = match expected {
-            None => self.pool.execute(DELETE, &[&user.0, &id.0]).await?,
-            Some(revision) => self.pool.execute(DELETE_REVISION, &[&user.0, &id.0, &i64::from(revision)]).await?,
-        };
-        if deleted > 0 {
-            return Ok(Deleted::Deleted);
+        if let Some(recording) = self.delete_entry(DELETE, user, id, expected).await? {
+            return Ok(Deleted::Deleted(recording));
         }
         match expected {
             None => Ok(Deleted::Missing),

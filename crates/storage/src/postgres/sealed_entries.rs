@@ -93,7 +93,8 @@ pub(super) const NEXT: &str = page_of!(
 );
 
 const DELETE: &str = "DELETE FROM journal_entries
-    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = coalesce($3::bigint, revision)";
+    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = coalesce($3::bigint, revision)
+    RETURNING (SELECT id FROM attachments WHERE user_id = $1 AND entry_id = $2)";
 
 #[async_trait]
 impl SealedEntries for Postgres {
@@ -187,9 +188,9 @@ impl SealedEntries for Postgres {
         Err(StorageError::Busy)
     }
 
-    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>> {
-        if self.pool.execute(DELETE, &[&user.0, &id.0, &expected.map(i64::from)]).await? > 0 {
-            return Ok(Stored::Stored(()));
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Option<AttachmentId>>> {
+        if let Some(recording) = self.delete_entry(DELETE, user, id, expected).await? {
+            return Ok(Stored::Stored(recording));
         }
         let found = SealedEntries::get(self, user, id).await?;
         Ok(found.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))

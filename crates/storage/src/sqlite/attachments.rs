@@ -64,6 +64,13 @@ impl Attachments for Sqlite {
     }
 }
 
+/// The recording that an entry has.
+pub fn of_entry(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<AttachmentId>> {
+    let sql = "SELECT id FROM attachments WHERE user_id = ?1 AND entry_id = ?2";
+    let parameters = [user.0.as_bytes(), entry.0.as_bytes()];
+    connection.prepare_cached(sql)?.query_row(parameters, |row| uuid(row, 0).map(AttachmentId)).optional()
+}
+
 /// Deletes what is known of an entry's recording.
 pub fn detach(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<AttachmentId>> {
     let sql = "DELETE FROM attachments WHERE user_id = ?1 AND entry_id = ?2 RETURNING id";

@@ -12,7 +12,7 @@ use sotto_domain::{EntryId, TagId, Timestamp, UserId};
 use super::entry_tags::TagReader;
 use super::error::breaks;
 use super::values::{timestamp, uuid, zone};
-use super::{Sqlite, listing, tags};
+use super::{Sqlite, attachments, listing, tags};
 
 /// What [`read_all`] reads, in its order.
 macro_rules! columns {
@@ -219,8 +219,9 @@ fn delete(connection: &Connection, user: UserId, id: EntryId, expected: Option<u
     let sql = "DELETE FROM journal_entries
                WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NULL AND revision = coalesce(?3, revision)";
     let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
+    let recording = attachments::of_entry(connection, user, id)?;
     if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
-        return Ok(Deleted::Deleted);
+        return Ok(Deleted::Deleted(recording));
     }
     Ok(get(connection, user, id)?.map_or(Deleted::Missing, Deleted::Stale))
 }

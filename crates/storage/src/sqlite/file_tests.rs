@@ -53,7 +53,7 @@ async fn deleted_words_are_nowhere_in_the_files() {
     let rewrite = EntryPatch { title: Some(None), content: Some("Nothing.".into()), ..EntryPatch::default() };
     for (number, id) in ids.iter().enumerate() {
         match number % 4 {
-            0 => assert_eq!(world.entries().delete(user, *id, None).await.unwrap(), Deleted::Deleted),
+            0 => assert_eq!(world.entries().delete(user, *id, None).await.unwrap(), Deleted::Deleted(None)),
             1 => drop(world.entries().update(user, *id, &rewrite, None, at(1)).await.unwrap()),
             _ => {}
         }

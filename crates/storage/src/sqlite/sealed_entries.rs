@@ -6,9 +6,9 @@ use sotto_domain::entry::Entry;
 use sotto_domain::entry::PAGE_BYTES;
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries};
-use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
+use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
 
-use super::attachments::detach;
+use super::attachments::{self, detach};
 use super::entries::{link_tags, unknown_tag};
 use super::values::{timestamp, uuid, zone};
 use super::{Sqlite, entries, secret_tags};
@@ -125,13 +125,14 @@ impl SealedEntries for Sqlite {
         self.write(move |connection| unseal(connection, user, id, body, expected, now)).await
     }
 
-    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<()>> {
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Option<AttachmentId>>> {
         self.write(move |connection| {
             let sql = "DELETE FROM journal_entries
                        WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL AND revision = coalesce(?3, revision)";
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
+            let recording = attachments::of_entry(connection, user, id)?;
             if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
-                return Ok(Stored::Stored(()));
+                return Ok(Stored::Stored(recording));
             }
             Ok(get(connection, user, id)?.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
         })

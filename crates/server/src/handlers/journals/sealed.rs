@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use sotto_domain::entry::{EntryBody, EntryPatch};
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
-use sotto_domain::{EntryId, SecretTagId, Timestamp};
+use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp};
 
 use super::body::EntryResponse;
 use super::request::SealedChange;
@@ -143,11 +143,11 @@ impl Holder<'_> {
         Ok(entry.map_or(NOT_FOUND, |_| ApiError::invalid("body", "secret_tag_id", message)))
     }
 
-    /// Deletes an entry.
-    pub async fn delete(&self, id: EntryId, expected: Option<u32>) -> Result<(), ApiError> {
+    /// Deletes an entry. Returns the recording that it had.
+    pub async fn delete(&self, id: EntryId, expected: Option<u32>) -> Result<Option<AttachmentId>, ApiError> {
         self.find(id).await?.ok_or(NOT_FOUND)?;
         match self.app.storage.sealed_entries().delete(self.caller.id(), id, expected).await? {
-            Stored::Stored(()) => Ok(()),
+            Stored::Stored(recording) => Ok(recording),
             other => Err(self.refusal(other).await?),
         }
     }

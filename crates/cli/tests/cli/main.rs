@@ -3,6 +3,7 @@
 
 mod advise;
 mod backup;
+mod bucket;
 mod check;
 mod db;
 mod faults;

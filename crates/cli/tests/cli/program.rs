@@ -16,6 +16,8 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct Home {
     pub folder: TempDir,
     pub database: String,
+    /// Of the environment, what the program does not take as a setting of its own.
+    pub variables: Vec<(&'static str, String)>,
     _scratch: Option<Scratch>,
 }
 
@@ -23,13 +25,13 @@ impl Home {
     pub fn sqlite() -> Self {
         let folder = TempDir::new().unwrap();
         let database = format!("sqlite:{}", folder.path().join("data/journal.db").display());
-        Self { folder, database, _scratch: None }
+        Self { folder, database, variables: Vec::new(), _scratch: None }
     }
 
     pub async fn postgres() -> Self {
         let scratch = Scratch::postgres().await;
         let DatabaseUrl::Postgres(database) = scratch.url.clone() else { unreachable!("it is PostgreSQL") };
-        Self { folder: TempDir::new().unwrap(), database, _scratch: Some(scratch) }
+        Self { folder: TempDir::new().unwrap(), database, variables: Vec::new(), _scratch: Some(scratch) }
     }
 
     /// The database.
@@ -70,6 +72,7 @@ impl Home {
         }
         command.args(arguments).current_dir(self.folder.path());
         command.env("SOTTO_DATA_DIR", self.path("data")).env("SOTTO_DATABASE", &self.database);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

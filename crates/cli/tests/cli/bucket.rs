@@ -1,0 +1,160 @@
+//! Recordings in a bucket, of a server that speaks S3.
+
+use std::path::Path;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::program::{Home, Serving};
+
+const KEY: &str = "sotto";
+const SECRET: &str = "a secret of nobody";
+
+/// A server with one bucket, which keeps objects as files. It ends when it is dropped.
+struct Store {
+    folder: TempDir,
+    address: String,
+    task: JoinHandle<()>,
+}
+
+impl Store {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("journal")).unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let service = builder.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move {
+            // They end with the task.
+            let mut connections = JoinSet::new();
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service.clone());
+                connections.spawn(connection);
+            }
+        });
+        Self { folder, address, task }
+    }
+
+    /// A home whose recordings are to be here.
+    fn home(&self, secret: &str) -> Home {
+        let mut home = Home::sqlite();
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", KEY),
+            ("AWS_SECRET_ACCESS_KEY", secret),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT", &self.address),
+            ("AWS_ALLOW_HTTP", "true"),
+        ] {
+            home.variables.push((name, value.to_owned()));
+        }
+        home
+    }
+
+    /// How large the objects under this prefix are. Beside them, the server keeps notes in hidden files.
+    fn objects(&self, prefix: &str) -> Vec<u64> {
+        let mut sizes = Vec::new();
+        collect(&self.folder.path().join("journal").join(prefix), &mut sizes);
+        sizes
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn collect(folder: &Path, sizes: &mut Vec<u64>) {
+    for item in std::fs::read_dir(folder).into_iter().flatten() {
+        let item = item.unwrap();
+        if item.file_type().unwrap().is_dir() {
+            collect(&item.path(), sizes);
+        } else if !item.file_name().to_string_lossy().starts_with('.') {
+            sizes.push(item.metadata().unwrap().len());
+        }
+    }
+}
+
+fn wav(length: usize, byte: u8) -> Vec<u8> {
+    [b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), vec![byte; length - 16]].concat()
+}
+
+async fn body(request: RequestBuilder, status: StatusCode) -> Vec<u8> {
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), status);
+    response.bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_kept_in_a_bucket_and_move_with_a_backup() {
+    let store = Store::start().await;
+    let home = store.home(SECRET);
+    let server = Serving::start(&home, &["--attachments", "s3://journal/old"]);
+    let token = server.person("ada@example.org").await;
+    assert!(server.write(&token, "Spoken").await);
+    // More than one part of an upload.
+    let long = wav(11 << 20, 1);
+    let audio = server.record(&token, long.clone()).await;
+    let play = |server: &Serving| server.request(Method::GET, &audio).bearer_auth(&token);
+    assert!(body(play(&server), StatusCode::OK).await == long);
+    let part = play(&server).header("range", "bytes=16-99");
+    assert_eq!(body(part, StatusCode::PARTIAL_CONTENT).await, vec![1; 84]);
+    assert_eq!(store.objects("old"), [11 << 20]);
+
+    // What is replaced goes, and what is refused was never there.
+    let send = |recording| server.request(Method::PUT, &audio).bearer_auth(&token).body(recording);
+    let short = wav(1000, 2);
+    body(send(short.clone()), StatusCode::OK).await;
+    body(send(vec![0; 1000]), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    assert_eq!(store.objects("old"), [1000]);
+
+    let file = home.path("moved.tar");
+    let file = file.to_str().unwrap();
+    home.run(&["backup", file, "--with-keys", "--keys-in-the-clear", "--attachments", "s3://journal/old"]).ok();
+    let new = store.home(SECRET);
+    new.run(&["restore", file, "--attachments", "s3://journal/new"]).ok();
+    let restored = Serving::start(&new, &["--attachments", "s3://journal/new"]);
+    assert!(body(play(&restored), StatusCode::OK).await == short);
+    restored.stop();
+
+    let entry = audio.strip_suffix("/audio").unwrap();
+    body(server.request(Method::DELETE, entry).bearer_auth(&token), StatusCode::OK).await;
+    assert_eq!((store.objects("old"), store.objects("new")), (vec![], vec![1000]));
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_cannot_be_used_is_told_at_the_start() {
+    let store = Store::start().await;
+    for (home, place) in [(store.home("another secret"), "s3://journal"), (store.home(SECRET), "s3://nowhere/old")] {
+        let refused = home.run(&["serve", "--listen", "127.0.0.1:0", "--attachments", place]).refused();
+        assert!(refused.contains(&format!("the store of attachments {place} cannot be used")), "{refused}");
+        assert!(!refused.contains(SECRET) && !refused.contains("another secret"), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_its_bucket_a_server_says_so_and_goes_on_with_the_rest() {
+    let store = Store::start().await;
+    let home = store.home(SECRET);
+    let server = Serving::start(&home, &["--attachments", "s3://journal"]);
+    let token = server.person("ada@example.org").await;
+    assert!(server.write(&token, "Spoken").await);
+    let audio = server.record(&token, wav(1000, 1)).await;
+    drop(store);
+    body(server.request(Method::GET, &audio).bearer_auth(&token), StatusCode::SERVICE_UNAVAILABLE).await;
+    let send = server.request(Method::PUT, &audio).bearer_auth(&token).body(wav(2000, 2));
+    body(send, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(server.write(&token, "Written").await);
+    server.stop();
+}

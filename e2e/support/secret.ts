@@ -58,7 +58,10 @@ export async function prepare(page: Page, name: string, phrase: string): Promise
   await page.getByRole('button', { name: 'Next' }).click();
   await expect(page.locator('.groups code')).toHaveCount(14);
   const groups = await page.locator('.groups code').allTextContents();
+  // The keyboard goes along from step to step.
+  await expect(page.getByRole('heading', { name: 'Recovery key' })).toBeFocused();
   await page.getByRole('button', { name: 'I have it' }).click();
+  await expect(page.getByRole('textbox', { name: /^Group/ }).first()).toBeFocused();
   await confirm(page, groups);
   return groups.join('-');
 }

@@ -106,6 +106,17 @@ test('two browsers share nothing', async ({ page, otherBrowser, user, server }) 
   await signIn(other, await newUser(server.url, 'Grace Hopper'));
 });
 
+test('a browser that remembers nonsense starts all the same, with the sign-in', async ({ page, guard }) => {
+  guard.allow(/ERR_FAILED/);
+  await page.route('**/api/users/me', (route) => route.abort());
+  for (const nonsense of ['{', 'null', '{"id":1}']) {
+    await page.addInitScript((value) => localStorage.setItem('sotto.user', value), nonsense);
+    await page.goto('/');
+    await expect(page).toHaveURL('/login');
+    await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
+  }
+});
+
 test('the pages before the sign-in are accessible', async ({ page }) => {
   for (const path of ['/login', '/signup']) {
     await page.goto(path);

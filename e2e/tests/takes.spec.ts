@@ -315,17 +315,23 @@ test('who deletes an entry is told of its recording that is not kept, and both g
   await expect(waiting(page)).toHaveCount(0);
 });
 
-/** Deletes it as another browser would: nothing on this device hears of it. */
-const deleteElsewhere = (user: User, id: string) => user.api('DELETE', `/api/journals/${id}`);
-
-test('one whose entry is no more is found on the page for a new one, and makes a new entry', async ({ page, user, guard }) => {
-  guard.allow(/status of 404/);
+/** An entry, and on its page a recording that is not kept. */
+async function leaveWaiting(page: Page, user: User): Promise<string> {
   const id = await newEntry(user);
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await record(page);
   await button(page, 'Done').click();
   await expect(waiting(page)).toBeVisible();
+  return id;
+}
+
+/** Deletes it as another browser would: nothing on this device hears of it. */
+const deleteElsewhere = (user: User, id: string) => user.api('DELETE', `/api/journals/${id}`);
+
+test('one whose entry is no more is found on the page for a new one, and makes a new entry', async ({ page, user, guard }) => {
+  guard.allow(/status of 404/);
+  const id = await leaveWaiting(page, user);
   await deleteElsewhere(user, id);
 
   await page.goto('/write');
@@ -347,12 +353,7 @@ test('one whose entry is no more is found on the page for a new one, and makes a
 });
 
 test('one that nobody wants any more is discarded from where it is listed', async ({ page, user }) => {
-  const id = await newEntry(user);
-  await signIn(page, user);
-  await page.goto(`/entries/${id}/edit`);
-  await record(page);
-  await button(page, 'Done').click();
-  await expect(waiting(page)).toBeVisible();
+  const id = await leaveWaiting(page, user);
   await goTo(page, 'Write');
   await expect(page.getByRole('link', { name: /^Recording, / })).toHaveAttribute('href', `/entries/${id}/edit`);
   await button(page, 'Throw away').click();
@@ -365,12 +366,7 @@ test('one that nobody wants any more is discarded from where it is listed', asyn
 
 test('one whose entry is deleted while it is open is kept in a new one, with the text that is there', async ({ page, user, guard }) => {
   guard.allow(/status of 404/);
-  const id = await newEntry(user);
-  await signIn(page, user);
-  await page.goto(`/entries/${id}/edit`);
-  await record(page);
-  await button(page, 'Done').click();
-  await expect(waiting(page)).toBeVisible();
+  const id = await leaveWaiting(page, user);
   await deleteElsewhere(user, id);
   await button(page, 'Keep').click();
   await expect(page.getByRole('alert')).toContainText('The entry is not there any more');

@@ -41,15 +41,16 @@ export const session = {
 
   /** Finds out who is signed in when the app starts. Without a network, whoever it was before. */
   async begin(): Promise<void> {
-    const known = recall('sotto.user');
-    if (known === null) return;
+    if (!session.expected) return;
     try {
       accept(await unwrap(api.GET('/api/users/me')));
     } catch (error) {
       if (error instanceof SottoError && error.status > 0 && error.status < 500) {
         remember('sotto.user', null);
-      } else if (known !== EXPECTED) {
-        user = JSON.parse(known) as User;
+      } else {
+        const known = lastUser();
+        if (!known) return;
+        user = known;
         state = 'in';
       }
     }
@@ -94,6 +95,17 @@ export const session = {
   changed: accept,
 };
 
+/** Who used this browser last, as this app heard of them; null if that is not known. */
+export function lastUser(): User | null {
+  try {
+    const known = JSON.parse(recall('sotto.user') ?? 'null') as User | null;
+    return typeof known?.id === 'string' ? known : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whom the server will name; no account is written so. */
 const EXPECTED = 'expected';
 
 /** Makes the next start of the app ask who is signed in: for the way back from a sign-in provider. */

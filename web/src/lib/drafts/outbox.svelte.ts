@@ -2,8 +2,7 @@
 
 import { SvelteMap } from 'svelte/reactivity';
 
-import { recall } from '../device.svelte';
-import { beforeSignOut, session, whenGone } from '../session.svelte';
+import { beforeSignOut, lastUser, session, whenGone } from '../session.svelte';
 import { Drafts } from './drafts';
 import { accountKey, forgetKeys } from './keys';
 import { Sender, type Delivery } from './sender';
@@ -146,13 +145,8 @@ function onOtherAccount({ key, newValue }: StorageEvent): void {
   if (signedInHere() !== session.user.id) void keepAll().finally(() => location.assign('/'));
 }
 
-function signedInHere(): string | undefined {
-  try {
-    return (JSON.parse(recall('sotto.user') ?? 'null') as { id?: string } | null)?.id;
-  } catch {
-    return undefined;
-  }
-}
+/** As far as any tab of this browser knows. */
+const signedInHere = () => lastUser()?.id;
 
 const queues = new Map<string, Promise<unknown>>();
 

@@ -42,5 +42,5 @@ function offer(registration: ServiceWorkerRegistration): void {
     if (registration.waiting) registration.waiting.postMessage('take over');
     else location.reload();
   };
-  notices.say(t('common:newVersion'), { stays: true, action: { label: t('common:reload'), run } });
+  notices.say(t('common:newVersion'), { stays: true, ofApp: true, action: { label: t('common:reload'), run } });
 }

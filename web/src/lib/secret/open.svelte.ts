@@ -181,7 +181,7 @@ function closeHere(ids: string[], leave = false): void {
 /** The page is gone from the document when this returns; a harmless one takes its place in the history. */
 async function leaveScreen(): Promise<void> {
   leaving = true;
-  for (const { id } of [...notices.all]) notices.dismiss(id);
+  notices.wipe();
   flushSync();
   document.title = t('common:appName');
   try {

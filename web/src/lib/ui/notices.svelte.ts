@@ -1,7 +1,8 @@
 /** Short messages at the edge of the screen: read out by screen readers, gone by themselves. */
 
-export type Notice = { id: number; text: string; kind: 'done' | 'error'; action?: { label: string; run: () => void } };
-type Options = { kind?: Notice['kind']; action?: Notice['action']; stays?: boolean };
+export type Notice = { id: number; text: string; kind: 'done' | 'error'; action?: { label: string; run: () => void }; ofApp: boolean };
+/** `ofApp`: it is about the app itself, and nothing that anybody has in it. */
+type Options = { kind?: Notice['kind']; action?: Notice['action']; stays?: boolean; ofApp?: boolean };
 
 let next = 0;
 const all = $state<Notice[]>([]);
@@ -13,7 +14,7 @@ export const notices = {
   },
   /** Says that something was done. Errors, and what is to stay, stay until they are dismissed; the answer does that. */
   say(text: string, options: Options = {}): () => void {
-    const notice: Notice = { id: next++, text, kind: options.kind ?? 'done', action: options.action };
+    const notice: Notice = { id: next++, text, kind: options.kind ?? 'done', action: options.action, ofApp: options.ofApp ?? false };
     all.push(notice);
     if (notice.kind === 'done' && !options.stays) setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
     return () => notices.dismiss(notice.id);
@@ -26,6 +27,10 @@ export const notices = {
   showIn(place: symbol): () => void {
     places = [...places, place];
     return () => (places = places.filter((one) => one !== place));
+  },
+  /** Takes away all that could tell something of the journal. */
+  wipe(): void {
+    for (const { id, ofApp } of [...all]) if (!ofApp) notices.dismiss(id);
   },
   dismiss(id: number): void {
     const index = all.findIndex((notice) => notice.id === id);

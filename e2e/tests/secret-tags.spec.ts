@@ -73,7 +73,7 @@ test('its pages are accessible', async ({ page, user }) => {
   await expect(page.getByText('Can be guessed', { exact: true })).toBeVisible();
   await expectAccessible(page);
   await typeTwice(page, PHRASE);
-  await expect(page.getByText('Out of reach')).toBeVisible();
+  await expect(page.getByText('Out of reach', { exact: true })).toBeVisible();
   await pictures(page, 'open-new');
   await page.getByRole('button', { name: 'Next' }).click();
   await expect(page.locator('.groups')).toBeVisible();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::clock::{Timestamp, Zone};
+use crate::flaw::Flaw;
 use crate::ids::{SessionId, UserId};
 use crate::text::{self, Check, Violations};
 
@@ -52,8 +53,8 @@ impl Email {
     /// there only mail can tell.
     ///
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Flaw> {
         let lower = text::line(text, 254)?.to_lowercase();
         match lower.split_once('@') {
             Some((local, domain))
@@ -65,7 +66,7 @@ impl Email {
             {
                 Ok(Self(lower))
             }
-            _ => Err("must be an e-mail address".into()),
+            _ => Err(Flaw::NotAnEmail),
         }
     }
 
@@ -80,12 +81,12 @@ pub struct Password(String);
 
 impl Password {
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse(text: String) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: String) -> Result<Self, Flaw> {
         match text.len() {
-            0..8 => Err("must be at least 8 characters long".into()),
+            0..8 => Err(Flaw::TooShort { min: 8 }),
             8..=1024 => Ok(Self(text)),
-            _ => Err("must be at most 1024 bytes long".into()),
+            _ => Err(Flaw::Longer { max: 1024 }),
         }
     }
 
@@ -121,12 +122,12 @@ pub const MAX_PREFERENCES: usize = 16 << 10;
 
 impl Preferences {
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse(object: serde_json::Map<String, serde_json::Value>) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(object: serde_json::Map<String, serde_json::Value>) -> Result<Self, Flaw> {
         let preferences = Self(object);
         match preferences.to_text().len() {
             0..=MAX_PREFERENCES => Ok(preferences),
-            length => Err(format!("must be at most {MAX_PREFERENCES} bytes of JSON; these are {length}")),
+            length => Err(Flaw::TooMuchJson { max: MAX_PREFERENCES, length }),
         }
     }
 
@@ -290,17 +291,17 @@ impl UserQuery {
 /// Accepts a name of one line, at most 200 bytes.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn full_name(text: &str) -> Result<String, String> {
+/// What is wrong with it.
+pub fn full_name(text: &str) -> Result<String, Flaw> {
     text::line(text, 200)
 }
 
 /// Accepts the name of an IANA time zone.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn zone(name: &str) -> Result<Zone, String> {
-    Zone::named(name).ok_or_else(|| "must be the name of an IANA time zone, such as Europe/Berlin".into())
+/// What is wrong with it.
+pub fn zone(name: &str) -> Result<Zone, Flaw> {
+    Zone::named(name).ok_or(Flaw::UnknownZone)
 }
 
 /// One login of one user.

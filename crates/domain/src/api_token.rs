@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::account::User;
 use crate::clock::Timestamp;
+use crate::flaw::Flaw;
 use crate::ids::{ApiTokenId, UserId};
 use crate::text::{self, Check, Violations};
 
@@ -86,23 +87,18 @@ impl Scopes {
     /// Accepts names of scopes, in any order.
     ///
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
-        let scope = |name| {
-            Scope::named(name).ok_or_else(|| {
-                let known = Scope::ALL.map(Scope::name).join(", ");
-                format!("must be of these: {known}")
-            })
-        };
+    /// What is wrong with it.
+    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Flaw> {
+        let scope = |name| Scope::named(name).ok_or(Flaw::UnknownScope);
         let scopes: BTreeSet<Scope> = names.into_iter().map(scope).collect::<Result<_, _>>()?;
-        if scopes.is_empty() { Err("must name one scope at least".into()) } else { Ok(Self(scopes)) }
+        if scopes.is_empty() { Err(Flaw::NoScope) } else { Ok(Self(scopes)) }
     }
 
     /// Reads what [`Self::to_text`] wrote.
     ///
     /// # Errors
-    /// A sentence without a subject.
-    pub fn from_text(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn from_text(text: &str) -> Result<Self, Flaw> {
         Self::parse(text.split_whitespace())
     }
 
@@ -143,8 +139,7 @@ impl ApiTokenDraft {
         let name = check.take("name", text::line(name, 100));
         let scopes = check.take("scopes", Scopes::parse(scopes.iter().map(String::as_str)));
         let expires_at = expires_at.and_then(|text| {
-            let end =
-                Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err("must be in the future") });
+            let end = Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err(Flaw::Past) });
             check.take("expires_at", end)
         });
         check.finish((|| Some(Self { name: name?, scopes: scopes?, expires_at }))())

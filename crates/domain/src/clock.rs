@@ -6,6 +6,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
+use crate::flaw::Flaw;
+
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
     /// The present instant.
@@ -43,15 +45,14 @@ impl Timestamp {
     /// Reads RFC 3339 with an offset; digits below a microsecond are cut off.
     ///
     /// # Errors
-    /// A sentence that says what is wrong: no zone, not a date, or out of range.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const SHAPE: &str = "must be a date and time with zone, such as 2025-01-22T10:00:00Z";
+    /// What is wrong with it: no zone, not a date, or out of range.
+    pub fn parse(text: &str) -> Result<Self, Flaw> {
         // A zone annotation in brackets is an extension (RFC 9557) that clients of this API have no use for.
         if text.len() > 40 || text.contains('[') {
-            return Err(SHAPE);
+            return Err(Flaw::NotATime);
         }
-        let instant: jiff::Timestamp = text.parse().map_err(|_| SHAPE)?;
-        Self::from_micros(instant.as_microsecond()).ok_or("must lie between the years 1 and 9999")
+        let instant: jiff::Timestamp = text.parse().map_err(|_| Flaw::NotATime)?;
+        Self::from_micros(instant.as_microsecond()).ok_or(Flaw::FarTime)
     }
 
     /// This instant, `seconds` later (or earlier), held within the range.

@@ -5,6 +5,7 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::clock::{Timestamp, Zone};
+use crate::flaw::Flaw;
 use crate::ids::{AttachmentId, EntryId, UserId};
 use crate::tag::{MAX_TAGS_PER_ENTRY, TagChoice, TagRef};
 use crate::text::{self, Check, Violations};
@@ -271,7 +272,7 @@ pub enum Deleted {
 }
 
 /// A heading; one of only white space counts as none.
-fn title(text: String) -> Result<Option<String>, String> {
+fn title(text: String) -> Result<Option<String>, Flaw> {
     if text.trim().is_empty() && text.len() <= MAX_TITLE {
         return Ok(None);
     }
@@ -280,13 +281,13 @@ fn title(text: String) -> Result<Option<String>, String> {
 
 fn check_id(check: &mut Check, id: EntryId) {
     if id.0.is_nil() || id.0.is_max() {
-        check.refuse("id", "must be a UUID of its own, such as a version 4 or 7 one");
+        check.refuse("id", Flaw::CommonUuid);
     }
 }
 
 fn check_tags(check: &mut Check, tags: &[TagChoice]) {
     if tags.len() > MAX_TAGS_PER_ENTRY {
-        check.refuse("tags", format!("must be at most {MAX_TAGS_PER_ENTRY}; these are {}", tags.len()));
+        check.refuse("tags", Flaw::TooMany { max: MAX_TAGS_PER_ENTRY, count: tags.len() });
     }
 }
 

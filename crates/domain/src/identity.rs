@@ -1,6 +1,7 @@
 //! Identities at providers of OpenID Connect, by which people sign in instead of, or besides, a password.
 
 use crate::clock::Timestamp;
+use crate::flaw::Flaw;
 use crate::ids::{IdentityId, UserId};
 use crate::text;
 
@@ -29,9 +30,13 @@ pub struct Identity {
 /// Accepts a subject: 1 to 255 characters of ASCII (OpenID Connect Core 1.0, section 2), none of them a control.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn subject(text: &str) -> Result<String, String> {
-    if text.is_ascii() && text.trim() == text { text::line(text, 255) } else { Err("must be plain ASCII".into()) }
+/// What is wrong with it.
+pub fn subject(text: &str) -> Result<String, Flaw> {
+    if text.is_ascii() && text.trim() == text {
+        text::line(text, 255)
+    } else {
+        Err(Flaw::Malformed("must be plain ASCII".into()))
+    }
 }
 
 /// What came of unlinking an identity.

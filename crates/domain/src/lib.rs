@@ -8,6 +8,7 @@ pub mod api_token;
 pub mod attachment;
 pub mod clock;
 pub mod entry;
+pub mod flaw;
 pub mod health;
 pub mod identity;
 pub mod ids;
@@ -19,6 +20,7 @@ pub mod tag;
 pub mod text;
 
 pub use clock::{Clock, Random, Timestamp, Zone};
+pub use flaw::Flaw;
 pub use ids::{
     ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
 };

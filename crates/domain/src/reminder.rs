@@ -4,6 +4,7 @@ use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
 use crate::clock::{Timestamp, Zone};
+use crate::flaw::Flaw;
 use crate::ids::{ReminderId, UserId};
 use crate::text::{self, Check, Violations};
 
@@ -72,8 +73,8 @@ impl Frequency {
     /// Reads a frequency and its days, which are given with `custom` and only then.
     ///
     /// # Errors
-    /// The field that is wrong, and a sentence without a subject.
-    pub fn parse(name: &str, custom_days: Option<&str>) -> Result<Self, (&'static str, String)> {
+    /// The field that is wrong, and what is wrong with it.
+    pub fn parse(name: &str, custom_days: Option<&str>) -> Result<Self, (&'static str, Flaw)> {
         let frequency = match name {
             "daily" => Self::Daily,
             "weekdays" => Self::Weekdays,
@@ -81,17 +82,15 @@ impl Frequency {
             "weekly" => Self::Weekly,
             "monthly" => Self::Monthly,
             "custom" => {
-                let days = custom_days.ok_or(("custom_days", "must name the days, such as mon,wed,fri".to_owned()))?;
-                return Days::parse(days).map(Self::Custom).map_err(|message| ("custom_days", message));
+                let missing = Flaw::Missing("must name the days, such as mon,wed,fri");
+                let days = custom_days.ok_or(("custom_days", missing))?;
+                return Days::parse(days).map(Self::Custom).map_err(|flaw| ("custom_days", flaw));
             }
-            _ => {
-                let message = "must be daily, weekdays, weekends, weekly, monthly or custom";
-                return Err(("frequency", message.into()));
-            }
+            _ => return Err(("frequency", Flaw::UnknownFrequency)),
         };
         match custom_days {
             None => Ok(frequency),
-            Some(_) => Err(("custom_days", "must be given with the frequency custom only".into())),
+            Some(_) => Err(("custom_days", Flaw::Unexpected("must be given with the frequency custom only"))),
         }
     }
 
@@ -135,11 +134,11 @@ pub struct Days(u8);
 const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Days {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Flaw> {
         let mut bits = 0;
         for name in text.split(',') {
             let position = DAY_NAMES.iter().position(|day| day.eq_ignore_ascii_case(name.trim()));
-            let position = position.ok_or("must be days out of mon,tue,wed,thu,fri,sat,sun, separated by commas")?;
+            let position = position.ok_or(Flaw::UnknownDay)?;
             bits |= 1 << position;
         }
         Ok(Self(bits))
@@ -213,7 +212,7 @@ impl Schedule {
         time_zone: Result<Zone, &str>,
     ) -> Option<Self> {
         let frequency =
-            Frequency::parse(frequency, custom_days).map_err(|(field, message)| check.refuse(field, message)).ok();
+            Frequency::parse(frequency, custom_days).map_err(|(field, flaw)| check.refuse(field, flaw)).ok();
         let time = check.take("time", Timestamp::parse(time));
         let time_zone = time_zone.or_else(|name| check.take("time_zone", crate::account::zone(name)).ok_or(())).ok();
         Some(Self { frequency: frequency?, time: time?, time_zone: time_zone? })

@@ -3,6 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::Timestamp;
+use crate::flaw::Flaw;
 use crate::ids::{TagId, UserId};
 use crate::text::{self, Check, Violations};
 
@@ -40,19 +41,19 @@ pub struct TagName(String);
 
 impl TagName {
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Flaw> {
         // Long input is refused before it is normalized; NFC grows text threefold at most.
-        let text = text::line(text, 1024).map_err(|message| match text.len() {
-            0..=1024 => message,
-            _ => "must be at most 100 bytes long".into(),
+        let text = text::line(text, 1024).map_err(|flaw| match text.len() {
+            0..=1024 => flaw,
+            _ => Flaw::Longer { max: 100 },
         })?;
         let name: String = text.split_whitespace().collect::<Vec<_>>().join(" ").nfc().collect();
         if name.len() > 100 {
-            return Err("must be at most 100 bytes long".into());
+            return Err(Flaw::Longer { max: 100 });
         }
         if TagName(name.clone()).key().is_empty() {
-            return Err("must not be empty".into());
+            return Err(Flaw::Empty);
         }
         Ok(Self(name))
     }
@@ -81,13 +82,13 @@ pub struct Color(String);
 
 impl Color {
     /// # Errors
-    /// A sentence without a subject.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Flaw> {
         let digits = text.strip_prefix('#').unwrap_or_default();
         if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
-            Err("must be a colour such as #1e90ff".into())
+            Err(Flaw::NotAColour)
         }
     }
 

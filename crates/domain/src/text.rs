@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use crate::flaw::Flaw;
+
 /// One thing that is wrong with an input, told so that a person can act on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The field's name, as in the API.
     pub field: &'static str,
-    /// A sentence without a subject: "must not be empty".
-    pub message: String,
+    /// What is wrong with it.
+    pub flaw: Flaw,
 }
 
 /// All that is wrong with an input; never empty.
@@ -19,7 +21,7 @@ impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, violation) in self.0.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{} {}", violation.field, violation.message)?;
+            write!(f, "{separator}{} {}", violation.field, violation.flaw)?;
         }
         Ok(())
     }
@@ -33,13 +35,13 @@ pub struct Check(Vec<Violation>);
 
 impl Check {
     /// Notes that `field` is wrong.
-    pub fn refuse(&mut self, field: &'static str, message: impl Into<String>) {
-        self.0.push(Violation { field, message: message.into() });
+    pub fn refuse(&mut self, field: &'static str, flaw: Flaw) {
+        self.0.push(Violation { field, flaw });
     }
 
     /// Keeps a good value; notes what is wrong with a bad one.
-    pub fn take<T, M: Into<String>>(&mut self, field: &'static str, result: Result<T, M>) -> Option<T> {
-        result.map_err(|message| self.refuse(field, message)).ok()
+    pub fn take<T>(&mut self, field: &'static str, result: Result<T, Flaw>) -> Option<T> {
+        result.map_err(|flaw| self.refuse(field, flaw)).ok()
     }
 
     /// `value` if nothing was wrong. Every value that was refused is `None` in it, so callers pass the
@@ -58,13 +60,13 @@ impl Check {
 /// Accepts text of at most `max` bytes without NUL, which PostgreSQL cannot store.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn plain(text: String, max: usize) -> Result<String, String> {
+/// What is wrong with it.
+pub fn plain(text: String, max: usize) -> Result<String, Flaw> {
     if text.len() > max {
-        return Err(format!("must be at most {max} bytes long; this is {}", text.len()));
+        return Err(Flaw::TooLong { max, length: text.len() });
     }
     if text.contains('\0') {
-        return Err("must not contain the NUL character".into());
+        return Err(Flaw::Nul);
     }
     Ok(text)
 }
@@ -72,14 +74,14 @@ pub fn plain(text: String, max: usize) -> Result<String, String> {
 /// Accepts one line: like [`plain`], without control characters, trimmed, and not empty.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn line(text: &str, max: usize) -> Result<String, String> {
+/// What is wrong with it.
+pub fn line(text: &str, max: usize) -> Result<String, Flaw> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Err("must not be empty".into());
+        return Err(Flaw::Empty);
     }
     if trimmed.chars().any(char::is_control) {
-        return Err("must be a single line without control characters".into());
+        return Err(Flaw::NotOneLine);
     }
     plain(trimmed.to_owned(), max)
 }
@@ -87,17 +89,13 @@ pub fn line(text: &str, max: usize) -> Result<String, String> {
 /// Accepts an absolute `http(s)` address or an absolute path on this server, at most 2048 bytes.
 ///
 /// # Errors
-/// A sentence without a subject.
-pub fn address(text: &str) -> Result<String, String> {
+/// What is wrong with it.
+pub fn address(text: &str) -> Result<String, Flaw> {
     let text = line(text, 2048)?;
     // `//host` and `/\host` would be taken for another site by a browser.
     let path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
     let web = ["https://", "http://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
-    if (path || web) && !text.contains(char::is_whitespace) {
-        Ok(text)
-    } else {
-        Err("must be an http(s) address or a path that begins with /".into())
-    }
+    if (path || web) && !text.contains(char::is_whitespace) { Ok(text) } else { Err(Flaw::NotAnAddress) }
 }
 
 #[cfg(test)]

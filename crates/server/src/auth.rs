@@ -19,7 +19,7 @@ use sotto_domain::{SessionId, UserId};
 use crate::api_token::ApiSecret;
 use crate::app::App;
 use crate::cookies;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::tokens::Kind;
 
 /// Who is asking.
@@ -61,6 +61,8 @@ impl Caller {
     }
 
     async fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        const NOBODY: ApiError =
+            ApiError::Unauthorized(Code::NotSignedIn, "Sign in first: this needs a bearer token or a session cookie.");
         if let Some(token) = bearer(&parts.headers) {
             return if ApiSecret::looks_like(token) {
                 Self::by_token(app, token).await
@@ -70,28 +72,32 @@ impl Caller {
         }
         refuse_cross_site(parts)?;
         let token = cookies::access(&parts.headers);
-        let token =
-            token.ok_or(ApiError::Unauthorized("Sign in first: this needs a bearer token or a session cookie."))?;
-        Self::by_login(app, token).await
+        Self::by_login(app, token.ok_or(NOBODY)?).await
     }
 
     async fn by_login(app: &App, token: &str) -> Result<Self, ApiError> {
-        let claims = app.tokens.read(token, app.now()).filter(|claims| claims.kind == Kind::Access).ok_or(
-            ApiError::Unauthorized("The access token is not valid, or no longer; refresh it or sign in again."),
-        )?;
-        let standing = standing(app, claims.sub, claims.sid).await?;
-        let standing = standing.ok_or(ApiError::Unauthorized("This login has ended; sign in again."))?;
+        const WRONG: ApiError = ApiError::Unauthorized(
+            Code::InvalidToken,
+            "The access token is not valid, or no longer; refresh it or sign in again.",
+        );
+        let claims = app.tokens.read(token, app.now()).filter(|claims| claims.kind == Kind::Access).ok_or(WRONG)?;
+        let standing = standing(app, claims.sub, claims.sid).await?.ok_or(LOGIN_ENDED)?;
         Ok(Self(Pass::Login(claims.sid, standing)))
     }
 
     async fn by_token(app: &App, token: &str) -> Result<Self, ApiError> {
-        const WRONG: ApiError =
-            ApiError::Unauthorized("The API token is not valid, or no longer; make another one in the settings.");
+        const WRONG: ApiError = ApiError::Unauthorized(
+            Code::InvalidToken,
+            "The API token is not valid, or no longer; make another one in the settings.",
+        );
         let secret = ApiSecret::parse(token).ok_or(WRONG)?;
         let standing = token_standing(app, &secret.hash()).await?.ok_or(WRONG)?;
         Ok(Self(Pass::Token(standing)))
     }
 }
+
+/// A login that was good has ended.
+pub const LOGIN_ENDED: ApiError = ApiError::Unauthorized(Code::LoginEnded, "This login has ended; sign in again.");
 
 /// A user who is signed in. API tokens are refused.
 pub struct SignedIn {
@@ -114,6 +120,7 @@ impl FromRequestParts<App> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::of(parts, app).await?;
         let session = caller.login().ok_or(ApiError::Forbidden(
+            Code::NoApiTokens,
             "No API token is good for this, whatever its scopes: it takes somebody who is signed in.",
         ))?;
         Ok(Self { caller, session })
@@ -136,7 +143,11 @@ impl<N: Need> FromRequestParts<App> for Authorized<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::of(parts, app).await?;
-        if caller.may(N::SCOPE) { Ok(Self(caller, PhantomData)) } else { Err(ApiError::Forbidden(N::REFUSAL)) }
+        if caller.may(N::SCOPE) {
+            Ok(Self(caller, PhantomData))
+        } else {
+            Err(ApiError::Forbidden(Code::MissingScope, N::REFUSAL))
+        }
     }
 }
 
@@ -180,7 +191,7 @@ impl FromRequestParts<App> for Superuser {
         if signed_in.user().is_superuser {
             Ok(Self(signed_in))
         } else {
-            Err(ApiError::Forbidden("This is for superusers: ask whoever runs the server."))
+            Err(ApiError::Forbidden(Code::NotASuperuser, "This is for superusers: ask whoever runs the server."))
         }
     }
 }
@@ -234,6 +245,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Refuses a request that another site made a browser send. `SameSite=Strict` does so already; this is for browsers
 /// that do not know it, and for a sibling domain that counts as the same site.
 pub fn refuse_cross_site(parts: &Parts) -> Result<(), ApiError> {
+    const FOREIGN: ApiError =
+        ApiError::Forbidden(Code::ForeignOrigin, "Another site sent this request; it was refused.");
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method) {
         return Ok(());
     }
@@ -246,7 +259,7 @@ pub fn refuse_cross_site(parts: &Parts) -> Result<(), ApiError> {
             (None, _) => false,
         },
     };
-    if foreign { Err(ApiError::Forbidden("Another site sent this request; it was refused.")) } else { Ok(()) }
+    if foreign { Err(FOREIGN) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sotto_crypto::Error;
+use sotto_domain::Flaw;
 
 use crate::error::ApiError;
 
@@ -13,7 +14,8 @@ use crate::error::ApiError;
 /// # Errors
 /// A refusal that names the field.
 pub fn decode(field: &str, text: &str) -> Result<Vec<u8>, ApiError> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| ApiError::invalid("body", field, "must be base64url without padding"))
+    let malformed = || Flaw::Malformed("must be base64url without padding".into());
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| ApiError::invalid("body", field, &malformed()))
 }
 
 /// How bytes are sent.
@@ -40,5 +42,5 @@ pub fn refused(field: &str, error: Error) -> ApiError {
         Error::Fingerprint => "must be 32 lower-case hexadecimal digits".into(),
         other => other.to_string(),
     };
-    ApiError::invalid("body", field, message)
+    ApiError::invalid("body", field, &Flaw::Malformed(message))
 }

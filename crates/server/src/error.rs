@@ -3,6 +3,8 @@
 //! Answers are `application/problem+json` (RFC 9457); `detail` is a sentence that a person can act on. What went wrong
 //! inside is logged with the request's id and never sent.
 
+mod code;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,26 +12,29 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sotto_domain::storage::StorageError;
-use sotto_domain::{Timestamp, Violations};
+use sotto_domain::{Flaw, Timestamp, Violations};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, SchemaType, Type};
+
+pub use code::{FieldCode, ProblemCode as Code};
 
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub enum ApiError {
     /// 400: the request broke off or cannot be read.
-    BadRequest(&'static str),
+    BadRequest(Code, &'static str),
     /// 401: nobody is signed in, or no longer.
-    Unauthorized(&'static str),
+    Unauthorized(Code, &'static str),
     /// 403: somebody is, but may not do this.
-    Forbidden(&'static str),
+    Forbidden(Code, &'static str),
     /// 404: no such thing, or not this user's.
-    NotFound(&'static str),
+    NotFound(Code, &'static str),
     /// 405: the address exists, the method does not.
     MethodNotAllowed,
     /// 408: the body did not arrive in time.
     Timeout,
     /// 409: it would clash with what is stored; for an entry, with how it is stored.
-    Conflict(&'static str, Option<Box<serde_json::Value>>),
+    Conflict(Code, &'static str, Option<Box<serde_json::Value>>),
     /// 412: it has changed since the client saw it; this is how it is now.
     PreconditionFailed(Box<serde_json::Value>),
     /// 413: the body is larger than so many bytes.
@@ -80,6 +85,10 @@ pub struct Problem {
     pub status: u16,
     /// What happened and what to do about it, in a sentence.
     pub detail: String,
+    /// What kind of problem it is, for programs (an extension, RFC 9457, section 3.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub code: Option<Code>,
     /// What is wrong with each field (status 422).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -97,13 +106,28 @@ pub struct FieldError {
     pub loc: Vec<String>,
     /// What is wrong with it.
     pub msg: String,
+    /// The same for programs.
+    pub code: FieldCode,
+    /// The values in it, such as `{"max": 100}`.
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    #[schema(schema_with = params, required = false)]
+    pub params: serde_json::Map<String, serde_json::Value>,
+}
+
+fn params() -> Object {
+    let value = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::String]));
+    ObjectBuilder::new()
+        .additional_properties(Some(AdditionalProperties::from(value)))
+        .description(Some("The values in it, such as `{\"max\": 100}`."))
+        .build()
 }
 
 impl FieldError {
     /// An error at `place` (`body`, `query` or `path`), in `field` unless that is empty.
-    pub fn new(place: &str, field: &str, msg: impl Into<String>) -> Self {
+    pub fn new(place: &str, field: &str, flaw: &Flaw) -> Self {
         let field = (!field.is_empty()).then_some(field);
-        Self { loc: [Some(place), field].into_iter().flatten().map(str::to_owned).collect(), msg: msg.into() }
+        let loc = [Some(place), field].into_iter().flatten().map(str::to_owned).collect();
+        Self { loc, msg: flaw.to_string(), code: flaw.into(), params: flaw.params() }
     }
 }
 
@@ -114,8 +138,8 @@ impl ApiError {
     }
 
     /// One field of the body, query or path is wrong.
-    pub fn invalid(place: &str, field: &str, msg: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError::new(place, field, msg)])
+    pub fn invalid(place: &str, field: &str, flaw: &Flaw) -> Self {
+        Self::Invalid(vec![FieldError::new(place, field, flaw)])
     }
 
     /// None before this instant.
@@ -126,15 +150,15 @@ impl ApiError {
 
     /// A tag was named by an id that is none of the user's.
     pub fn unknown_tag(tag: sotto_domain::TagId) -> Self {
-        Self::invalid("body", "tag_ids", format!("must be tags of yours; {tag} is not"))
+        Self::invalid("body", "tag_ids", &Flaw::UnknownTag { tag })
     }
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::BadRequest(..) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(..) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(..) => StatusCode::FORBIDDEN,
+            Self::NotFound(..) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(..) => StatusCode::CONFLICT,
@@ -151,13 +175,38 @@ impl ApiError {
         }
     }
 
+    fn code(&self) -> Option<Code> {
+        match self {
+            Self::BadRequest(code, _)
+            | Self::Unauthorized(code, _)
+            | Self::Forbidden(code, _)
+            | Self::NotFound(code, _)
+            | Self::Conflict(code, ..) => Some(*code),
+            Self::Timeout => Some(Code::TimedOut),
+            Self::PreconditionFailed(_) => Some(Code::EntryChanged),
+            Self::TooLarge(_) => Some(Code::TooLarge),
+            Self::UnsupportedMediaType(_) => Some(Code::UnsupportedMediaType),
+            Self::PreconditionRequired(_) => Some(Code::MissingCondition),
+            Self::TooManyRequests { .. } => Some(Code::TooManyAttempts),
+            Self::OverQuota { .. } => Some(Code::OverQuota),
+            // `errors` have codes of their own; of the others, the status says it all.
+            Self::Invalid(_)
+            | Self::MethodNotAllowed
+            | Self::RangeNotSatisfiable(_)
+            | Self::Busy
+            | Self::Unavailable(_)
+            | Self::StoreUnavailable(_)
+            | Self::Internal(_) => None,
+        }
+    }
+
     fn detail(&self) -> String {
         match self {
-            Self::BadRequest(detail)
-            | Self::Unauthorized(detail)
-            | Self::Forbidden(detail)
-            | Self::NotFound(detail)
-            | Self::Conflict(detail, _)
+            Self::BadRequest(_, detail)
+            | Self::Unauthorized(_, detail)
+            | Self::Forbidden(_, detail)
+            | Self::NotFound(_, detail)
+            | Self::Conflict(_, detail, _)
             | Self::PreconditionRequired(detail)
             | Self::UnsupportedMediaType(detail) => (*detail).to_owned(),
             Self::MethodNotAllowed => "This address does not take this method; see /api/docs.".into(),
@@ -186,7 +235,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let detail = self.detail();
+        let (code, detail) = (self.code(), self.detail());
         let mut cause = None;
         let mut retry_after = None;
         let mut content_range = None;
@@ -195,12 +244,13 @@ impl IntoResponse for ApiError {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail,
+            code,
             errors: Vec::new(),
             current: None,
         };
         match self {
             Self::Invalid(errors) => problem.errors = errors,
-            Self::Conflict(_, current) => problem.current = current.map(|value| *value),
+            Self::Conflict(.., current) => problem.current = current.map(|value| *value),
             Self::PreconditionFailed(current) => problem.current = Some(*current),
             Self::TooManyRequests { retry_after: seconds } => retry_after = Some(seconds),
             Self::Busy => retry_after = Some(1),
@@ -240,12 +290,14 @@ impl From<StorageError> for ApiError {
         metrics::counter!("sotto_storage_errors_total", "kind" => kind(&error)).increment(1);
         match &error {
             StorageError::Conflict { constraint } => match constraint.as_str() {
-                "idx_users_email" => Self::Conflict("There is an account with this e-mail address already.", None),
+                "idx_users_email" => {
+                    Self::Conflict(Code::EmailTaken, "There is an account with this e-mail address already.", None)
+                }
                 "uq_tags_user_name" | "uq_tags_user_name_key" => {
-                    Self::Conflict("You have a tag with this name already.", None)
+                    Self::Conflict(Code::TagNameTaken, "You have a tag with this name already.", None)
                 }
                 "uq_identities_issuer_subject" => {
-                    Self::Conflict("This identity is linked to an account already.", None)
+                    Self::Conflict(Code::IdentityTaken, "This identity is linked to an account already.", None)
                 }
                 // The account was deleted while the request was under way.
                 "fk_journal_entries_user"
@@ -255,7 +307,7 @@ impl From<StorageError> for ApiError {
                 | "fk_identities_user"
                 | "fk_api_tokens_user"
                 | "fk_secret_tags_user"
-                | "fk_opaque_sessions_user" => Self::Unauthorized("This account no longer exists."),
+                | "fk_opaque_sessions_user" => Self::Unauthorized(Code::AccountGone, "This account no longer exists."),
                 _ => Self::internal(error),
             },
             StorageError::Busy => Self::Busy,
@@ -267,7 +319,7 @@ impl From<StorageError> for ApiError {
 
 impl From<Violations> for ApiError {
     fn from(violations: Violations) -> Self {
-        let errors = violations.0.into_iter().map(|one| FieldError::new("body", one.field, one.message));
+        let errors = violations.0.iter().map(|one| FieldError::new("body", one.field, &one.flaw));
         Self::Invalid(errors.collect())
     }
 }

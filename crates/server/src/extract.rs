@@ -8,10 +8,11 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use sotto_domain::Flaw;
 use uuid::Uuid;
 
 use crate::config::BODY_LIMIT;
-use crate::error::{ApiError, FieldError};
+use crate::error::{ApiError, Code, FieldError};
 
 /// How long a body may take to arrive; a recording, each piece of it.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,7 +37,7 @@ pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
     let arrival = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state));
     arrival.await.map_err(|_| ApiError::Timeout)?.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(failure) if failure.status() == 413 => ApiError::TooLarge(BODY_LIMIT as u64),
-        _ => ApiError::BadRequest("The body broke off before its end; send it again."),
+        _ => ApiError::BadRequest(Code::BrokeOff, "The body broke off before its end; send it again."),
     })
 }
 
@@ -44,7 +45,8 @@ pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
 pub fn parse_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| refused("body", &error))?;
-    deserializer.end().map_err(|error| ApiError::invalid("body", "", format!("is not JSON: {error}")))?;
+    let malformed = |error| Flaw::Malformed(format!("is not JSON: {error}"));
+    deserializer.end().map_err(|error| ApiError::invalid("body", "", &malformed(error)))?;
     Ok(value)
 }
 
@@ -80,7 +82,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let text = Path::<String>::from_request_parts(parts, state).await.map_or_else(|_| String::new(), |path| path.0);
         // The hyphenated form only; the library would also read others, such as `urn:uuid:…`.
         let id = Uuid::try_parse(&text).ok().filter(|_| text.len() == 36);
-        id.map(Self).ok_or_else(|| ApiError::invalid("path", "id", "must be a UUID"))
+        id.map(Self).ok_or_else(|| ApiError::invalid("path", "id", &Flaw::NotAUuid))
     }
 }
 
@@ -93,7 +95,7 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
 }
 
 fn refused<E: std::fmt::Display>(place: &str, error: &serde_path_to_error::Error<E>) -> ApiError {
-    let mut field = FieldError::new(place, "", error.inner().to_string());
+    let mut field = FieldError::new(place, "", &Flaw::Malformed(error.inner().to_string()));
     let path = error.path().to_string();
     if path != "." {
         field.loc.extend(path.split('.').map(str::to_owned));

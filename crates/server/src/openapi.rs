@@ -7,7 +7,7 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response};
 
-use crate::error::{FieldError, Problem};
+use crate::error::{Code, FieldCode, FieldError, Problem};
 
 /// `openapi.json`, as it is committed and served.
 ///
@@ -37,7 +37,7 @@ pub fn to_json() -> Result<String, serde_json::Error> {
         (name = "reminders", description = "Reminders to write"),
         (name = "operation", description = "For those who run the server"),
     ),
-    components(schemas(Problem, FieldError)),
+    components(schemas(Problem, Code, FieldError, FieldCode)),
 )]
 struct Base;
 

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sotto_domain::secret_tag::MAX_OPEN;
-use sotto_domain::{OpaqueSessionId, Random, SecretTagId, SessionId};
+use sotto_domain::{Flaw, OpaqueSessionId, Random, SecretTagId, SessionId};
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -19,15 +19,17 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::sha256;
 
 /// The header: several tokens are separated by commas.
 pub const UNLOCK: HeaderName = HeaderName::from_static("x-sotto-unlock");
 
 /// What needs an open secret tag was asked of one that is locked, or of none.
-pub const LOCKED: ApiError =
-    ApiError::Forbidden("Open this secret tag first: it is locked, or you have none with this id.");
+pub const LOCKED: ApiError = ApiError::Forbidden(
+    Code::SecretTagLocked,
+    "Open this secret tag first: it is locked, or you have none with this id.",
+);
 
 const SESSION: usize = 16;
 const LENGTH: usize = SESSION + 32;
@@ -88,17 +90,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Unlocks {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let wrong = |message: String| ApiError::invalid("header", UNLOCK.as_str(), message);
+        let wrong = |flaw: Flaw| ApiError::invalid("header", UNLOCK.as_str(), &flaw);
+        let malformed = || Flaw::Malformed("must be unlock tokens as they were given, separated by commas".into());
         let mut tokens = Vec::new();
         for value in parts.headers.get_all(&UNLOCK) {
             for text in value.to_str().unwrap_or("?").split(',') {
-                let token = UnlockToken::parse(text.trim())
-                    .ok_or_else(|| wrong("must be unlock tokens as they were given, separated by commas".into()))?;
-                tokens.push(token);
+                tokens.push(UnlockToken::parse(text.trim()).ok_or_else(|| wrong(malformed()))?);
             }
         }
-        if tokens.len() > MAX_OPEN as usize {
-            return Err(wrong(format!("must be at most {MAX_OPEN} tokens; these are {}", tokens.len())));
+        let (max, count) = (MAX_OPEN as usize, tokens.len());
+        if count > max {
+            return Err(wrong(Flaw::TooManyTokens { max, count }));
         }
         Ok(Self(tokens))
     }

@@ -5,7 +5,8 @@
  * @typedef {import('./schema.js').paths} paths
  * @typedef {import('./schema.js').components['schemas']} Schemas
  * @typedef {import('openapi-fetch').Client<paths>} Client  What `sotto` makes.
- * @typedef {{ loc: string[], msg: string }} FieldError
+ * @typedef {Schemas['FieldError']} FieldError  What is wrong with a field: `code` and `params` for programs, `msg` for people.
+ * @typedef {Schemas['ProblemCode']} ProblemCode
  */
 
 import createClient from 'openapi-fetch';
@@ -26,6 +27,8 @@ export function sotto({ baseUrl, token, fetch }) {
 export class SottoError extends Error {
   /** The HTTP status; 0 if there was no answer at all. @type {number} */
   status;
+  /** What kind of problem it is, if the status alone does not say it. @type {ProblemCode | undefined} */
+  code;
   /** Which fields were wrong, and how. @type {FieldError[]} */
   errors;
   /** On 412: the entry as it is now. @type {Schemas['JournalEntry'] | undefined} */
@@ -33,11 +36,12 @@ export class SottoError extends Error {
   /** Seconds to wait before the next try, if the server said so. @type {number | undefined} */
   retryAfter;
 
-  /** @param {number} status @param {{ detail?: string, errors?: FieldError[], current?: any }} problem @param {number} [retryAfter] */
+  /** @param {number} status @param {{ detail?: string, code?: ProblemCode, errors?: FieldError[], current?: any }} problem @param {number} [retryAfter] */
   constructor(status, problem, retryAfter) {
     super(problem.detail ?? `The server answered ${status}.`);
     this.name = 'SottoError';
     this.status = status;
+    this.code = problem.code;
     this.errors = problem.errors ?? [];
     this.current = problem.current;
     this.retryAfter = retryAfter;

@@ -1146,12 +1146,23 @@ export interface components {
              */
             last?: string | null;
         };
+        /**
+         * @description What is wrong with a field. Take one that you do not know as `malformed`. `x-params` names the `params` that come with a code.
+         * @enum {string}
+         */
+        FieldCode: "common_uuid" | "empty" | "far_time" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
         /** @description What is wrong with one field. */
         FieldError: {
+            /** @description The same for programs. */
+            code: components["schemas"]["FieldCode"];
             /** @description Where it is: `["body", "title"]`, `["query", "limit"]` or `["path", "entry_id"]`. */
             loc: string[];
             /** @description What is wrong with it. */
             msg: string;
+            /** @description The values in it, such as `{"max": 100}`. */
+            params?: {
+                [key: string]: number | string;
+            };
         };
         /**
          * @description On which days a reminder is due.
@@ -1414,6 +1425,8 @@ export interface components {
         };
         /** @description The body of every error (RFC 9457). */
         Problem: {
+            /** @description What kind of problem it is, for programs (an extension, RFC 9457, section 3.2). */
+            code?: components["schemas"]["ProblemCode"];
             /** @description How the thing is stored now (statuses 409 and 412), or how many entries are in the way. */
             current?: Record<string, never>;
             /** @description What happened and what to do about it, in a sentence. */
@@ -1430,6 +1443,11 @@ export interface components {
             /** @description Always `about:blank`: the status says what kind of problem it is. */
             type: string;
         };
+        /**
+         * @description What kind of problem it is, where the status alone does not say it. Take one that you do not know as that of its status.
+         * @enum {string}
+         */
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description As it stands in addresses. */

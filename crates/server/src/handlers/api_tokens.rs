@@ -14,7 +14,7 @@ use super::{Message, message};
 use crate::api_token::ApiSecret;
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id};
 
 /// A token, without its secret.
@@ -111,9 +111,11 @@ pub async fn create_token(
             tracing::info!(user = %token.user_id, token = %token.id, "an API token was made");
             Ok((StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() })))
         }
-        CreatedApiToken::TooMany => {
-            Err(ApiError::Conflict("You have 50 API tokens already; delete one that you do not use.", None))
-        }
+        CreatedApiToken::TooMany => Err(ApiError::Conflict(
+            Code::TooManyApiTokens,
+            "You have 50 API tokens already; delete one that you do not use.",
+            None,
+        )),
     }
 }
 
@@ -129,7 +131,7 @@ pub async fn create_token(
 )]
 pub async fn delete_token(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
     if !app.storage.api_tokens().delete(signed_in.id(), ApiTokenId(id)).await? {
-        return Err(ApiError::NotFound("Token not found"));
+        return Err(ApiError::NotFound(Code::NotFound, "Token not found"));
     }
     // It is in this cache under a hash that only storage knows; forget all.
     app.token_standings.invalidate_all();

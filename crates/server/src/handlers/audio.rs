@@ -22,7 +22,7 @@ use super::journals::{self, Holder};
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::etag;
 use crate::extract::{self, BODY_TIMEOUT, Id};
 use crate::recordings::Upload;
@@ -238,7 +238,7 @@ pub async fn delete_audio(
     Ok(message("Recording deleted successfully"))
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("Recording not found");
+const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Recording not found");
 
 /// A recording that its holder may have.
 async fn find(holder: &Holder<'_>, entry: EntryId) -> Result<Attachment, ApiError> {
@@ -348,7 +348,8 @@ struct Arrival<'a> {
 impl Arrival<'_> {
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        const BROKEN: ApiError = ApiError::BadRequest("The recording broke off before its end; send it again.");
+        const BROKEN: ApiError =
+            ApiError::BadRequest(Code::BrokeOff, "The recording broke off before its end; send it again.");
         let piece = tokio::time::timeout(BODY_TIMEOUT, self.body.next()).await.map_err(|_| ApiError::Timeout)?;
         let Some(piece) = piece.transpose().map_err(|_| BROKEN)? else { return Ok(None) };
         self.arrived += piece.len() as u64;

@@ -7,16 +7,16 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, Session};
 use sotto_domain::text::{self, Check};
-use sotto_domain::{SessionId, UserId, Zone};
+use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
 
 use super::users::UserResponse;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::{SignedIn, refuse_cross_site};
+use crate::auth::{LOGIN_ENDED, SignedIn, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration, SESSION_SECONDS};
 use crate::cookies;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, body, media_type, parse_form, parse_json};
 use crate::middleware::ClientAddress;
 use crate::tokens::Kind;
@@ -51,7 +51,10 @@ pub async fn register(
     extract::Json(request): extract::Json<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
     if app.config.registration == Registration::Closed {
-        return Err(ApiError::Forbidden("Sign-up is closed on this server; ask its operator for an account."));
+        return Err(ApiError::Forbidden(
+            Code::SignUpClosed,
+            "Sign-up is closed on this server; ask its operator for an account.",
+        ));
     }
     let mut check = Check::default();
     let email = check.take("email", Email::parse(&request.email));
@@ -142,7 +145,7 @@ pub async fn login(
     headers: HeaderMap,
     request: LoginRequest,
 ) -> Result<Response, ApiError> {
-    const WRONG: ApiError = ApiError::Unauthorized("The e-mail address or the password is wrong.");
+    const WRONG: ApiError = ApiError::Unauthorized(Code::WrongLogin, "The e-mail address or the password is wrong.");
     // An address that cannot be one has no account; it must not be told apart from one that has none.
     let email = Email::parse(&request.email).map_err(|_| WRONG)?;
     if request.password.len() > 1024 {
@@ -159,7 +162,10 @@ pub async fn login(
     };
     if !user.is_active {
         metrics::counter!("sotto_logins_total", "outcome" => "deactivated").increment(1);
-        return Err(ApiError::Forbidden("This account is deactivated; ask the operator of this server."));
+        return Err(ApiError::Forbidden(
+            Code::AccountDeactivated,
+            "This account is deactivated; ask the operator of this server.",
+        ));
     }
     let session = open_session(&app, user.id, &headers).await?;
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
@@ -183,7 +189,6 @@ pub struct RefreshRequest {
     (status = 403, description = "A request with a cookie that another site sent."),
 ))]
 pub async fn refresh(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
-    const ENDED: ApiError = ApiError::Unauthorized("This login has ended; sign in again.");
     let (parts, content) = request.into_parts();
     let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
     if cookie.is_some() {
@@ -197,20 +202,20 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
     };
     let by_cookie = request.refresh_token.is_none();
     let token = request.refresh_token.or(cookie);
-    let token = token.ok_or_else(|| ApiError::invalid("body", "refresh_token", "must be given"))?;
+    let token = token.ok_or_else(|| ApiError::invalid("body", "refresh_token", &Flaw::Missing("must be given")))?;
 
     let now = app.now();
-    let claims = app.tokens.read(&token, now).ok_or(ENDED)?;
-    let Kind::Refresh { generation } = claims.kind else { return Err(ENDED) };
+    let claims = app.tokens.read(&token, now).ok_or(LOGIN_ENDED)?;
+    let Kind::Refresh { generation } = claims.kind else { return Err(LOGIN_ENDED) };
     let expires_at = now.plus_seconds(SESSION_SECONDS);
     match app.storage.sessions().rotate(claims.sub, claims.sid, generation, expires_at, now).await? {
         Rotation::Rotated(session) => hand_over(&app, &session, by_cookie),
         Rotation::Reused => {
             app.standings.invalidate(&claims.sid);
             tracing::warn!(user = %claims.sub, session = %claims.sid, "a refresh token was used twice; its login was ended");
-            Err(ENDED)
+            Err(LOGIN_ENDED)
         }
-        Rotation::Missing => Err(ENDED),
+        Rotation::Missing => Err(LOGIN_ENDED),
     }
 }
 

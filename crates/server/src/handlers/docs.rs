@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use utoipa_swagger_ui::Config;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::openapi;
 
 /// `openapi.json`.
@@ -44,7 +44,7 @@ fn serve(path: &str) -> Result<Response, ApiError> {
             let kind = HeaderValue::try_from(&file.content_type).map_err(ApiError::internal)?;
             Ok(([(header::CONTENT_TYPE, kind)], file.bytes.into_owned()).into_response())
         }
-        Ok(None) => Err(ApiError::NotFound("The documentation has no such file.")),
+        Ok(None) => Err(ApiError::NotFound(Code::NotFound, "The documentation has no such file.")),
         Err(error) => Err(ApiError::internal(std::io::Error::other(error.to_string()))),
     }
 }

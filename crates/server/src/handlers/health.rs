@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::auth::bearer;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]
@@ -46,8 +46,9 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Health>, ApiError> {
 pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
     if let Some(expected) = &app.config.metrics_token {
         let given = bearer(&headers).unwrap_or_default();
-        aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes())
-            .map_err(|_| ApiError::Unauthorized("The metrics need the token that the server was given."))?;
+        aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes()).map_err(|_| {
+            ApiError::Unauthorized(Code::InvalidToken, "The metrics need the token that the server was given.")
+        })?;
     }
     app.metrics.run_upkeep();
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()))

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::Id;
 
 /// An identity at a provider.
@@ -71,8 +71,9 @@ pub async fn unlink_identity(
 ) -> Result<Json<Message>, ApiError> {
     match app.storage.identities().unlink(signed_in.id(), IdentityId(id), app.now()).await? {
         Unlinked::Unlinked => Ok(message("Identity unlinked successfully")),
-        Unlinked::Missing => Err(ApiError::NotFound("Identity not found")),
+        Unlinked::Missing => Err(ApiError::NotFound(Code::NotFound, "Identity not found")),
         Unlinked::LastWayIn => Err(ApiError::Conflict(
+            Code::LastWayIn,
             "This is your only way to sign in; set a password or link another identity first.",
             None,
         )),

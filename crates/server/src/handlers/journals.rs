@@ -10,7 +10,7 @@ use sotto_domain::entry::{Created, Deleted, EntryQuery, TagFilter, Updated, sear
 use sotto_domain::secret_tag::AnyEntry;
 use sotto_domain::statistics::Statistics;
 use sotto_domain::tag::TagName;
-use sotto_domain::{EntryId, SecretTagId, TagId};
+use sotto_domain::{EntryId, Flaw, SecretTagId, TagId};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use super::page::Page;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, Query};
 use crate::unlocks::Unlocks;
 
@@ -94,7 +94,7 @@ pub async fn list(
     let page = Page::parse(&app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
     let words = params.q.as_deref().map(search_words).unwrap_or_default();
     if params.q.is_some() && words.is_empty() {
-        return Err(ApiError::invalid("query", "q", "must have a word or a number to look for"));
+        return Err(ApiError::invalid("query", "q", &Flaw::NoWords));
     }
     let query = EntryQuery {
         from: params.from.as_deref().map(|text| day("from", text)).transpose()?,
@@ -128,8 +128,9 @@ async fn list_sealed(holder: &Holder<'_>, tag: SecretTagId, params: &ListParams)
         ("view", params.view.is_some()),
     ];
     if let Some((name, _)) = others.into_iter().find(|(_, given)| *given) {
-        let message = "must not come with secret_tag_id: what is sealed is searched and cut where it is opened";
-        return Err(ApiError::invalid("query", name, message));
+        let flaw =
+            Flaw::Unexpected("must not come with secret_tag_id: what is sealed is searched and cut where it is opened");
+        return Err(ApiError::invalid("query", name, &flaw));
     }
     let (app, user, id) = (holder.app, holder.caller.id(), tag.to_string());
     let filters = [("secret_tag_id", Some(id.as_str()))];
@@ -367,9 +368,9 @@ pub async fn statistics(
 }
 
 /// Also for an entry under a locked secret tag.
-pub const NOT_FOUND: ApiError = ApiError::NotFound("Journal entry not found");
+pub const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Journal entry not found");
 /// Also for an entry under a locked secret tag, which must not be told from somebody else's.
-const ID_TAKEN: ApiError = ApiError::Conflict("This id is taken; make a new one.", None);
+const ID_TAKEN: ApiError = ApiError::Conflict(Code::IdTaken, "This id is taken; make a new one.", None);
 
 fn today(app: &App, caller: &Caller) -> Date {
     app.now().day_in(&caller.user().time_zone)
@@ -377,14 +378,14 @@ fn today(app: &App, caller: &Caller) -> Date {
 
 fn day(field: &str, text: &str) -> Result<Date, ApiError> {
     let date: Option<Date> = text.parse().ok().filter(|date: &Date| text.len() == 10 && date.year() >= 1);
-    date.ok_or_else(|| ApiError::invalid("query", field, "must be a day such as 2025-01-22"))
+    date.ok_or_else(|| ApiError::invalid("query", field, &Flaw::NotADay))
 }
 
 fn tag_filter(text: &str) -> Result<TagFilter, ApiError> {
     if let Some(id) = Uuid::try_parse(text).ok().filter(|_| text.len() == 36) {
         return Ok(TagFilter::Id(TagId(id)));
     }
-    let name = TagName::parse(text).map_err(|message| ApiError::invalid("query", "tag", message))?;
+    let name = TagName::parse(text).map_err(|flaw| ApiError::invalid("query", "tag", &flaw))?;
     Ok(TagFilter::Key(name.key()))
 }
 
@@ -396,9 +397,7 @@ fn expected_revision(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
         return Ok(None);
     }
     let revision = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    revision
-        .map(Some)
-        .ok_or_else(|| ApiError::invalid("header", "if-match", "must be an ETag of this entry, such as \"3\""))
+    revision.map(Some).ok_or_else(|| ApiError::invalid("header", "if-match", &Flaw::NotAnEtag))
 }
 
 fn tagged(entry: impl Into<EntryResponse>) -> (HeaderMap, Json<EntryResponse>) {
@@ -419,7 +418,7 @@ fn located(status: StatusCode, entry: impl Into<EntryResponse>) -> (StatusCode, 
 /// A create that clashes with an entry that the caller may see.
 fn clash(entry: AnyEntry) -> Result<ApiError, ApiError> {
     let detail = "You have another entry with this id; `current` is how it is stored.";
-    Ok(ApiError::Conflict(detail, Some(current(entry)?)))
+    Ok(ApiError::Conflict(Code::IdTaken, detail, Some(current(entry)?)))
 }
 
 fn current(entry: impl Into<EntryResponse>) -> Result<Box<serde_json::Value>, ApiError> {

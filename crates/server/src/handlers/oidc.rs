@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sotto_domain::account::{NewUser, User};
 use sotto_domain::identity::Identity;
 use sotto_domain::storage::StorageError;
-use sotto_domain::{IdentityId, SessionId, UserId, Zone};
+use sotto_domain::{Flaw, IdentityId, SessionId, UserId, Zone};
 use utoipa::IntoParams;
 
 use super::auth::{cookies_of, open_session};
@@ -247,11 +247,7 @@ fn local_path(text: String) -> Result<String, ApiError> {
     if is_path && text.len() <= 1024 && text.chars().all(is_plain) {
         Ok(text)
     } else {
-        Err(ApiError::invalid(
-            "query",
-            "next",
-            "must be a path on this server, such as /entries, of at most 1024 bytes",
-        ))
+        Err(ApiError::invalid("query", "next", &Flaw::NotAPath { max: 1024 }))
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::Id;
 
 /// A login to a secret tag.
@@ -69,6 +69,6 @@ pub async fn end(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Res
     if ended {
         Ok(message("Session ended successfully"))
     } else {
-        Err(ApiError::NotFound("No such login of yours is under way or open."))
+        Err(ApiError::NotFound(Code::NotFound, "No such login of yours is under way or open."))
     }
 }

@@ -1,9 +1,9 @@
 //! Keyset pages: how each list is cut, and how the next page is found.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use sotto_domain::UserId;
 use sotto_domain::entry::PAGE_BYTES;
 use sotto_domain::storage::Position;
+use sotto_domain::{Flaw, UserId};
 
 use crate::app::App;
 use crate::cursor::Place;
@@ -39,7 +39,7 @@ impl<P: Place> Page<P> {
     ) -> Result<Self, ApiError> {
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ApiError::invalid("query", "limit", format!("must lie between 1 and {MAX_LIMIT}")));
+            return Err(ApiError::invalid("query", "limit", &Flaw::OutOfRange { min: 1, max: MAX_LIMIT }));
         }
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in filters {
@@ -49,10 +49,8 @@ impl<P: Place> Page<P> {
         }
         let list = format!("{path}?{}", query.finish());
         let after = cursor.map(|cursor| {
-            app.cursors.read(user, &list, cursor).ok_or_else(|| {
-                let message = "must be one that this same list gave to you; start again without it";
-                ApiError::invalid("query", "cursor", message)
-            })
+            let place = app.cursors.read(user, &list, cursor);
+            place.ok_or_else(|| ApiError::invalid("query", "cursor", &Flaw::UnknownCursor))
         });
         Ok(Self { limit, after: after.transpose()?, list })
     }

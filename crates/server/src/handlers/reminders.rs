@@ -16,7 +16,7 @@ use super::tags::PageParams;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, Caller, RemindersRead, RemindersWrite};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, Query, present};
 
 /// The name of a frequency. Which there are is the domain's to know.
@@ -314,7 +314,7 @@ async fn rewrite(
     Err(ApiError::Busy)
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("Reminder not found");
+const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Reminder not found");
 
 /// The zone that was sent, to be checked, or else the user's own.
 fn zone_or_own<'a>(sent: Option<&'a str>, caller: &Caller) -> Result<Zone, &'a str> {

@@ -13,7 +13,7 @@ use super::page::Page;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, TagsRead, TagsWrite};
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, Query, present};
 
 /// A tag.
@@ -162,4 +162,4 @@ pub async fn delete(
     if deleted { Ok(message("Tag deleted successfully")) } else { Err(NOT_FOUND) }
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("Tag not found");
+const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Tag not found");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sotto_domain::account::{DraftKey, Email, Password, Preferences, Session, User, UserPatch};
 use sotto_domain::text::Check;
-use sotto_domain::{SessionId, Timestamp};
+use sotto_domain::{Flaw, SessionId, Timestamp};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
 use crate::cookies::clear_tokens;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, present};
 use crate::handlers::admin::users::settled;
 use crate::handlers::reminders;
@@ -234,11 +234,12 @@ pub async fn delete_me(
 ) -> Result<Response, ApiError> {
     let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
     if user.has_password {
-        let given = request.password.ok_or_else(|| ApiError::invalid("body", "password", "must be given"))?;
+        let given =
+            request.password.ok_or_else(|| ApiError::invalid("body", "password", &Flaw::Missing("must be given")))?;
         app.limits.login(client.0, &user.email)?;
         verify(&app, &user.email, "password", given).await?;
     } else if !request.email.is_some_and(|email| Email::parse(&email).is_ok_and(|email| email == user.email)) {
-        return Err(ApiError::invalid("body", "email", "must be the address of this account"));
+        return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));
     }
     settled(&app, app.storage.users().delete(user.id).await?, GONE)?;
     app.recordings.forget(user.id).await;
@@ -303,13 +304,13 @@ pub async fn end_session(
 ) -> Result<Json<Message>, ApiError> {
     let session = SessionId(session);
     if !app.storage.sessions().end(signed_in.id(), session).await? {
-        return Err(ApiError::NotFound("Session not found"));
+        return Err(ApiError::NotFound(Code::NotFound, "Session not found"));
     }
     app.standings.invalidate(&session);
     Ok(message("Session ended successfully"))
 }
 
-const GONE: ApiError = ApiError::Unauthorized("This account no longer exists.");
+const GONE: ApiError = ApiError::Unauthorized(Code::AccountGone, "This account no longer exists.");
 
 async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {
     let preferences = app.storage.users().preferences(user.id).await?.ok_or(GONE)?;
@@ -319,7 +320,8 @@ async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {
 /// Asks for the password again before a change that could lock its owner out.
 async fn check_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {
     const FIELD: &str = "current_password";
-    let given = given.ok_or_else(|| ApiError::invalid("body", FIELD, "must be given for this change"))?;
+    let given =
+        given.ok_or_else(|| ApiError::invalid("body", FIELD, &Flaw::Missing("must be given for this change")))?;
     app.limits.account(email)?;
     verify(app, email, FIELD, given).await
 }
@@ -328,5 +330,5 @@ async fn check_password(app: &App, email: &Email, given: Option<String>) -> Resu
 async fn verify(app: &App, email: &Email, field: &str, given: String) -> Result<(), ApiError> {
     let hash = app.storage.users().credentials(email).await?.and_then(|found| found.password_hash);
     let matches = given.len() <= 1024 && app.hasher.verify(given, hash).await?;
-    if matches { Ok(()) } else { Err(ApiError::invalid("body", field, "is wrong")) }
+    if matches { Ok(()) } else { Err(ApiError::invalid("body", field, &Flaw::WrongPassword)) }
 }

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::etag;
 use crate::web_files::{self, File, INDEX};
 
@@ -33,7 +33,10 @@ pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
     }
     // A page gets no script instead of a script that is missing: that would only fail later, and worse.
     if last.contains('.') || name.starts_with(HASHED) {
-        return Err(ApiError::NotFound("The web app has no such file; reload the page to get its newest version."));
+        return Err(ApiError::NotFound(
+            Code::NotFound,
+            "The web app has no such file; reload the page to get its newest version.",
+        ));
     }
     let page = find(&app, INDEX, &headers).await?;
     Ok(page.unwrap_or_else(|| (StatusCode::NOT_FOUND, Html(NOT_INCLUDED)).into_response()))
@@ -41,7 +44,7 @@ pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
 
 /// What an address gets at which there is nothing.
 pub async fn nothing() -> ApiError {
-    ApiError::NotFound("There is nothing at this address; see /api/docs.")
+    ApiError::NotFound(Code::NotFound, "There is nothing at this address; see /api/docs.")
 }
 
 /// The file with this name, in the smallest form that the client takes.

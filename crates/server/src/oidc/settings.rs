@@ -39,7 +39,7 @@ impl ProviderSettings {
         }
         let wrong = |what: &str, why: &str| Err(format!("{what} of the provider {} {why}", self.id));
         if let Err(why) = text::line(&self.name, 60) {
-            return wrong("the name", &why);
+            return wrong("the name", &why.to_string());
         }
         if self.client_id.trim().is_empty() || self.client_secret.trim().is_empty() {
             return wrong(

@@ -8,6 +8,7 @@ mod api_tokens;
 mod audio;
 mod audio_sealed;
 mod departure;
+mod errors;
 mod export;
 mod hostile;
 mod isolation;

@@ -26,10 +26,12 @@ async fn guessing_is_slowed_across_nodes() {
     guessing_is_slowed_and_told(Server::on_three_nodes().await).await;
 }
 
-/// The names of the headers, and the names and lengths of the fields. An instant is as long as its fraction needs.
+/// The names of the headers, and the names and lengths of the fields; of a problem, what it is called. An instant is as long
+/// as its fraction needs.
 fn shape(answer: &Answer) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
     let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
     names.sort();
+    names.extend(answer.body["code"].as_str().map(str::to_owned));
     let fields = answer.body.as_object().unwrap().iter();
     let length = |name: &str, value: &Value| if name == "expires_at" { 0 } else { value.to_string().len() };
     (answer.status, names, fields.map(|(name, value)| (name.clone(), length(name, value))).collect())

@@ -238,6 +238,8 @@ impl Answer {
             assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
             assert_eq!(answer.body["status"], status.as_u16());
             assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.len() > 5), "{answer:?}");
+            let errors = answer.body["errors"].as_array();
+            assert!(errors.into_iter().flatten().all(|error| error["code"].is_string()), "{answer:?}");
         }
         assert!(answer.header("x-request-id").is_some());
         answer

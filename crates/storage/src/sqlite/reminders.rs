@@ -137,7 +137,7 @@ fn reminder(row: &Row) -> rusqlite::Result<Reminder> {
         title: row.get(2)?,
         message: row.get(3)?,
         schedule: Schedule {
-            frequency: frequency.map_err(|(_, message)| damaged(4, &message))?,
+            frequency: frequency.map_err(|(_, flaw)| damaged(4, &flaw.to_string()))?,
             time: timestamp(row, 6)?,
             time_zone: zone(row, 7)?,
         },

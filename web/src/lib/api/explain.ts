@@ -1,18 +1,37 @@
 import { t } from '../i18n/index.svelte';
-import { SottoError } from '.';
+import { SottoError, type Schemas } from '.';
 
-/** A sentence about what went wrong, for a person. The server's own sentences are passed on, and so is one that is given. */
+/** Problems that are those of one field: of a form that has a place for it, they are said there. */
+const BESIDE: { [Code in Schemas['ProblemCode']]?: string } = {
+  email_taken: 'email',
+  tag_name_taken: 'name',
+  wrong_login: 'password',
+};
+
+/** A sentence about what went wrong, for a person. One that is given is passed on. */
 export function explain(error: unknown): string {
   if (typeof error === 'string') return error;
   if (!(error instanceof SottoError)) return t('common:errorTitle');
   if (error.status === 0) return t('common:unreachable');
-  if (error.status === 429) return t('common:tooMany');
-  if (error.status >= 500 && error.status !== 507) return t('common:serverError');
-  return error.errors.length > 0 ? error.errors.map(({ msg }) => msg).join(' ') : error.message;
+  if (error.errors.length > 0) return error.errors.map(ofField).join(' ');
+  const byStatus = ofStatus(error);
+  return error.code ? t(`errors:problem.${error.code}`, { defaultValue: byStatus }) : byStatus;
 }
 
 /** What the server said of one field of a form. */
 export function fieldError(error: unknown, field: string): string | undefined {
   if (!(error instanceof SottoError)) return undefined;
-  return error.errors.find(({ loc }) => loc.at(-1) === field)?.msg;
+  if (error.code && BESIDE[error.code] === field) return explain(error);
+  const found = error.errors.find(({ loc }) => loc.at(-1) === field);
+  return found && ofField(found);
+}
+
+/** A newer server may have codes that this app does not know: then its own sentence has to do. */
+function ofField({ code, params, msg }: Schemas['FieldError']): string {
+  return t(`errors:field.${code}`, { ...params, defaultValue: msg });
+}
+
+function ofStatus({ status, message }: SottoError): string {
+  if (status === 429) return t('errors:problem.too_many_attempts');
+  return status >= 500 ? t('common:serverError') : message;
 }

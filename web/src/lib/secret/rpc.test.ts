@@ -6,7 +6,7 @@ import { connect } from './rpc';
 const here = { double: (value: number) => value * 2, later: async () => 'done' };
 const there = {
   refuse(): never {
-    throw new SottoError(429, { detail: 'wait', current: { id: '1' } }, 7);
+    throw new SottoError(429, { detail: 'wait', code: 'too_many_attempts', current: { id: '1' } }, 7);
   },
   fail(): never {
     throw Object.assign(new Error('closed'), { name: 'Locked' });
@@ -36,7 +36,7 @@ test('refusals of the server arrive as what they are', async () => {
   const { one, close } = pair();
   const refused = await one.remote.refuse().catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(SottoError);
-  expect(refused).toMatchObject({ status: 429, message: 'wait', retryAfter: 7, current: { id: '1' } });
+  expect(refused).toMatchObject({ status: 429, code: 'too_many_attempts', message: 'wait', retryAfter: 7, current: { id: '1' } });
   expect(await one.remote.fail().catch((error: Error) => error.name)).toBe('Locked');
   close();
 });

@@ -17,7 +17,7 @@ type Port = {
 };
 type Call = { id: number; call: string; args: unknown[] };
 type Answer = { id: number; value?: unknown; error?: Thrown };
-type Thrown = { name: string; message: string; status?: number; retryAfter?: number; current?: unknown; errors?: unknown };
+type Thrown = { name: string; message: string; status?: number; retryAfter?: number; code?: unknown; current?: unknown; errors?: unknown };
 type Waiting = { resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
 /** Serves `local` to the other side, and reaches it through `remote`. `end` fails all calls that still wait. */
@@ -67,8 +67,8 @@ function thrown(error: unknown): Thrown {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message } = error;
   if (!(error instanceof SottoError)) return { name, message };
-  const { status, retryAfter, current, errors } = error;
-  return { name, message, status, retryAfter, current, errors };
+  const { status, code, retryAfter, current, errors } = error;
+  return { name, message, status, code, retryAfter, current, errors };
 }
 
 function revive({ name, message, status, retryAfter, ...rest }: Thrown): Error {

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::Superuser;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, Query, present};
 use crate::handlers::page::Page;
 use crate::handlers::users::AccountResponse;
@@ -44,7 +44,7 @@ pub async fn list_users(
 ) -> Result<(HeaderMap, Json<Vec<AccountResponse>>), ApiError> {
     let asks = signed_in.id();
     let search = params.q.as_deref().map(|q| text::line(q, 254)).transpose();
-    let search = search.map_err(|message| ApiError::invalid("query", "q", message))?;
+    let search = search.map_err(|flaw| ApiError::invalid("query", "q", &flaw))?;
     let filters = [("q", params.q.as_deref())];
     let page = Page::parse(&app, asks, "/api/admin/users", &filters, params.limit, params.cursor.as_deref())?;
     let query = UserQuery { search, after: page.after.clone(), limit: page.rows() };
@@ -182,8 +182,9 @@ pub fn settled<T>(app: &App, outcome: Administered<T>, missing: ApiError) -> Res
     }
 }
 
-const NOT_FOUND: ApiError = ApiError::NotFound("User not found");
+const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "User not found");
 const LAST_SUPERUSER: ApiError = ApiError::Conflict(
+    Code::LastSuperuser,
     "This is the only active superuser of this server: make another account a superuser first.",
     None,
 );

@@ -1,6 +1,7 @@
 //! What a recording is, as its first bytes show; what a client calls it is only compared.
 
 use sotto_crypto::recording;
+use sotto_domain::Flaw;
 
 use crate::error::ApiError;
 
@@ -110,7 +111,7 @@ impl Format {
 
 fn not_sealed() -> ApiError {
     let message = "must be a recording as docs/protocol.md says: version, head and chunks, whole";
-    ApiError::invalid("body", "", message)
+    ApiError::invalid("body", "", &Flaw::Malformed(message.into()))
 }
 
 #[cfg(test)]

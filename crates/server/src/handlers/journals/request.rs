@@ -6,7 +6,7 @@ use sotto_domain::account::User;
 use sotto_domain::entry::{EntryPatch, MAX_CONTENT, NewEntry};
 use sotto_domain::secret_tag::{Sealed, SealedBody};
 use sotto_domain::tag::{NewTag, TagChoice};
-use sotto_domain::{EntryId, SecretTagId, TagId, Timestamp, Zone};
+use sotto_domain::{EntryId, Flaw, SecretTagId, TagId, Timestamp, Zone};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -86,7 +86,7 @@ impl EntryCreate {
                 ("tags", !self.tags.is_empty()),
                 ("tag_ids", !self.tag_ids.is_empty()),
             ])?;
-            let id = self.id.ok_or_else(|| missing("id", "what is sealed is sealed for an id"))?;
+            let id = self.id.ok_or_else(|| missing("id", "must be given: what is sealed is sealed for an id"))?;
             // The domain's checks of id, date and zone are those of an entry without a text.
             let checked = NewEntry::parse(EntryId(id), None, String::new(), None, &self.entry_date, zone, Vec::new())?;
             let (entry_date, entry_zone) = (checked.body.entry_date, checked.body.entry_zone);
@@ -95,7 +95,8 @@ impl EntryCreate {
                 SealedBody { tag: sealed.0, sealed: sealed.1, entry_date, entry_zone },
             ));
         }
-        let content = self.content.ok_or_else(|| missing("content", "an entry has a text, be it an empty one"))?;
+        let content =
+            self.content.ok_or_else(|| missing("content", "must be given: an entry has a text, be it an empty one"))?;
         let id = self.id.map_or_else(|| EntryId::new(app.clock.as_ref(), app.random.as_ref()), EntryId);
         let tags = choices(app, self.tags, self.tag_ids)?;
         let audio_url = self.audio_url.as_deref();
@@ -212,11 +213,13 @@ fn sealed_fields(tag: Option<Uuid>, fields: [Option<&str>; 4]) -> Result<Option<
     const NAMES: [&str; 4] = ["encrypted_content", "wrapped_key", "encryption_iv", "wrap_iv"];
     let Some(tag) = tag else {
         let stray = NAMES.into_iter().zip(fields).find(|(_, field)| field.is_some());
-        return stray.map_or(Ok(None), |_| Err(missing("secret_tag_id", "what is sealed is under a secret tag")));
+        return stray.map_or(Ok(None), |_| {
+            Err(missing("secret_tag_id", "must be given: what is sealed is under a secret tag"))
+        });
     };
     let mut bytes = [const { Vec::new() }; 4];
     for ((name, field), bytes) in NAMES.into_iter().zip(fields).zip(&mut bytes) {
-        let text = field.ok_or_else(|| missing(name, "an entry under a secret tag is sealed"))?;
+        let text = field.ok_or_else(|| missing(name, "must be given: an entry under a secret tag is sealed"))?;
         *bytes = base64url::decode(name, text)?;
     }
     let [content, key, encryption_iv, wrap_iv] = bytes;
@@ -237,14 +240,15 @@ fn sealed_fields(tag: Option<Uuid>, fields: [Option<&str>; 4]) -> Result<Option<
 fn refuse_plaintext(fields: &[(&str, bool)]) -> Result<(), ApiError> {
     match fields.iter().find(|(_, given)| *given) {
         Some((field, _)) => {
-            Err(ApiError::invalid("body", field, "must not be sent in plain with a sealed entry: it belongs inside"))
+            let flaw = Flaw::Unexpected("must not be sent in plain with a sealed entry: it belongs inside");
+            Err(ApiError::invalid("body", field, &flaw))
         }
         None => Ok(()),
     }
 }
 
-fn missing(field: &str, why: &str) -> ApiError {
-    ApiError::invalid("body", field, format!("must be given: {why}"))
+fn missing(field: &str, sentence: &'static str) -> ApiError {
+    ApiError::invalid("body", field, &Flaw::Missing(sentence))
 }
 
 fn choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoice>, ApiError> {
@@ -252,9 +256,12 @@ fn choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoic
     for (index, name) in names.iter().enumerate() {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
         let tag = NewTag::parse(id, name, None).map_err(|violations| {
-            let message = violations.0.into_iter().next().map(|violation| violation.message).unwrap_or_default();
-            let loc = vec!["body".to_owned(), "tags".to_owned(), index.to_string()];
-            ApiError::Invalid(vec![FieldError { loc, msg: message }])
+            let errors = violations.0.iter().map(|violation| {
+                let mut error = FieldError::new("body", "tags", &violation.flaw);
+                error.loc.push(index.to_string());
+                error
+            });
+            ApiError::Invalid(errors.collect())
         })?;
         choices.push(TagChoice::Named(tag));
     }

@@ -3,14 +3,14 @@
 use axum::http::StatusCode;
 use sotto_domain::entry::{EntryBody, EntryPatch};
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
-use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp};
+use sotto_domain::{AttachmentId, EntryId, Flaw, SecretTagId, Timestamp};
 
 use super::body::EntryResponse;
 use super::request::SealedChange;
 use super::{ID_TAKEN, NOT_FOUND, clash, current};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::unlocks::{LOCKED, Unlocks};
 
 /// Somebody, and the secret tags that they show to be open.
@@ -50,7 +50,8 @@ impl Holder<'_> {
         after: Option<(Timestamp, EntryId)>,
         limit: u32,
     ) -> Result<Vec<SealedEntry>, ApiError> {
-        const NONE: ApiError = ApiError::NotFound("This secret tag is locked, or you have none with this id.");
+        const NONE: ApiError =
+            ApiError::NotFound(Code::SecretTagLocked, "This secret tag is locked, or you have none with this id.");
         self.unlocks.session(self.app, self.caller, tag).await?.ok_or(NONE)?;
         Ok(self.app.storage.sealed_entries().list(self.caller.id(), tag, after, limit).await?)
     }
@@ -117,8 +118,8 @@ impl Holder<'_> {
         let entry = self.find(id).await?.ok_or(NOT_FOUND)?;
         let expected = expected.ok_or(UNCONDITIONAL)?;
         if patch.content.is_none() {
-            let message = "must be given: the entry leaves its secret tag, and needs a text in plain";
-            return Err(ApiError::invalid("body", "content", message));
+            let flaw = Flaw::Missing("must be given: the entry leaves its secret tag, and needs a text in plain");
+            return Err(ApiError::invalid("body", "content", &flaw));
         }
         let empty = EntryBody {
             title: None,
@@ -137,10 +138,12 @@ impl Holder<'_> {
 
     /// Fields of an entry in plain were sent for one that is not.
     pub async fn refuse_patch(&self, id: EntryId) -> Result<ApiError, ApiError> {
-        let message = "must be given: this entry is under a secret tag, so seal it anew with secret_tag_id and the four \
-                       sealed fields, or take it out with null";
+        let flaw = Flaw::Missing(
+            "must be given: this entry is under a secret tag, so seal it anew with secret_tag_id and the four sealed fields, \
+             or take it out with null",
+        );
         let entry = self.find(id).await?;
-        Ok(entry.map_or(NOT_FOUND, |_| ApiError::invalid("body", "secret_tag_id", message)))
+        Ok(entry.map_or(NOT_FOUND, |_| ApiError::invalid("body", "secret_tag_id", &flaw)))
     }
 
     /// Deletes an entry. Returns the recording that it had.

@@ -19,7 +19,7 @@ use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id, Query};
 use crate::unlocks::{LOCKED, Unlocks};
 
@@ -164,12 +164,12 @@ pub async fn delete(
         DeletedSecretTag::HasEntries(count) => {
             let detail = "There are entries under this secret tag, as many as `current` says; move them, or delete it \
                           with_entries=true.";
-            Err(ApiError::Conflict(detail, Some(Box::new(json!({"entries": count})))))
+            Err(ApiError::Conflict(Code::SecretTagNotEmpty, detail, Some(Box::new(json!({"entries": count})))))
         }
     }
 }
 
 /// The id of a new secret tag is taken.
 fn taken() -> ApiError {
-    ApiError::Conflict("This id is taken; make a new one.", None)
+    ApiError::Conflict(Code::IdTaken, "This id is taken; make a new one.", None)
 }

@@ -13,7 +13,7 @@ use super::register::{RegistrationAnswer, read_lock};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id};
 use crate::unlocks::Unlocks;
 
@@ -100,5 +100,8 @@ pub async fn phrase_finish(
 }
 
 /// Somebody was faster.
-pub const OTHER_VERSION: ApiError =
-    ApiError::Conflict("The secret tag is at another version by now; start again from how it is.", None);
+pub const OTHER_VERSION: ApiError = ApiError::Conflict(
+    Code::SecretTagChanged,
+    "The secret tag is at another version by now; start again from how it is.",
+    None,
+);

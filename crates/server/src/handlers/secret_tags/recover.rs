@@ -16,7 +16,7 @@ use super::register::{RegistrationAnswer, read_lock};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id};
 
 /// The proof that one has the recovery key, and the first message of a registration.
@@ -134,5 +134,8 @@ async fn prove(app: &App, signed_in: &SignedIn, id: SecretTagId, proof: &Recover
         return Ok(tag);
     }
     attempt.failed().await?;
-    Err(ApiError::Forbidden("This is not the recovery key of this secret tag, or you have no such secret tag."))
+    Err(ApiError::Forbidden(
+        Code::WrongRecoveryKey,
+        "This is not the recovery key of this secret tag, or you have no such secret tag.",
+    ))
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use sotto_crypto::message::{RegistrationRecord, RegistrationRequest};
 use sotto_crypto::sealed::{RecoveryVerifier, RecoveryWrap, SealedMetadata, WrappedMasterKey};
 use sotto_crypto::{Fingerprint, Scope};
-use sotto_domain::SecretTagId;
 use sotto_domain::secret_tag::{CreatedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag};
+use sotto_domain::{Flaw, SecretTagId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{SecretTagResponse, taken};
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract;
 
 /// The first message of a registration.
@@ -112,9 +112,11 @@ pub async fn register_finish(
     match app.storage.secret_tags().create(signed_in.id(), &new, app.now()).await? {
         CreatedSecretTag::Created(tag) => Ok((StatusCode::CREATED, Json(SecretTagResponse::locked(&tag)))),
         CreatedSecretTag::IdTaken => Err(taken()),
-        CreatedSecretTag::TooMany => {
-            Err(ApiError::Conflict("You have 100 secret tags, and nobody can have more; delete one first.", None))
-        }
+        CreatedSecretTag::TooMany => Err(ApiError::Conflict(
+            Code::TooManySecretTags,
+            "You have 100 secret tags, and nobody can have more; delete one first.",
+            None,
+        )),
     }
 }
 
@@ -143,9 +145,8 @@ pub fn read_lock(
         None => app.secret_tag_keys.current.fingerprint(),
         Some(text) => {
             let keys: Fingerprint = base64url::read("server_keys", text)?;
-            let known = app.secret_tag_keys.find(keys).map(|_| keys);
             // Kept with other keys than its own, the record would open nothing.
-            known.ok_or(ApiError::Conflict("The server's keys have changed meanwhile; start again.", None))?
+            app.secret_tag_keys.find(keys).map(|_| keys).ok_or(KEYS_CHANGED)?
         }
     };
     Ok(Lock {
@@ -164,9 +165,12 @@ pub fn read_metadata(text: &str) -> Result<Vec<u8>, ApiError> {
     metadata.map(|metadata| metadata.as_bytes().to_vec()).map_err(|error| base64url::refused("metadata", error))
 }
 
+const KEYS_CHANGED: ApiError =
+    ApiError::Conflict(Code::KeysChanged, "The server's keys have changed meanwhile; start again.", None);
+
 fn tag_id(id: Uuid) -> Result<SecretTagId, ApiError> {
     if id.is_nil() || id.is_max() {
-        return Err(ApiError::invalid("body", "tag_id", "must be a UUID of its own, such as a version 4 or 7 one"));
+        return Err(ApiError::invalid("body", "tag_id", &Flaw::CommonUuid));
     }
     Ok(SecretTagId(id))
 }

@@ -15,7 +15,7 @@ use super::attempt::start;
 use crate::app::App;
 use crate::auth::SignedIn;
 use crate::base64url;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{self, Id};
 use crate::handlers::{Message, message};
 use crate::unlocks::UnlockToken;
@@ -211,8 +211,9 @@ pub async fn lock_all(State(app): State<App>, signed_in: SignedIn) -> Result<Jso
     Ok(message("All secret tags locked successfully"))
 }
 
-const WRONG: ApiError = ApiError::Forbidden("The phrase is wrong, or you have no such secret tag.");
-const OVER: ApiError = ApiError::NotFound("This login is not known, was used already, or took too long; start again.");
+const WRONG: ApiError = ApiError::Forbidden(Code::WrongPhrase, "The phrase is wrong, or you have no such secret tag.");
+const OVER: ApiError =
+    ApiError::NotFound(Code::UnlockEnded, "This login is not known, was used already, or took too long; start again.");
 
 fn read_record(tag: &SecretTag) -> Result<RegistrationRecord, ApiError> {
     RegistrationRecord::from_bytes(&tag.lock.record).map_err(ApiError::internal)

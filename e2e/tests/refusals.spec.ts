@@ -1,0 +1,71 @@
+/** What the server refuses is said in the language of the person, not in the server's. */
+
+import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
+
+test.use({ locale: 'de-DE' });
+
+/** Does something that the server refuses, and looks for the sentence: for it alone, with nothing of the server's beside it. */
+async function expectRefusal(page: Page, act: () => Promise<void>, sentence: string): Promise<void> {
+  const answer = page.waitForResponse((response) => response.status() >= 400 && response.url().includes('/api/'));
+  await act();
+  const { detail, errors = [] } = await (await answer).json();
+  await expect(page.getByText(sentence, { exact: true })).toBeVisible();
+  for (const words of [detail, ...errors.map(({ msg }: { msg: string }) => msg)]) {
+    await expect(page.getByText(words)).toHaveCount(0);
+  }
+  await expectAccessible(page);
+}
+
+test('before the sign-in', { tag: '@main' }, async ({ page, user }) => {
+  await page.goto('/signup');
+  await page.getByLabel('Name').fill('ü'.repeat(150));
+  await page.getByLabel('E-Mail').fill('ich@zwei@example.org');
+  await page.getByLabel('Passwort', { exact: true }).fill('pferd batterie');
+  const create = page.getByRole('button', { name: 'Tagebuch anlegen' });
+  // What a browser lets pass is not what the server takes.
+  await page.locator('form').evaluate((form: HTMLFormElement) => (form.noValidate = true));
+  await expectRefusal(page, () => create.click(), 'Das ist zu lang: höchstens 200 Zeichen. Umlaute und Emoji zählen mehrfach.');
+  await expect(page.getByText('Das ist keine E-Mail-Adresse.', { exact: true })).toBeVisible();
+  await pictures(page, 'refused-sign-up');
+
+  await page.getByLabel('Name').fill('Ida');
+  await page.getByLabel('E-Mail').fill(user.email);
+  await expectRefusal(page, () => create.click(), 'Mit dieser Adresse gibt es schon ein Konto.');
+
+  await page.goto('/login');
+  await page.getByLabel('E-Mail').fill(user.email);
+  await page.getByLabel('Passwort', { exact: true }).fill('falsches Pferd');
+  await expectRefusal(page, () => page.getByRole('button', { name: 'Anmelden' }).click(), 'E-Mail oder Passwort stimmt nicht.');
+});
+
+test('in the journal and its settings', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/tags');
+  await page.getByRole('button', { name: 'Neues Schlagwort' }).click();
+  const dialog = page.getByRole('dialog');
+  const save = dialog.getByRole('button', { name: 'Speichern' });
+  await dialog.getByLabel('Name').fill('ü'.repeat(60));
+  await expectRefusal(page, () => save.click(), 'Das ist zu lang: höchstens 100 Zeichen. Umlaute und Emoji zählen mehrfach.');
+  await pictures(page, 'refused-tag');
+  await user.api('POST', '/api/tags/', { name: 'Garten' });
+  await dialog.getByLabel('Name').fill('garten');
+  await expectRefusal(page, () => save.click(), 'Ein Schlagwort mit diesem Namen hast du schon.');
+
+  await page.goto('/settings/security');
+  await page.getByLabel('Dein Passwort').fill('falsches Pferd');
+  await page.getByLabel('Das neue Passwort').fill('noch ein Pferd');
+  const change = page.getByRole('button', { name: 'Passwort ändern' });
+  await expectRefusal(page, () => change.click(), 'Das ist nicht dein Passwort.');
+});
+
+test('where there is no field for it', async ({ page, user }) => {
+  const { id } = await user.api('POST', '/api/users/me/tokens', { name: 'Skript', scopes: ['entries:read'] });
+  await signIn(page, user);
+  await page.goto('/settings/tokens');
+  await page.getByRole('button', { name: '„Skript“ zurückziehen' }).click();
+  // Somebody was faster.
+  await user.api('DELETE', `/api/users/me/tokens/${id}`);
+  const revoke = page.getByRole('dialog').getByRole('button', { name: 'Zurückziehen', exact: true });
+  await expectRefusal(page, () => revoke.click(), 'Das gibt es hier nicht, oder nicht mehr.');
+  await pictures(page, 'refused-token');
+});

@@ -1,5 +1,6 @@
 /** The pages before the sign-in: what is refused, and what is said then. */
 
+import { newPage, paper, saved, write } from '../support/writing';
 import { expect, expectAccessible, newUser, pictures, Server, signIn, test } from '../support/test';
 
 test('a wrong password is said, and what was typed stays', async ({ page, user }) => {
@@ -89,6 +90,27 @@ test('a sign-in with a provider that failed is explained', async ({ page, user }
   await page.goto('/login?error=linked_elsewhere');
   await expect(page).toHaveURL('/settings/security?error=linked_elsewhere');
   await expect(page.getByText('This sign-in belongs to another account already')).toBeVisible();
+});
+
+test('who cannot sign in any more can still look at what they wrote, and leave', async ({ page, user, context, server }) => {
+  await signIn(page, user);
+  await newPage(page, 'To be taken along.');
+  await expect(saved(page)).toBeVisible();
+  await server.command(['user', 'deactivate', user.email]);
+  await context.clearCookies();
+  await write(page, ' And this.');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Password', { exact: true }).fill(user.password);
+  await dialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(dialog).toContainText('deactivated');
+  await expectAccessible(page);
+  await pictures(page, 'sign-in-again');
+  await dialog.getByRole('button', { name: 'Look at the page' }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(paper(page)).toHaveText('To be taken along. And this.');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await dialog.getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL('/login');
 });
 
 test('a login that ends in the middle takes nothing away', async ({ page, user, context }) => {

@@ -72,7 +72,7 @@ test('neither phrase nor text leaves the browser or stays in it', async ({ page,
   for (const text of shown) expect(text).toMatch(/^\w+ \S+\/api\/(journals|secret-tags)\//);
 });
 
-test('what is being written when it is closed is there when it is opened again', async ({ page, user, guard }) => {
+test('what is being written when it is closed goes out when it is opened again', async ({ page, user, guard }) => {
   guard.allow(/ERR_FAILED/);
   await signIn(page, user);
   await make(page);
@@ -85,8 +85,36 @@ test('what is being written when it is closed is there when it is opened again',
   await expect(page.getByText('Not finished')).toHaveCount(0);
   await page.unroute('**/api/journals/**');
   await openAs(page, PHRASE);
-  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Write' }).click();
+  await page.getByRole('link', { name: 'Not finished yet' }).click();
   await expect(page.getByText('Not finished yet')).toBeVisible();
+  await expect.poll(async () => (await onDevice(page)).slots).toEqual([]);
+});
+
+test('an entry that was moved away while it is open elsewhere goes on as another one', async ({ page, user, context }) => {
+  const { id } = await user.api('POST', '/api/journals/', { content: 'Said.', entry_date: '2026-11-23T10:00:00Z' });
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await expect(page.locator('.cm-content')).toHaveText('Said.');
+
+  const other = await context.newPage();
+  await other.goto('/');
+  await make(other);
+  await other.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Journal' }).click();
+  await other.getByRole('link', { name: 'Said.' }).click();
+  await other.getByRole('button', { name: 'Move' }).click();
+  await other.getByRole('button', { name: 'Move it' }).click();
+  await expect(other.getByRole('dialog')).toHaveCount(0);
+
+  // What is hidden is not told of, and no word of here is lost.
+  await append(page, ' And more.');
+  await page.getByRole('button', { name: 'Keep what I wrote' }).click();
+  await expect(page.getByText(/^Saved at/)).toBeVisible();
+  await expect.poll(async () => (await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content)).toEqual(['Said. And more.']);
+  await expect(page).not.toHaveURL(new RegExp(id));
+  await other.reload();
+  await openAs(other, PHRASE);
+  await other.getByRole('link', { name: 'Said.' }).click();
+  await expect(other.locator('.markdown')).toHaveText('Said.');
 });
 
 test('an entry that two browsers change is lost in neither', async ({ page, user, otherBrowser }) => {

@@ -37,7 +37,7 @@ test('who tries too often has to wait, and is told for how long', async ({ page,
   const again = () => user.api('POST', path!, JSON.parse(body!)).then(() => ++tried, () => tried);
   await expect.poll(again).toBe(9);
   await field(page).press('Enter');
-  await expect(page.getByRole('alert')).toHaveText(/Nothing was opened\. Before the next try, wait \d+ seconds?\./);
+  await expect(page.getByRole('alert')).toHaveText(/not everything could be tried\. Try the same again in \d+ seconds?\./);
 });
 
 test('the phrase is changed, and the old one opens nothing', async ({ page, user, otherBrowser }) => {

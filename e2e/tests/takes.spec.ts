@@ -348,8 +348,32 @@ test('one whose entry is no more is found on the page for a new one, and makes a
   await button(page, 'Keep').click();
   await expect(page.getByText('The recording is kept.')).toBeVisible();
   expect(await stored(page)).toEqual(NOTHING);
-  const { title } = await user.api<{ title: string }>('GET', `/api/journals/${id}`);
-  expect(title).toMatch(/^Recording, /);
+  const [entry] = await user.api<{ id: string; title: string }[]>('GET', '/api/journals/');
+  expect(entry!.title).toMatch(/^Recording, /);
+  expect(entry!.id).not.toBe(id);
+});
+
+test('one that is discarded leaves no entry that was there for it alone, and leaves what was written besides', async ({ page, user }) => {
+  const all = () => user.api<any[]>('GET', '/api/journals/');
+  const discard = async () => {
+    await button(page, 'Discard').click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+  };
+  await signIn(page, user);
+  await page.goto('/write');
+  await record(page);
+  await expect.poll(async () => (await all()).length).toBe(1);
+  await discard();
+  await expect(page.getByRole('textbox', { name: 'Title' })).toHaveValue('');
+  expect(await all()).toEqual([]);
+  // The page goes on as it began.
+  await page.getByRole('textbox', { name: 'Title' }).fill('Written');
+  await expect.poll(async () => (await all()).map(({ title }) => title)).toEqual(['Written']);
+  await record(page);
+  await discard();
+  await goTo(page, 'Journal');
+  await expect(page.getByRole('link', { name: 'Written' })).toBeVisible();
+  expect((await all()).map(({ title }) => title)).toEqual(['Written']);
 });
 
 test('one that nobody wants any more is discarded from where it is listed', async ({ page, user }) => {
@@ -371,10 +395,12 @@ test('one whose entry is deleted while it is open is kept in a new one, with the
   await button(page, 'Keep').click();
   await expect(page.getByRole('alert')).toContainText('The entry is not there any more');
   await pictures(page, 'takes-gone');
-  await button(page, 'Keep in a new entry').click();
+  await button(page, 'Go on in a new entry').click();
+  await expect(page).not.toHaveURL(new RegExp(id));
+  await button(page, 'Keep').click();
   await expect(page.getByText('The recording is kept.')).toBeVisible();
-  const { content } = await user.api<{ content: string }>('GET', `/api/journals/${id}`);
-  expect(content).toBe('A day.');
+  expect((await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content)).toEqual(['A day.']);
+  expect(await stored(page)).toEqual(NOTHING);
   await page.reload();
   await expect(player(page)).toBeVisible();
 });

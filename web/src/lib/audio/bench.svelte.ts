@@ -15,7 +15,7 @@ import { Take, type Made } from './take.svelte';
 import { Unsaved, Upload } from './upload.svelte';
 
 export class Bench {
-  readonly id: string;
+  id: string;
   secretTagId: string | null;
   /** Being recorded. */
   take = $state.raw<Take | null>(null);
@@ -154,6 +154,17 @@ export class Bench {
     if (this.made && !this.fleeting) await takes.put(this.id, this.secretTagId, this.made.blob, this.made.seconds ?? 0);
   }
 
+  /** Its entry is no more, and what is recorded goes on with this one; what is still being recorded ends. */
+  async handOver(id: string): Promise<void> {
+    await this.#found;
+    await this.stop();
+    const { made } = this;
+    this.fleeting = made !== null && (this.fleeting || !(await takes.put(id, this.secretTagId, made.blob, made.seconds ?? 0)));
+    await this.#remove();
+    this.id = id;
+    this.upload = null;
+  }
+
   /** Where what is recorded from here on is stored as well; null if that is not possible. */
   async #store(): Promise<Reel | null> {
     const reel = this.#shut ? null : await takes.begin(this.id, this.secretTagId);
@@ -204,6 +215,16 @@ export async function waitingOf(id: string): Promise<{ secretTagId: string | nul
   if (bench?.busy) return { secretTagId: bench.secretTagId, at: bench.foundFrom ?? Date.now() };
   const found = await takes.read(id);
   return found === 'closed' ? null : found;
+}
+
+/** What waits for the one entry waits for the other one from here on. */
+export async function handOver(from: string, to: string): Promise<void> {
+  const secretTagId = (await waitingOf(from))?.secretTagId;
+  if (secretTagId === undefined) return;
+  const bench = benchOf({ id: from, secretTagId });
+  await bench.handOver(to);
+  benches.delete(from);
+  benches.set(to, bench);
 }
 
 addEventListener('beforeunload', (event) => {

@@ -1,9 +1,10 @@
 /** The drafts and their sender, as the app uses them: one of each per tab. */
 
+import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 
 import { beforeSignOut, lastUser, session, whenGone } from '../session.svelte';
-import { Drafts } from './drafts';
+import { Drafts, type Kept } from './drafts';
 import { accountKey, forgetKeys } from './keys';
 import { Sender, type Delivery } from './sender';
 import { forgetAccount } from './shelf';
@@ -14,6 +15,7 @@ const CHANNEL = 'sotto.drafts';
 /** How long a sign-out waits for what was just written to be sent, in ms. It is kept in any case. */
 const FAREWELL = 3_000;
 
+let arrivals = $state(0);
 const deliveries = new SvelteMap<string, Delivery>();
 const writers = new Set<() => Promise<void>>();
 const forgetting = new Set<(id: string) => Promise<void>>();
@@ -50,6 +52,10 @@ export const outbox = {
   delivery: (id: string): Delivery | undefined => deliveries.get(id),
   /** The person decided or goes on writing: what was said of the last attempt is out of date. */
   clear: (id: string) => void deliveries.delete(id),
+  /** How often something was sent because its secret tag was opened: lists of before do not have it. */
+  get arrivals() {
+    return arrivals;
+  },
   /** Another tab has sent it. */
   sentElsewhere: (id: string) => void deliveries.set(id, { phase: 'sent', at: Date.now() }),
   soon: (id: string, ms: number) => sender.soon(id, ms),
@@ -58,6 +64,15 @@ export const outbox = {
     const gone = await sender.discard(id);
     if (gone) await outbox.forget(id);
     return gone;
+  },
+
+  /** Takes an entry back that nobody wanted to begin, from the server as well. @throws SottoError */
+  async withdraw(id: string, secretTagId: string | null): Promise<void> {
+    if (!(await sender.discard(id))) {
+      await (await where.entries(secretTagId))?.remove(id);
+      await drafts.remove(id);
+    }
+    deliveries.delete(id);
   },
 
   /** The entry is no more: what was recorded for it, and is not kept, goes with it. */
@@ -125,6 +140,13 @@ export function startOutbox(): void {
     $effect(() => {
       if (session.state === 'in' && session.online) void sendAll();
     });
+    let before: string[] = [];
+    $effect(() => {
+      const now = where.open.map(({ id }) => id);
+      const opened = now.filter((id) => !before.includes(id));
+      before = now;
+      if (opened.length > 0) void untrack(() => sendUnder(opened));
+    });
   });
 }
 
@@ -137,6 +159,15 @@ async function sendAll(): Promise<void> {
   // Asked for while there is a network, so that a draft can be kept when there is none.
   await accountKey(session.user.id);
   await sender.sendAll();
+}
+
+/** What was closed before it could be sent goes out when it is opened again. */
+async function sendUnder(opened: string[]): Promise<void> {
+  if (session.state !== 'in' || !session.online) return;
+  const under = ({ secretTagId }: Kept) => secretTagId !== null && opened.includes(secretTagId);
+  if (!(await drafts.list()).some(under)) return;
+  await sender.sendAll(under);
+  arrivals++;
 }
 
 /** Cookies are shared by all tabs: what is written here must not go into the journal of who signed in over there. */

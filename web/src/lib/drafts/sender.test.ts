@@ -240,6 +240,14 @@ describe('somebody else', () => {
     expect(reports.at(-1)).toEqual({ phase: 'conflict', other: null });
   });
 
+  test('hid it, so that its id is taken and it cannot be seen', async () => {
+    await write('mine');
+    server.troubles = [{ error: new SottoError(409, { code: 'id_taken' }) }];
+    await sender.send('1');
+    expect(reports.at(-1)).toEqual({ phase: 'conflict', other: null });
+    expect(await drafts.read('1')).toMatchObject({ kept: { written: { content: 'mine' } } });
+  });
+
   test('wrote the very same', async () => {
     await write('one');
     await sender.send('1');
@@ -262,6 +270,14 @@ describe('what was left behind', () => {
     now += 30_000;
     await later.sendAll();
     expect([...server.entries.keys()].sort()).toEqual(['1', '2']);
+  });
+
+  test('goes out at once where nobody else is at it', async () => {
+    await write('one', '1');
+    await write('two', '2');
+    await senderOf(tab()).sendAll(({ id }) => id === '1');
+    expect([...server.entries.keys()]).toEqual(['1']);
+    expect(timers).toHaveLength(1);
   });
 
   test('can be thrown away until the server has it', async () => {

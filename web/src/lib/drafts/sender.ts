@@ -75,14 +75,18 @@ export class Sender {
     return next;
   }
 
-  /** Sends all that was left behind: when the app starts, and when the network or the login is back. */
-  async sendAll(): Promise<void> {
+  /**
+   * Sends all that was left behind: when the app starts, and when the network or the login is back. What another tab may be
+   * writing has time, unless it is told to go at once.
+   */
+  async sendAll(atOnce: (kept: Kept) => boolean = () => false): Promise<void> {
     this.#failures.clear();
     const kept = await this.#in.drafts.list();
     await Promise.all(
-      kept.map(({ id, editedAt }) => {
+      kept.map((one) => {
+        const { id, editedAt } = one;
         const age = this.#in.now() - editedAt;
-        const mine = this.#in.drafts.holds(id);
+        const mine = this.#in.drafts.holds(id) || atOnce(one);
         return mine || age >= LEFT_ALONE || age < 0 ? this.send(id) : this.soon(id, LEFT_ALONE - age);
       }),
     );
@@ -116,6 +120,8 @@ export class Sender {
       await this.#delivered(kept, await store.save({ id, revision: base.revision, ...sendable(kept.written) }));
     } catch (error) {
       if (error instanceof Conflict) await this.#clash(kept, noted, error.current);
+      // An entry under a secret tag that is locked has this id: for here, the entry is no more.
+      else if (error instanceof SottoError && error.code === 'id_taken') await this.#clash(kept, noted, null);
       else this.#failed(id, error);
     }
   }
@@ -123,7 +129,9 @@ export class Sender {
   async #delivered(kept: Kept, entry: Entry): Promise<void> {
     this.#failures.delete(kept.id);
     const base: Base = { revision: entry.revision, written: kept.written };
-    await this.#in.drafts.ground(kept.id, kept.secretTagId, base, { sent: kept.stamp });
+    const { drafts } = this.#in;
+    await drafts.ground(kept.id, kept.secretTagId, base, { sent: kept.stamp });
+    if (!drafts.holds(kept.id)) await drafts.release(kept.id);
     this.#in.report(kept.id, { phase: 'sent', at: this.#in.now() });
   }
 

@@ -11,9 +11,9 @@ export function guesses(magnitude: number): string {
   return `10${[...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
 }
 
-/** What there is to say when nothing was opened. `retryAfter` is in seconds. */
+/** What there is to say when nothing was opened; with `retryAfter`, in seconds, as not everything could be tried. */
 export function nothing(retryAfter: number | undefined): string {
-  return retryAfter ? `${t('secret:nothing')} ${t('secret:wait', { time: wait(retryAfter) })}` : t('secret:nothing');
+  return retryAfter ? t('secret:slowed', { time: wait(retryAfter) }) : t('secret:nothing');
 }
 
 /** `40 seconds`, `2 minutes` */

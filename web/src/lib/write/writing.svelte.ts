@@ -1,6 +1,8 @@
 /** One entry while it is being written: what is on the page, and how it gets from there to this device and the server. */
 
-import { recordingWaits } from '../audio/bench.svelte';
+import { v7 as uuid } from 'uuid';
+
+import { handOver, recordingWaits } from '../audio/bench.svelte';
 import { drafts, outbox } from '../drafts/outbox.svelte';
 import { where } from '../drafts/where.svelte';
 import { isEmpty, NOTHING, writtenOf, type Base, type Written } from '../drafts/written';
@@ -23,6 +25,19 @@ const COUNT_AFTER = 300;
 export type Keeping = 'clean' | 'changed' | 'kept' | 'memory';
 
 const open = new Map<string, Writing>();
+
+/**
+ * What was written and recorded for an entry that is no more goes on as another one, whose id is the answer. The id from before
+ * may be in use where nobody here can see it: under a secret tag.
+ */
+export async function goOn(from: string, written: Written, secretTagId: string | null): Promise<string> {
+  const id = uuid();
+  await drafts.keep(id, written, secretTagId);
+  await handOver(from, id);
+  await drafts.remove(from);
+  outbox.clear(from);
+  return id;
+}
 
 export class Writing {
   readonly id: string;
@@ -172,28 +187,33 @@ export class Writing {
     if (outbox.delivery(this.id)?.phase === 'sent') outbox.clear(this.id);
   }
 
-  /** The person decided: this text is the one, and `other` is what it takes the place of. */
-  async keepMine(text: string): Promise<void> {
+  /**
+   * The person decided: this text is the one, and `other` is what it takes the place of. If there is none, it goes on as another
+   * entry, whose id is the answer.
+   */
+  async keepMine(text: string): Promise<string | null> {
+    let anew: string | null = null;
     await this.#decide(async (other) => {
+      if (!other) return void (anew = await this.anew());
       if (text !== this.text) {
         await drafts.setAside(this.id, this.written(), this.secretTagId);
         this.#editor?.write(text);
       }
-      if (other) await drafts.setAside(this.id, other.written, this.secretTagId);
-      drafts.hold(this.id).base = other ? { revision: other.revision, written: other.written } : NOTHING;
+      await drafts.setAside(this.id, other.written, this.secretTagId);
+      drafts.hold(this.id).base = { revision: other.revision, written: other.written };
       this.#changes++;
       await this.keep();
     });
-    await outbox.send(this.id);
+    if (!anew) await outbox.send(this.id);
+    return anew;
   }
 
-  /** The entry was deleted elsewhere: what is on the page becomes a new one. */
-  async anew(): Promise<void> {
-    if (this.delivery?.phase === 'conflict') return this.keepMine(this.text);
-    drafts.hold(this.id).base = NOTHING;
-    this.onServer = false;
-    this.#changes++;
-    await this.save();
+  /** The entry is no more: what is on the page goes on as another one, whose id is the answer. */
+  async anew(): Promise<string> {
+    clearTimeout(this.#timer);
+    await this.#chain;
+    this.#keptChanges = this.#changes;
+    return goOn(this.id, this.written(), this.secretTagId);
   }
 
   /** The person decided for the other version. False if the entry is gone with it. */
@@ -227,6 +247,25 @@ export class Writing {
     await this.#chain;
     this.#keptChanges = this.#changes;
     return outbox.discard(this.id);
+  }
+
+  /** Takes the entry back, from here and from the server: the page is a new one again. Out of reach, all stays as it is. */
+  async withdraw(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#chain;
+    const changes = this.#changes;
+    try {
+      await outbox.withdraw(this.id, this.secretTagId);
+    } catch {
+      return;
+    }
+    drafts.hold(this.id).base = NOTHING;
+    this.onServer = false;
+    // Somebody went on writing meanwhile: then that is a new entry.
+    if (changes !== this.#changes) return;
+    this.#keptChanges = ++this.#changes;
+    this.#adopt({ ...this.written(), title: null, content: '' }, NOTHING);
   }
 
   async #decide(run: (other: { revision: number; written: Written } | null) => Promise<void>): Promise<void> {

@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { before, row, still, write } from '../support/reading';
-import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
+import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
 test('an empty journal invites to write', async ({ page, user }) => {
   await signIn(page, user);
@@ -48,6 +48,35 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await expect(row(page, 'Day 30')).toBeInViewport();
   expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
 });
+
+test.describe('on a phone', () => {
+  test.use({ viewport: { width: 390, height: 844 } });
+
+  test('long names of tags leave a row as wide as the page', async ({ page, user }) => {
+    const [spaced, unbroken] = ['the summer in which it rained and rained and rained', 'Donaudampfschifffahrtsgesellschaftskapitänswitwen'];
+    await write(user, before(0, 1), { title: 'مذكرات يوم طويل على شاطئ البحر', content: 'Rain. '.repeat(60), tags: [spaced] });
+    await write(user, before(0, 1), { title: 'Rain', content: 'Rain. '.repeat(60), tags: [unbroken] });
+    await signIn(page, user);
+    const tags = await user.api<{ id: string }[]>('GET', '/api/tags/');
+    for (const path of ['/', '/search?q=rain', '/on-this-day', ...tags.map(({ id }) => `/tags/${id}`)]) {
+      await page.goto(path);
+      await expect(page.locator('article .tag').first()).toBeVisible();
+      expect(await beyond(page), path).toEqual([]);
+    }
+    await pictures(page, 'tag-long');
+  });
+});
+
+/** What reaches beyond the sides of the page. */
+const beyond = (page: Page) =>
+  page.locator('main :not(.hidden-text)').evaluateAll((all) =>
+    all
+      .filter((one) => {
+        const { left, right } = one.getBoundingClientRect();
+        return left < 0 || right > document.documentElement.clientWidth;
+      })
+      .map(({ outerHTML }) => outerHTML.slice(0, 120)),
+  );
 
 test('keys lead through the journal, and are listed', async ({ page, user }) => {
   await write(user, before(1), { title: 'Older', content: 'one' });

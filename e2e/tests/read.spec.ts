@@ -247,6 +247,44 @@ test('a server in trouble is told of, and asked again', async ({ page, user, gua
   }
 });
 
+test('what could not be loaded without a network comes when the network does', async ({ page, context, user, guard }) => {
+  await write(user, before(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
+  guard.allow(/ERR_FAILED|ERR_INTERNET_DISCONNECTED/);
+  await signIn(page, user);
+  const go = (name: string) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
+  const problem = page.getByRole('alert');
+  const unreachable = () => expect(problem).toContainText('The server does not answer');
+  const pages = ['Journal', 'On this day', 'Statistics', 'Tags', 'Calendar'];
+  // Once each, since nothing of the app can be loaded later on.
+  for (const name of pages) {
+    await go(name);
+    await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+  }
+  await page.getByRole('link', { name: before(0, 1).slice(0, 4) }).click();
+  await expect(page.getByText('1 entry on 1 day, 3 words')).toBeVisible();
+  for (const name of pages) {
+    await context.setOffline(true);
+    await go(name);
+    await unreachable();
+    await context.setOffline(false);
+    await expect(problem).toHaveCount(0);
+    await expect(page.getByText(/Still here|0 entries on|kept|Entries by month/).first()).toBeVisible();
+  }
+
+  // A network that leads nowhere is tried once each time that it comes.
+  let asked = 0;
+  await page.route('**/api/journals/**', (route) => (asked++, route.abort()));
+  await go('Journal');
+  await unreachable();
+  for (const times of [2, 3]) {
+    await context.setOffline(true);
+    await context.setOffline(false);
+    await expect.poll(() => asked).toBe(times);
+    await unreachable();
+  }
+  expect(asked).toBe(3);
+});
+
 test('a page of what is not there says so', async ({ page, user }) => {
   await signIn(page, user);
   for (const path of ['/entries/019aa000-0000-7000-8000-000000000000', '/entries/nonsense', '/tags/019aa000-0000-7000-8000-000000000000']) {

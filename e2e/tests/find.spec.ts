@@ -32,6 +32,30 @@ test('search marks what it finds, as one types', { tag: '@main' }, async ({ page
   await expect(row(page, 'A driver, and <b>no water</b>.')).toBeVisible();
 });
 
+test('a search follows its address, wherever that comes from', async ({ page, user }) => {
+  await write(user, '2026-01-05', { title: 'At the lake', content: 'cold' });
+  await signIn(page, user);
+  const field = page.getByRole('searchbox');
+  const search = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Search' });
+  await page.goto('/search?q=lake');
+  await expect(row(page, 'At the lake')).toBeVisible();
+  await search.click();
+  await expect(page).toHaveURL('/search');
+  await expect(field).toHaveValue('');
+  await expect(page.locator('article')).toHaveCount(0);
+  await page.goBack();
+  await expect(field).toHaveValue('lake');
+  await expect(row(page, 'At the lake')).toBeVisible();
+
+  // What was typed here is begun anew as well.
+  await field.fill('lak');
+  await expect(page).toHaveURL('/search?q=lak');
+  await search.click();
+  await expect(page).toHaveURL('/search');
+  await expect(field).toHaveValue('');
+  await expect(page.locator('article')).toHaveCount(0);
+});
+
 test('the calendar shows a year, by mouse and by keyboard', async ({ page, user }) => {
   await write(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
   await write(user, '2024-03-01', { content: 'few' });

@@ -49,6 +49,30 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
 });
 
+test('the way back says where it leads', async ({ page, user }) => {
+  await write(user, before(0), { title: 'At the lake', content: 'cold', tags: ['water'] });
+  await signIn(page, user);
+  const [tag] = await user.api<{ id: string }[]>('GET', '/api/tags/');
+  const way = page.locator('.bar').getByRole('link').first();
+  await page.getByRole('link', { name: 'At the lake' }).click();
+  await expect(way).toHaveText('Journal');
+  await way.click();
+  await expect(page).toHaveURL('/');
+  for (const path of ['/search?q=lake', `/tags/${tag!.id}`]) {
+    await page.goto(path);
+    await page.getByRole('link', { name: 'At the lake' }).click();
+    await expect(way).toHaveText('Back');
+    await way.click();
+    await expect(page).toHaveURL(path);
+    await expect(row(page, 'At the lake')).toBeVisible();
+  }
+  await page.getByRole('link', { name: 'At the lake' }).click();
+  await expect(way).toHaveText('Back');
+  await page.reload();
+  // What was there before is not known any more.
+  await expect(way).toHaveText('Journal');
+});
+
 test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 

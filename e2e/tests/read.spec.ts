@@ -33,7 +33,7 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
   await expect(page.locator('.markdown em')).toHaveText('happened');
   await expect(page.getByText('Europe/Berlin')).toBeVisible();
-  await expect(page.getByText('5 words')).toBeVisible();
+  await expect(page.getByText('7 words')).toBeVisible();
   await expectAccessible(page);
   await pictures(page, 'entry');
 
@@ -71,6 +71,17 @@ test('the way back says where it leads', async ({ page, user }) => {
   await page.reload();
   // What was there before is not known any more.
   await expect(way).toHaveText('Journal');
+});
+
+test('as many words are counted while one writes as while one reads', async ({ page, user }) => {
+  const { id } = await write(user, '2024-02-29', { title: 'Three small words', content: 'and *five* that follow them' });
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await expect(page.getByText('8 words', { exact: true })).toBeVisible();
+  await page.goto(`/entries/${id}`);
+  await expect(page.getByText('8 words', { exact: true })).toBeVisible();
+  await page.goto('/calendar/2024');
+  await expect(page.getByText('1 entry on 1 day, 8 words')).toBeVisible();
 });
 
 test.describe('on a phone', () => {

@@ -1,7 +1,7 @@
 /** Entries under a secret tag in real browsers, and what is left lying around by them: nothing. */
 
 import { onDevice } from '../support/device';
-import { append, expect, goToOpen, isClosed, kept, make, NAME, openAs, PHRASE, record, write } from '../support/secret';
+import { append, expect, goToOpen, isClosed, kept, make, NAME, openAs, PHRASE, record, strip, write } from '../support/secret';
 import { expectAccessible, pictures, signIn, test } from '../support/test';
 import { NETWORK } from '../support/writing';
 
@@ -142,6 +142,7 @@ test('a long name is read to its end where an entry is moved, on a phone as well
   await signIn(page, user);
   await make(page, name);
   await page.setViewportSize({ width: 390, height: 844 });
+  await expect(strip(page).getByRole('button', { name: `Close ${name}` })).toBeInViewport({ ratio: 1 });
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Journal' }).click();
   await page.getByRole('link', { name: 'Plain' }).click();
   await page.getByRole('button', { name: 'Move' }).click();

@@ -32,6 +32,30 @@ test('search marks what it finds, as one types', { tag: '@main' }, async ({ page
   await expect(row(page, 'A driver, and <b>no water</b>.')).toBeVisible();
 });
 
+test('a search follows its address, wherever that comes from', async ({ page, user }) => {
+  await write(user, '2026-01-05', { title: 'At the lake', content: 'cold' });
+  await signIn(page, user);
+  const field = page.getByRole('searchbox');
+  const search = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Search' });
+  await page.goto('/search?q=lake');
+  await expect(row(page, 'At the lake')).toBeVisible();
+  await search.click();
+  await expect(page).toHaveURL('/search');
+  await expect(field).toHaveValue('');
+  await expect(page.locator('article')).toHaveCount(0);
+  await page.goBack();
+  await expect(field).toHaveValue('lake');
+  await expect(row(page, 'At the lake')).toBeVisible();
+
+  // What was typed here is begun anew as well.
+  await field.fill('lak');
+  await expect(page).toHaveURL('/search?q=lak');
+  await search.click();
+  await expect(page).toHaveURL('/search');
+  await expect(field).toHaveValue('');
+  await expect(page.locator('article')).toHaveCount(0);
+});
+
 test('the calendar shows a year, by mouse and by keyboard', async ({ page, user }) => {
   await write(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
   await write(user, '2024-03-01', { content: 'few' });
@@ -93,6 +117,57 @@ test('on this day, years come back', async ({ page, user }) => {
   await pictures(page, 'on-this-day');
   await page.getByRole('button', { name: 'The day after' }).click();
   await expect(page.getByText('No memories of this day yet')).toBeVisible();
+});
+
+test('a day that was chosen stays chosen: after a look at an entry, and after a reload', async ({ page, user }) => {
+  await write(user, before(1, 1), { title: 'The day before', content: 'cold' });
+  await write(user, before(0, 1), { title: 'The very day', content: 'warm' });
+  await signIn(page, user);
+  await page.goto('/on-this-day');
+  await page.getByRole('button', { name: 'The day before' }).click();
+  await expect(row(page, 'The day before')).toBeVisible();
+  const chosen = `/on-this-day?day=${before(1).slice(5)}`;
+  await expect(page).toHaveURL(chosen);
+  await page.getByRole('link', { name: 'The day before' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'The day before' })).toBeVisible();
+  await page.goBack();
+  await expect(row(page, 'The day before')).toBeVisible();
+  await page.reload();
+  await expect(row(page, 'The day before')).toBeVisible();
+  // It was one step, however many days it went through.
+  await page.getByRole('button', { name: 'The day after' }).click();
+  await expect(row(page, 'The very day')).toBeVisible();
+  await expect(page).toHaveURL('/on-this-day');
+  for (const nonsense of ['13-45', '02-30', 'x', '2026-11-24']) {
+    await page.goto(`/on-this-day?day=${nonsense}`);
+    await expect(row(page, 'The very day')).toBeVisible();
+  }
+  await page.goto(chosen);
+  await expect(row(page, 'The day before')).toBeVisible();
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'On this day' }).click();
+  await expect(row(page, 'The very day')).toBeVisible();
+});
+
+test('a page that stays open over midnight shows the new day when one comes back to it', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.clock.setFixedTime('2026-12-31T22:30:00Z');
+  const comeBack = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  const day = page.locator('main').getByRole('status');
+  await page.goto('/on-this-day');
+  await expect(day).toHaveText('31 December');
+  await page.clock.setFixedTime('2027-01-01T05:30:00Z');
+  await comeBack();
+  await expect(day).toHaveText('1 January');
+  // The year turns with it, back and forth; and a day that somebody chose is theirs.
+  await page.getByRole('button', { name: 'The day before' }).click();
+  await expect(day).toHaveText('31 December');
+  await page.clock.setFixedTime('2027-01-02T05:30:00Z');
+  await comeBack();
+  await page.getByRole('button', { name: 'The day after' }).click();
+  await expect(day).toHaveText('1 January');
+  await page.getByRole('button', { name: 'The day after' }).click();
+  await expect(day).toHaveText('2 January');
+  await expect(page).toHaveURL('/on-this-day');
 });
 
 test('statistics are pictures with words', async ({ page, user }) => {

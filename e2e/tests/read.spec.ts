@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { before, row, still, write } from '../support/reading';
-import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
+import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
 test('an empty journal invites to write', async ({ page, user }) => {
   await signIn(page, user);
@@ -33,7 +33,7 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
   await expect(page.locator('.markdown em')).toHaveText('happened');
   await expect(page.getByText('Europe/Berlin')).toBeVisible();
-  await expect(page.getByText('5 words')).toBeVisible();
+  await expect(page.getByText('7 words')).toBeVisible();
   await expectAccessible(page);
   await pictures(page, 'entry');
 
@@ -48,6 +48,70 @@ test('the journal is read, from the list to an entry and back', { tag: '@main' }
   await expect(row(page, 'Day 30')).toBeInViewport();
   expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
 });
+
+test('the way back says where it leads', async ({ page, user }) => {
+  await write(user, before(0), { title: 'At the lake', content: 'cold', tags: ['water'] });
+  await signIn(page, user);
+  const [tag] = await user.api<{ id: string }[]>('GET', '/api/tags/');
+  const way = page.locator('.bar').getByRole('link').first();
+  await page.getByRole('link', { name: 'At the lake' }).click();
+  await expect(way).toHaveText('Journal');
+  await way.click();
+  await expect(page).toHaveURL('/');
+  for (const path of ['/search?q=lake', `/tags/${tag!.id}`]) {
+    await page.goto(path);
+    await page.getByRole('link', { name: 'At the lake' }).click();
+    await expect(way).toHaveText('Back');
+    await way.click();
+    await expect(page).toHaveURL(path);
+    await expect(row(page, 'At the lake')).toBeVisible();
+  }
+  await page.getByRole('link', { name: 'At the lake' }).click();
+  await expect(way).toHaveText('Back');
+  await page.reload();
+  // What was there before is not known any more.
+  await expect(way).toHaveText('Journal');
+});
+
+test('as many words are counted while one writes as while one reads', async ({ page, user }) => {
+  const { id } = await write(user, '2024-02-29', { title: 'Three small words', content: 'and *five* that follow them' });
+  await signIn(page, user);
+  await page.goto(`/entries/${id}/edit`);
+  await expect(page.getByText('8 words', { exact: true })).toBeVisible();
+  await page.goto(`/entries/${id}`);
+  await expect(page.getByText('8 words', { exact: true })).toBeVisible();
+  await page.goto('/calendar/2024');
+  await expect(page.getByText('1 entry on 1 day, 8 words')).toBeVisible();
+});
+
+test.describe('on a phone', () => {
+  test.use({ viewport: { width: 390, height: 844 } });
+
+  test('long names of tags leave a row as wide as the page', async ({ page, user }) => {
+    const [spaced, unbroken] = ['the summer in which it rained and rained and rained', 'Donaudampfschifffahrtsgesellschaftskapitänswitwen'];
+    await write(user, before(0, 1), { title: 'مذكرات يوم طويل على شاطئ البحر', content: 'Rain. '.repeat(60), tags: [spaced] });
+    await write(user, before(0, 1), { title: 'Rain', content: 'Rain. '.repeat(60), tags: [unbroken] });
+    await signIn(page, user);
+    const tags = await user.api<{ id: string }[]>('GET', '/api/tags/');
+    for (const path of ['/', '/search?q=rain', '/on-this-day', ...tags.map(({ id }) => `/tags/${id}`)]) {
+      await page.goto(path);
+      await expect(page.locator('article .tag').first()).toBeVisible();
+      expect(await beyond(page), path).toEqual([]);
+    }
+    await pictures(page, 'tag-long');
+  });
+});
+
+/** What reaches beyond the sides of the page. */
+const beyond = (page: Page) =>
+  page.locator('main :not(.hidden-text)').evaluateAll((all) =>
+    all
+      .filter((one) => {
+        const { left, right } = one.getBoundingClientRect();
+        return left < 0 || right > document.documentElement.clientWidth;
+      })
+      .map(({ outerHTML }) => outerHTML.slice(0, 120)),
+  );
 
 test('keys lead through the journal, and are listed', async ({ page, user }) => {
   await write(user, before(1), { title: 'Older', content: 'one' });
@@ -216,6 +280,44 @@ test('a server in trouble is told of, and asked again', async ({ page, user, gua
       });
     }
   }
+});
+
+test('what could not be loaded without a network comes when the network does', async ({ page, context, user, guard }) => {
+  await write(user, before(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
+  guard.allow(/ERR_FAILED|ERR_INTERNET_DISCONNECTED/);
+  await signIn(page, user);
+  const go = (name: string) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
+  const problem = page.getByRole('alert');
+  const unreachable = () => expect(problem).toContainText('The server does not answer');
+  const pages = ['Journal', 'On this day', 'Statistics', 'Tags', 'Calendar'];
+  // Once each, since nothing of the app can be loaded later on.
+  for (const name of pages) {
+    await go(name);
+    await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+  }
+  await page.getByRole('link', { name: before(0, 1).slice(0, 4) }).click();
+  await expect(page.getByText('1 entry on 1 day, 3 words')).toBeVisible();
+  for (const name of pages) {
+    await context.setOffline(true);
+    await go(name);
+    await unreachable();
+    await context.setOffline(false);
+    await expect(problem).toHaveCount(0);
+    await expect(page.getByText(/Still here|0 entries on|kept|Entries by month/).first()).toBeVisible();
+  }
+
+  // A network that leads nowhere is tried once each time that it comes.
+  let asked = 0;
+  await page.route('**/api/journals/**', (route) => (asked++, route.abort()));
+  await go('Journal');
+  await unreachable();
+  for (const times of [2, 3]) {
+    await context.setOffline(true);
+    await context.setOffline(false);
+    await expect.poll(() => asked).toBe(times);
+    await unreachable();
+  }
+  expect(asked).toBe(3);
 });
 
 test('a page of what is not there says so', async ({ page, user }) => {

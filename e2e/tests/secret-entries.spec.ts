@@ -1,7 +1,7 @@
 /** Entries under a secret tag in real browsers, and what is left lying around by them: nothing. */
 
 import { onDevice } from '../support/device';
-import { append, expect, goToOpen, isClosed, kept, make, NAME, openAs, PHRASE, record, write } from '../support/secret';
+import { append, expect, goToOpen, isClosed, kept, make, NAME, openAs, PHRASE, record, strip, write } from '../support/secret';
 import { expectAccessible, pictures, signIn, test } from '../support/test';
 import { NETWORK } from '../support/writing';
 
@@ -162,6 +162,27 @@ test('an entry is moved under a secret tag, and out of it again', async ({ page,
   const moved = await user.api('GET', `/api/journals/${id}`);
   expect(moved).toMatchObject({ title: 'Plain', content: 'To be hidden.', secret_tag_id: null, revision: 3 });
   expect(moved.tags.map(({ name }: { name: string }) => name)).toEqual(['rain']);
+});
+
+test('a long name is read to its end where an entry is moved, on a phone as well', async ({ page, user }) => {
+  const name = 'Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen';
+  await user.api('POST', '/api/journals/', { title: 'Plain', content: 'x', entry_date: '2026-11-20T08:00:00Z' });
+  await signIn(page, user);
+  await make(page, name);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expect(strip(page).getByRole('button', { name: `Close ${name}` })).toBeInViewport({ ratio: 1 });
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Journal' }).click();
+  await page.getByRole('link', { name: 'Plain' }).click();
+  await page.getByRole('button', { name: 'Move' }).click();
+  const dialog = page.getByRole('dialog');
+  await expect(dialog.getByText(name)).toBeVisible();
+  const { x, width } = (await dialog.boundingBox())!;
+  for (const one of [dialog.getByText(name), dialog.getByText('Backups of the server')]) {
+    const box = (await one.boundingBox())!;
+    expect(box.x + box.width).toBeLessThan(x + width);
+  }
+  expect(await dialog.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
+  await pictures(page, 'open-move');
 });
 
 test('entries go with it when it is deleted, after their number was said, and so does what was not sent', async ({ page, user, guard }) => {

@@ -61,6 +61,18 @@ test('a network that goes in the middle leaves nothing half done, and nothing ty
   await openAs(page, PHRASE);
 });
 
+test('the keyboard goes along from one way to the next', async ({ page, user }) => {
+  await signIn(page, user);
+  await goToOpen(page);
+  await expect(field(page)).toBeFocused();
+  for (const [way, first] of [['Keep something under a phrase', 'Name'], ['I have a recovery key', 'Recovery key']] as const) {
+    await page.getByRole('button', { name: way }).press('Enter');
+    await expect(page.getByRole('textbox', { name: first })).toBeFocused();
+    await page.getByRole('button', { name: 'Cancel' }).press('Enter');
+    await expect(field(page)).toBeFocused();
+  }
+});
+
 test('its pages are accessible', async ({ page, user }) => {
   await signIn(page, user);
   await goToOpen(page);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { addDays, addMonths, daysInMonth, monthsOf, weekOrder, weekStartOf, weekday, weeksOf } from './days';
+import { addDays, addMonths, daysInMonth, monthsOf, nearest, weekOrder, weekStartOf, weekday, weeksOf } from './days';
 
 describe('days', () => {
   test('go over the ends of months, years and leap years', () => {
@@ -19,6 +19,14 @@ describe('days', () => {
     expect(addMonths('2026-12-15', 1)).toBe('2027-01-15');
     expect(addMonths('2026-01-15', -1)).toBe('2025-12-15');
     expect(addMonths('2024-02-29', -12)).toBe('2023-02-28');
+  });
+
+  test('are found by their name, in the year where they are nearest', () => {
+    expect(nearest('11-24', '2026-11-25')).toBe('2026-11-24');
+    expect(nearest('12-31', '2026-01-01')).toBe('2025-12-31');
+    expect(nearest('01-01', '2026-12-31')).toBe('2027-01-01');
+    expect(nearest('02-29', '2024-03-01')).toBe('2024-02-29');
+    for (const nonsense of ['', 'x', '13-45', '02-30', '2026-11-24', '1-1']) expect(nearest(nonsense, '2026-11-25')).toBeNull();
   });
 
   test('have their weekday', () => {

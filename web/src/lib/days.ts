@@ -17,6 +17,18 @@ export function addDays(day: string, days: number): string {
   return at(time(day) + days * DAY);
 }
 
+/** The day of this name, `11-25`, that is nearest to another one; null if there is none within a year. */
+export function nearest(name: string, day: string): string | null {
+  const year = Number(day.slice(0, 4));
+  const away = (one: string) => Math.abs(time(one) - time(day));
+  const found = [year - 1, year, year + 1].map((one) => `${String(one).padStart(4, '0')}-${name}`).filter(isDay);
+  return found.sort((a, b) => away(a) - away(b))[0] ?? null;
+}
+
+function isDay(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(time(text)) && at(time(text)) === text;
+}
+
 /** The same day so many months on, or the last of the month if that is shorter. */
 export function addMonths(day: string, months: number): string {
   const [year, month, date] = day.split('-').map(Number) as [number, number, number];

@@ -21,6 +21,8 @@ type Kept = { list: EntryList; sizes: Sizes | undefined; scroll: number; changes
 
 const AT_MOST = 5;
 const kept = new Map<string, Kept>();
+/** Names of lists, by the step of the history that they led to. */
+const ledTo = new Map<number, string>();
 /** How often all of it was forgotten. */
 let forgotten = 0;
 
@@ -29,7 +31,8 @@ let forgotten = 0;
  * `name` says that it shows the same list.
  */
 export function visit(name: string, make: () => EntryList): Visit {
-  const place = `${step()} ${name}`;
+  const here = step();
+  const place = `${here} ${name}`;
   const before = kept.get(place);
   const list = before?.list ?? make();
   if (before) {
@@ -43,6 +46,9 @@ export function visit(name: string, make: () => EntryList): Visit {
     leave(sizes, scroll) {
       list.stop();
       if (since !== forgotten) return;
+      // Not back in the history, but on. The router's steps are never used again, so that what is known of one stays true.
+      const next = step();
+      if (next > here && !ledTo.has(next)) ledTo.set(next, name);
       kept.delete(place);
       kept.set(place, { list, sizes, scroll, changes: changeCount() });
       if (kept.size > AT_MOST) kept.delete(kept.keys().next().value!);
@@ -53,13 +59,13 @@ export function visit(name: string, make: () => EntryList): Visit {
 /** Forgets what lists have shown, as when a secret tag is closed; also of those that are still on the screen. */
 export function forgetVisits(): void {
   kept.clear();
+  ledTo.clear();
   forgotten++;
 }
 
-/** Whether the page before this one in the browser's history was a list. */
-export function cameFromList(): boolean {
-  const before = `${step() - 1} `;
-  return [...kept.keys()].some((place) => place.startsWith(before));
+/** The name of the list that is the page before this one in the browser's history, if it is one. */
+export function listBefore(): string | undefined {
+  return ledTo.get(step());
 }
 
 /** Which step of the browser's history this is; the router counts them. */

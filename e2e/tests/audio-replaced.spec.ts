@@ -1,6 +1,7 @@
 /** Recordings under a secret tag, when keeping one breaks off between its steps: the entry always has the key of what is there. */
 
 import type { Guard } from '../support/guard';
+import { button, player } from '../support/recordings';
 import { make, openAs, PHRASE } from '../support/secret';
 import { wav } from '../support/sound';
 import { expect as quick, signIn, test, type Page } from '../support/test';
@@ -9,8 +10,6 @@ import { expect as quick, signIn, test, type Page } from '../support/test';
 const expect = quick.configure({ timeout: 60_000 });
 test.describe.configure({ timeout: 240_000 });
 
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
-const player = (page: Page, name = 'Recording') => page.getByRole('group', { name, exact: true });
 const ENTRY = /\/api\/journals\/[0-9a-f-]+$/;
 const title = 'Spoken softly';
 

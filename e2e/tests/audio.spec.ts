@@ -4,25 +4,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import config from '../playwright.config';
+import { at, button, expect, player, position, waiting } from '../support/recordings';
 import { make, NAME, openAs, PHRASE } from '../support/secret';
 import { wav } from '../support/sound';
-import { expect as quick, expectAccessible, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
+import { expectAccessible, newUser, pictures, Server, signIn, test, type Page } from '../support/test';
+import { newEntry } from '../support/writing';
 
-// A recording takes its time, and the machine may be busy.
-const expect = quick.configure({ timeout: 30_000 });
 test.describe.configure({ timeout: 180_000 });
 
 const section = (page: Page) => page.getByRole('region', { name: 'Recording' });
-const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
-const position = (page: Page) => page.getByRole('slider', { name: 'Position' });
-const player = (page: Page, name = 'Recording') => page.getByRole('group', { name, exact: true });
 const kept = (page: Page) => page.getByText('The recording is kept.');
-const at = (page: Page) => position(page).evaluate((slider: HTMLInputElement) => slider.valueAsNumber);
-
-async function newEntry(user: User, content = 'A day.'): Promise<string> {
-  const { id } = await user.api('POST', '/api/journals/', { content, entry_date: '2026-11-25T08:00:00Z' });
-  return id;
-}
 
 /** Records for a moment, until it was heard. */
 async function record(page: Page, name = 'Record'): Promise<void> {
@@ -32,7 +23,7 @@ async function record(page: Page, name = 'Record'): Promise<void> {
   await expect.poll(heard, { intervals: [70] }).toBeGreaterThan(10);
   await expect(page.getByRole('timer')).toHaveText(/0:0[2-9]/);
   await button(page, 'Done').click();
-  await expect(player(page, 'Recording, not kept yet')).toBeVisible();
+  await expect(waiting(page)).toBeVisible();
 }
 
 const choose = (page: Page, name: string, mimeType: string, buffer: Buffer) =>
@@ -102,12 +93,12 @@ test('a new entry is spoken, listened to, kept, played and deleted', { tag: '@ma
 });
 
 test('a file is sent with its progress, called back, sent again, and played from anywhere', async ({ page, user }) => {
-  const id = await newEntry(user);
+  const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await choose(page, 'An evening.wav', 'audio/wav', wav(300));
   await expect(section(page)).toContainText('An evening.wav');
-  await expect(player(page, 'Recording, not kept yet')).toContainText(/\/\s5:00/);
+  await expect(waiting(page)).toContainText(/\/\s5:00/);
   await slow(page, 400_000);
   await button(page, 'Keep').click();
   await expect(section(page)).toContainText(/[1-9]\d? % sent/);
@@ -140,7 +131,7 @@ test('a file is sent with its progress, called back, sent again, and played from
 });
 
 test('another recording takes the place of the first, though the login has run out', async ({ page, user }) => {
-  const id = await newEntry(user);
+  const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await choose(page, 'first.wav', 'audio/wav', wav(5));
@@ -159,7 +150,7 @@ test('another recording takes the place of the first, though the login has run o
 
 test('a broken network loses nothing', async ({ page, user, guard }) => {
   guard.allow(/ERR_FAILED/);
-  const id = await newEntry(user);
+  const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await record(page);
@@ -177,7 +168,7 @@ test('a broken network loses nothing', async ({ page, user, guard }) => {
 });
 
 test('who leaves the page in the middle finds the recording again, and is asked before it is discarded', async ({ page, user }) => {
-  const id = await newEntry(user);
+  const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await button(page, 'Record').click();
@@ -194,7 +185,7 @@ test('who leaves the page in the middle finds the recording again, and is asked 
   expect(dialog.type()).toBe('beforeunload');
   await dialog.dismiss();
   await button(page, 'Done').click();
-  await expect(player(page, 'Recording, not kept yet')).toBeVisible();
+  await expect(waiting(page)).toBeVisible();
 
   await button(page, 'Discard').click();
   await expectAccessible(page);
@@ -241,7 +232,7 @@ test('what the server does not take is said, and is still there', async ({ page,
   guard.allow(/status of 507/);
   try {
     const user = await newUser(server.url);
-    const id = await newEntry(user);
+    const id = await newEntry(user, 'A day.');
     await signIn(page, user, server.url);
     await page.goto(`${server.url}/entries/${id}/edit`);
     const told = section(page).getByRole('alert');
@@ -263,7 +254,7 @@ test('what the server does not take is said, and is still there', async ({ page,
     await choose(page, 'two.wav', 'audio/wav', wav(6));
     await button(page, 'Keep').click();
     await expect(told).toContainText('no room left');
-    await expect(player(page, 'Recording, not kept yet')).toBeVisible();
+    await expect(waiting(page)).toBeVisible();
   } finally {
     await server.stop();
   }

@@ -168,6 +168,14 @@ test('a page that stays open over midnight shows the new day when one comes back
   await page.getByRole('button', { name: 'The day after' }).click();
   await expect(day).toHaveText('2 January');
   await expect(page).toHaveURL('/on-this-day');
+
+  await write(user, '2027-01-02', { content: 'some words' });
+  await page.goto('/statistics');
+  const written = (days: number) => page.getByRole('img', { name: `Written on ${days} of the last 70 days` });
+  await expect(written(1)).toBeVisible();
+  await page.clock.setFixedTime('2027-04-01T05:30:00Z');
+  await comeBack();
+  await expect(written(0)).toBeVisible();
 });
 
 test('statistics are pictures with words', async ({ page, user }) => {

@@ -14,7 +14,11 @@ let online = $state(navigator.onLine);
 /** The address of an account that was just made, as long as nobody is signed in with it. */
 let made: string | null = null;
 
-addEventListener('online', () => (online = true));
+let back = 0;
+addEventListener('online', () => {
+  back = Date.now();
+  online = true;
+});
 addEventListener('offline', () => (online = false));
 whenLoginEnds(() => {
   if (state === 'in') state = 'ended';
@@ -32,6 +36,10 @@ export const session = {
   /** Whether the browser believes to have a network. */
   get online() {
     return online;
+  },
+  /** When the network came back last, in ms; 0 if it was never away. */
+  get back() {
+    return back;
   },
 
   /** Whether somebody was signed in here when the app was last used, and may still be. */

@@ -64,13 +64,6 @@ impl Attachments for Sqlite {
     }
 }
 
-/// The recording that an entry has.
-pub fn of_entry(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<AttachmentId>> {
-    let sql = "SELECT id FROM attachments WHERE user_id = ?1 AND entry_id = ?2";
-    let parameters = [user.0.as_bytes(), entry.0.as_bytes()];
-    connection.prepare_cached(sql)?.query_row(parameters, |row| uuid(row, 0).map(AttachmentId)).optional()
-}
-
 /// Deletes what is known of an entry's recording.
 pub fn detach(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<AttachmentId>> {
     let sql = "DELETE FROM attachments WHERE user_id = ?1 AND entry_id = ?2 RETURNING id";
@@ -78,7 +71,8 @@ pub fn detach(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite
     connection.prepare_cached(sql)?.query_row(parameters, |row| uuid(row, 0).map(AttachmentId)).optional()
 }
 
-fn get(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<Attachment>> {
+/// The recording that an entry has.
+pub fn get(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<Attachment>> {
     let sql = "SELECT id, user_id, entry_id, media_type, byte_length, sha256, sealed, created_at, updated_at
                FROM attachments WHERE user_id = ?1 AND entry_id = ?2";
     connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), entry.0.as_bytes()], attachment).optional()

@@ -130,9 +130,9 @@ impl SealedEntries for Sqlite {
             let sql = "DELETE FROM journal_entries
                        WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL AND revision = coalesce(?3, revision)";
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
-            let recording = attachments::of_entry(connection, user, id)?;
+            let recording = attachments::get(connection, user, id)?;
             if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
-                return Ok(Stored::Stored(recording));
+                return Ok(Stored::Stored(recording.map(|one| one.id)));
             }
             Ok(get(connection, user, id)?.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
         })

@@ -39,9 +39,9 @@ export async function forgetAccount(user: string): Promise<void> {
   gone.add(user);
   const tx = (await database()).transaction(['keys', 'slots', 'asides', 'takes', 'pieces'], 'readwrite');
   const ofUser = IDBKeyRange.bound([user], [user, []]);
-  void tx.objectStore('keys').delete(user);
-  for (const store of ['slots', 'takes', 'pieces'] as const) void tx.objectStore(store).delete(ofUser);
-  for (const key of await tx.objectStore('asides').index('user').getAllKeys(user)) void tx.objectStore('asides').delete(key);
+  part(tx.objectStore('keys').delete(user));
+  for (const store of ['slots', 'takes', 'pieces'] as const) part(tx.objectStore(store).delete(ofUser));
+  for (const key of await tx.objectStore('asides').index('user').getAllKeys(user)) part(tx.objectStore('asides').delete(key));
   await tx.done;
 }
 
@@ -61,6 +61,9 @@ interface Schema extends DBSchema {
   /** Its pieces, from 0. */
   pieces: { key: [string, string, string, number]; value: { user: string; id: string; take: string; number: number; box: Sealed } };
 }
+
+/** One part of a transaction: whether it failed is said by the whole. */
+export const part = (one: Promise<unknown>) => void one.catch(() => {});
 
 let opening: Promise<IDBPDatabase<Schema>> | undefined;
 
@@ -103,9 +106,8 @@ export const stored: Shelf = {
     const next = step((await slots.get([user, id])) ?? EMPTY);
     if (next) {
       const { draft, base } = next.slot;
-      if (draft ?? base) void slots.put({ user, id, draft, base });
-      else void slots.delete([user, id]);
-      for (const aside of next.aside ?? []) void tx.objectStore('asides').put(aside);
+      part(draft ?? base ? slots.put({ user, id, draft, base }) : slots.delete([user, id]));
+      for (const aside of next.aside ?? []) part(tx.objectStore('asides').put(aside));
     }
     await tx.done;
   },

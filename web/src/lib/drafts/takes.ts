@@ -7,7 +7,7 @@ import { v7 as uuid } from 'uuid';
 
 import { open, openBytes, seal, sealBytes } from './cipher';
 import type { Environment } from './drafts';
-import { database, requireAccount, type Sealed, type Take as Row } from './shelf';
+import { database, part, requireAccount, type Sealed, type Take as Row } from './shelf';
 
 /** What is known of a recording. `type` as in a Blob; `at` is when it was begun, in ms. */
 export type About = { type: string; seconds: number; secretTagId: string | null; at: number };
@@ -174,8 +174,8 @@ export class Reel {
     const stored = await tx.objectStore('takes').get([this.#user, this.#id]);
     // Another tab has thrown it away, or the person the account.
     if (stored?.take !== this.#take) throw new Error('it is not there any more');
-    step(tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#take, number, box }));
-    step(tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#take, box: about }));
+    part(tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#take, number, box }));
+    part(tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#take, box: about }));
     await tx.done;
   }
 
@@ -201,9 +201,9 @@ async function clear(user: string, id: string, next?: Next, only?: string): Prom
   try {
     const stored = await tx.objectStore('takes').get([user, id]);
     if (!only || stored?.take === only) {
-      step(tx.objectStore('pieces').delete(piecesOf(user, id)));
-      step(next ? tx.objectStore('takes').put({ user, id, take: next.take, box: next.box }) : tx.objectStore('takes').delete([user, id]));
-      if (next?.piece) step(tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.piece }));
+      part(tx.objectStore('pieces').delete(piecesOf(user, id)));
+      part(next ? tx.objectStore('takes').put({ user, id, take: next.take, box: next.box }) : tx.objectStore('takes').delete([user, id]));
+      if (next?.piece) part(tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.piece }));
     }
   } catch (error) {
     // Otherwise half of it would be done.
@@ -213,9 +213,6 @@ async function clear(user: string, id: string, next?: Next, only?: string): Prom
   }
   await tx.done;
 }
-
-/** One step of a transaction: whether it failed is said by the whole. */
-const step = (one: Promise<unknown>) => void one.catch(() => {});
 
 const piecesOf = (user: string, id: string) => IDBKeyRange.bound([user, id], [user, id, []]);
 const placeOf = (user: string, id: string, take: string) => `sotto/v1/take/${user}/${id}/${take}`;

@@ -210,9 +210,7 @@ export class Writing {
 
   /** The entry is no more: what is on the page goes on as another one, whose id is the answer. */
   async anew(): Promise<string> {
-    clearTimeout(this.#timer);
-    await this.#chain;
-    this.#keptChanges = this.#changes;
+    await this.#endKeeping();
     return goOn(this.id, this.written(), this.secretTagId);
   }
 
@@ -243,9 +241,7 @@ export class Writing {
 
   /** Throws a page away that the server never had. False if it has it by now. */
   async discard(): Promise<boolean> {
-    clearTimeout(this.#timer);
-    await this.#chain;
-    this.#keptChanges = this.#changes;
+    await this.#endKeeping();
     return outbox.discard(this.id);
   }
 
@@ -266,6 +262,13 @@ export class Writing {
     if (changes !== this.#changes) return;
     this.#keptChanges = ++this.#changes;
     this.#adopt({ ...this.written(), title: null, content: '' }, NOTHING);
+  }
+
+  /** Nothing of this page is kept any more. */
+  async #endKeeping(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#chain;
+    this.#keptChanges = this.#changes;
   }
 
   async #decide(run: (other: { revision: number; written: Written } | null) => Promise<void>): Promise<void> {

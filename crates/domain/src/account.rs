@@ -1,46 +1,47 @@
-//! Accounts: who may sign in, and the logins they have open.
+//! Accounts, the sessions of their users, and the checks on what users enter about themselves.
 
 use std::fmt;
 
-use crate::clock::{Timestamp, Zone};
+use crate::clock::Timestamp;
 use crate::flaw::Flaw;
 use crate::ids::{SessionId, UserId};
 use crate::text::{self, Check, Violations};
+use crate::zone::Zone;
 
-/// A person with a journal. The password hash is not part of it (see [`Credentials`]), and what is asked for rarely is read on
-/// its own: preferences and the key of drafts.
+/// A person with an account. Data that few requests need is read separately: the password hash (see [`Credentials`]),
+/// preferences and the key of drafts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// The id.
     pub id: UserId,
-    /// What they sign in with.
+    /// The address that the user signs in with.
     pub email: Email,
-    /// How they want to be called.
+    /// The name that the user wants to be called by.
     pub full_name: Option<String>,
-    /// False once deactivated: no sign-in, and every open login has ended.
+    /// False for a deactivated account, which has no sessions and cannot sign in.
     pub is_active: bool,
-    /// Whether they administer this server.
+    /// Whether the user can manage other accounts.
     pub is_superuser: bool,
-    /// Whether they can sign in by password; those who cannot do so through an identity provider.
+    /// Whether the user can sign in with a password. A user without one signs in through a provider.
     pub has_password: bool,
-    /// The subject at the identity provider, when linked.
+    /// The subject of the user's identity at Google, if one is linked.
     pub google_id: Option<String>,
-    /// A picture.
+    /// The address of a picture of the user.
     pub avatar_url: Option<String>,
-    /// Where "today" is for them.
+    /// The time zone that decides which day "today" is for the user.
     pub time_zone: Zone,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the account was last changed.
     pub updated_at: Timestamp,
 }
 
-/// A user together with what their password is checked against.
+/// A user together with their password hash.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The account.
     pub user: User,
-    /// `None` for those who only sign in through an identity provider.
+    /// `None` for users who sign in only through a provider.
     pub password_hash: Option<PasswordHash>,
 }
 
@@ -49,11 +50,8 @@ pub struct Credentials {
 pub struct Email(String);
 
 impl Email {
-    /// Accepts what has one `@` with something on each side and no white space; whether mail arrives
-    /// there only mail can tell.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// Accepts text with exactly one `@`, a non-empty part on each side of it, and no white space. Does not check that
+    /// the address receives mail.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         let lower = text::line(text, 254)?.to_lowercase();
         match lower.split_once('@') {
@@ -70,18 +68,17 @@ impl Email {
         }
     }
 
-    /// The address.
+    /// The normalized address.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A password as typed: 8 to 1024 bytes. It never prints.
+/// A password as typed: 8 to 1024 bytes. `Debug` does not show it.
 pub struct Password(String);
 
 impl Password {
-    /// # Errors
-    /// What is wrong with it.
+    /// Accepts 8 to 1024 bytes.
     pub fn parse(text: String) -> Result<Self, Flaw> {
         match text.len() {
             0..8 => Err(Flaw::TooShort { min: 8 }),
@@ -102,7 +99,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A password hash in PHC string format (`$argon2id$v=19$…`). It never prints.
+/// A password hash in PHC string format (`$argon2id$v=19$…`). `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub String);
 
@@ -112,17 +109,16 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What a client keeps with an account, such as a theme: a JSON object that nobody else reads. As text it has at most
-/// [`MAX_PREFERENCES`] bytes.
+/// Settings that clients store with an account, such as a theme: a JSON object that the server does not interpret. As
+/// text it has at most [`MAX_PREFERENCES`] bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preferences(serde_json::Map<String, serde_json::Value>);
 
-/// Bytes in preferences, at most: 16 KiB.
+/// The longest preferences in bytes: 16 KiB.
 pub const MAX_PREFERENCES: usize = 16 << 10;
 
 impl Preferences {
-    /// # Errors
-    /// What is wrong with it.
+    /// Accepts an object with a text of at most [`MAX_PREFERENCES`] bytes.
     pub fn parse(object: serde_json::Map<String, serde_json::Value>) -> Result<Self, Flaw> {
         let preferences = Self(object);
         match preferences.to_text().len() {
@@ -131,24 +127,24 @@ impl Preferences {
         }
     }
 
-    /// What [`Self::to_text`] has written; `None` if it has not.
+    /// Parses the text that [`Self::to_text`] returns; `None` for any other text.
     pub fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
 
-    /// As it is stored: JSON without white space.
+    /// The stored form: JSON without white space.
     pub fn to_text(&self) -> String {
         serde_json::Value::Object(self.0.clone()).to_string()
     }
 
-    /// The object.
+    /// The JSON object.
     pub fn into_object(self) -> serde_json::Map<String, serde_json::Value> {
         self.0
     }
 }
 
-/// What a client encrypts drafts with that it keeps on a device: they can be read again after signing in, and not before. It
-/// never prints.
+/// The key with which a client encrypts the drafts that it keeps on a device, so that they can be read only after
+/// signing in. `Debug` does not show it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DraftKey(pub [u8; 32]);
 
@@ -158,26 +154,26 @@ impl fmt::Debug for DraftKey {
     }
 }
 
-/// An account to be made.
+/// An account to create.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// The id, made by the caller.
+    /// The id, chosen by the caller.
     pub id: UserId,
     /// The address.
     pub email: Email,
-    /// The hash, if they sign in by password.
+    /// The password hash, if the user signs in with a password.
     pub password_hash: Option<PasswordHash>,
-    /// How they want to be called.
+    /// The name that the user wants to be called by.
     pub full_name: Option<String>,
-    /// Whether they administer this server.
+    /// Whether the user can manage other accounts.
     pub is_superuser: bool,
-    /// Where "today" is for them.
+    /// The time zone that decides which day "today" is for the user.
     pub time_zone: Zone,
 }
 
 impl NewUser {
-    /// The account as it is kept at first.
-    pub fn of(self, now: Timestamp) -> User {
+    /// The account as it is first stored.
+    pub fn created(self, now: Timestamp) -> User {
         let Self { id, email, password_hash, full_name, is_superuser, time_zone } = self;
         User {
             id,
@@ -195,26 +191,23 @@ impl NewUser {
     }
 }
 
-/// What a user changes about themselves; `None` leaves a field as it is, `Some(None)` clears it.
+/// A change that users make to their own account; `None` leaves a field unchanged, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct UserPatch {
     /// A new address.
     pub email: Option<Email>,
     /// A new name.
     pub full_name: Option<Option<String>>,
-    /// A new picture.
+    /// The address of a new picture.
     pub avatar_url: Option<Option<String>>,
-    /// A new zone.
+    /// A new time zone.
     pub time_zone: Option<Zone>,
-    /// All of the preferences.
+    /// New preferences, which replace the old ones entirely.
     pub preferences: Option<Preferences>,
 }
 
 impl UserPatch {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(
         email: Option<&str>,
         full_name: Option<Option<String>>,
@@ -232,121 +225,124 @@ impl UserPatch {
     }
 }
 
-/// What an administrator changes about an account; `None` leaves a field as it is, `Some(None)` clears it.
+/// A change that a superuser makes to an account; `None` leaves a field unchanged, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct AccountPatch {
-    /// Whether they may sign in.
+    /// Whether the account is active.
     pub is_active: Option<bool>,
-    /// Whether they administer this server.
+    /// Whether the user can manage other accounts.
     pub is_superuser: Option<bool>,
     /// A new name.
     pub full_name: Option<Option<String>>,
-    /// A new password.
+    /// The hash of a new password.
     pub password_hash: Option<PasswordHash>,
 }
 
 impl AccountPatch {
-    /// Whether every login of theirs has to end.
+    /// Whether the change ends all sessions of the account.
     pub fn ends_sessions(&self) -> bool {
         self.is_active == Some(false) || self.password_hash.is_some()
     }
 
-    /// Whether an active superuser is one no longer.
+    /// Whether an active superuser is no longer one after the change.
     pub fn takes_superuser_away(&self) -> bool {
         self.is_active == Some(false) || self.is_superuser == Some(false)
     }
 }
 
-/// What came of changing or deleting an account.
+/// The outcome of changing or deleting an account.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Administered<T> {
-    /// It is done.
+    /// The account was changed or deleted.
     Done(T),
     /// There is no such user.
     Missing,
-    /// They are the only active superuser; nothing was changed, or nobody could administer this server.
+    /// The user is the only active superuser. Nothing was changed, so that the server keeps one.
     LastSuperuser,
 }
 
-/// Which accounts are asked for, in the order of their addresses as the engine sorts text.
+/// A query for accounts, which are sorted by address as the engine sorts text.
 #[derive(Debug, Clone, Default)]
 pub struct UserQuery {
-    /// Only those whose address has this in it, or whose name has, see [`Self::needles`].
+    /// Only accounts with this text in their address or name; see [`Self::needles`].
     pub search: Option<String>,
-    /// Only what comes after this address.
+    /// Only accounts after this address.
     pub after: Option<Email>,
-    /// At most so many.
+    /// At most this many accounts.
     pub limit: u32,
 }
 
 impl UserQuery {
-    /// What an address has to have in it, and what a name in which `A` to `Z` are in lower case; one of both is enough.
-    /// Addresses are in lower case throughout; of names, both engines know these letters only.
+    /// The text to look for in addresses, and the text to look for in names with `A` to `Z` lower-cased; one match is
+    /// enough. Addresses are stored in lower case. In names both engines lower-case only these letters.
     pub fn needles(&self) -> (Option<String>, Option<String>) {
         let search = self.search.as_deref();
         (search.map(str::to_lowercase), search.map(str::to_ascii_lowercase))
     }
 }
 
-/// Accepts a name of one line, at most 200 bytes.
-///
-/// # Errors
-/// What is wrong with it.
+/// Accepts a name: one line, at most 200 bytes.
 pub fn full_name(text: &str) -> Result<String, Flaw> {
     text::line(text, 200)
 }
 
 /// Accepts the name of an IANA time zone.
-///
-/// # Errors
-/// What is wrong with it.
 pub fn zone(name: &str) -> Result<Zone, Flaw> {
     Zone::named(name).ok_or(Flaw::UnknownZone)
 }
 
-/// One login of one user.
+/// One session of one user.
 ///
-/// Refresh tokens name their session and its generation at the time. Each refresh raises the generation,
-/// so a token that is used again later betrays that it was copied.
+/// A refresh token names its session and a generation of it. Each refresh raises the generation, so a token of an
+/// earlier generation that is used again shows that it was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// The id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// The generation of the one refresh token that is good now.
+    /// The generation of the one valid refresh token.
     pub generation: u32,
-    /// When that token was handed out.
+    /// When that token was issued.
     pub rotated_at: Timestamp,
-    /// When the login ends unless it is refreshed.
+    /// When the session ends unless it is refreshed.
     pub expires_at: Timestamp,
-    /// What the client called itself, at most 200 bytes.
+    /// The client's `User-Agent`, at most 200 bytes.
     pub user_agent: Option<String>,
-    /// When they signed in.
+    /// When the user signed in.
     pub created_at: Timestamp,
 }
 
-/// What a bearer of an access token may still do, as far as storage knows.
+impl Session {
+    /// Whether `generation` is the one before the current one and its refresh token is still accepted at `now`.
+    pub fn forgives(&self, generation: u32, now: Timestamp) -> bool {
+        generation.checked_add(1) == Some(self.generation) && self.rotated_at.is_within(REFRESH_GRACE_SECONDS, now)
+    }
+}
+
+/// The stored facts that decide whether an access token is still valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// The account.
     pub user: User,
-    /// When the login ends unless it is refreshed.
+    /// When the session ends unless it is refreshed.
     pub expires_at: Timestamp,
 }
 
-/// How long the previous refresh token still works after a rotation, in seconds: a client whose answer
-/// got lost, or whose two tabs refresh at once, is not thrown out.
+/// How long a session lasts without use, in seconds: 30 days.
+pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
+/// How long the previous refresh token is accepted after a rotation, in seconds. Without this grace, a client that lost
+/// a response, or that refreshes in two tabs at once, would be signed out.
 pub const REFRESH_GRACE_SECONDS: i64 = 10;
 
-/// What came of presenting a refresh token.
+/// The outcome of presenting a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// The session as it is now; its generation is the one to hand out.
+    /// The session with its current generation, for which the caller issues a token.
     Rotated(Session),
-    /// An outlived token came back: it was copied, so the session has been ended.
+    /// The token is of an outdated generation, so it was copied. The session has been ended.
     Reused,
-    /// No such session, or it has expired.
+    /// There is no such session, or it has expired.
     Missing,
 }
 

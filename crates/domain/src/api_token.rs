@@ -1,4 +1,4 @@
-//! Personal API tokens: for scripts and other programs, good for what their scopes name and nothing else.
+//! API tokens: credentials that users create for scripts and other programs, limited to their scopes.
 
 use std::collections::BTreeSet;
 
@@ -8,50 +8,51 @@ use crate::flaw::Flaw;
 use crate::ids::{ApiTokenId, UserId};
 use crate::text::{self, Check, Violations};
 
-/// Tokens that a user may have, those that have expired among them.
+/// The most tokens that a user can have, expired ones included.
 pub const MAX_TOKENS: u32 = 50;
 
-/// `last_used_at` is moved no more often than this, in seconds, so that a busy script does not cost a write per request.
+/// The shortest time between two updates of `last_used_at`, in seconds, so that a busy script does not cost a write per
+/// request.
 pub const USE_SECONDS: i64 = 60;
 
-/// A token, without the secret: storage knows only its SHA-256.
+/// A token without its secret. Storage has only the secret's SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiToken {
     /// The id.
     pub id: ApiTokenId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it is for, in its owner's words: one line, at most 100 bytes.
+    /// The owner's description of the token: one line, at most 100 bytes.
     pub name: String,
-    /// What it is good for.
+    /// The permissions of the token.
     pub scopes: Scopes,
-    /// When it ends, if ever.
+    /// When the token expires, if ever.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// When the token was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
-    /// When it was made.
+    /// When the token was created.
     pub created_at: Timestamp,
 }
 
-/// One thing that a token may be good for.
+/// A permission of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Read entries that are in plain.
+    /// Reading plain entries.
     EntriesRead,
-    /// Write, change and delete them, and make tags by naming them on an entry.
+    /// Creating, changing and deleting plain entries, and creating tags by naming them on an entry.
     EntriesWrite,
-    /// Read tags.
+    /// Reading tags.
     TagsRead,
-    /// Make, change and delete them.
+    /// Creating, changing and deleting tags.
     TagsWrite,
-    /// Read reminders.
+    /// Reading reminders.
     RemindersRead,
-    /// Make, change and delete them.
+    /// Creating, changing and deleting reminders.
     RemindersWrite,
 }
 
 impl Scope {
-    /// All of them, in the order in which they are listed.
+    /// All scopes in their listing order.
     pub const ALL: [Self; 6] = [
         Self::EntriesRead,
         Self::EntriesWrite,
@@ -61,7 +62,7 @@ impl Scope {
         Self::RemindersWrite,
     ];
 
-    /// Its name, such as `entries:read`.
+    /// The scope's name, such as `entries:read`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EntriesRead => "entries:read",
@@ -73,31 +74,25 @@ impl Scope {
         }
     }
 
-    /// The scope of this name.
+    /// The scope with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
 }
 
-/// What a token is good for; never nothing.
+/// The scopes of a token; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(BTreeSet<Scope>);
 
 impl Scopes {
-    /// Accepts names of scopes, in any order.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// Accepts names of scopes in any order.
     pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Flaw> {
         let scope = |name| Scope::named(name).ok_or(Flaw::UnknownScope);
         let scopes: BTreeSet<Scope> = names.into_iter().map(scope).collect::<Result<_, _>>()?;
         if scopes.is_empty() { Err(Flaw::NoScope) } else { Ok(Self(scopes)) }
     }
 
-    /// Reads what [`Self::to_text`] wrote.
-    ///
-    /// # Errors
-    /// What is wrong with it.
+    /// Parses the text that [`Self::to_text`] returns.
     pub fn from_text(text: &str) -> Result<Self, Flaw> {
         Self::parse(text.split_whitespace())
     }
@@ -107,18 +102,18 @@ impl Scopes {
         self.names().collect::<Vec<_>>().join(" ")
     }
 
-    /// The names.
+    /// The names of the scopes.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|scope| scope.name())
     }
 
-    /// Whether this one is among them.
+    /// Whether `scope` is one of these scopes.
     pub fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
 }
 
-/// What a new token is to be.
+/// The fields that a user chooses for a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiTokenDraft {
     /// See [`ApiToken::name`].
@@ -130,10 +125,7 @@ pub struct ApiTokenDraft {
 }
 
 impl ApiTokenDraft {
-    /// Checks what was sent; the end, RFC 3339 with a zone, must be after `now`.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request. The expiry, in RFC 3339 with a zone, must be after `now`.
     pub fn parse(name: &str, scopes: &[String], expires_at: Option<&str>, now: Timestamp) -> Result<Self, Violations> {
         let mut check = Check::default();
         let name = check.take("name", text::line(name, 100));
@@ -146,16 +138,16 @@ impl ApiTokenDraft {
     }
 }
 
-/// What came of making a token.
+/// The outcome of creating a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreatedApiToken {
-    /// It is stored.
+    /// The token is stored.
     Created,
-    /// The user has [`MAX_TOKENS`] already; nothing was stored.
+    /// The user already has [`MAX_TOKENS`]. Nothing was stored.
     TooMany,
 }
 
-/// What a bearer of an API token may still do, as far as storage knows.
+/// The stored facts that decide whether an API token is still valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiTokenStanding {
     /// The account.

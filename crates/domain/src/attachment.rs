@@ -1,10 +1,13 @@
-//! Recordings of entries: what is known of each. What was recorded is in a store of objects, under the ids of its owner and
-//! of the recording: an id names one recording for ever, and one that replaces it has another.
+//! Attachments: the rows that describe them. The bytes of an attachment are an object in the attachment store, named by
+//! the ids of its owner and of the attachment. An id is never reused, so an attachment that replaces another one has an
+//! id of its own.
+//!
+//! A change that deletes the rows of attachments returns the *freed* ones as a list. The caller deletes their objects.
 
 use crate::clock::Timestamp;
 use crate::ids::{AttachmentId, EntryId, UserId};
 
-/// The longest recording that can be kept, in bytes: 2 GiB less one, as much as the schema's numbers hold.
+/// The longest recording in bytes: 2 GiB minus one, the largest number of the schema's column.
 pub const MAX_BYTES: u32 = i32::MAX.unsigned_abs();
 
 /// The recording of an entry.
@@ -12,55 +15,55 @@ pub const MAX_BYTES: u32 = i32::MAX.unsigned_abs();
 pub struct Attachment {
     /// The id.
     pub id: AttachmentId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
     /// The entry that it belongs to.
     pub entry_id: EntryId,
-    /// What it is, such as `audio/webm`; of one that is sealed, `application/octet-stream`.
+    /// The media type, such as `audio/webm`; `application/octet-stream` for a sealed recording.
     pub media_type: String,
-    /// How long it is, in bytes.
+    /// The length in bytes.
     pub byte_length: u32,
-    /// SHA-256 of its bytes.
+    /// The SHA-256 of the bytes.
     pub sha256: [u8; 32],
-    /// Whether it was encrypted by the client, as its entry is.
+    /// Whether the client has encrypted the recording, as it has its entry.
     pub sealed: bool,
-    /// When the entry got its first recording, of those without a gap between them.
+    /// When the entry got the first recording of an unbroken series of replacements.
     pub created_at: Timestamp,
     /// When this recording was stored.
     pub updated_at: Timestamp,
 }
 
-/// A recording that is in the store of objects, and is to become its entry's.
+/// A recording that is in the attachment store and is about to be attached to its entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAttachment {
-    /// The id, which no other recording has had.
+    /// The id, which no other recording has ever had.
     pub id: AttachmentId,
     /// The entry.
     pub entry_id: EntryId,
-    /// What it is, such as `audio/webm`.
+    /// The media type, such as `audio/webm`.
     pub media_type: String,
-    /// How long it is, in bytes, at most [`MAX_BYTES`].
+    /// The length in bytes, at most [`MAX_BYTES`].
     pub byte_length: u32,
-    /// SHA-256 of its bytes.
+    /// The SHA-256 of the bytes.
     pub sha256: [u8; 32],
-    /// For a recording in plain, where its entry says that it is; `None` for one that the client has encrypted.
+    /// The `audio_url` of the entry, for a plain recording; `None` for one that the client has encrypted.
     pub audio_url: Option<String>,
 }
 
-/// What came of attaching a recording.
+/// The outcome of attaching a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attached {
-    /// It is the entry's, in place of this one, if there was one.
-    Attached(Attachment, Option<AttachmentId>),
-    /// The user has no such entry, or it is sealed and the recording is not, or the other way round; nothing was changed.
+    /// The recording is attached. The list holds the freed attachment that it replaced, if there was one.
+    Attached(Attachment, Vec<AttachmentId>),
+    /// The user has no such entry, or only one of the entry and the recording is sealed. Nothing was changed.
     Missing,
-    /// The user's other recordings are so many bytes, which leaves too little room; nothing was changed.
+    /// The user's other recordings have this many bytes, which leaves too little of the quota. Nothing was changed.
     OverQuota(u64),
 }
 
 impl NewAttachment {
-    /// The recording as it is kept.
-    pub fn of(self, user_id: UserId, created_at: Timestamp, updated_at: Timestamp) -> Attachment {
+    /// The attachment as it is stored.
+    pub fn attached_to(self, user_id: UserId, created_at: Timestamp, updated_at: Timestamp) -> Attachment {
         let Self { id, entry_id, media_type, byte_length, sha256, audio_url } = self;
         let sealed = audio_url.is_none();
         Attachment { id, user_id, entry_id, media_type, byte_length, sha256, sealed, created_at, updated_at }

@@ -1,22 +1,24 @@
-//! Journal entries, how they change, and how they are asked for.
+//! Plain entries, their changes, and the queries for them.
 
 use jiff::civil::Date;
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::clock::{Timestamp, Zone};
+use crate::clock::Timestamp;
+use crate::entry_date::{EntryDate, EntryDatePatch};
 use crate::flaw::Flaw;
 use crate::ids::{AttachmentId, EntryId, UserId};
 use crate::tag::{MAX_TAGS_PER_ENTRY, TagChoice, TagRef};
 use crate::text::{self, Check, Violations};
+use crate::zone::Zone;
 
-/// Bytes in a title, at most.
+/// The longest title in bytes.
 pub const MAX_TITLE: usize = 500;
-/// Bytes in the text of an entry, at most: 1 MiB.
+/// The longest text of an entry in bytes: 1 MiB.
 pub const MAX_CONTENT: usize = 1 << 20;
 
-/// Bytes of text on a page: the entry that reaches so many is the last one on it, 8 MiB. A thousand entries can be as long as
-/// that a hundred times over, and nobody's memory is to hold them at once.
+/// A page ends with the entry that brings its texts to 8 MiB, so that 1,000 entries of 1 MiB never sit in memory at
+/// once.
 pub const PAGE_BYTES: usize = 8 << 20;
 
 /// An entry of one user.
@@ -24,50 +26,35 @@ pub const PAGE_BYTES: usize = 8 << 20;
 pub struct Entry {
     /// The id.
     pub id: EntryId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// An optional heading.
-    pub title: Option<String>,
-    /// The text, in Markdown.
-    pub content: String,
-    /// Where its recording can be heard.
-    pub audio_url: Option<String>,
-    /// The moment that it is about.
-    pub entry_date: Timestamp,
-    /// The zone that it was written in: its calendar day never shifts.
-    pub entry_zone: Zone,
-    /// Its tags, by name.
+    /// The fields that the user sets.
+    pub body: EntryBody,
+    /// The tags of the entry, sorted by name.
     pub tags: Vec<TagRef>,
-    /// 1 at first, one more with each change.
+    /// 1 at first; each change raises it by one.
     pub revision: u32,
-    /// When it was stored.
+    /// When the entry was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the entry was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What a user writes: the fields of an entry that are theirs to set.
+/// The fields of an entry that its user sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EntryBody {
-    /// An optional heading.
+    /// The title, if there is one.
     pub title: Option<String>,
     /// The text, in Markdown.
     pub content: String,
-    /// Where its recording can be heard.
+    /// The address of the entry's recording.
     pub audio_url: Option<String>,
-    /// The moment that it is about.
-    pub entry_date: Timestamp,
-    /// The zone that it was written in.
-    pub entry_zone: Zone,
+    /// The date of the entry.
+    pub date: EntryDate,
 }
 
 impl EntryBody {
-    /// The calendar day that the entry belongs to.
-    pub fn day(&self) -> Date {
-        self.entry_date.day_in(&self.entry_zone)
-    }
-
-    /// Words in the title and text (Unicode Standard Annex #29).
+    /// The number of words in the title and text (Unicode Standard Annex #29).
     pub fn words(&self) -> u32 {
         let title = self.title.as_deref().unwrap_or_default();
         let count = title.unicode_words().count() + self.content.unicode_words().count();
@@ -76,39 +63,25 @@ impl EntryBody {
 }
 
 impl Entry {
-    /// The fields that are the user's to set.
-    pub fn body(&self) -> EntryBody {
-        EntryBody {
-            title: self.title.clone(),
-            content: self.content.clone(),
-            audio_url: self.audio_url.clone(),
-            entry_date: self.entry_date,
-            entry_zone: self.entry_zone.clone(),
-        }
-    }
-
-    /// Whether a repeated create is the same request as the one that made this entry.
+    /// Whether `new` is the request that created this entry, sent again.
     pub fn is_retry_of(&self, new: &NewEntry) -> bool {
-        self.body() == new.body
+        self.body == new.body
     }
 }
 
-/// An entry to be made.
+/// An entry to create.
 #[derive(Debug, Clone)]
 pub struct NewEntry {
-    /// The id, made by the caller or by the client.
+    /// The id, chosen by the caller or by the client.
     pub id: EntryId,
-    /// What was written.
+    /// The fields that the user sets.
     pub body: EntryBody,
-    /// What it is tagged with.
+    /// The tags of the entry.
     pub tags: Vec<TagChoice>,
 }
 
 impl NewEntry {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(
         id: EntryId,
         title: Option<String>,
@@ -123,38 +96,30 @@ impl NewEntry {
         let title = title.and_then(|title| check.take("title", self::title(title))).flatten();
         let content = check.take("content", text::plain(content, MAX_CONTENT));
         let audio_url = audio_url.and_then(|url| check.take("audio_url", text::address(url)));
-        let entry_date = check.take("entry_date", Timestamp::parse(entry_date));
-        let entry_zone = entry_zone.or_else(|name| check.take("entry_zone", crate::account::zone(name)).ok_or(())).ok();
+        let date = EntryDate::check(&mut check, entry_date, entry_zone);
         check_tags(&mut check, &tags);
-        let body = (|| {
-            Some(EntryBody { title, content: content?, audio_url, entry_date: entry_date?, entry_zone: entry_zone? })
-        })();
+        let body = (|| Some(EntryBody { title, content: content?, audio_url, date: date? }))();
         check.finish(body.map(|body| Self { id, body, tags }))
     }
 }
 
-/// A change of an entry; `None` leaves a field as it is, `Some(None)` clears it.
+/// A change of an entry; `None` leaves a field unchanged, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct EntryPatch {
     /// A new title.
     pub title: Option<Option<String>>,
     /// A new text.
     pub content: Option<String>,
-    /// A new recording.
+    /// The address of a new recording.
     pub audio_url: Option<Option<String>>,
-    /// A new moment.
-    pub entry_date: Option<Timestamp>,
-    /// A new zone.
-    pub entry_zone: Option<Zone>,
-    /// All the tags that it shall have.
+    /// A new date.
+    pub date: EntryDatePatch,
+    /// All tags of the entry after the change.
     pub tags: Option<Vec<TagChoice>>,
 }
 
 impl EntryPatch {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(
         title: Option<Option<String>>,
         content: Option<String>,
@@ -167,15 +132,14 @@ impl EntryPatch {
         let title = title.map(|title| title.and_then(|title| check.take("title", self::title(title))).flatten());
         let content = content.and_then(|content| check.take("content", text::plain(content, MAX_CONTENT)));
         let audio_url = audio_url.map(|url| url.and_then(|url| check.take("audio_url", text::address(url))));
-        let entry_date = entry_date.and_then(|date| check.take("entry_date", Timestamp::parse(date)));
-        let entry_zone = entry_zone.and_then(|name| check.take("entry_zone", crate::account::zone(name)));
+        let date = EntryDatePatch::check(&mut check, entry_date, entry_zone);
         if let Some(tags) = &tags {
             check_tags(&mut check, tags);
         }
-        check.finish(Some(Self { title, content, audio_url, entry_date, entry_zone, tags }))
+        check.finish(Some(Self { title, content, audio_url, date, tags }))
     }
 
-    /// `body` with this change made.
+    /// Returns `body` with this change applied.
     #[must_use]
     pub fn apply(&self, mut body: EntryBody) -> EntryBody {
         if let Some(title) = &self.title {
@@ -187,44 +151,41 @@ impl EntryPatch {
         if let Some(audio_url) = &self.audio_url {
             body.audio_url.clone_from(audio_url);
         }
-        body.entry_date = self.entry_date.unwrap_or(body.entry_date);
-        if let Some(zone) = &self.entry_zone {
-            body.entry_zone = zone.clone();
-        }
+        body.date = self.date.apply(body.date);
         body
     }
 }
 
-/// Which entries are asked for. Newest first: by `entry_date`, then by id.
+/// A query for entries, newest first: by `entry_date`, then by id.
 #[derive(Debug, Clone, Default)]
 pub struct EntryQuery {
-    /// On this calendar day (of the entry's own zone) or later.
+    /// Only entries of this calendar day, in the entry's own zone, or later.
     pub from: Option<Date>,
-    /// On this calendar day or earlier.
+    /// Only entries of this calendar day or earlier.
     pub to: Option<Date>,
-    /// With this tag.
+    /// Only entries with this tag.
     pub tag: Option<TagFilter>,
-    /// With a word that begins with each of these, in title or text.
+    /// Only entries that have, for each of these words, a word in title or text that begins with it.
     pub words: Vec<String>,
-    /// Only what comes after this position.
+    /// Only entries after this position.
     pub after: Option<(Timestamp, EntryId)>,
-    /// Of each text only so many characters (Unicode scalar values) from its beginning.
+    /// Only this many characters (Unicode scalar values) from the beginning of each text.
     pub characters: Option<u32>,
-    /// At most so many; fewer once their texts reach [`PAGE_BYTES`].
+    /// At most this many entries. The page ends early when its texts reach [`PAGE_BYTES`].
     pub limit: u32,
 }
 
-/// How a query names a tag.
+/// A tag that a query names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagFilter {
     /// By its id.
     Id(crate::ids::TagId),
-    /// By the key of its name, see [`crate::tag::TagName::key`].
+    /// By the key of its name; see [`crate::tag::TagName::key`].
     Key(String),
 }
 
-/// Splits what a person typed into a search field into the words to look for: runs of letters, digits and the marks
-/// on them, in lower case, at most 16 of them and 84 bytes each.
+/// Splits the text of a search field into words: runs of letters, digits and their combining marks, in lower case, at
+/// most 16 words of at most 84 bytes.
 pub fn search_words(query: &str) -> Vec<String> {
     query
         .split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c))
@@ -234,44 +195,44 @@ pub fn search_words(query: &str) -> Vec<String> {
         .collect()
 }
 
-/// What came of a create.
+/// The outcome of a create.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Created {
-    /// It is stored.
+    /// The entry is stored.
     Created(Entry),
-    /// The user already has an entry with this id; nothing was changed.
+    /// The user already has an entry with this id. Nothing was changed.
     Exists(Entry),
-    /// Somebody else's entry has this id; nothing was changed.
+    /// Another user has an entry with this id. Nothing was changed.
     IdTaken,
-    /// A tag was named by an id that is not one of the user's tags; nothing was changed.
+    /// The request names a tag by an id that is not one of the user's tags. Nothing was changed.
     UnknownTag(crate::ids::TagId),
 }
 
-/// What came of an update.
+/// The outcome of an update.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Updated {
-    /// It is stored.
+    /// The change is stored.
     Updated(Entry),
     /// The user has no such entry.
     Missing,
-    /// The entry is at another revision than the caller expected; this is how it is now.
+    /// The entry is at another revision than the caller expected. Contains the current entry.
     Stale(Entry),
-    /// A tag was named by an id that is not one of the user's tags; nothing was changed.
+    /// The request names a tag by an id that is not one of the user's tags. Nothing was changed.
     UnknownTag(crate::ids::TagId),
 }
 
-/// What came of a delete.
+/// The outcome of a delete.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Deleted {
-    /// It is gone, and so is what was known of this recording that it had; its object is the caller's to delete.
-    Deleted(Option<AttachmentId>),
+    /// The entry is deleted, and these attachments are freed.
+    Deleted(Vec<AttachmentId>),
     /// The user has no such entry.
     Missing,
-    /// The entry is at another revision than the caller expected; this is how it is now.
+    /// The entry is at another revision than the caller expected. Contains the current entry.
     Stale(Entry),
 }
 
-/// A heading; one of only white space counts as none.
+/// Checks a title. A title of white space only counts as none.
 fn title(text: String) -> Result<Option<String>, Flaw> {
     if text.trim().is_empty() && text.len() <= MAX_TITLE {
         return Ok(None);
@@ -279,7 +240,8 @@ fn title(text: String) -> Result<Option<String>, Flaw> {
     text::line(&text, MAX_TITLE).map(Some)
 }
 
-fn check_id(check: &mut Check, id: EntryId) {
+/// Checks an id that a client has chosen for an entry.
+pub(crate) fn check_id(check: &mut Check, id: EntryId) {
     if id.0.is_nil() || id.0.is_max() {
         check.refuse("id", Flaw::CommonUuid);
     }
@@ -313,7 +275,7 @@ mod tests {
         let entry = parse("  ", "One fine day, 早く寝る.", "2025-01-22T10:00:00Z", "Asia/Tokyo").unwrap();
         assert_eq!(entry.body.title, None);
         assert!(entry.body.words() >= 4);
-        assert_eq!(entry.body.day().to_string(), "2025-01-22");
+        assert_eq!(entry.body.date.day().to_string(), "2025-01-22");
     }
 
     #[test]
@@ -322,7 +284,7 @@ mod tests {
         let patch = EntryPatch::parse(Some(None), None, None, None, Some("Europe/Berlin"), None).unwrap();
         let changed = patch.apply(body.clone());
         assert_eq!((changed.title.as_deref(), changed.content.as_str()), (None, "text"));
-        assert_eq!(changed.day().to_string(), "2025-01-23");
+        assert_eq!(changed.date.day().to_string(), "2025-01-23");
         assert_eq!(EntryPatch::default().apply(body.clone()), body);
     }
 

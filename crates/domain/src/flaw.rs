@@ -1,36 +1,36 @@
-//! What can be wrong with a field of an input: one list, for everything that reads what people and programs send.
+//! Field errors: the one list of what can be wrong with a field, for requests and settings alike.
 
 use serde_json::{Map, Value};
 
 use crate::api_token::Scope;
 use crate::ids::TagId;
 
-/// Names each flaw, lists the names, and gives the values that are published of a flaw: those in brackets.
+/// Defines each flaw with its code and, in brackets, the names of its public values.
 macro_rules! flaws {
     ($(
         $(#[$about:meta])*
         $flaw:ident $(($text:ty))? $({ $($value:ident: $type:ty),+ })? = $code:literal [$($param:ident),*]
     )+) => {
-        /// What is wrong with a field. It displays as a sentence without a subject, "must not be empty", so that a person
-        /// can act on it; programs tell it by [`Self::code`].
+        /// Why a field is invalid. The text is a predicate such as "must not be empty", for people; programs use
+        /// [`Self::code`].
         #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
         pub enum Flaw {
             $($(#[$about])* $flaw $(($text))? $({ $(#[doc = "As the sentence says it."] $value: $type),+ })?,)+
         }
 
         impl Flaw {
-            /// Every code, with the names of its [`Self::params`]. Codes are part of the API: none is ever given to
-            /// something else. Two flaws that differ in their sentence only share one.
+            /// All codes, with the names of their [`Self::params`]. Codes are part of the API: a code never changes its
+            /// meaning. Flaws that differ only in their text share a code.
             pub const CODES: &[(&str, &[&str])] = &[$(($code, &[$(stringify!($param)),*])),+];
 
-            /// Its name, in lower case with underscores.
+            /// The code, in lower case with underscores.
             pub fn code(&self) -> &'static str {
                 match self {
                     $(Self::$flaw { .. } => $code,)+
                 }
             }
 
-            /// The values that a sentence in another language needs.
+            /// The values that a translation of the text needs.
             pub fn params(&self) -> Map<String, Value> {
                 match self {
                     $(Self::$flaw { $($param,)* .. } => {
@@ -43,112 +43,119 @@ macro_rules! flaws {
 }
 
 flaws! {
-    /// It cannot be read as what it has to be; programs send that, not people. This says how.
+    /// The value cannot be parsed, because of an error in a program rather than a mistake of a person. Contains the
+    /// reason.
     #[error("{0}")]
     Malformed(String) = "malformed" []
-    /// It is not there, and has to be; this says when.
+    /// A required field is missing. Contains the condition.
     #[error("{0}")]
     Missing(&'static str) = "missing" []
-    /// It is there, and must not be; this says why.
+    /// The field is present, but must not be. Contains the reason.
     #[error("{0}")]
     Unexpected(&'static str) = "unexpected" []
 
-    /// Nothing, or white space.
+    /// The text is empty or white space.
     #[error("must not be empty")]
     Empty = "empty" []
-    /// Several lines, or control characters.
+    /// The text has several lines or control characters.
     #[error("must be a single line without control characters")]
     NotOneLine = "not_one_line" []
-    /// The NUL character, which PostgreSQL cannot store.
+    /// The text contains the NUL character, which PostgreSQL cannot store.
     #[error("must not contain the NUL character")]
     Nul = "nul" []
-    /// Too many bytes.
+    /// The text has too many bytes.
     #[error("must be at most {max} bytes long; this is {length}")]
     TooLong { max: usize, length: usize } = "too_long" [max]
-    /// The same of something that is not kept as it was sent, so that its length would tell nothing.
+    /// Like `TooLong`, for values that are not stored as they were sent, so that stating their length would not help.
     #[error("must be at most {max} bytes long")]
     Longer { max: usize } = "too_long" [max]
-    /// The same of JSON.
+    /// Like `TooLong`, for JSON.
     #[error("must be at most {max} bytes of JSON; these are {length}")]
     TooMuchJson { max: usize, length: usize } = "too_long" [max]
-    /// Too few characters.
+    /// The text has too few characters.
     #[error("must be at least {min} characters long")]
     TooShort { min: usize } = "too_short" [min]
-    /// Too many things in a list.
+    /// The list has too many elements.
     #[error("must be at most {max}; these are {count}")]
     TooMany { max: usize, count: usize } = "too_many" [max]
-    /// The same of tokens.
+    /// Like `TooMany`, for tokens.
     #[error("must be at most {max} tokens; these are {count}")]
     TooManyTokens { max: usize, count: usize } = "too_many" [max]
-    /// A number that is too small or too large.
+    /// The number is too small or too large.
     #[error("must lie between {min} and {max}")]
     OutOfRange { min: u32, max: u32 } = "out_of_range" [min, max]
 
-    /// No e-mail address.
+    /// The value is not an e-mail address.
     #[error("must be an e-mail address")]
     NotAnEmail = "not_an_email" []
-    /// Not the password of the account.
+    /// The password is not the account's.
     #[error("is wrong")]
     WrongPassword = "wrong_password" []
-    /// Not the e-mail address of the account.
+    /// The e-mail address is not the account's.
     #[error("must be the address of this account")]
     WrongEmail = "wrong_email" []
-    /// No address on the web.
+    /// The value is not a web address.
     #[error("must be an http(s) address or a path that begins with /")]
     NotAnAddress = "not_an_address" []
-    /// No path on this server.
+    /// The value is not a path on this server.
     #[error("must be a path on this server, such as /entries, of at most {max} bytes")]
     NotAPath { max: usize } = "not_a_path" [max]
-    /// No zone of the time zone database.
+    /// The value is not a zone of the time zone database.
     #[error("must be the name of an IANA time zone, such as Europe/Berlin")]
     UnknownZone = "unknown_zone" []
-    /// No instant.
+    /// The value is not a date and time with a zone.
     #[error("must be a date and time with zone, such as 2025-01-22T10:00:00Z")]
     NotATime = "not_a_time" []
-    /// An instant that cannot be kept.
+    /// The time is out of the range that can be stored.
     #[error("must lie between the years 1 and 9999")]
     FarTime = "far_time" []
-    /// An instant that has to be ahead, and is not.
+    /// The time must be in the future, but is not.
     #[error("must be in the future")]
     Past = "past" []
-    /// No calendar day.
+    /// The value is not a calendar day.
     #[error("must be a day such as 2025-01-22")]
     NotADay = "not_a_day" []
 
-    /// No colour.
+    /// The value is not a colour.
     #[error("must be a colour such as #1e90ff")]
     NotAColour = "not_a_colour" []
-    /// A tag that is none of the user's.
+    /// The id is not that of one of the user's tags.
     #[error("must be tags of yours; {tag} is not")]
     UnknownTag { tag: TagId } = "unknown_tag" []
-    /// Nothing in it that can be searched for.
+    /// The search text has no searchable words.
     #[error("must have a word or a number to look for")]
     NoWords = "no_words" []
-    /// No frequency of reminders.
+    /// The value is not a frequency of reminders.
     #[error("must be daily, weekdays, weekends, weekly, monthly or custom")]
     UnknownFrequency = "unknown_frequency" []
-    /// No days of the week.
+    /// The value is not a list of weekdays.
     #[error("must be days out of mon,tue,wed,thu,fri,sat,sun, separated by commas")]
     UnknownDay = "unknown_day" []
-    /// No scope of API tokens.
+    /// The value is not a scope of API tokens.
     #[error("must be of these: {}", Scope::ALL.map(Scope::name).join(", "))]
     UnknownScope = "unknown_scope" []
-    /// No scope at all.
+    /// The list of scopes is empty.
     #[error("must name one scope at least")]
     NoScope = "no_scope" []
 
-    /// No UUID.
+    /// The value is not a UUID.
     #[error("must be a UUID")]
     NotAUuid = "not_a_uuid" []
-    /// A UUID that anybody would choose.
+    /// The UUID is not a unique one, such as the nil UUID.
     #[error("must be a UUID of its own, such as a version 4 or 7 one")]
     CommonUuid = "common_uuid" []
-    /// A cursor of another list, or of somebody else.
+    /// The cursor is for another list or another user.
     #[error("must be one that this same list gave to you; start again without it")]
     UnknownCursor = "unknown_cursor" []
-    /// No version of an entry.
+    /// The value is not a version of this entry.
     #[error("must be an ETag of this entry, such as \"3\"")]
     NotAnEtag = "not_an_etag" []
+    /// The value is not a valid idempotency key.
+    #[error("must be one value of 1 to {max} visible ASCII characters, without quotes and backslashes in it")]
+    NotAnIdempotencyKey { max: usize } = "not_an_idempotency_key" [max]
+    /// The idempotency key was used with another request.
+    #[error("came with another request before: make a new one for each request")]
+    IdempotencyKeyReused = "idempotency_key_reused" []
 }
 
 #[cfg(test)]

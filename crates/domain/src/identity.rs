@@ -1,36 +1,34 @@
-//! Identities at providers of OpenID Connect, by which people sign in instead of, or besides, a password.
+//! Identities at OpenID Connect providers, with which users sign in instead of, or in addition to, a password.
 
 use crate::clock::Timestamp;
 use crate::flaw::Flaw;
 use crate::ids::{IdentityId, UserId};
 use crate::text;
 
-/// Google, as it calls itself in ID tokens. What it is told apart for: `users.google_id` holds the subject.
+/// Google's issuer in ID tokens. `users.google_id` holds the subject of an identity with this issuer.
 pub const GOOGLE: &str = "https://accounts.google.com";
 
-/// Somebody as a provider knows them (OpenID Connect Core 1.0, section 2), and whose account that opens.
+/// The link between an account and a subject at a provider (OpenID Connect Core 1.0, section 2).
 ///
-/// Issuer and subject together never mean somebody else later; an e-mail address may.
+/// The pair of issuer and subject never identifies another person later, whereas an e-mail address may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The id.
     pub id: IdentityId,
-    /// Whose account it opens.
+    /// The owner of the account.
     pub user_id: UserId,
-    /// The provider, an https address, as it calls itself.
+    /// The provider's issuer identifier, an https address.
     pub issuer: String,
-    /// Their name for the person, at most 255 bytes; see [`subject`].
+    /// The provider's identifier of the person, at most 255 bytes; see [`subject`].
     pub subject: String,
-    /// The address that the provider told when the two were linked, to tell one identity from another.
+    /// The e-mail address that the provider reported when the identity was linked. It helps users to distinguish
+    /// identities.
     pub email: Option<String>,
-    /// When the two were linked.
+    /// When the identity was linked.
     pub created_at: Timestamp,
 }
 
-/// Accepts a subject: 1 to 255 characters of ASCII (OpenID Connect Core 1.0, section 2), none of them a control.
-///
-/// # Errors
-/// What is wrong with it.
+/// Accepts a subject: 1 to 255 ASCII characters (OpenID Connect Core 1.0, section 2) without control characters.
 pub fn subject(text: &str) -> Result<String, Flaw> {
     if text.is_ascii() && text.trim() == text {
         text::line(text, 255)
@@ -39,14 +37,14 @@ pub fn subject(text: &str) -> Result<String, Flaw> {
     }
 }
 
-/// What came of unlinking an identity.
+/// The outcome of unlinking an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlinked {
-    /// It is gone.
+    /// The identity is unlinked.
     Unlinked,
     /// The user has no such identity.
     Missing,
-    /// Without it and without a password, the user could never sign in again; nothing was changed.
+    /// The user has no password and no other identity, and could never sign in again. Nothing was changed.
     LastWayIn,
 }
 

@@ -15,7 +15,7 @@ macro_rules! id {
         pub struct $name(pub Uuid);
 
         impl $name {
-            /// A new time-ordered id (UUIDv7): new rows land at the end of an index.
+            /// Creates a time-ordered id (UUID version 7), so that new rows are added at the end of an index.
             pub fn new(clock: &dyn Clock, random: &dyn Random) -> Self {
                 Self(new_uuid(clock, random))
             }
@@ -36,43 +36,47 @@ macro_rules! id {
 }
 
 id!(
-    /// Whose journal it is.
+    /// A user.
     UserId
 );
 id!(
-    /// A journal entry. Clients may make their own, so that a repeated create is harmless.
+    /// An entry. Clients can choose the id, so that a repeated create is harmless.
     EntryId
 );
 id!(
-    /// A recording, which belongs to an entry.
+    /// An attachment of an entry.
     AttachmentId
+);
+id!(
+    /// The store identity that a database shares with its attachment store.
+    StoreId
 );
 id!(
     /// A tag of one user.
     TagId
 );
 id!(
-    /// A secret tag: entries under it are encrypted in the browser.
+    /// A secret tag.
     SecretTagId
 );
 id!(
-    /// A reminder to write.
+    /// A reminder.
     ReminderId
 );
 id!(
-    /// A login, from sign-in to sign-out; refresh tokens of one login share it.
+    /// A session, from sign-in to sign-out. All refresh tokens of a session share it.
     SessionId
 );
 id!(
-    /// An exchange that opens a secret tag, and the open secret tag after it.
+    /// An OPAQUE session: an attempt to unlock a secret tag, and the unlock that follows.
     OpaqueSessionId
 );
 id!(
-    /// What links an account to somebody at an identity provider.
+    /// The link between an account and a subject at a provider.
     IdentityId
 );
 id!(
-    /// A personal API token.
+    /// An API token.
     ApiTokenId
 );
 

@@ -1,15 +1,18 @@
-//! What a journal is: ids, entries, tags, reminders, accounts, the clock, and the storage contract.
-//!
-//! This crate knows no HTTP, no SQL and no driver. It holds the rules that every engine and every
-//! front end must agree on; [`storage`] says what an engine promises.
+//! The rules of a journal, which all engines and front ends share, and the storage contract in [`storage`]. This crate
+//! contains no HTTP, no SQL and no database drivers.
+
+#![warn(missing_docs)]
 
 pub mod account;
 pub mod api_token;
 pub mod attachment;
+pub mod attachment_store;
 pub mod clock;
 pub mod entry;
+pub mod entry_date;
 pub mod flaw;
 pub mod health;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod reminder;
@@ -18,10 +21,14 @@ pub mod statistics;
 pub mod storage;
 pub mod tag;
 pub mod text;
+pub mod zone;
 
-pub use clock::{Clock, Random, Timestamp, Zone};
+pub use clock::{Clock, Random, Timestamp};
+pub use entry_date::EntryDate;
 pub use flaw::Flaw;
 pub use ids::{
-    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, StoreId, TagId,
+    UserId,
 };
 pub use text::{Violation, Violations};
+pub use zone::Zone;

@@ -1,55 +1,57 @@
-//! Reminders to write, and when they are due.
+//! Reminders, and the rules that say when they are due.
 
 use jiff::ToSpan;
 use jiff::civil::{Date, Weekday};
 
-use crate::clock::{Timestamp, Zone};
+use crate::clock::Timestamp;
 use crate::flaw::Flaw;
 use crate::ids::{ReminderId, UserId};
 use crate::text::{self, Check, Violations};
+use crate::zone::Zone;
 
 /// A reminder of one user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reminder {
     /// The id.
     pub id: ReminderId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it says and when.
+    /// The fields that the user sets.
     pub plan: ReminderPlan,
-    /// When it is due next; `None` while it is switched off.
+    /// The next due time as of the last change; `None` while the reminder is switched off. For the next due time after
+    /// a given moment, see [`ReminderPlan::next_due`].
     pub next_due_at: Option<Timestamp>,
-    /// When it was made.
+    /// When the reminder was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the reminder was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What a user sets about a reminder.
+/// The fields of a reminder that its user sets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReminderPlan {
-    /// One line, at most 200 bytes.
+    /// The title: one line, at most 200 bytes.
     pub title: String,
-    /// At most 2000 bytes.
+    /// The message, at most 2000 bytes.
     pub message: String,
-    /// When it is due.
+    /// When the reminder is due.
     pub schedule: Schedule,
-    /// Whether it is switched on.
+    /// Whether the reminder is switched on.
     pub is_active: bool,
 }
 
-/// When a reminder is due.
+/// The rule that says when a reminder is due.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// On which days.
+    /// The days on which the reminder is due.
     pub frequency: Frequency,
-    /// The first day it may be due, and the time of day, both read in `time_zone`.
+    /// The first day on which the reminder can be due, and the time of day, both in `time_zone`.
     pub time: Timestamp,
-    /// Where the time of day holds, across changes of summer time.
+    /// The zone of the time of day, which stays the same across changes of summer time.
     pub time_zone: Zone,
 }
 
-/// On which days a reminder is due.
+/// The days on which a reminder is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frequency {
     /// Every day.
@@ -58,22 +60,22 @@ pub enum Frequency {
     Weekdays,
     /// Saturday and Sunday.
     Weekends,
-    /// On the weekday of its first day.
+    /// Weekly, on the weekday of the first day.
     Weekly,
-    /// On the day of the month of its first day; on the last day of shorter months.
+    /// Monthly, on the day of the month of the first day; in shorter months on the last day.
     Monthly,
-    /// On these days.
+    /// On these weekdays.
     Custom(Days),
 }
 
 impl Frequency {
-    /// What frequencies are called, in the API and in storage.
+    /// The names of frequencies, in the API and in storage.
     pub const NAMES: [&str; 6] = ["daily", "weekdays", "weekends", "weekly", "monthly", "custom"];
 
-    /// Reads a frequency and its days, which are given with `custom` and only then.
+    /// Parses a frequency and its days, which are given if and only if the frequency is `custom`.
     ///
     /// # Errors
-    /// The field that is wrong, and what is wrong with it.
+    /// The name of the invalid field, and its flaw.
     pub fn parse(name: &str, custom_days: Option<&str>) -> Result<Self, (&'static str, Flaw)> {
         let frequency = match name {
             "daily" => Self::Daily,
@@ -106,7 +108,7 @@ impl Frequency {
         }
     }
 
-    /// The days of `custom`, such as `mon,wed,fri`.
+    /// The weekdays of `custom`, such as `mon,wed,fri`.
     pub fn custom_days(self) -> Option<String> {
         match self {
             Self::Custom(days) => Some(days.to_text()),
@@ -155,10 +157,7 @@ impl Days {
 }
 
 impl ReminderPlan {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(
         title: &str,
         message: String,
@@ -171,17 +170,17 @@ impl ReminderPlan {
         let mut check = Check::default();
         let title = check.take("title", text::line(title, 200));
         let message = check.take("message", text::plain(message, 2000));
-        let schedule = Schedule::take(&mut check, frequency, custom_days, time, time_zone);
+        let schedule = Schedule::check(&mut check, frequency, custom_days, time, time_zone);
         let plan = (|| Some(Self { title: title?, message: message?, schedule: schedule?, is_active }))();
         check.finish(plan)
     }
 
-    /// The first moment after `after` at which it is due; `None` while it is switched off, or beyond the year 9999.
+    /// The first due time after `after`; `None` while the reminder is switched off, or beyond the year 9999.
     pub fn next_due(&self, after: Timestamp) -> Option<Timestamp> {
         if self.is_active { self.schedule.next_after(after) } else { None }
     }
 
-    /// The same plan at the same wall-clock time in another zone.
+    /// The same plan at the same local time in another zone.
     #[must_use]
     pub fn moved_to(&self, zone: &Zone) -> Self {
         Self { schedule: self.schedule.moved_to(zone), ..self.clone() }
@@ -189,10 +188,7 @@ impl ReminderPlan {
 }
 
 impl Schedule {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(
         frequency: &str,
         custom_days: Option<&str>,
@@ -200,11 +196,11 @@ impl Schedule {
         time_zone: Result<Zone, &str>,
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let schedule = Self::take(&mut check, frequency, custom_days, time, time_zone);
+        let schedule = Self::check(&mut check, frequency, custom_days, time, time_zone);
         check.finish(schedule)
     }
 
-    fn take(
+    fn check(
         check: &mut Check,
         frequency: &str,
         custom_days: Option<&str>,
@@ -218,21 +214,21 @@ impl Schedule {
         Some(Self { frequency: frequency?, time: time?, time_zone: time_zone? })
     }
 
-    /// The moments after `after` at which it is due, in order, as [`Self::next_after`] gives them.
+    /// The due times after `after`, in order, as defined by [`Self::next_after`].
     pub fn after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.next_after(after), |due| self.next_after(*due))
     }
 
-    /// The first moment after `after` at which it is due: at its time of day on one of its days. Where summer
-    /// time skips that time, as much later as was skipped; where it comes twice, the first of both
-    /// (RFC 5545, section 3.3.5). `None` beyond the year 9999.
+    /// The first due time after `after`: the time of day on one of the days. A time that summer time skips moves later
+    /// by the skipped duration. Of a time that occurs twice, the first is due (RFC 5545, section 3.3.5). `None` beyond
+    /// the year 9999.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let start = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff());
+        let start = self.time.to_jiff().to_zoned_datetime(self.time_zone.rules());
         let mut day = start.date().max(after.day_in(&self.time_zone));
-        // Every frequency has a day in each 31; one more day, since today's time may have passed.
+        // Every frequency has a day in any 31 days. One more, because today's time may have passed.
         for _ in 0..=32 {
             if self.frequency.falls_on(day, start.date()) {
-                let due = day.to_datetime(start.time()).to_zoned_datetime(self.time_zone.to_jiff()).ok()?;
+                let due = day.to_datetime(start.time()).to_zoned_datetime(self.time_zone.rules()).ok()?;
                 let due = Timestamp::from_micros(due.timestamp().as_microsecond())?;
                 if due > after && due >= self.time {
                     return Some(due);
@@ -244,8 +240,8 @@ impl Schedule {
     }
 
     fn moved_to(&self, zone: &Zone) -> Self {
-        let wall = self.time.to_jiff().to_zoned_datetime(self.time_zone.to_jiff()).datetime();
-        let moved = wall.to_zoned_datetime(zone.to_jiff()).ok();
+        let wall = self.time.to_jiff().to_zoned_datetime(self.time_zone.rules()).datetime();
+        let moved = wall.to_zoned_datetime(zone.rules()).ok();
         let time = moved.and_then(|moved| Timestamp::from_micros(moved.timestamp().as_microsecond()));
         Self { time: time.unwrap_or(self.time), time_zone: zone.clone(), ..self.clone() }
     }
@@ -293,7 +289,7 @@ mod tests {
     fn the_wall_clock_holds_across_summer_time() {
         let evening = plan("daily", None, "2025-03-28T20:00:00+01:00", "Europe/Berlin");
         assert_eq!(due(&evening, "2025-03-29T00:00:00Z", 2), ["2025-03-29T19:00:00Z", "2025-03-30T18:00:00Z"]);
-        // 02:30 does not exist on 2025-03-30 in Berlin, and comes twice on 2025-10-26.
+        // In Berlin, 02:30 does not exist on 2025-03-30 and occurs twice on 2025-10-26.
         let night = plan("daily", None, "2025-03-01T02:30:00+01:00", "Europe/Berlin");
         assert_eq!(due(&night, "2025-03-29T12:00:00Z", 1), ["2025-03-30T01:30:00Z"]);
         assert_eq!(due(&night, "2025-10-25T12:00:00Z", 2), ["2025-10-26T00:30:00Z", "2025-10-27T01:30:00Z"]);

@@ -1,196 +1,197 @@
-//! Secret tags: what is kept of them, how they are opened, and the entries under them. None of it can be read here: what
-//! the bytes mean is up to `sotto-crypto` and `docs/protocol.md`.
+//! Secret tags: their stored form, the sessions that unlock them, and the entries under them. The server cannot read
+//! the encrypted bytes; `docs/protocol.md` and `sotto-crypto` define them.
 
 use std::fmt;
 
-use jiff::civil::Date;
-
-use crate::clock::{Timestamp, Zone};
-use crate::entry::{Entry, EntryBody};
+use crate::clock::{CLOCK_TOLERANCE, Timestamp};
+use crate::entry::{Entry, EntryBody, check_id};
+use crate::entry_date::EntryDate;
 use crate::ids::{AttachmentId, EntryId, OpaqueSessionId, SecretTagId, TagId, UserId};
 use crate::tag::TagChoice;
+use crate::text::{Check, Violations};
+use crate::zone::Zone;
 
-/// Secret tags of one user, at most.
+/// The most secret tags that a user can have.
 pub const MAX_SECRET_TAGS: u32 = 100;
-/// How long a login may take from its start to its finish, in seconds.
+/// The longest time from the start to the finish of an attempt, in seconds.
 pub const LOGIN_SECONDS: i64 = 120;
-/// How long a secret tag stays open while nobody uses it, in seconds.
+/// How long a secret tag stays unlocked without activity, in seconds.
 pub const IDLE_SECONDS: i64 = 15 * 60;
-/// How long a secret tag stays open at most, in seconds.
+/// The longest time that a secret tag stays unlocked, in seconds.
 pub const OPEN_SECONDS: i64 = 12 * 60 * 60;
-/// Activity is noted when the last note is older than this, in seconds, so that reading does not mean writing.
+/// Activity is recorded only if the last record is older than this, in seconds, so that not every read causes a write.
 pub const ACTIVITY_SECONDS: i64 = 60;
-/// Secret tags that one user has open at once, at most; the next one closes the one that was opened first.
+/// The most secret tags that a user can have unlocked at once. The next unlock ends the oldest one.
 pub const MAX_OPEN: u32 = 16;
-/// Wrong phrases for one secret tag before the next try has to wait.
+/// The number of failed attempts on one secret tag after which the next attempt has to wait.
 pub const FREE_TRIES: u32 = 5;
 /// The longest wait, in seconds.
 pub const LONGEST_WAIT: i64 = 15 * 60;
-/// How long a try that failed is remembered, in seconds.
+/// How long a failed attempt is remembered, in seconds.
 pub const MEMORY_SECONDS: i64 = 24 * 60 * 60;
-/// Tries of one user that failed, with whatever secret tag, before all of them have to wait.
+/// The number of failed attempts of one user, on any secret tags, after which all attempts have to wait.
 pub const MAX_FAILURES: u32 = 200;
 
-/// A secret tag of one user, as it is kept.
+/// A secret tag of one user, as it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretTag {
-    /// The id, made by the client: it is part of the exchange from its first message on.
+    /// The id. The client chooses it, because the first message of the registration depends on it.
     pub id: SecretTagId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What opens it.
-    pub lock: Lock,
-    /// Its name and colour, sealed.
+    /// The lock.
+    pub lock: PhraseLock,
+    /// Name and colour, sealed.
     pub metadata: Vec<u8>,
-    /// The master key under the recovery key, sealed.
+    /// The master key, wrapped with the recovery key.
     pub recovery_wrap: Vec<u8>,
-    /// What the server knows a recovery proof by.
+    /// The verifier with which the server checks a recovery proof.
     pub recovery_verifier: Vec<u8>,
-    /// 1 at first, one more with each new phrase.
+    /// 1 at first; each new passphrase raises it by one.
     pub version: u32,
-    /// When it was made.
+    /// When the secret tag was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the secret tag was last changed.
     pub updated_at: Timestamp,
 }
 
-/// What a phrase opens: it is replaced as a whole.
+/// The data that a passphrase unlocks. A new passphrase replaces all of it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Lock {
-    /// OPAQUE's registration record, 192 bytes.
+pub struct PhraseLock {
+    /// The OPAQUE registration record, 192 bytes.
     pub record: Vec<u8>,
-    /// The master key under a key that the exchange gives, sealed, 61 bytes.
+    /// The master key, wrapped with a key derived from the OPAQUE export key, 61 bytes.
     pub wrapped_master_key: Vec<u8>,
-    /// The fingerprint of the server's OPAQUE keys that the record was made with, 16 bytes.
+    /// The fingerprint of the server's OPAQUE keys with which the record was made, 16 bytes.
     pub server_keys: [u8; 16],
 }
 
-/// A secret tag to be made.
+/// A secret tag to create.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewSecretTag {
     /// The id.
     pub id: SecretTagId,
-    /// What opens it.
-    pub lock: Lock,
-    /// Its name and colour, sealed.
+    /// The lock.
+    pub lock: PhraseLock,
+    /// Name and colour, sealed.
     pub metadata: Vec<u8>,
-    /// The master key under the recovery key, sealed.
+    /// The master key, wrapped with the recovery key.
     pub recovery_wrap: Vec<u8>,
-    /// What the server knows a recovery proof by.
+    /// The verifier with which the server checks a recovery proof.
     pub recovery_verifier: Vec<u8>,
 }
 
-/// What came of making a secret tag.
+/// The outcome of creating a secret tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreatedSecretTag {
-    /// It is stored.
+    /// The secret tag is stored.
     Created(SecretTag),
-    /// The id is taken, be it by the same user; nothing was changed.
+    /// This user or another one has a secret tag with this id. Nothing was changed.
     IdTaken,
-    /// The user has [`MAX_SECRET_TAGS`] already.
+    /// The user already has [`MAX_SECRET_TAGS`].
     TooMany,
 }
 
-/// What came of deleting a secret tag.
+/// The outcome of deleting a secret tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeletedSecretTag {
-    /// It is gone.
+    /// The secret tag is deleted.
     Deleted {
-        /// How many entries went with it.
+        /// The number of entries that were deleted with the tag.
         entries: u64,
-        /// The recordings that they had, in no order; their objects are the caller's to delete.
-        recordings: Vec<AttachmentId>,
+        /// The freed attachments, in no particular order.
+        freed: Vec<AttachmentId>,
     },
     /// The user has no such secret tag.
     Missing,
-    /// So many entries are under it, and nobody said that they shall go; nothing was changed.
+    /// This many entries are under the tag, and the caller did not ask to delete them. Nothing was changed.
     HasEntries(u64),
 }
 
-/// A login that is about to be started.
+/// An attempt that is about to be started.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewLogin {
     /// The id.
     pub id: OpaqueSessionId,
-    /// Who wants to open it.
+    /// The user who makes the attempt.
     pub user_id: UserId,
-    /// What they want to open; whether it exists does not matter.
+    /// The secret tag to unlock, which need not exist.
     pub tag: SecretTagId,
-    /// The server's half of the exchange, sealed.
+    /// The server's state of the OPAQUE login, sealed.
     pub state: Vec<u8>,
-    /// From when on it is worthless.
+    /// The time after which the attempt cannot be finished.
     pub expires_at: Timestamp,
 }
 
-/// What came of starting a login.
+/// The outcome of starting an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
-    /// It may be finished.
+    /// The attempt is stored and can be finished.
     Started,
-    /// There were too many wrong phrases; nothing is stored, and none may be tried before this instant.
+    /// There were too many failed attempts. Nothing is stored, and the next attempt is possible from this time on.
     Slowed(Timestamp),
 }
 
-/// A login that was started, taken out for its one finish. Until [`crate::storage::OpaqueSessions::unlock`], it counts as
-/// failed.
+/// A started attempt that was taken to be finished. It counts as failed until
+/// [`crate::storage::OpaqueSessions::unlock`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct TakenLogin {
-    /// What is to be opened.
+    /// The secret tag to unlock.
     pub tag: SecretTagId,
-    /// The server's half of the exchange, sealed.
+    /// The server's state of the OPAQUE login, sealed.
     pub state: Vec<u8>,
-    /// From when on it is worthless.
+    /// The time after which the attempt cannot be finished.
     pub expires_at: Timestamp,
 }
 
-/// What an owner sees of an exchange.
+/// The part of an OPAQUE session that its user can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpaqueSession {
     /// The id.
     pub id: OpaqueSessionId,
-    /// The secret tag that it is about.
+    /// The secret tag of the session.
     pub tag: SecretTagId,
-    /// How far it has come.
+    /// The state of the session.
     pub state: OpaqueState,
-    /// When it ends by itself, unless it is used: then it moves, up to [`OPEN_SECONDS`] after it was opened.
+    /// When the session ends without activity. Activity postpones the end, up to [`OPEN_SECONDS`] after the unlock.
     pub expires_at: Timestamp,
-    /// When it was last used, to within [`ACTIVITY_SECONDS`].
+    /// The time of the last activity, to within [`ACTIVITY_SECONDS`].
     pub last_activity: Timestamp,
-    /// When it was started.
+    /// When the attempt was started.
     pub created_at: Timestamp,
 }
 
-/// How far an exchange has come.
+/// The state of an OPAQUE session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpaqueState {
-    /// Started: the client's proof is awaited.
+    /// Started: the server waits for the client's proof.
     Initialized,
-    /// The secret tag is open.
+    /// The secret tag is unlocked.
     Unlocked,
-    /// The phrase was wrong, or the exchange was not finished.
+    /// The passphrase was wrong, or the attempt was not finished.
     Failed,
 }
 
-/// What an unlock tells its owner about others who tried.
+/// The failed attempts that the next unlock reports to the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FailedTries {
-    /// How many tries failed since the secret tag was last opened, within [`MEMORY_SECONDS`]. One that is under way counts: its
-    /// answer is all that a guess takes, and it may never be finished.
+    /// The number of attempts that failed since the last unlock of the secret tag, within [`MEMORY_SECONDS`]. Includes
+    /// unfinished attempts: the server's response is all that a guess needs, so an attacker may never finish.
     pub count: u32,
-    /// The last of them.
+    /// The time of the last one.
     pub last: Option<Timestamp>,
 }
 
-/// What the columns of a sealed entry hold. Its lengths were checked by `sotto-crypto`.
+/// The encrypted columns of a sealed entry. `sotto-crypto` has checked their lengths.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// Version ‖ ciphertext ‖ tag.
     pub encrypted_content: Vec<u8>,
-    /// The iv of `encrypted_content`, 12 bytes.
+    /// The IV of `encrypted_content`, 12 bytes.
     pub encryption_iv: Vec<u8>,
-    /// The key of this save, sealed, 48 bytes.
+    /// The key that encrypts this save, wrapped, 48 bytes.
     pub wrapped_key: Vec<u8>,
-    /// The iv of `wrapped_key`, 12 bytes.
+    /// The IV of `wrapped_key`, 12 bytes.
     pub wrap_iv: Vec<u8>,
 }
 
@@ -199,86 +200,83 @@ pub struct Sealed {
 pub struct SealedEntry {
     /// The id.
     pub id: EntryId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it is under.
+    /// The secret tag of the entry.
     pub tag: SecretTagId,
-    /// Its text.
+    /// The sealed title and text.
     pub sealed: Sealed,
-    /// The moment that it is about.
-    pub entry_date: Timestamp,
-    /// The zone that it was written in.
-    pub entry_zone: Zone,
-    /// 1 at first, one more with each change. It is bound into `sealed`, so every change seals anew.
+    /// The date of the entry.
+    pub date: EntryDate,
+    /// 1 at first; each change raises it by one. The revision is authenticated data of `sealed`, so every change
+    /// encrypts the text again.
     pub revision: u32,
-    /// When it was stored.
+    /// When the entry was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the entry was last changed.
     pub updated_at: Timestamp,
 }
 
-/// A sealed entry to be stored, as a whole.
+/// All stored fields of a sealed entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedBody {
-    /// What it is under.
+    /// The secret tag of the entry.
     pub tag: SecretTagId,
-    /// Its text, sealed for the revision that it is about to have.
+    /// The title and text, sealed for the entry's next revision.
     pub sealed: Sealed,
-    /// The moment that it is about.
-    pub entry_date: Timestamp,
-    /// The zone that it was written in.
-    pub entry_zone: Zone,
+    /// The date of the entry.
+    pub date: EntryDate,
 }
 
-/// An entry of either kind.
+/// A plain or sealed entry.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnyEntry {
-    /// In plain.
+    /// A plain entry.
     Plain(Entry),
-    /// Under a secret tag.
+    /// An entry under a secret tag.
     Sealed(SealedEntry),
 }
 
-/// A plain body that takes the place of a sealed one.
+/// A plain body that replaces a sealed one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlainBody {
-    /// What was written.
+    /// The fields that the user sets.
     pub body: EntryBody,
-    /// What it is tagged with.
+    /// The tags of the entry.
     pub tags: Vec<TagChoice>,
 }
 
-/// An entry that came under a secret tag, or out of one.
+/// An entry that was moved into or out of a secret tag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moved<T> {
-    /// As it is now.
+    /// The entry after the move.
     pub entry: T,
-    /// The recording that it had, which no entry has any more; its object is the caller's to delete.
-    pub recording: Option<AttachmentId>,
+    /// The freed attachments.
+    pub freed: Vec<AttachmentId>,
 }
 
-/// What came of storing a sealed entry, or of moving an entry into or out of a secret tag.
+/// The outcome of storing a sealed entry, or of moving an entry into or out of a secret tag.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored<T> {
-    /// It is stored.
+    /// The change is stored.
     Stored(T),
-    /// For a create: the user has an entry with this id already; nothing was changed.
+    /// For a create: the user already has an entry with this id. Nothing was changed.
     Exists(AnyEntry),
-    /// For a create: somebody else's entry has this id; nothing was changed.
+    /// For a create: another user has an entry with this id. Nothing was changed.
     IdTaken,
     /// For a change: the user has no such entry.
     Missing,
-    /// For a change: the entry is at another revision than the caller expected, or of the other kind; this is how it is
-    /// now.
+    /// For a change: the entry is at another revision than the caller expected, or of the other kind. Contains the
+    /// current entry.
     Stale(AnyEntry),
-    /// The user has no such secret tag; nothing was changed.
+    /// The user has no such secret tag. Nothing was changed.
     UnknownSecretTag,
-    /// A tag was named by an id that is not one of the user's tags; nothing was changed.
+    /// The request names a tag by an id that is not one of the user's tags. Nothing was changed.
     UnknownTag(TagId),
 }
 
-/// How long the next try has to wait, in seconds, after so many that failed in a row: not at all up to
-/// [`FREE_TRIES`], then twice as long each time, up to [`LONGEST_WAIT`].
+/// How long the next attempt has to wait, in seconds, after this many failed attempts: zero up to [`FREE_TRIES`], then
+/// doubling with each failure, up to [`LONGEST_WAIT`].
 pub fn wait_after(failures: u32) -> i64 {
     let beyond = failures.saturating_sub(FREE_TRIES);
     match beyond {
@@ -288,25 +286,31 @@ pub fn wait_after(failures: u32) -> i64 {
     }
 }
 
-/// From when on a secret tag may be tried: `of_tag` are the tries of it that failed since it was last opened, and
-/// `limit` is when the oldest of the user's last [`MAX_FAILURES`] failed, if there were so many within
-/// [`MEMORY_SECONDS`].
+/// The time from which the next attempt on a secret tag is possible. `of_tag` are the failed attempts on the tag since
+/// its last unlock. `limit` is the time of the oldest of the user's last [`MAX_FAILURES`] failed attempts, if there
+/// were that many within [`MEMORY_SECONDS`].
 pub fn next_try(of_tag: FailedTries, limit: Option<Timestamp>) -> Timestamp {
     let wait = wait_after(of_tag.count);
-    // Without a wait, a clock that is behind another server's does not matter.
+    // Without a wait, it does not matter if this clock is behind the clock of another server.
     let of_tag = of_tag.last.filter(|_| wait > 0).map(|last| last.plus_seconds(wait));
     let of_user = limit.map(|oldest| oldest.plus_seconds(MEMORY_SECONDS));
     of_tag.max(of_user).unwrap_or(Timestamp::MIN)
 }
 
+/// The latest end that a session can have at `now` if it lasts this many seconds and was written with a correct clock.
+/// A session with a later end has ended.
+pub fn latest_end(now: Timestamp, seconds: i64) -> Timestamp {
+    now.plus_seconds(seconds + CLOCK_TOLERANCE)
+}
+
 impl OpaqueState {
-    /// What this state has become by `now`: a login that was not finished in time has failed.
+    /// This state at `now`: an attempt that was not finished in time has failed.
     #[must_use]
     pub fn by(self, now: Timestamp, expires_at: Timestamp) -> Self {
         if self == Self::Initialized && expires_at <= now { Self::Failed } else { self }
     }
 
-    /// As in the API and in storage, at most 20 bytes.
+    /// The name in the API and in storage, at most 20 bytes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Initialized => "initialized",
@@ -315,20 +319,26 @@ impl OpaqueState {
         }
     }
 
-    /// The state of this name.
+    /// The state with this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Initialized, Self::Unlocked, Self::Failed].into_iter().find(|state| state.name() == name)
     }
 }
 
 impl SealedBody {
-    /// The calendar day that the entry belongs to.
-    pub fn day(&self) -> Date {
-        self.entry_date.day_in(&self.entry_zone)
+    /// Checks the id and the date of a sealed entry; `zone` is the result of [`Zone::chosen`].
+    ///
+    /// # Errors
+    /// The flaws of both.
+    pub fn check(id: EntryId, moment: &str, zone: Result<Zone, &str>) -> Result<(EntryId, EntryDate), Violations> {
+        let mut check = Check::default();
+        check_id(&mut check, id);
+        let date = EntryDate::check(&mut check, moment, zone);
+        check.finish(date.map(|date| (id, date)))
     }
 
-    /// The entry that has this body.
-    pub fn of(
+    /// The sealed entry that results from storing this body.
+    pub fn stored(
         self,
         user_id: UserId,
         id: EntryId,
@@ -336,16 +346,16 @@ impl SealedBody {
         created_at: Timestamp,
         updated_at: Timestamp,
     ) -> SealedEntry {
-        let Self { tag, sealed, entry_date, entry_zone } = self;
-        SealedEntry { id, user_id, tag, sealed, entry_date, entry_zone, revision, created_at, updated_at }
+        let Self { tag, sealed, date } = self;
+        SealedEntry { id, user_id, tag, sealed, date, revision, created_at, updated_at }
     }
 }
 
 impl<T> Stored<T> {
-    /// The same outcome; of what was stored, something else is told.
-    pub fn map<U>(self, tell: impl FnOnce(T) -> U) -> Stored<U> {
+    /// Maps the stored value, like [`Option::map`].
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Stored<U> {
         match self {
-            Self::Stored(stored) => Stored::Stored(tell(stored)),
+            Self::Stored(stored) => Stored::Stored(change(stored)),
             Self::Exists(entry) => Stored::Exists(entry),
             Self::IdTaken => Stored::IdTaken,
             Self::Missing => Stored::Missing,
@@ -357,7 +367,15 @@ impl<T> Stored<T> {
 }
 
 impl AnyEntry {
-    /// One more with each change.
+    /// The date, which is never sealed.
+    pub fn date(&self) -> &EntryDate {
+        match self {
+            Self::Plain(entry) => &entry.body.date,
+            Self::Sealed(entry) => &entry.date,
+        }
+    }
+
+    /// The revision; each change raises it by one.
     pub fn revision(&self) -> u32 {
         match self {
             Self::Plain(entry) => entry.revision,
@@ -366,7 +384,7 @@ impl AnyEntry {
     }
 }
 
-/// Ciphertext, keys and records tell nothing in a log, and have no place there.
+/// Ciphertext, keys and records are useless in logs and do not belong there.
 macro_rules! hide {
     ($($name:ident { $($shown:ident),* })+) => { $(
         impl fmt::Debug for $name {
@@ -380,7 +398,7 @@ macro_rules! hide {
 hide! {
     SecretTag { id, user_id, version }
     NewSecretTag { id }
-    Lock { server_keys }
+    PhraseLock { server_keys }
     NewLogin { id, user_id, tag }
     TakenLogin { tag }
     Sealed {}
@@ -417,7 +435,7 @@ mod tests {
 
     #[test]
     fn ciphertext_and_records_do_not_print() {
-        let lock = Lock { record: vec![171; 192], wrapped_master_key: vec![171; 61], server_keys: [1; 16] };
+        let lock = PhraseLock { record: vec![171; 192], wrapped_master_key: vec![171; 61], server_keys: [1; 16] };
         assert!(!format!("{lock:?}").contains("171"));
     }
 }

@@ -1,40 +1,41 @@
-//! What a journal looks like from afar: days written, streaks, totals.
+//! Statistics of a journal: days with entries, streaks, totals.
 
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-/// The entries of one calendar day.
+/// The number of entries and words of one calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DayCount {
-    /// The day, in each entry's own zone.
+    /// The calendar day in each entry's own zone.
     pub day: Date,
-    /// How many entries.
+    /// The number of entries.
     pub entries: u64,
-    /// How many words in them.
+    /// The number of words.
     pub words: u64,
 }
 
-/// Totals over a whole journal.
+/// Totals of a whole journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// All entries.
+    /// The number of entries.
     pub entries: u64,
-    /// All words.
+    /// The number of words.
     pub words: u64,
-    /// Days with at least one entry.
+    /// The number of days with at least one entry.
     pub days: u64,
-    /// The first of them.
+    /// The first day with an entry.
     pub first_day: Option<Date>,
-    /// The last of them.
+    /// The last day with an entry.
     pub last_day: Option<Date>,
-    /// Days in a row up to today, or up to yesterday while today is not written yet.
+    /// The length in days of the streak that ends today, or yesterday if today has no entry yet.
     pub current_streak: u64,
-    /// The most days in a row ever.
+    /// The length in days of the longest streak.
     pub longest_streak: u64,
 }
 
 impl Statistics {
-    /// From the days of a journal in ascending order. Days after `today` count, except for the current streak.
+    /// Computes the totals from the days with entries in ascending order. Days after `today` count, except for the
+    /// current streak.
     pub fn of(days: &[DayCount], today: Date) -> Self {
         let mut statistics = Self {
             days: days.len() as u64,

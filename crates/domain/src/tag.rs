@@ -1,4 +1,4 @@
-//! Tags: words that a person puts on entries to find them again.
+//! Tags: labels that users give to entries in order to find them again.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -12,38 +12,38 @@ use crate::text::{self, Check, Violations};
 pub struct Tag {
     /// The id.
     pub id: TagId,
-    /// Whose it is.
+    /// The owner.
     pub user_id: UserId,
-    /// What it is called.
+    /// The name.
     pub name: TagName,
-    /// How it is drawn.
+    /// The colour, if one is set.
     pub color: Option<Color>,
-    /// When it was made.
+    /// When the tag was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the tag was last changed.
     pub updated_at: Timestamp,
 }
 
-/// A tag as it is shown on an entry.
+/// A tag of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagRef {
     /// The id.
     pub id: TagId,
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// How it is drawn, `#rrggbb`.
+    /// The colour, `#rrggbb`.
     pub color: Option<String>,
 }
 
-/// The name of a tag: one line of 1 to 100 bytes in Unicode form NFC, inner white space folded.
+/// The name of a tag: one line of 1 to 100 bytes in Unicode normalization form NFC, with each run of white space
+/// replaced by one space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagName(String);
 
 impl TagName {
-    /// # Errors
-    /// What is wrong with it.
+    /// Checks and normalizes a name that a user has typed.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
-        // Long input is refused before it is normalized; NFC grows text threefold at most.
+        // Long input is rejected before it is normalized. NFC makes text at most three times as long.
         let text = text::line(text, 1024).map_err(|flaw| match text.len() {
             0..=1024 => flaw,
             _ => Flaw::Longer { max: 100 },
@@ -58,18 +58,18 @@ impl TagName {
         Ok(Self(name))
     }
 
-    /// Takes a name that was checked before it was stored.
+    /// Wraps a name from storage, which was checked before it was stored.
     pub fn from_stored(name: String) -> Self {
         Self(name)
     }
 
-    /// As the user wrote it.
+    /// The name in the user's spelling.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What decides whether two names are one tag: compatibility form NFKC, lower case. `Café`, `cafe´` typed
-    /// with a combining accent, and `CAFÉ` share a key.
+    /// The key that makes two names the same tag: normalization form NFKC in lower case. `Café`, `cafe´` typed with a
+    /// combining accent, and `CAFÉ` have the same key.
     pub fn key(&self) -> String {
         let folded: String = self.0.nfkc().flat_map(char::to_lowercase).collect();
         folded.nfkc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
@@ -81,8 +81,7 @@ impl TagName {
 pub struct Color(String);
 
 impl Color {
-    /// # Errors
-    /// What is wrong with it.
+    /// Accepts a colour in lower or upper case.
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         let digits = text.strip_prefix('#').unwrap_or_default();
         if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -92,33 +91,30 @@ impl Color {
         }
     }
 
-    /// Takes a colour that was checked before it was stored.
+    /// Wraps a colour from storage, which was checked before it was stored.
     pub fn from_stored(color: String) -> Self {
         Self(color)
     }
 
-    /// The seven characters.
+    /// The colour, seven characters.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A tag to be made.
+/// A tag to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTag {
-    /// The id, made by the caller.
+    /// The id, chosen by the caller.
     pub id: TagId,
-    /// What it is called.
+    /// The name.
     pub name: TagName,
-    /// How it is drawn.
+    /// The colour, if one is set.
     pub color: Option<Color>,
 }
 
 impl NewTag {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(id: TagId, name: &str, color: Option<&str>) -> Result<Self, Violations> {
         let mut check = Check::default();
         let name = check.take("name", TagName::parse(name));
@@ -127,7 +123,7 @@ impl NewTag {
     }
 }
 
-/// A change of a tag; `None` leaves a field as it is, `Some(None)` clears it.
+/// A change of a tag; `None` leaves a field unchanged, `Some(None)` clears it.
 #[derive(Debug, Clone, Default)]
 pub struct TagPatch {
     /// A new name.
@@ -137,10 +133,7 @@ pub struct TagPatch {
 }
 
 impl TagPatch {
-    /// Checks what was sent.
-    ///
-    /// # Errors
-    /// All that is wrong with it.
+    /// Checks the fields of a request.
     pub fn parse(name: Option<&str>, color: Option<Option<&str>>) -> Result<Self, Violations> {
         let mut check = Check::default();
         let name = name.and_then(|name| check.take("name", TagName::parse(name)));
@@ -149,16 +142,16 @@ impl TagPatch {
     }
 }
 
-/// How a request names a tag of an entry.
+/// A tag of an entry in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagChoice {
-    /// A tag that exists.
+    /// The user's tag with this id.
     Existing(TagId),
-    /// The tag with this name's key; if there is none, this one is made.
+    /// The tag with the same name key, or this new tag if there is none.
     Named(NewTag),
 }
 
-/// Tags on one entry, at most.
+/// The most tags that an entry can have.
 pub const MAX_TAGS_PER_ENTRY: usize = 100;
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
-//! Checks on text that a person or a program sends, and how a refusal is told.
+//! Checks of text in requests, and the list of violations that a rejected request returns.
 
 use std::fmt;
 
 use crate::flaw::Flaw;
 
-/// One thing that is wrong with an input, told so that a person can act on it.
+/// One invalid field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The field's name, as in the API.
+    /// The field's name in the API.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The reason why the field is invalid.
     pub flaw: Flaw,
 }
 
-/// All that is wrong with an input; never empty.
+/// All violations of a request; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);
 
@@ -29,26 +29,26 @@ impl fmt::Display for Violations {
 
 impl std::error::Error for Violations {}
 
-/// Collects what is wrong, so that all of it is told at once.
+/// Collects violations, so that a response reports all of them at once.
 #[derive(Default)]
 pub struct Check(Vec<Violation>);
 
 impl Check {
-    /// Notes that `field` is wrong.
+    /// Adds a violation of `field`.
     pub fn refuse(&mut self, field: &'static str, flaw: Flaw) {
         self.0.push(Violation { field, flaw });
     }
 
-    /// Keeps a good value; notes what is wrong with a bad one.
+    /// Returns a valid value, or adds the violation of an invalid one.
     pub fn take<T>(&mut self, field: &'static str, result: Result<T, Flaw>) -> Option<T> {
         result.map_err(|flaw| self.refuse(field, flaw)).ok()
     }
 
-    /// `value` if nothing was wrong. Every value that was refused is `None` in it, so callers pass the
-    /// options that [`Self::take`] gave, joined.
+    /// Returns `value` if there are no violations. The caller combines the options that [`Self::take`] returned into
+    /// `value`, which is `None` if any of them is.
     ///
     /// # Errors
-    /// All that was refused.
+    /// All violations.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Violations> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -58,9 +58,6 @@ impl Check {
 }
 
 /// Accepts text of at most `max` bytes without NUL, which PostgreSQL cannot store.
-///
-/// # Errors
-/// What is wrong with it.
 pub fn plain(text: String, max: usize) -> Result<String, Flaw> {
     if text.len() > max {
         return Err(Flaw::TooLong { max, length: text.len() });
@@ -71,10 +68,7 @@ pub fn plain(text: String, max: usize) -> Result<String, Flaw> {
     Ok(text)
 }
 
-/// Accepts one line: like [`plain`], without control characters, trimmed, and not empty.
-///
-/// # Errors
-/// What is wrong with it.
+/// Accepts one line: as [`plain`], but trimmed, not empty, and without control characters.
 pub fn line(text: &str, max: usize) -> Result<String, Flaw> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
@@ -87,12 +81,9 @@ pub fn line(text: &str, max: usize) -> Result<String, Flaw> {
 }
 
 /// Accepts an absolute `http(s)` address or an absolute path on this server, at most 2048 bytes.
-///
-/// # Errors
-/// What is wrong with it.
 pub fn address(text: &str) -> Result<String, Flaw> {
     let text = line(text, 2048)?;
-    // `//host` and `/\host` would be taken for another site by a browser.
+    // Browsers treat `//host` and `/\host` as addresses of another host.
     let path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
     let web = ["https://", "http://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
     if (path || web) && !text.contains(char::is_whitespace) { Ok(text) } else { Err(Flaw::NotAnAddress) }

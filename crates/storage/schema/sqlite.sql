@@ -245,6 +245,33 @@ CREATE TABLE attachments (
     CONSTRAINT ck_attachments_sha256 CHECK (length(sha256) = 32)
 ) STRICT;
 
+-- Whose the store of attachments is: one row at most. The same identity is written beside the objects, so that a server never
+-- clears away what another database knows. Backups and copies leave it out: it belongs to this database and no other.
+-- sweeps counts the sweeps; the store notes the number, too, so that an older copy of this database is found out.
+CREATE TABLE attachment_store (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    name              TEXT    NOT NULL,
+    sweeps            INTEGER NOT NULL DEFAULT 0,
+    next_sweep_at     INTEGER NOT NULL,
+    trouble           TEXT,
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_attachment_store PRIMARY KEY (id),
+    CONSTRAINT uq_attachment_store_name UNIQUE (name),
+    CONSTRAINT ck_attachment_store_name CHECK (name = 'attachments'),
+    CONSTRAINT ck_attachment_store_sweeps CHECK (sweeps >= 0)
+) STRICT;
+
+-- Recordings that were taken from their entries on purpose, and whose objects are still to be deleted. A row is written in the
+-- unit that deletes the recording's row, and refers to nothing: it outlives the account until the object is gone.
+CREATE TABLE freed_attachments (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_freed_attachments PRIMARY KEY (id)
+) STRICT;
+
 CREATE TABLE identities (
     id                BLOB    NOT NULL CHECK (length(id) = 16),
     user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
@@ -275,3 +302,19 @@ CREATE TABLE api_tokens (
     CONSTRAINT ck_api_tokens_token_hash CHECK (length(token_hash) = 32)
 ) STRICT;
 CREATE INDEX idx_api_tokens_user_id ON api_tokens (user_id);
+
+-- Which row a create with an Idempotency-Key has made, so that the same request again makes none. Hashes of the key and the
+-- request under a key of the server's, and no copy of either. created_id refers to a row of any kind, which may be gone.
+CREATE TABLE idempotency_keys (
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    key_hash          BLOB    NOT NULL,
+    request_hash      BLOB    NOT NULL,
+    created_id        BLOB    NOT NULL CHECK (length(created_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_idempotency_keys PRIMARY KEY (user_id, key_hash),
+    CONSTRAINT fk_idempotency_keys_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    CONSTRAINT ck_idempotency_keys_key_hash CHECK (length(key_hash) = 32),
+    CONSTRAINT ck_idempotency_keys_request_hash CHECK (length(request_hash) = 32)
+) STRICT;
+CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);

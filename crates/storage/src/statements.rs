@@ -1,18 +1,18 @@
-//! Statements: how long each took, and its text without anybody's data.
+//! Measures how long SQL statements take, and removes users' data from their texts.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Texts that are kept apart, at most. There are about a hundred; more would mean that a value has found its way into a
-/// text, and must not eat the memory.
+/// The most texts that are kept separately. There are about a hundred. More would mean that texts contain values, which
+/// must not fill the memory.
 const TEXTS: usize = 512;
-/// Where the rest is counted.
+/// The text under which all further statements are counted.
 const OTHERS: &str = "(other statements)";
-/// A text is cut off after so many bytes.
+/// The longest text of a statement in bytes; the rest is cut off.
 const LENGTH: usize = 4000;
-/// What the text of a statement that looks at the database's health begins with. It is not timed: watching must not raise
-/// an alarm.
+/// The prefix of statements that measure the database's health. These are not timed, because monitoring must not raise
+/// alerts.
 macro_rules! mark {
     () => {
         "/* health */ "
@@ -20,31 +20,32 @@ macro_rules! mark {
 }
 pub(crate) use mark;
 
-/// How long statements took, by their text. Whoever adds holds the lock for the time of one look-up.
+/// The run times of statements, by their text. [`Self::add`] holds the lock for one look-up.
 #[derive(Default)]
 pub struct Timings(Mutex<HashMap<Box<str>, Timing>>);
 
-/// What is known of one statement.
+/// The measurements of one statement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// How often it was run.
+    /// The number of runs.
     pub calls: u64,
-    /// How long that took in all.
+    /// The total time of the runs.
     pub time: Duration,
-    /// Rows that it read by going over whole tables.
+    /// The number of rows that full table scans read.
     pub scanned: u64,
-    /// The engine's own count of those, when last seen.
+    /// The engine's own value of that counter at the last run.
     seen: u64,
 }
 
 impl Timings {
-    /// Adds one run. `scanned` is a count that the engine keeps per prepared statement, and begins anew with it.
+    /// Adds one run. `scanned` is a counter that the engine keeps for each prepared statement, and that restarts with a
+    /// new one.
     pub fn add(&self, text: &str, time: Duration, scanned: u64) {
         if text.starts_with(mark!()) {
             return;
         }
         let mut timings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Looked up by reference first: all but the first time there is nothing to allocate.
+        // The look-up by reference allocates only for a new text.
         if let Some(timing) = timings.get_mut(text) {
             timing.add(time, scanned);
             return;
@@ -53,7 +54,7 @@ impl Timings {
         timings.entry(text.into()).or_default().add(time, scanned);
     }
 
-    /// All that was added, by text, into `sum`.
+    /// Adds the measurements of each text to `sum`.
     pub fn sum_into(&self, sum: &mut HashMap<Box<str>, Timing>) {
         let timings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (text, timing) in timings.iter() {
@@ -73,14 +74,15 @@ impl Timing {
         self.seen = scanned;
     }
 
-    /// In milliseconds.
+    /// The total time in milliseconds.
     pub fn total_ms(&self) -> f64 {
         self.time.as_secs_f64() * 1000.0
     }
 }
 
-/// The text on one line, without comments, and with `?` for each literal. Statements carry their values as parameters, so
-/// none of ours has a literal that matters; but what others run in the same database, PostgreSQL lists too.
+/// Returns the text on one line, without comments, and with `?` for each literal. Sotto's statements pass values as
+/// parameters, so their literals are harmless, but PostgreSQL also lists the statements of other programs in the same
+/// database.
 pub fn without_values(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len().min(LENGTH));
     let mut rest = sql;
@@ -107,7 +109,7 @@ pub fn without_values(sql: &str) -> String {
     out
 }
 
-/// What `sql`, which is not empty, begins with.
+/// The first token of `sql`, which is not empty.
 fn token(sql: &str) -> &str {
     let first = sql.chars().next().unwrap_or_default();
     let while_in = |accept: fn(char) -> bool| {
@@ -138,11 +140,11 @@ fn token(sql: &str) -> &str {
     }
 }
 
-/// The literal that `sql` begins with: `'…'`, also with a letter before it.
+/// The literal at the start of `sql`: `'…'`, possibly with a prefix letter.
 fn literal(sql: &str) -> Option<&str> {
     let (escapes, prefix) = match sql.as_bytes() {
         [b'\'', ..] => (false, 0),
-        // Only in these does a backslash escape.
+        // A backslash is an escape only in these literals.
         [b'E' | b'e', b'\'', ..] => (true, 1),
         [b'X' | b'x' | b'B' | b'b' | b'N' | b'n', b'\'', ..] => (false, 1),
         [b'U' | b'u', b'&', b'\'', ..] => (false, 2),
@@ -151,7 +153,7 @@ fn literal(sql: &str) -> Option<&str> {
     Some(quoted(sql, prefix, escapes))
 }
 
-/// From the start to the quote that closes the one at `open`. A doubled quote is one quote and closes nothing.
+/// The text up to the quote that closes the one at `open`. A doubled quote is an escaped one.
 fn quoted(sql: &str, open: usize, escapes: bool) -> &str {
     let mut letters = sql[open..].char_indices().peekable();
     let Some((_, quote)) = letters.next() else { return sql };

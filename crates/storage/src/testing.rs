@@ -1,4 +1,4 @@
-//! Scratch databases for tests, on the real engines.
+//! Scratch databases on the real engines, for tests.
 #![expect(clippy::expect_used, reason = "only tests use this, and a test that cannot have its database has failed")]
 
 use std::io::Write;
@@ -11,41 +11,48 @@ use uuid::Uuid;
 
 use crate::DatabaseUrl;
 
-/// An empty database (no schema) that goes when this value is dropped.
+/// An empty database without a schema, which is deleted when this value is dropped.
 pub struct Scratch {
-    /// Where it is.
     pub url: DatabaseUrl,
     _folder: Option<TempDir>,
     postgres: Option<(String, String)>,
 }
 
 impl Scratch {
-    /// A file in a temporary folder.
+    /// A database in a file in a temporary folder.
     pub fn sqlite() -> Self {
         let folder = TempDir::new().expect("a temporary folder can be made");
         let url = DatabaseUrl::Sqlite(folder.path().join("journal.db"));
         Self { url, _folder: Some(folder), postgres: None }
     }
 
-    /// A database of its own on the server of `scripts/with-postgres`.
+    /// A new database on the server of `scripts/with-postgres`.
     ///
     /// # Panics
-    /// Without that server: a test that needs PostgreSQL fails, it is never skipped.
+    /// If that server is not running: a test that needs PostgreSQL fails and is never skipped.
     pub async fn postgres() -> Self {
+        Self::postgres_with("").await
+    }
+
+    /// Like [`Self::postgres`], with options of `CREATE DATABASE`.
+    ///
+    /// # Panics
+    /// As [`Self::postgres`].
+    pub async fn postgres_with(options: &str) -> Self {
         let server = std::env::var("SOTTO_TEST_POSTGRES")
             .expect("the tests need a PostgreSQL: run them as `make test`, or under scripts/with-postgres");
         #[expect(clippy::disallowed_methods, reason = "a name that no other test run has")]
         let name = format!("sotto_test_{}", Uuid::new_v4().simple());
-        execute(&server, &format!("CREATE DATABASE {name}")).await;
+        execute(&server, &format!("CREATE DATABASE {name} {options}")).await;
         let (base, _) = server.rsplit_once('/').expect("SOTTO_TEST_POSTGRES names a database");
         Self { url: DatabaseUrl::Postgres(format!("{base}/{name}")), _folder: None, postgres: Some((server, name)) }
     }
 }
 
-/// Runs a script with the program that people run scripts with: `psql`, or the `sqlite3` shell.
+/// Runs a script with the engine's own client, `psql` or the `sqlite3` shell, as operators do.
 ///
 /// # Panics
-/// If it is not installed.
+/// If the client is not installed.
 pub fn run_script(url: &DatabaseUrl, script: &str) -> Output {
     let mut command = match url {
         DatabaseUrl::Sqlite(path) => {
@@ -61,12 +68,12 @@ pub fn run_script(url: &DatabaseUrl, script: &str) -> Output {
     };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut shell = command.spawn().expect("the program is installed: `make tools` does that");
-    // A shell that has stopped at an error reads no further.
+    // A client that has stopped at an error does not read the rest.
     let _ = shell.stdin.take().expect("it has an input").write_all(script.as_bytes());
     shell.wait_with_output().expect("it ends")
 }
 
-/// Everything in a database, in SQL: two that are equal hold the same.
+/// Returns the whole content of a database as SQL. Databases with equal dumps have equal content.
 ///
 /// # Panics
 /// If `pg_dump` or `sqlite3` is not installed.
@@ -79,12 +86,12 @@ pub fn dump(url: &DatabaseUrl) -> String {
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("a dump is text");
-    // Newer versions of pg_dump put a random word into these.
+    // Newer versions of pg_dump add a random word to these lines.
     let random = |line: &&str| line.starts_with("\\restrict") || line.starts_with("\\unrestrict");
     text.lines().filter(|line| !random(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// A program of PostgreSQL's.
+/// A program of the PostgreSQL server's installation.
 fn server_program(name: &str) -> Command {
     match std::env::var_os("SOTTO_POSTGRES_BIN") {
         Some(folder) => Command::new(Path::new(&folder).join(name)),
@@ -93,19 +100,24 @@ fn server_program(name: &str) -> Command {
 }
 
 impl Scratch {
-    /// As [`run_sql`].
+    /// A second handle on the same database, which is deleted when `other` is dropped.
+    pub fn sharing(other: &Self) -> Self {
+        Self { url: other.url.clone(), _folder: None, postgres: None }
+    }
+
+    /// Like [`run_sql`].
     ///
     /// # Errors
-    /// What the database says.
+    /// The message of the database.
     pub async fn execute(&self, sql: &str) -> Result<(), String> {
         run_sql(&self.url, sql).await
     }
 }
 
-/// Runs statements behind the storage contract's back.
+/// Runs statements without the storage contract.
 ///
 /// # Errors
-/// What the database says.
+/// The message of the database.
 pub async fn run_sql(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
     match url {
         DatabaseUrl::Sqlite(path) => {
@@ -123,7 +135,7 @@ pub async fn run_sql(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let Some((server, name)) = self.postgres.take() else { return };
-        // Drop may run inside of a runtime, so the statement gets a thread and a runtime of its own.
+        // A value can be dropped inside a runtime, so the statement gets a thread and a runtime of its own.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(execute(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));

@@ -1,4 +1,4 @@
-//! What to do about a database: advice, each with its figures and the command, or with why to leave things as they are.
+//! Advice on the state of a database. Each piece has its figures and a command, or a reason to change nothing.
 
 use serde::Serialize;
 
@@ -7,46 +7,46 @@ use super::{IndexHealth, Snapshot, StatementHealth, TableHealth, Thresholds, Tim
 /// One piece of advice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// Of which kind it is.
+    /// The kind of the advice.
     pub kind: AdviceKind,
-    /// The index, table, foreign key or statement that it is about.
+    /// The index, table, foreign key or statement concerned.
     pub subject: String,
-    /// What is wrong, in a sentence.
+    /// The problem, in a sentence.
     pub what: String,
     /// The figures behind it, in a sentence.
     pub why: String,
-    /// The statement that puts it right, ready to run.
+    /// A statement that fixes the problem, ready to run.
     pub command: Option<String>,
-    /// Why to leave it as it is all the same, in a sentence.
+    /// The reason why changing nothing may be better, in a sentence.
     pub leave: Option<String>,
 }
 
-/// The kinds of advice, the most pressing first.
+/// The kinds of advice, most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdviceKind {
-    /// An index whose making failed: writes keep it up, reads cannot use it.
+    /// An index that was not created completely: writes maintain it, but queries cannot use it.
     InvalidIndex,
-    /// A foreign key that no index serves.
+    /// A foreign key without an index.
     MissingIndex,
     /// A big table that is read from beginning to end.
     TableScan,
-    /// A statement that takes long on average.
+    /// A statement that is slow on average.
     SlowStatement,
-    /// Two indexes that are one.
+    /// An index that equals another one.
     DuplicateIndex,
-    /// An index that nothing has used.
+    /// An index that no statement has used.
     UnusedIndex,
-    /// An index whose columns a wider one begins with.
+    /// An index on the first columns of a wider index.
     RedundantIndex,
-    /// A table that takes more room than its rows need.
+    /// A table that uses more space than its rows need.
     TableBloat,
-    /// An index that takes more room than its entries need.
+    /// An index that uses more space than its entries need.
     IndexBloat,
 }
 
 impl AdviceKind {
-    /// As people say it.
+    /// The name that reports show.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidIndex => "invalid index",
@@ -62,17 +62,17 @@ impl AdviceKind {
     }
 }
 
-/// Counters that are younger than this, in seconds, say little of what is needed: one week.
+/// Counters that cover less time than this, in seconds, do not prove that an index is unused: one week.
 pub(super) const YOUNG: i64 = 7 * 24 * 3600;
-/// What is smaller than this, in bytes, is not worth rewriting: 8 MiB.
+/// The least size, in bytes, at which rewriting is worthwhile: 8 MiB.
 const WORTH_REWRITING: u64 = 8 << 20;
-/// A table or file is bloated if more of it, in per cent, is of no use.
+/// A table or file is bloated if a larger share of it, in per cent, is unused.
 const BLOATED_PERCENT: u64 = 30;
-/// An index whose entries came in no order is a third empty, and that is no bloat.
+/// The limit of an index is higher, because random insertion order alone leaves a third of an index empty.
 const BLOATED_INDEX_PERCENT: u64 = 50;
 
-/// All that can be advised on a period (or on a snapshot, whose counters then tell of all the time since they began),
-/// the most pressing first.
+/// All advice for a period, most urgent first. For a snapshot, the counters cover the time since the engine began to
+/// count.
 pub fn advise(period: &Snapshot, thresholds: &Thresholds) -> Vec<Advice> {
     let mut advice = indexes::advise(period);
     advice.extend(period.tables.iter().filter_map(|table| scanned(table, period, thresholds)));
@@ -84,7 +84,7 @@ pub fn advise(period: &Snapshot, thresholds: &Thresholds) -> Vec<Advice> {
     advice
 }
 
-/// How much the counters can tell, and what would make them tell more; sentences for the head of a report.
+/// How meaningful the counters are, and how to make them more meaningful, as sentences for the head of a report.
 pub fn remarks(period: &Snapshot) -> Vec<String> {
     let mut remarks = Vec::new();
     match period.seconds() {
@@ -112,7 +112,7 @@ pub fn remarks(period: &Snapshot) -> Vec<String> {
     remarks
 }
 
-/// The slowest statements of a period on average, slowest first.
+/// The statements of a period, slowest mean first.
 pub fn slowest(period: &Snapshot) -> Vec<&StatementHealth> {
     let mut statements: Vec<_> = period.statements.iter().filter(|one| one.calls > 0).collect();
     statements.sort_by(|a, b| b.mean_ms().total_cmp(&a.mean_ms()));
@@ -172,7 +172,7 @@ fn bloated_table(table: &TableHealth, period: &Snapshot) -> Option<Advice> {
     })
 }
 
-/// Of a SQLite file, what is free is free for all tables.
+/// In a SQLite file, all tables share the free pages.
 fn bloated_file(period: &Snapshot) -> Option<Advice> {
     let percent = (100 * period.free_bytes).checked_div(period.bytes)?;
     (percent > BLOATED_PERCENT && period.free_bytes > WORTH_REWRITING).then(|| Advice {
@@ -203,7 +203,7 @@ fn bloated_index(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     })
 }
 
-/// A number of bytes, for people.
+/// Formats a number of bytes for people.
 pub fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
@@ -212,7 +212,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// A number of seconds, for people.
+/// Formats a number of seconds for people.
 pub fn duration(seconds: i64) -> String {
     let (count, unit) = match seconds {
         ..120 => (seconds, "second"),

@@ -1,9 +1,9 @@
-//! What can be said of indexes: which are invalid, duplicate, redundant or unused, and which are missing.
+//! Advice on indexes: invalid, duplicate, redundant, unused and missing ones.
 
 use super::advice::{Advice, AdviceKind, YOUNG, duration, size};
 use super::{ForeignKey, IndexHealth, Snapshot};
 
-/// The indexes that the founding document names. They stay, whatever is said of them here.
+/// The indexes that the founding document requires. The advice on them always says to keep them.
 const NAMED_BY_THE_ROADMAP: [&str; 13] = [
     "idx_journal_entries_secret_tag_id",
     "idx_journal_entries_user_date",
@@ -20,7 +20,7 @@ const NAMED_BY_THE_ROADMAP: [&str; 13] = [
     "idx_users_google_id",
 ];
 
-/// One piece of advice per index at most, and one per foreign key without an index.
+/// Returns at most one piece of advice per index, and one per foreign key without an index.
 pub fn advise(period: &Snapshot) -> Vec<Advice> {
     let found = period.indexes.iter().filter_map(|index| {
         invalid(index, period)
@@ -46,7 +46,8 @@ fn invalid(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     })
 }
 
-/// Of two that are alike, the one goes that no constraint rests on and that is not unique; else the later by name.
+/// Of two equal indexes, advises to drop the one that backs no constraint and is not unique; otherwise the one with the
+/// name that sorts last.
 fn duplicate(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     if index.constraint {
         return None;
@@ -91,7 +92,7 @@ fn redundant(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     })
 }
 
-/// An index that serves a foreign key alone is used when the row referred to is deleted, which may be rare.
+/// An index that only serves a foreign key is used when a referenced row is deleted, which may be rare.
 fn unused(index: &IndexHealth, period: &Snapshot) -> Option<Advice> {
     if index.constraint || index.unique || index.scans > 0 {
         return None;
@@ -126,7 +127,7 @@ fn missing(key: &ForeignKey, period: &Snapshot) -> Option<Advice> {
         return None;
     }
     let columns = match key.columns.as_slice() {
-        // The owner comes first in a composite key, and says little: the index leads with what is referred to.
+        // The owner comes first in a composite key and is not selective, so the index starts with the referenced id.
         [owner, id] if owner == "user_id" => format!("{id}, {owner}"),
         columns => columns.join(", "),
     };
@@ -146,8 +147,8 @@ fn missing(key: &ForeignKey, period: &Snapshot) -> Option<Advice> {
     })
 }
 
-/// For a composite key that begins with the owner, an index that leads with the id referred to serves as well. A partial
-/// index serves a column that is NULL in the rows that it leaves out.
+/// For a composite key that begins with the owner, an index that starts with the referenced id serves as well. A
+/// partial index serves a column if the rows that it leaves out have NULL in that column.
 fn serves(index: &IndexHealth, key: &ForeignKey) -> bool {
     let first = index.columns.first();
     let owned = key.columns.len() == 2 && key.columns.first().is_some_and(|owner| owner == "user_id");

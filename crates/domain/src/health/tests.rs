@@ -22,6 +22,8 @@ fn snapshot(seconds: i64) -> Snapshot {
         indexes: vec![],
         foreign_keys: vec![],
         statements: vec![],
+        sized_at: None,
+        inspected_at: None,
         timed_by: TimedBy::Sotto,
         damage: vec![],
         notes: vec![],
@@ -65,7 +67,7 @@ fn a_period_has_what_was_added() {
     assert_eq!(period.seconds(), Some(60));
     assert_eq!((period.tables[0].scans, period.tables[0].scanned_rows, period.tables[0].look_ups), (1, 20, 10));
     assert_eq!((period.indexes[0].scans, period.indexes[0].tuples), (2, 1));
-    // A mean over all time would be 125 ms; over this period it is 250 ms.
+    // The mean over all time would be 125 ms; in this period it is 250 ms.
     assert_eq!(period.statements, [statement("SELECT a", 2, 500.0), statement("SELECT c", 2, 4.0)]);
     assert!((period.statements[0].mean_ms() - 250.0).abs() < 1e-9);
 }

@@ -1,4 +1,4 @@
-//! Personal API tokens.
+//! Tests API tokens.
 
 use sotto_domain::ApiTokenId;
 use sotto_domain::account::Administered;
@@ -21,7 +21,7 @@ pub async fn create_standing_and_list(world: &World) {
         created_at: at(1),
         ..token.clone()
     };
-    assert_eq!(world.api_tokens().create(&ending, &[2; 32]).await.unwrap(), CreatedApiToken::Created);
+    assert_eq!(world.api_tokens().create(&ending, &[2; 32], None).await.unwrap(), CreatedApiToken::Created);
     assert_eq!(world.api_tokens().standing(&[2; 32]).await.unwrap().unwrap().token, ending);
     assert_eq!(world.api_tokens().list(user).await.unwrap(), [token, ending]);
     for unknown in [[0; 32], [3; 32]] {
@@ -32,9 +32,9 @@ pub async fn create_standing_and_list(world: &World) {
 pub async fn create_refuses_what_is_taken(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let token = world.api_token(user, [1; 32]).await;
-    assert_conflict(world.api_tokens().create(&token, &[2; 32]).await, "pk_api_tokens");
+    assert_conflict(world.api_tokens().create(&token, &[2; 32], None).await, "pk_api_tokens");
     let twin = ApiToken { id: ApiTokenId(world.id()), user_id: other, ..token.clone() };
-    assert_conflict(world.api_tokens().create(&twin, &[1; 32]).await, "uq_api_tokens_token_hash");
+    assert_conflict(world.api_tokens().create(&twin, &[1; 32], None).await, "uq_api_tokens_token_hash");
     assert_eq!(world.api_tokens().list(user).await.unwrap(), [token]);
 }
 
@@ -42,9 +42,9 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
-    // Its tokens went along.
+    // The API tokens were deleted with the account.
     assert_eq!(world.api_tokens().standing(&[1; 32]).await.unwrap(), None);
-    assert_conflict(world.api_tokens().create(&token, &[1; 32]).await, "fk_api_tokens_user");
+    assert_conflict(world.api_tokens().create(&token, &[1; 32], None).await, "fk_api_tokens_user");
 }
 
 pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World) {
@@ -55,12 +55,12 @@ pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World)
     let outcomes = at_once(8, |number| {
         let (storage, token) = (world.storage.clone(), world.new_api_token(user));
         let hash = hash(100 + u32::try_from(number).unwrap());
-        async move { storage.api_tokens().create(&token, &hash).await.unwrap() }
+        async move { storage.api_tokens().create(&token, &hash, None).await.unwrap() }
     });
     let made = outcomes.await.into_iter().filter(|outcome| *outcome == CreatedApiToken::Created).count();
     let tokens = world.api_tokens().list(user).await.unwrap();
     assert_eq!((made, tokens.len()), (2, MAX_TOKENS as usize));
-    // Others have a count of their own, and a place that is given back is free.
+    // The limit applies to each user separately, and a deleted API token makes room for another.
     world.api_token(other, hash(200)).await;
     assert!(world.api_tokens().delete(user, tokens[0].id).await.unwrap());
     world.api_token(user, hash(201)).await;

@@ -1,4 +1,4 @@
-//! Recordings of entries.
+//! Tests recordings of entries, and which attachments are freed.
 
 use sotto_domain::attachment::{Attached, Attachment, MAX_BYTES, NewAttachment};
 use sotto_domain::entry::Deleted;
@@ -7,11 +7,11 @@ use sotto_domain::{AttachmentId, EntryId, SecretTagId, UserId};
 
 use super::world::{World, assert_conflict, at, at_once, sealed};
 
-/// Where an entry in plain says that its recording is.
+/// The address of a recording in a plain entry.
 pub const AUDIO: &str = "/audio";
 
 impl World {
-    /// A recording of an entry in plain.
+    /// A recording for a plain entry.
     pub fn new_recording(&self, entry: EntryId) -> NewAttachment {
         NewAttachment {
             id: AttachmentId(self.id()),
@@ -23,8 +23,8 @@ impl World {
         }
     }
 
-    /// Attaches a recording that has to be taken.
-    pub async fn attach(&self, user: UserId, new: &NewAttachment) -> (Attachment, Option<AttachmentId>) {
+    /// Attaches a recording and fails if it is rejected. Returns the attachment and the freed attachments.
+    pub async fn attach(&self, user: UserId, new: &NewAttachment) -> (Attachment, Vec<AttachmentId>) {
         match self.attachments().put(user, new, None, at(5)).await.unwrap() {
             Attached::Attached(attachment, replaced) => (attachment, replaced),
             other => panic!("not attached: {other:?}"),
@@ -32,7 +32,7 @@ impl World {
     }
 
     async fn audio_url(&self, user: UserId, entry: EntryId) -> Option<String> {
-        self.entries().get(user, entry).await.unwrap().unwrap().audio_url
+        self.entries().get(user, entry).await.unwrap().unwrap().body.audio_url
     }
 }
 
@@ -52,10 +52,10 @@ pub async fn put_and_get(world: &World) {
         created_at: at(5),
         updated_at: at(5),
     };
-    assert_eq!(world.attach(user, &new).await, (expected.clone(), None));
+    assert_eq!(world.attach(user, &new).await, (expected.clone(), vec![]));
     assert_eq!(world.attachments().get(user, entry.id).await.unwrap(), Some(expected));
     let now = world.entries().get(user, entry.id).await.unwrap().unwrap();
-    assert_eq!((now.audio_url.as_deref(), now.revision, now.updated_at), (Some(AUDIO), 1, at(5)));
+    assert_eq!((now.body.audio_url.as_deref(), now.revision, now.updated_at), (Some(AUDIO), 1, at(5)));
 }
 
 pub async fn put_replaces_the_one_before(world: &World) {
@@ -64,8 +64,8 @@ pub async fn put_replaces_the_one_before(world: &World) {
     let (first, _) = world.attach(user, &world.new_recording(entry.id)).await;
     let second = NewAttachment { byte_length: 0, sha256: [8; 32], ..world.new_recording(entry.id) };
     let put = world.attachments().put(user, &second, None, at(9)).await.unwrap();
-    let expected = second.of(user, at(5), at(9));
-    assert_eq!(put, Attached::Attached(expected.clone(), Some(first.id)));
+    let expected = second.attached_to(user, at(5), at(9));
+    assert_eq!(put, Attached::Attached(expected.clone(), vec![first.id]));
     assert_eq!(world.attachments().get(user, entry.id).await.unwrap(), Some(expected));
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
@@ -107,7 +107,7 @@ pub async fn put_keeps_to_the_quota(world: &World) {
     assert_eq!(put(two, 1999).await, Attached::OverQuota(1000));
     assert_eq!(world.audio_url(user, two).await, None);
     assert!(matches!(put(two, 2000).await, Attached::Attached(..)));
-    // What is replaced does not count, and another's does not either.
+    // A replaced recording does not count, and neither do the recordings of other users.
     assert!(matches!(put(two, 2000).await, Attached::Attached(..)));
     assert_eq!(world.attachments().usage(user).await.unwrap(), 2000);
     assert_eq!(world.attachments().usage(world.user().await).await.unwrap(), 0);
@@ -152,12 +152,12 @@ pub async fn remove_clears_what_points_to_it(world: &World) {
     let entry = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(entry)).await;
     let remove = async || world.attachments().remove(user, entry, AUDIO, at(9)).await.unwrap();
-    assert_eq!(remove().await, Some(attachment.id));
-    assert_eq!((world.audio_url(user, entry).await, remove().await), (None, None));
+    assert_eq!(remove().await, [attachment.id]);
+    assert_eq!((world.audio_url(user, entry).await, remove().await), (None, vec![]));
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
-    // Another address is somebody else's business.
+    // An `audio_url` other than the given one stays.
     world.attach(user, &NewAttachment { audio_url: Some("/other".into()), ..world.new_recording(entry) }).await;
-    assert!(remove().await.is_some());
+    assert_eq!(remove().await.len(), 1);
     assert_eq!(world.audio_url(user, entry).await.as_deref(), Some("/other"));
 }
 
@@ -167,7 +167,7 @@ pub async fn a_recording_goes_with_its_entry(world: &World) {
     let (attachment, _) = world.attach(user, &world.new_recording(plain)).await;
     assert!(matches!(world.entries().delete(user, plain, Some(7)).await.unwrap(), Deleted::Stale(_)));
     assert_eq!(world.attachments().get(user, plain).await.unwrap().as_ref(), Some(&attachment));
-    assert_eq!(world.entries().delete(user, plain, None).await.unwrap(), Deleted::Deleted(Some(attachment.id)));
+    assert_eq!(world.entries().delete(user, plain, None).await.unwrap(), Deleted::Deleted(vec![attachment.id]));
     let tag = world.secret_tag(user).await.id;
     let sealed =
         async |entry| world.attach(user, &NewAttachment { audio_url: None, ..world.new_recording(entry) }).await.0;
@@ -175,13 +175,13 @@ pub async fn a_recording_goes_with_its_entry(world: &World) {
     let attachment = sealed(hidden).await;
     let delete = async |expected| world.sealed_entries().delete(user, hidden, expected).await.unwrap();
     assert!(matches!(delete(Some(7)).await, Stored::Stale(_)));
-    assert_eq!(delete(Some(1)).await, Stored::Stored(Some(attachment.id)));
+    assert_eq!(delete(Some(1)).await, Stored::Stored(vec![attachment.id]));
     sealed(world.write_sealed(user, tag).await.id).await;
     world.secret_tags().delete(user, tag, true).await.unwrap();
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-/// Whoever comes first: no recording is left that nobody has been told of.
+/// In either order, each recording is returned as freed or was rejected.
 pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
     let user = world.user().await;
     for _ in 0..20 {
@@ -190,7 +190,7 @@ pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
         let put = world.attachments().put(user, &new, None, at(5));
         let (put, deleted) = tokio::join!(put, world.entries().delete(user, entry, None));
         let kept = matches!(put.unwrap(), Attached::Attached(..));
-        assert_eq!(deleted.unwrap(), Deleted::Deleted(kept.then_some(new.id)));
+        assert_eq!(deleted.unwrap(), Deleted::Deleted(kept.then_some(new.id).into_iter().collect()));
     }
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
@@ -200,7 +200,7 @@ pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
     let (entry, tag) = (world.write(user, "spoken").await.id, world.secret_tag(user).await.id);
     let entries = world.sealed_entries();
     let (in_plain, _) = world.attach(user, &world.new_recording(entry)).await;
-    // What is refused takes nothing away.
+    // A rejected change frees nothing.
     for (tag, expected) in [(tag, 7), (SecretTagId(world.id()), 1)] {
         let refused = entries.seal(user, entry, &sealed(tag, 1), expected, at(5)).await.unwrap();
         assert!(!matches!(refused, Stored::Stored(_)), "{refused:?}");
@@ -209,12 +209,12 @@ pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
     let Stored::Stored(moved) = entries.seal(user, entry, &sealed(tag, 1), 1, at(5)).await.unwrap() else {
         panic!("not sealed")
     };
-    assert_eq!(moved.recording, Some(in_plain.id));
+    assert_eq!(moved.freed, [in_plain.id]);
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
 
     let encrypted = NewAttachment { audio_url: None, ..world.new_recording(entry) };
     world.attach(user, &encrypted).await;
-    // Sealing anew keeps it.
+    // Replacing the sealed text keeps the recording.
     let again = entries.replace(user, entry, &sealed(tag, 2), 2, at(6)).await.unwrap();
     assert!(matches!(again, Stored::Stored(_)));
     assert!(world.attachments().get(user, entry).await.unwrap().is_some());
@@ -222,11 +222,11 @@ pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
     let Stored::Stored(moved) = entries.unseal(user, entry, &plain, 3, at(7)).await.unwrap() else {
         panic!("not taken out")
     };
-    assert_eq!(moved.recording, Some(encrypted.id));
+    assert_eq!(moved.freed, [encrypted.id]);
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
 }
 
-/// Whatever is put while an entry moves: each recording is replaced, told to be gone, or refused.
+/// Recordings are put while their entry moves in or out: each is replaced, returned as freed, or rejected.
 pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
@@ -242,21 +242,22 @@ pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World)
                 let entries = storage.sealed_entries();
                 if number != 3 {
                     return match storage.attachments().put(user, &new, None, at(1)).await.unwrap() {
-                        Attached::Attached(put, replaced) => (Some(put.id), replaced),
-                        Attached::Missing => (None, None),
+                        Attached::Attached(put, replaced) => (vec![put.id], replaced),
+                        Attached::Missing => (vec![], vec![]),
                         other @ Attached::OverQuota(_) => panic!("{other:?}"),
                     };
                 }
                 let gone = if moves_in {
-                    entries.seal(user, entry, &sealed(tag, 1), 1, at(1)).await.unwrap().map(|moved| moved.recording)
+                    entries.seal(user, entry, &sealed(tag, 1), 1, at(1)).await.unwrap().map(|moved| moved.freed)
                 } else {
-                    entries.unseal(user, entry, &plain, 1, at(1)).await.unwrap().map(|moved| moved.recording)
+                    entries.unseal(user, entry, &plain, 1, at(1)).await.unwrap().map(|moved| moved.freed)
                 };
                 let Stored::Stored(gone) = gone else { panic!("not moved: {gone:?}") };
-                (None, gone)
+                (vec![], gone)
             }
         });
-        let (mut put, mut gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
+        let (put, gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
+        let (mut put, mut gone) = (put.concat(), gone.concat());
         put.sort();
         gone.sort();
         assert_eq!(put, gone, "what was put is gone, and told");

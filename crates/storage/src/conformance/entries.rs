@@ -1,8 +1,8 @@
-//! Making entries.
+//! Tests the creation of entries.
 
-use sotto_domain::entry::{Created, Entry, MAX_CONTENT, NewEntry};
+use sotto_domain::entry::{Created, Entry, EntryBody, MAX_CONTENT, NewEntry};
 use sotto_domain::tag::{Color, TagChoice, TagRef};
-use sotto_domain::{EntryId, TagId, Zone};
+use sotto_domain::{EntryDate, EntryId, TagId, Zone};
 
 use super::world::{World, assert_conflict, at, at_once, up_to};
 
@@ -11,17 +11,18 @@ pub async fn create_and_get(world: &World) {
     let mut new = world.new_entry("The *text*.");
     new.body.title = Some("A day".into());
     new.body.audio_url = Some("/api/journals/x/audio".into());
-    new.body.entry_date = at(-3600);
-    new.body.entry_zone = Zone::named("America/St_Johns").unwrap();
-    let created = world.entries().create(user, &new, at(7)).await.unwrap();
+    new.body.date.moment = at(-3600);
+    new.body.date.zone = Zone::named("America/St_Johns").unwrap();
+    let created = world.entries().create(user, &new, None, at(7)).await.unwrap();
     let entry = Entry {
         id: new.id,
         user_id: user,
-        title: Some("A day".into()),
-        content: "The *text*.".into(),
-        audio_url: Some("/api/journals/x/audio".into()),
-        entry_date: at(-3600),
-        entry_zone: new.body.entry_zone.clone(),
+        body: EntryBody {
+            title: Some("A day".into()),
+            content: "The *text*.".into(),
+            audio_url: Some("/api/journals/x/audio".into()),
+            date: EntryDate { moment: at(-3600), zone: Zone::named("America/St_Johns").unwrap() },
+        },
         tags: vec![],
         revision: 1,
         created_at: at(7),
@@ -49,7 +50,7 @@ pub async fn create_keeps_every_kind_of_text(world: &World) {
         new.body.title = (!text.is_empty() && text.len() < 500).then(|| text.to_owned());
         let entry = world.store(user, &new).await;
         let found = world.entries().get(user, entry.id).await.unwrap().unwrap();
-        assert_eq!((found.body(), found), (new.body, entry));
+        assert_eq!((&found.body, &found), (&new.body, &entry));
     }
 }
 
@@ -60,7 +61,7 @@ pub async fn create_twice_finds_the_first(world: &World) {
     let first = world.store(user, &new).await;
     let second = NewEntry { tags: vec![world.named("second"), TagChoice::Existing(TagId(world.id()))], ..new.clone() };
     for again in [&new, &second] {
-        let outcome = world.entries().create(user, again, at(9)).await.unwrap();
+        let outcome = world.entries().create(user, again, None, at(9)).await.unwrap();
         assert_eq!(outcome, Created::Exists(first.clone()));
     }
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 1);
@@ -73,7 +74,7 @@ pub async fn create_refuses_an_id_that_is_another_users(world: &World) {
     let mut new = world.new_entry("also mine");
     new.id = entry.id;
     new.tags = vec![world.named("stray")];
-    assert_eq!(world.entries().create(two, &new, at(1)).await.unwrap(), Created::IdTaken);
+    assert_eq!(world.entries().create(two, &new, None, at(1)).await.unwrap(), Created::IdTaken);
     assert_eq!(world.entries().get(one, entry.id).await.unwrap(), Some(entry));
     assert_eq!(world.entries().list(two, &up_to(10)).await.unwrap(), vec![]);
     assert_eq!(world.tags().list(two, None, 10).await.unwrap(), vec![]);
@@ -83,7 +84,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let new = world.new_entry("too late");
-    assert_conflict(world.entries().create(user, &new, at(1)).await, "fk_journal_entries_user");
+    assert_conflict(world.entries().create(user, &new, None, at(1)).await, "fk_journal_entries_user");
 }
 
 pub async fn create_attaches_and_makes_tags(world: &World) {
@@ -128,7 +129,7 @@ pub async fn create_with_an_unknown_tag_stores_nothing(world: &World) {
     let mut new = world.new_entry("not to be stored");
     let unknown = TagId(world.id());
     new.tags = vec![world.named("new"), TagChoice::Existing(unknown), TagChoice::Existing(TagId(world.id()))];
-    assert_eq!(world.entries().create(user, &new, at(0)).await.unwrap(), Created::UnknownTag(unknown));
+    assert_eq!(world.entries().create(user, &new, None, at(0)).await.unwrap(), Created::UnknownTag(unknown));
     assert_eq!(world.entries().get(user, new.id).await.unwrap(), None);
     assert_eq!(world.tags().list(user, None, 10).await.unwrap(), vec![]);
 }
@@ -140,7 +141,7 @@ pub async fn of_two_creates_with_one_id_one_creates(world: &World) {
         let outcomes = at_once(2, |number| {
             let storage = world.storage.clone();
             let new = NewEntry { id, ..world.new_entry(&format!("try {number}")) };
-            async move { storage.entries().create(user, &new, at(0)).await.unwrap() }
+            async move { storage.entries().create(user, &new, None, at(0)).await.unwrap() }
         });
         let stored = world.entries();
         match &outcomes.await[..] {
@@ -158,11 +159,11 @@ pub async fn creates_that_name_one_new_tag_share_it(world: &World) {
     let entries = at_once(8, |number| {
         let storage = world.storage.clone();
         let mut new = world.new_entry("tagged");
-        // In both orders, so that engines with row locks could deadlock.
+        // The tags come in both orders, so that engines with row locks could deadlock.
         let mut tags = vec![world.named("Sun"), world.named("moon")];
         tags.rotate_left(number % 2);
         new.tags = tags;
-        async move { storage.entries().create(user, &new, at(0)).await.unwrap() }
+        async move { storage.entries().create(user, &new, None, at(0)).await.unwrap() }
     });
     let tags = world.tags();
     for entry in entries.await {
@@ -181,7 +182,7 @@ pub async fn an_entry_under_a_secret_tag_is_never_shown(world: &World) {
     let (entry, shown) = (world.store(user, &new).await, world.write(user, "said").await);
     world.seal(user, entry.id).await;
 
-    let day = entry.body().day();
+    let day = entry.body.date.day();
     let entries = world.entries();
     assert_eq!(entries.get(user, entry.id).await.unwrap(), None);
     assert_eq!(entries.list(user, &up_to(10)).await.unwrap(), vec![shown.clone()]);
@@ -193,9 +194,9 @@ pub async fn an_entry_under_a_secret_tag_is_never_shown(world: &World) {
     assert_eq!(entries.list(user, &by_day).await.unwrap(), vec![shown.clone()]);
     assert_eq!(entries.days(user, day, day).await.unwrap()[0].entries, 1);
     assert_eq!(entries.on_days(user, &[day], 10).await.unwrap(), vec![shown]);
-    assert_eq!(entries.create(user, &new, at(1)).await.unwrap(), Created::IdTaken);
+    assert_eq!(entries.create(user, &new, None, at(1)).await.unwrap(), Created::IdTaken);
     let patch = EntryPatch { content: Some("overwritten".into()), ..EntryPatch::default() };
     assert_eq!(entries.update(user, entry.id, &patch, None, at(1)).await.unwrap(), Updated::Missing);
     assert_eq!(entries.delete(user, entry.id, None).await.unwrap(), Deleted::Missing);
-    assert_eq!(entries.create(user, &new, at(1)).await.unwrap(), Created::IdTaken, "it is still there");
+    assert_eq!(entries.create(user, &new, None, at(1)).await.unwrap(), Created::IdTaken, "it is still there");
 }

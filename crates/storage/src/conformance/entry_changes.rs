@@ -1,8 +1,9 @@
-//! Changing and deleting entries.
+//! Tests updates and deletions of entries.
 
-use sotto_domain::entry::{Deleted, Entry, EntryPatch, Updated};
+use sotto_domain::entry::{Deleted, Entry, EntryBody, EntryPatch, Updated};
+use sotto_domain::entry_date::EntryDatePatch;
 use sotto_domain::tag::TagChoice;
-use sotto_domain::{EntryId, TagId, Timestamp, Zone};
+use sotto_domain::{EntryDate, EntryId, TagId, Timestamp, Zone};
 
 use super::world::{World, at, at_once, up_to};
 
@@ -25,26 +26,24 @@ pub async fn update_changes_only_what_is_named(world: &World) {
     let old = world.store(user, &new).await;
 
     let changed = updated(world.entries().update(user, old.id, &rewrite("after 🌙"), None, at(1)).await.unwrap());
-    assert_eq!(changed, Entry { content: "after 🌙".into(), revision: 2, updated_at: at(1), ..old.clone() });
+    let body = EntryBody { content: "after 🌙".into(), ..old.body.clone() };
+    assert_eq!(changed, Entry { body, revision: 2, updated_at: at(1), ..old.clone() });
     assert_eq!(world.entries().get(user, old.id).await.unwrap(), Some(changed.clone()));
 
     let patch = EntryPatch {
         title: Some(None),
         audio_url: Some(Some("https://example.org/a.ogg".into())),
-        entry_date: Some(at(500)),
-        entry_zone: Some(Zone::named("Asia/Tokyo").unwrap()),
+        date: EntryDatePatch { moment: Some(at(500)), zone: Zone::named("Asia/Tokyo") },
         ..EntryPatch::default()
     };
     let moved = updated(world.entries().update(user, old.id, &patch, None, at(2)).await.unwrap());
-    let expected = Entry {
+    let body = EntryBody {
         title: None,
         audio_url: Some("https://example.org/a.ogg".into()),
-        entry_date: at(500),
-        entry_zone: Zone::named("Asia/Tokyo").unwrap(),
-        revision: 3,
-        updated_at: at(2),
-        ..changed
+        date: EntryDate { moment: at(500), zone: Zone::named("Asia/Tokyo").unwrap() },
+        ..changed.body.clone()
     };
+    let expected = Entry { body, revision: 3, updated_at: at(2), ..changed };
     assert_eq!(moved, expected);
 
     let empty = updated(world.entries().update(user, old.id, &EntryPatch::default(), None, at(3)).await.unwrap());
@@ -59,7 +58,7 @@ pub async fn update_expects_a_revision(world: &World) {
         let stale = world.entries().update(user, old.id, &rewrite("three"), Some(expected), at(2)).await.unwrap();
         assert_eq!(stale, Updated::Stale(two.clone()), "expected {expected}");
     }
-    // A stale update does not get as far as its tags.
+    // A stale update is rejected before its tags are looked up or created.
     let patch =
         EntryPatch { tags: Some(vec![world.named("new"), TagChoice::Existing(TagId(world.id()))]), ..rewrite("") };
     assert_eq!(
@@ -108,13 +107,39 @@ pub async fn update_with_an_unknown_tag_changes_nothing(world: &World) {
 pub async fn update_moves_the_entry_to_its_new_day(world: &World) {
     let user = world.user().await;
     let entry = world.write_at(user, Timestamp::parse("2025-01-22T23:30:00Z").unwrap(), "UTC", "late").await;
-    let zone = EntryPatch { entry_zone: Some(Zone::named("Europe/Berlin").unwrap()), ..rewrite("late at night") };
+    let zone = EntryDatePatch { zone: Zone::named("Europe/Berlin"), ..EntryDatePatch::default() };
+    let zone = EntryPatch { date: zone, ..rewrite("late at night") };
     world.entries().update(user, entry.id, &zone, None, at(1)).await.unwrap();
     let (old, new) = ("2025-01-22".parse().unwrap(), "2025-01-23".parse().unwrap());
     assert_eq!(world.entries().days(user, old, old).await.unwrap(), vec![]);
     let days = world.entries().days(user, old, new).await.unwrap();
     assert_eq!(days.iter().map(|day| (day.day, day.entries, day.words)).collect::<Vec<_>>(), [(new, 1, 3)]);
     assert_eq!(world.entries().on_days(user, &[new], 10).await.unwrap().len(), 1);
+}
+
+pub async fn an_unknown_zone_is_read_as_utc_and_kept(world: &World) {
+    let user = world.user().await;
+    let entry = world.write_at(user, at(0), "Asia/Tokyo", "odd").await;
+    let reminder = world.reminder(user, "odd").await;
+    world.execute("UPDATE users SET time_zone = 'Mars/Olympus'").await;
+    world.execute("UPDATE journal_entries SET entry_zone = 'localtime'").await;
+    world.execute("UPDATE reminders SET time_zone = 'posixrules'").await;
+
+    assert_eq!(world.users().get(user).await.unwrap().unwrap().time_zone, Zone::stored("Mars/Olympus"));
+    let read = world.entries().get(user, entry.id).await.unwrap().unwrap();
+    let date = EntryDate { zone: Zone::stored("localtime"), ..entry.body.date.clone() };
+    assert_eq!(read, Entry { body: EntryBody { date, ..entry.body.clone() }, ..entry });
+    assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), [read]);
+    let changed = updated(world.entries().update(user, entry.id, &rewrite("new"), None, at(1)).await.unwrap());
+    assert_eq!((changed.body.date.zone.name(), changed.body.content.as_str()), ("localtime", "new"));
+
+    let mut plan = world.reminders().get(user, reminder.id).await.unwrap().unwrap().plan;
+    assert_eq!(plan.schedule.time_zone, Zone::stored("posixrules"));
+    plan.title = "new".to_owned();
+    let replaced = world.reminders().replace(user, reminder.id, &plan, reminder.updated_at, at(1)).await.unwrap();
+    let replaced = replaced.unwrap();
+    assert_eq!((replaced.plan.schedule.time_zone.name(), replaced.next_due_at), ("posixrules", plan.next_due(at(1))));
+    assert!(replaced.next_due_at.is_some());
 }
 
 pub async fn of_two_updates_that_expect_one_revision_one_is_stale(world: &World) {
@@ -154,7 +179,7 @@ pub async fn delete_expects_a_revision(world: &World) {
         let outcome = world.entries().delete(user, old.id, Some(expected)).await.unwrap();
         assert_eq!(outcome, Deleted::Stale(two.clone()), "expected {expected}");
     }
-    assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Deleted(None));
+    assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Deleted(vec![]));
     assert_eq!(world.entries().get(user, old.id).await.unwrap(), None);
     assert_eq!(world.entries().delete(user, old.id, Some(2)).await.unwrap(), Deleted::Missing);
 }
@@ -164,10 +189,10 @@ pub async fn delete_leaves_the_tags(world: &World) {
     let mut new = world.new_entry("text");
     new.tags = vec![world.named("kept")];
     let (entry, other) = (world.store(user, &new).await, world.write(user, "other").await);
-    assert_eq!(world.entries().delete(user, entry.id, None).await.unwrap(), Deleted::Deleted(None));
+    assert_eq!(world.entries().delete(user, entry.id, None).await.unwrap(), Deleted::Deleted(vec![]));
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![other]);
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 1);
-    // The id is free again, and brings no old links with it.
+    // The id is free again, and has no links left.
     new.tags = vec![];
     assert_eq!(world.store(user, &new).await.tags, []);
     assert_eq!(world.entries().get(user, new.id).await.unwrap().unwrap().tags, []);

@@ -1,5 +1,6 @@
-//! The database's own health.
+//! Tests the health snapshot of a database.
 
+use sotto_domain::Timestamp;
 use sotto_domain::entry::{EntryQuery, TagFilter};
 use sotto_domain::health::advice::{AdviceKind, advise};
 use sotto_domain::health::{SchemaState, Snapshot, Thresholds};
@@ -44,13 +45,20 @@ pub async fn snapshot_tells_what_there_is(world: &World) {
     assert_eq!((snapshot.damage, snapshot.notes), (vec![], vec![]));
 }
 
-/// As a person would say it, where a person would write it.
+pub async fn the_clock_is_that_of_the_databases_server(world: &World) {
+    let clock = world.health().clock().await.unwrap();
+    assert_eq!(clock.is_some(), world.engine() == "postgres");
+    let past = Timestamp::parse("2025-01-01T00:00:00Z").unwrap();
+    assert!(clock.is_none_or(|shown| shown > past), "{clock:?}");
+}
+
+/// Text as users write it, in each place where they can write text.
 const SECRETS: [&str; 6] = ["zanzibar", "quetzal", "ocelot", "wombat", "kakapo", "2031-07-19"];
 
 pub async fn no_text_holds_what_anybody_wrote(world: &World) {
     let mut new = world.new_user("zanzibar@example.org");
     new.full_name = Some("O'quetzal".into());
-    let user = world.users().create(&new, at(0)).await.unwrap().id;
+    let user = world.users().create(&new, None, at(0)).await.unwrap().id;
     world.users().credentials(&new.email).await.unwrap();
     let mut entry = world.new_entry("Der 'ocelot' -- und sein zanzibar");
     entry.body.title = Some("wombat".into());
@@ -78,7 +86,7 @@ pub async fn no_text_holds_what_anybody_wrote(world: &World) {
         assert!(!SECRETS.iter().any(|secret| lower.contains(secret)), "{text}");
         assert!(!lower.contains('\'') && !lower.contains(&id), "{text}");
     }
-    // All else that it tells is about the schema.
+    // All other fields of the snapshot are about the schema.
     let all = format!("{:?} {:?} {:?}", snapshot.tables, snapshot.indexes, snapshot.foreign_keys).to_lowercase();
     assert!(!SECRETS.iter().any(|secret| all.contains(secret)), "{all}");
 }
@@ -101,7 +109,12 @@ pub async fn a_period_counts_what_was_done_in_it(world: &World) {
 }
 
 pub async fn a_schema_that_is_not_the_programs_is_told(world: &World) {
-    let state = async || snapshot(world, 0).await.schema;
+    let state = async || {
+        let schema = world.health().schema().await.unwrap();
+        assert_eq!(snapshot(world, 0).await.schema, schema);
+        schema
+    };
+    assert_eq!(state().await.state, SchemaState::UpToDate);
     world.execute("UPDATE schema_migrations SET up_checksum = 'edited' WHERE version = 1").await;
     let schema = state().await;
     assert_eq!(schema.state, SchemaState::Contradictory);
@@ -151,11 +164,11 @@ pub async fn write_cost_is_measured_on_a_copy(world: &World) {
         ["idx_journal_entries_user_id", "idx_tags_user_id", "idx_journal_entry_tags_entry_id", "idx_reminders_user_id"]
     {
         let cost = world.health().write_cost(index).await.unwrap().unwrap();
-        // How much it is depends on what else the machine does.
+        // The cost depends on the load of the machine.
         assert!(cost.rows > 100 && cost.without_ms > 0.0 && cost.with_ms > 0.0, "{cost:?}");
         assert!(cost.ratio().is_finite(), "{index}: {cost:?}");
     }
-    // Keys, and what does not exist.
+    // Indexes of keys, and indexes that do not exist.
     for index in ["idx_users_email", "pk_tags", "uq_tags_user_tag", "sqlite_autoindex_tags_1", "no'such"] {
         assert_eq!(world.health().write_cost(index).await.unwrap(), None, "{index}");
     }

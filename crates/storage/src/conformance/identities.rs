@@ -1,4 +1,4 @@
-//! Identities at providers.
+//! Tests identities at providers.
 
 use sotto_domain::account::{Administered, PasswordHash, User, UserQuery};
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
@@ -23,11 +23,11 @@ pub async fn link_find_and_list(world: &World) {
     let account = world.users().get(user).await.unwrap();
     assert_eq!(world.identities().find(ISSUER, "ada").await.unwrap(), account);
     assert_eq!(world.identities().find(ISSUER, "other").await.unwrap(), account);
-    // Both together name somebody, to the letter.
+    // Only issuer and subject together identify an account, and both are compared exactly.
     for (issuer, subject) in [(ISSUER, "Ada"), (ISSUER, ""), ("https://id.example.org", "ada"), ("ada", ISSUER)] {
         assert_eq!(world.identities().find(issuer, subject).await.unwrap(), None, "{issuer} {subject}");
     }
-    // A provider that is not Google leaves this alone.
+    // Only Google's identity changes this field.
     assert_eq!(account.unwrap().google_id, None);
 }
 
@@ -67,7 +67,7 @@ pub async fn sign_up_makes_both_or_neither(world: &World) {
     assert_eq!(world.identities().find(ISSUER, "ada").await.unwrap(), Some(user));
     assert_eq!(world.identities().list(new.id).await.unwrap(), [identity]);
 
-    // The address is taken: no identity is left behind.
+    // The email address is taken: no identity is left behind.
     let twin = world.new_user("ada@example.org");
     let of_twin = world.new_identity(twin.id, ISSUER, "twin");
     assert_conflict(world.identities().sign_up(&twin, None, &of_twin, at(1)).await, "idx_users_email");
@@ -126,7 +126,7 @@ pub async fn unlink_leaves_the_last_way_in(world: &World) {
     assert_eq!(identities.unlink(new.id, first.id, at(1)).await.unwrap(), Unlinked::Missing);
     assert_eq!(identities.unlink(new.id, second.id, at(1)).await.unwrap(), Unlinked::LastWayIn);
     assert_eq!(identities.list(new.id).await.unwrap(), std::slice::from_ref(&second));
-    // With a password, there is another way.
+    // With a password, the user can still sign in, so the last identity may go.
     world.users().set_password(new.id, &PasswordHash("$argon2id$x".into()), None, at(2)).await.unwrap();
     assert_eq!(identities.unlink(new.id, second.id, at(3)).await.unwrap(), Unlinked::Unlinked);
     assert_eq!(identities.find(ISSUER, "second").await.unwrap(), None);
@@ -155,7 +155,7 @@ pub async fn an_identity_goes_with_its_user(world: &World) {
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
     assert_eq!(world.identities().find(ISSUER, "ada").await.unwrap(), None);
     assert_eq!(world.identities().list(user).await.unwrap(), vec![]);
-    // It is free again.
+    // The identity is free again.
     let other = world.user().await;
     world.identities().link(&Identity { user_id: other, ..identity }).await.unwrap();
     assert_eq!(

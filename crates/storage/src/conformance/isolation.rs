@@ -1,4 +1,5 @@
-//! Two users: whatever one of them does with the other's ids is done with nothing.
+//! Tests the isolation of users: a call with the id of another user's row has no effect on this row and returns nothing
+//! of it.
 
 use std::collections::BTreeSet;
 
@@ -12,17 +13,19 @@ use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, TagFi
 use sotto_domain::identity::{Identity, Unlinked};
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{
-    CreatedSecretTag, DeletedSecretTag, NewLogin, OpaqueSession, PlainBody, SealedEntry, SecretTag, Started, Stored,
+    CreatedSecretTag, DeletedSecretTag, NewLogin, OpaqueSession, OpaqueState, PlainBody, SealedEntry, SecretTag,
+    Started, Stored,
 };
 use sotto_domain::tag::{Tag, TagChoice, TagPatch};
-use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId, Timestamp, UserId};
+use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId, StoreId, Timestamp, UserId};
 
 use super::attachments::AUDIO;
+use super::idempotency::once;
 use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to};
 
 const ISSUER: &str = "https://id.example.org";
 
-/// One of everything, as its owner sees it.
+/// A user with all of their rows, as the contract returns them.
 #[derive(Debug, PartialEq)]
 struct Belongings {
     user: User,
@@ -89,7 +92,7 @@ async fn settle(world: &World) -> Belongings {
     belongings(world, user).await
 }
 
-/// Ada tries every method on what is Bob's; the methods tried are compared with the contract's.
+/// Ada calls every method with Bob's ids. The methods that were called are compared with the contract.
 pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     let (ada, bob) = (settle(world).await, settle(world).await);
     let mut tried = BTreeSet::new();
@@ -98,6 +101,7 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_sessions(world, &ada, &bob, &mut on).await;
     try_identities(world, &ada, &bob, &mut on).await;
     try_api_tokens(world, &ada, &bob, &mut on).await;
+    try_idempotency_keys(world, &ada, &bob, &mut on).await;
     try_entries(world, &ada, &bob, &mut on).await;
     try_tags(world, &ada, &bob, &mut on).await;
     try_reminders(world, &ada, &bob, &mut on).await;
@@ -105,22 +109,23 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_opaque_sessions(world, &ada, &bob, &mut on).await;
     try_sealed_entries(world, &ada, &bob, &mut on).await;
     try_attachments(world, &ada, &bob, &mut on).await;
+    try_attachment_store(world, &ada, &bob, &mut on).await;
     try_health(world, &bob, &mut on).await;
     try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
 }
 
-/// Methods on accounts take the account itself: they find and change that one and no other.
+/// These methods take the id of an account. They find and change this account and no other.
 async fn try_users(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
     let me = ada.user.id;
     let users = world.users();
     on("Users.create");
     let mut new = world.new_user("another@example.org");
     new.id = bob.user.id;
-    assert_conflict(users.create(&new, at(1)).await, "pk_users");
+    assert_conflict(users.create(&new, None, at(1)).await, "pk_users");
     new = world.new_user("yet-another@example.org");
     new.email = bob.user.email.clone();
-    assert_conflict(users.create(&new, at(1)).await, "idx_users_email");
+    assert_conflict(users.create(&new, None, at(1)).await, "idx_users_email");
     on("Users.get");
     assert_eq!(users.get(me).await.unwrap().as_ref(), Some(&ada.user));
     on("Users.credentials");
@@ -190,7 +195,7 @@ async fn try_api_tokens(world: &World, ada: &Belongings, bob: &Belongings, mut o
     let theirs = &bob.api_tokens[0];
     on("ApiTokens.create");
     let taken = ApiToken { id: ApiTokenId(world.id()), user_id: me, ..theirs.clone() };
-    assert_conflict(tokens.create(&taken, &hash_of(bob.user.id)).await, "uq_api_tokens_token_hash");
+    assert_conflict(tokens.create(&taken, &hash_of(bob.user.id), None).await, "uq_api_tokens_token_hash");
     on("ApiTokens.standing");
     assert_eq!(tokens.standing(&hash_of(me)).await.unwrap().unwrap().user.id, me);
     on("ApiTokens.note_use");
@@ -201,7 +206,27 @@ async fn try_api_tokens(world: &World, ada: &Belongings, bob: &Belongings, mut o
     assert!(!tokens.delete(me, theirs.id).await.unwrap());
 }
 
-/// Stands for the SHA-256 of their token.
+/// The same key of two users counts as two keys.
+async fn try_idempotency_keys(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let (me, they) = (ada.user.id, bob.user.id);
+    let keys = world.idempotency_keys();
+    let theirs = world.new_tag("with a key");
+    world.tags().create(they, &theirs, once(they, 1), at(1)).await.unwrap();
+    on("IdempotencyKeys.find");
+    assert_eq!(keys.find(me, &[1; 32]).await.unwrap(), None);
+    let mine = world.new_tag("with a key");
+    world.tags().create(me, &mine, once(me, 1), at(1)).await.unwrap();
+    for (user, tag) in [(me, &mine), (they, &theirs)] {
+        assert_eq!(keys.find(user, &[1; 32]).await.unwrap().unwrap().id, tag.id.0);
+        assert!(world.tags().delete(user, tag.id).await.unwrap());
+    }
+    on("IdempotencyKeys.delete_expired");
+    assert_eq!(keys.delete_expired(at(1)).await.unwrap(), 0);
+    on("IdempotencyKeys.correct_dates");
+    assert_eq!(keys.correct_dates(at(1)).await.unwrap(), 0);
+}
+
+/// Stands for the SHA-256 of the user's API token.
 fn hash_of(user: UserId) -> [u8; 32] {
     let mut hash = [0; 32];
     hash[..16].copy_from_slice(user.0.as_bytes());
@@ -211,14 +236,14 @@ fn hash_of(user: UserId) -> [u8; 32] {
 async fn try_entries(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
     let me = ada.user.id;
     let entries = world.entries();
-    let (theirs, their_tag, day) = (bob.entries[0].id, bob.tags[0].id, bob.entries[0].body().day());
+    let (theirs, their_tag, day) = (bob.entries[0].id, bob.tags[0].id, bob.entries[0].body.date.day());
     on("Entries.create");
     let mut new = world.new_entry("stolen");
     new.id = theirs;
-    assert_eq!(entries.create(me, &new, at(1)).await.unwrap(), Created::IdTaken);
+    assert_eq!(entries.create(me, &new, None, at(1)).await.unwrap(), Created::IdTaken);
     let mut new = world.new_entry("tagged with another's tag");
     new.tags = vec![TagChoice::Existing(their_tag)];
-    assert_eq!(entries.create(me, &new, at(1)).await.unwrap(), Created::UnknownTag(their_tag));
+    assert_eq!(entries.create(me, &new, None, at(1)).await.unwrap(), Created::UnknownTag(their_tag));
     on("Entries.get");
     assert_eq!(entries.get(me, theirs).await.unwrap(), None);
     on("Entries.update");
@@ -260,7 +285,7 @@ async fn try_tags(world: &World, ada: &Belongings, bob: &Belongings, mut on: imp
     on("Tags.create");
     let mut new = world.new_tag("stolen");
     new.id = theirs;
-    assert_conflict(tags.create(me, &new, at(1)).await, "pk_tags");
+    assert_conflict(tags.create(me, &new, None, at(1)).await, "pk_tags");
     on("Tags.get");
     assert_eq!(tags.get(me, theirs).await.unwrap(), None);
     on("Tags.update");
@@ -278,7 +303,7 @@ async fn try_reminders(world: &World, ada: &Belongings, bob: &Belongings, mut on
     let theirs = bob.reminders[0].id;
     let other = plan("Other", "daily", None);
     on("Reminders.create");
-    assert_conflict(reminders.create(me, theirs, &other, at(1)).await, "pk_reminders");
+    assert_conflict(reminders.create(me, theirs, &other, None, at(1)).await, "pk_reminders");
     on("Reminders.get");
     assert_eq!(reminders.get(me, theirs).await.unwrap(), None);
     on("Reminders.replace");
@@ -296,7 +321,7 @@ async fn try_secret_tags(world: &World, ada: &Belongings, bob: &Belongings, mut 
     on("SecretTags.create");
     let mut new = world.new_secret_tag();
     new.id = theirs;
-    assert_eq!(secret_tags.create(me, &new, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
+    assert_eq!(secret_tags.create(me, &new, None, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
     on("SecretTags.get");
     assert_eq!(secret_tags.get(me, theirs).await.unwrap(), None);
     on("SecretTags.list");
@@ -309,7 +334,7 @@ async fn try_secret_tags(world: &World, ada: &Belongings, bob: &Belongings, mut 
     for with_entries in [false, true] {
         assert_eq!(secret_tags.delete(me, theirs, with_entries).await.unwrap(), DeletedSecretTag::Missing);
     }
-    // This one is about the server's keys, and says nothing of users.
+    // This method is about the server's keys and involves no user.
     on("SecretTags.server_keys");
     assert_eq!(secret_tags.server_keys().await.unwrap(), [lock(1).server_keys]);
 }
@@ -323,7 +348,7 @@ async fn try_opaque_sessions(world: &World, ada: &Belongings, bob: &Belongings, 
     on("OpaqueSessions.start");
     let taken_id = NewLogin { id: their_login, ..world.new_login(me, their_tag, at(1)) };
     assert_conflict(sessions.start(&taken_id, at(1)).await, "pk_opaque_sessions");
-    // With another's secret tag it is as with one that does not exist.
+    // Another user's secret tag is treated like one that does not exist.
     let login = world.new_login(me, their_tag, at(1));
     assert_eq!(sessions.start(&login, at(1)).await.unwrap(), Started::Started);
     on("OpaqueSessions.take");
@@ -343,6 +368,8 @@ async fn try_opaque_sessions(world: &World, ada: &Belongings, bob: &Belongings, 
     for id in [their_login, their_open] {
         assert!(!sessions.end(me, id).await.unwrap());
     }
+    on("OpaqueSessions.lock");
+    assert_eq!(sessions.lock(me, their_tag).await.unwrap(), 0);
     on("OpaqueSessions.end_all");
     assert_eq!(sessions.end_all(me).await.unwrap(), 1);
 }
@@ -354,10 +381,10 @@ async fn try_sealed_entries(world: &World, ada: &Belongings, bob: &Belongings, m
     let my_tag = ada.secret_tags[0].id;
     on("SealedEntries.create");
     for id in [theirs, their_plain] {
-        assert_eq!(entries.create(me, id, &sealed(my_tag, 5), at(1)).await.unwrap(), Stored::IdTaken);
+        assert_eq!(entries.create(me, id, &sealed(my_tag, 5), None, at(1)).await.unwrap(), Stored::IdTaken);
     }
     let new = world.new_entry("").id;
-    assert_eq!(entries.create(me, new, &sealed(their_tag, 5), at(1)).await.unwrap(), Stored::UnknownSecretTag);
+    assert_eq!(entries.create(me, new, &sealed(their_tag, 5), None, at(1)).await.unwrap(), Stored::UnknownSecretTag);
     on("SealedEntries.get");
     assert_eq!(entries.get(me, theirs).await.unwrap(), None);
     on("SealedEntries.list");
@@ -392,7 +419,7 @@ async fn try_attachments(world: &World, ada: &Belongings, bob: &Belongings, mut 
     let stolen = NewAttachment { id: their_recording, ..world.new_recording(ada.entries[0].id) };
     assert_conflict(attachments.put(me, &stolen, None, at(1)).await, "pk_attachments");
     on("Attachments.remove");
-    assert_eq!(attachments.remove(me, theirs, AUDIO, at(1)).await.unwrap(), None);
+    assert_eq!(attachments.remove(me, theirs, AUDIO, at(1)).await.unwrap(), []);
     on("Attachments.usage");
     assert_eq!(attachments.usage(me).await.unwrap(), 1000);
     on("Attachments.known");
@@ -400,7 +427,31 @@ async fn try_attachments(world: &World, ada: &Belongings, bob: &Belongings, mut 
     assert_eq!(attachments.known(me, &both).await.unwrap(), [ada.recordings[0].id]);
 }
 
-/// These take no user: they tell of the database, and of nobody's rows.
+/// These methods are for the server itself. They are about the database, or about ids.
+async fn try_attachment_store(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let stores = world.attachment_store();
+    let (mine, theirs) = (ada.recordings[0].id, bob.recordings[0].id);
+    on("AttachmentStore.get");
+    assert_eq!(stores.get().await.unwrap(), None);
+    on("AttachmentStore.identify");
+    let store = stores.identify(StoreId(world.id()), at(1), at(1)).await.unwrap();
+    on("AttachmentStore.begin_sweep");
+    assert!(stores.begin_sweep(&store, at(1), at(1)).await.unwrap());
+    on("AttachmentStore.end_sweep");
+    stores.end_sweep(store.id, 1, None, at(1), at(1)).await.unwrap();
+    on("AttachmentStore.replace");
+    stores.replace(StoreId(world.id()), at(1), at(1)).await.unwrap();
+    on("AttachmentStore.recordings");
+    let both = stores.recordings(None, 10).await.unwrap();
+    assert_eq!(both, [(ada.user.id, mine), (bob.user.id, theirs)]);
+    on("AttachmentStore.freed");
+    assert_eq!(stores.freed(None, 10).await.unwrap(), []);
+    on("AttachmentStore.forget_freed");
+    stores.forget_freed(ada.user.id, &[theirs]).await.unwrap();
+    assert_eq!(belongings(world, bob.user.id).await, *bob);
+}
+
+/// These methods take no user. They are about the database and return no user's rows.
 async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     let health = world.health();
     on("Health.snapshot");
@@ -408,8 +459,12 @@ async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     for private in ["mountains", "hills", bob.user.email.as_str(), &bob.entries[0].id.0.to_string()] {
         assert!(!told.contains(private), "{private}: {told}");
     }
+    on("Health.schema");
+    health.schema().await.unwrap();
     on("Health.write_cost");
     health.write_cost("idx_tags_user_id").await.unwrap().unwrap();
+    on("Health.clock");
+    health.clock().await.unwrap();
     assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 
@@ -433,8 +488,15 @@ async fn try_what_ends_sessions_and_deletes(
         expires_at: at(1),
         ..world.new_login(me, ada.secret_tags[0].id, at(1))
     };
-    world.opaque_sessions().start(&login, at(-100_000)).await.unwrap();
-    assert_eq!(world.opaque_sessions().delete_expired(at(2)).await.unwrap(), 1);
+    let mine = world.opaque_sessions().list(me, at(2)).await.unwrap();
+    let tries = mine.iter().filter(|session| session.state != OpaqueState::Unlocked).count();
+    // For the clock of this attempt, the earlier attempts are in the future, so the call corrects their dates.
+    assert_eq!(world.opaque_sessions().start(&login, at(-100_000)).await.unwrap(), Started::Started);
+    assert_eq!(world.opaque_sessions().delete_expired(at(2)).await.unwrap(), tries as u64 + 1);
+    on("Sessions.correct_ends");
+    assert_eq!(sessions.correct_ends(at(2)).await.unwrap(), 0);
+    on("OpaqueSessions.correct_dates");
+    assert_eq!(world.opaque_sessions().correct_dates(at(2)).await.unwrap(), 0);
     on("Users.set_active");
     assert!(users.set_active(me, false, at(2)).await.unwrap());
     assert_eq!(belongings(world, bob.user.id).await, *bob);
@@ -443,17 +505,22 @@ async fn try_what_ends_sessions_and_deletes(
     assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 
-/// `Trait.method` of each repository, read from the contract itself.
+/// The name `Trait.method` of each method of a service, read from the source of the contract. `mod.rs` has `Storage` itself,
+/// whose methods read and change no rows.
 pub(crate) fn contract_methods() -> BTreeSet<String> {
-    let contract = include_str!("../../../domain/src/storage.rs");
+    let services = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/src/storage");
     let mut methods = BTreeSet::new();
-    let mut repository = "";
-    for line in contract.lines() {
-        if let Some(rest) = line.strip_prefix("pub trait ") {
-            repository = rest.split(':').next().unwrap();
-        } else if let Some(rest) = line.trim_start().strip_prefix("async fn ").filter(|_| repository != "Storage") {
-            let name = rest.split('(').next().unwrap();
-            methods.insert(format!("{repository}.{name}"));
+    let files = std::fs::read_dir(services).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|path| !path.ends_with("mod.rs")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let mut service = "";
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("pub trait ") {
+                service = rest.split(':').next().unwrap();
+            } else if let Some(rest) = line.trim_start().strip_prefix("async fn ") {
+                let name = rest.split('(').next().unwrap();
+                methods.insert(format!("{service}.{name}"));
+            }
         }
     }
     methods

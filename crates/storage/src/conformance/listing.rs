@@ -1,4 +1,4 @@
-//! Pages, filters and days.
+//! Tests pages, filters and days of the entry list.
 
 use sotto_domain::entry::{Entry, EntryQuery, MAX_CONTENT, PAGE_BYTES, TagFilter};
 use sotto_domain::statistics::DayCount;
@@ -7,7 +7,7 @@ use sotto_domain::{EntryId, TagId, Timestamp, UserId, Zone};
 
 use super::world::{World, at, up_to};
 
-/// All pages of a query, `limit` entries each.
+/// Reads all pages of a query, with up to `limit` entries each.
 pub async fn all_pages(world: &World, user: UserId, query: EntryQuery) -> Vec<Entry> {
     let mut query = query;
     let mut all: Vec<Entry> = vec![];
@@ -15,7 +15,7 @@ pub async fn all_pages(world: &World, user: UserId, query: EntryQuery) -> Vec<En
         let page = world.entries().list(user, &query).await.unwrap();
         assert!(page.len() <= query.limit as usize);
         let Some(last) = page.last() else { return all };
-        query.after = Some((last.entry_date, last.id));
+        query.after = Some((last.body.date.moment, last.id));
         all.extend(page);
         assert!(all.len() < 10_000, "the pages never end");
     }
@@ -35,7 +35,7 @@ pub async fn list_is_newest_first_with_tags(world: &World) {
     let middle = world.write_at(user, at(5), "UTC", "middle").await;
     let newest = world.write_at(user, at(9), "Asia/Tokyo", "newest").await;
     let mut new = world.new_entry("oldest");
-    new.body.entry_date = moment("0001-01-02T00:00:00Z");
+    new.body.date.moment = moment("0001-01-02T00:00:00Z");
     new.tags = vec![world.named("zeta"), world.named("Alpha")];
     let oldest = world.store(user, &new).await;
     assert_eq!(oldest.tags.len(), 2);
@@ -48,15 +48,15 @@ pub async fn list_is_newest_first_with_tags(world: &World) {
 pub async fn pages_show_each_entry_once(world: &World) {
     let user = world.user().await;
     let mut expected = vec![];
-    // Many at the same moment: the id decides.
+    // Many entries have the same date, so their ids decide the order.
     for number in 0..23 {
         let entry = world.write_at(user, at(number / 10), "UTC", "text").await;
-        expected.push((entry.entry_date, entry.id));
+        expected.push((entry.body.date.moment, entry.id));
     }
     expected.sort_by(|a, b| b.cmp(a));
     for limit in [1, 3, 7, 23, 100] {
         let seen = all_pages(world, user, up_to(limit)).await;
-        let seen: Vec<_> = seen.into_iter().map(|entry| (entry.entry_date, entry.id)).collect();
+        let seen: Vec<_> = seen.into_iter().map(|entry| (entry.body.date.moment, entry.id)).collect();
         assert_eq!(seen, expected, "in pages of {limit}");
     }
 }
@@ -68,9 +68,9 @@ pub async fn pages_are_not_disturbed_by_what_is_written_meanwhile(world: &World)
     let first = world.entries().list(user, &up_to(1)).await.unwrap();
     assert_eq!(first, old[1..]);
     world.write_at(user, at(3), "UTC", "3").await;
-    let after = Some((first[0].entry_date, first[0].id));
+    let after = Some((first[0].body.date.moment, first[0].id));
     assert_eq!(world.entries().list(user, &EntryQuery { after, ..up_to(9) }).await.unwrap(), old[..1]);
-    // The place may be one where nothing is (any more).
+    // A page may start after an entry that does not exist (any more).
     let nowhere = Some((at(2), EntryId(world.id())));
     assert_eq!(world.entries().list(user, &EntryQuery { after: nowhere, ..up_to(9) }).await.unwrap().len(), 2);
     let end = Some((Timestamp::MIN, EntryId(uuid::Uuid::nil())));
@@ -79,7 +79,7 @@ pub async fn pages_are_not_disturbed_by_what_is_written_meanwhile(world: &World)
 
 pub async fn from_and_to_are_days_of_the_entries_own_zones(world: &World) {
     let user = world.user().await;
-    // Two moments half an hour apart that are two days apart on the calendar, and the ends of the range.
+    // Two moments half an hour apart with local dates two days apart, and the limits of the range.
     world.write_at(user, moment("2025-01-22T10:15:00Z"), "Pacific/Kiritimati", "the 23rd").await;
     world.write_at(user, moment("2025-01-22T10:45:00Z"), "Pacific/Pago_Pago", "the 21st").await;
     world.write_at(user, moment("2025-01-22T10:30:00Z"), "UTC", "the 22nd").await;
@@ -89,7 +89,7 @@ pub async fn from_and_to_are_days_of_the_entries_own_zones(world: &World) {
         let query = EntryQuery { from: from.map(day), to: to.map(day), ..up_to(10) };
         let whole = world.contents(user, &query).await;
         let paged = all_pages(world, user, EntryQuery { limit: 1, ..query }).await;
-        assert_eq!(paged.into_iter().map(|entry| entry.content).collect::<Vec<_>>(), whole);
+        assert_eq!(paged.into_iter().map(|entry| entry.body.content).collect::<Vec<_>>(), whole);
         whole
     };
     assert_eq!(list(Some("2025-01-21"), Some("2025-01-21")).await, ["the 21st"]);
@@ -109,7 +109,7 @@ pub async fn list_filters_by_tag(world: &World) {
     let unused = world.tag(user, "unused").await;
     for number in 0..4 {
         let mut new = world.new_entry(&format!("{number}"));
-        new.body.entry_date = at(number);
+        new.body.date.moment = at(number);
         if number % 2 == 0 {
             new.tags = vec![world.named("other"), TagChoice::Existing(tag.id)];
         }
@@ -130,13 +130,13 @@ pub async fn list_filters_by_tag(world: &World) {
 }
 
 pub async fn list_filters_by_a_tag_on_many_entries(world: &World) {
-    // More than an engine may want to sort for one page.
+    // An engine might avoid sorting this many entries for one page.
     let user = world.user().await;
     let tag = world.tag(user, "often").await;
     let mut expected = vec![];
     for number in 0..600 {
         let mut new = world.new_entry("text");
-        new.body.entry_date = at(number / 3);
+        new.body.date.moment = at(number / 3);
         new.tags = vec![TagChoice::Existing(tag.id)];
         expected.insert(0, world.store(user, &new).await.id);
     }
@@ -152,7 +152,7 @@ pub async fn list_combines_all_filters(world: &World) {
     for date in days {
         for (tagged, word) in [(true, "mountain"), (true, "lake"), (false, "mountain")] {
             let mut new = world.new_entry(&format!("{word} on {date}"));
-            new.body.entry_date = moment(&format!("{date}T12:00:00Z"));
+            new.body.date.moment = moment(&format!("{date}T12:00:00Z"));
             new.tags = if tagged { vec![world.named("trip")] } else { vec![] };
             world.store(user, &new).await;
         }
@@ -167,7 +167,7 @@ pub async fn list_combines_all_filters(world: &World) {
     let expected = ["mountain on 2025-01-22", "mountain on 2025-01-21"];
     assert_eq!(world.contents(user, &query).await, expected);
     let paged = all_pages(world, user, EntryQuery { limit: 1, ..query.clone() }).await;
-    assert_eq!(paged.into_iter().map(|entry| entry.content).collect::<Vec<_>>(), expected);
+    assert_eq!(paged.into_iter().map(|entry| entry.body.content).collect::<Vec<_>>(), expected);
     assert_eq!(world.contents(user, &EntryQuery { words: vec![], ..query.clone() }).await.len(), 4);
     assert_eq!(world.contents(user, &EntryQuery { tag: None, ..query }).await.len(), 4);
 }
@@ -198,7 +198,7 @@ pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
     let days = [day("2022-01-22"), day("2024-01-22"), day("2023-01-22"), day("2022-01-22"), day("2021-01-22")];
     let on_days = async |days: &[_], limit| {
         let found = world.entries().on_days(user, days, limit).await.unwrap();
-        found.into_iter().map(|entry| entry.content).collect::<Vec<_>>()
+        found.into_iter().map(|entry| entry.body.content).collect::<Vec<_>>()
     };
     let all = [
         "2024-01-22, late",
@@ -216,11 +216,11 @@ pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
 pub async fn pages_end_early_where_texts_are_long(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let day = |n: i64| at(-86_400 * n);
-    // Eight of these reach what a page may hold.
+    // Eight of these texts reach the size limit of a page.
     let long = format!("längst {}", "x".repeat(MAX_CONTENT - 8));
     for n in 0..9 {
         let mut new = world.new_entry(&long);
-        new.body.entry_date = day(n);
+        new.body.date.moment = day(n);
         new.tags = vec![world.named("long")];
         world.store(user, &new).await;
     }
@@ -231,19 +231,19 @@ pub async fn pages_end_early_where_texts_are_long(world: &World) {
     let range = EntryQuery { from: Some(at(-86_400 * 100).day_in(&Zone::utc())), ..up_to(100) };
     for (query, rest) in [(up_to(100), 2), (tagged, 1), (search, 2), (range, 2)] {
         let first = world.entries().list(user, &query).await.unwrap();
-        assert_eq!(first.iter().map(|entry| entry.content.len()).sum::<usize>(), PAGE_BYTES, "{query:?}");
+        assert_eq!(first.iter().map(|entry| entry.body.content.len()).sum::<usize>(), PAGE_BYTES, "{query:?}");
         let last = first.last().unwrap();
-        let next = EntryQuery { after: Some((last.entry_date, last.id)), ..query.clone() };
+        let next = EntryQuery { after: Some((last.body.date.moment, last.id)), ..query.clone() };
         let next = world.entries().list(user, &next).await.unwrap();
         assert_eq!((first.len(), next.len()), (8, rest), "{query:?}");
-        assert!(next.iter().all(|entry| entry.entry_date < last.entry_date));
-        // Where few are asked for, nothing has to end early.
+        assert!(next.iter().all(|entry| entry.body.date.moment < last.body.date.moment));
+        // With a limit of eight, no page has to end early.
         let few = world.entries().list(user, &EntryQuery { limit: 8, ..query.clone() }).await.unwrap();
         assert_eq!(few, first);
 
         let cut = world.entries().list(user, &EntryQuery { characters: Some(5), ..query.clone() }).await.unwrap();
         assert_eq!(cut.len(), 8 + rest, "{query:?}");
-        assert!(cut.iter().all(|entry| entry.content == "längs" && entry.user_id == user), "{query:?}");
+        assert!(cut.iter().all(|entry| entry.body.content == "längs" && entry.user_id == user), "{query:?}");
         assert_eq!(cut.last().map(|entry| entry.id), next.last().map(|entry| entry.id));
         assert_eq!(cut[0].tags, first[0].tags);
     }

@@ -1,10 +1,13 @@
-//! The suite that every engine must pass. It knows the storage contract and nothing of an engine.
+//! The conformance suite: tests of the storage contract that every engine must pass. They know nothing about an engine.
 
 mod api_tokens;
+mod attachment_store;
 mod attachments;
+mod clocks;
 mod entries;
 mod entry_changes;
 mod health;
+pub(crate) mod idempotency;
 mod identities;
 pub(crate) mod isolation;
 mod listing;
@@ -21,8 +24,8 @@ pub(crate) mod world;
 
 use world::World;
 
-/// Makes each of these functions a test on each engine: `conformance::sqlite::entries::create_…`. A function that is
-/// not listed is dead code, so none is forgotten.
+/// Turns each listed function into a test on each engine: `conformance::sqlite::entries::create_…`. A function that is
+/// not listed is dead code, so the compiler reports it.
 macro_rules! on_each_engine {
     ($($file:ident { $($test:ident)+ })+) => {
         mod sqlite {
@@ -47,6 +50,7 @@ macro_rules! on_each_engine {
 on_each_engine! {
     storage {
         it_answers_and_says_which_engine_it_is
+        a_probe_for_room_leaves_nothing
         what_was_stored_is_there_after_closing_and_opening
         closing_finishes_what_was_accepted_and_refuses_the_rest
     }
@@ -92,6 +96,16 @@ on_each_engine! {
         of_many_unlinks_at_once_one_way_in_is_left
         an_identity_goes_with_its_user
     }
+    idempotency {
+        each_create_makes_one_row_with_one_key
+        a_used_key_refuses_whatever_else_is_wrong
+        of_many_creates_with_one_key_one_makes_a_row
+        a_create_that_makes_nothing_leaves_its_key
+        a_key_outlives_its_row
+        keys_end_after_a_day_and_with_their_user
+        a_key_from_a_wrong_clock_is_dated_anew
+        create_refuses_a_key_of_a_user_who_is_gone
+    }
     api_tokens {
         create_standing_and_list
         create_refuses_what_is_taken
@@ -119,6 +133,7 @@ on_each_engine! {
         update_replaces_the_tags
         update_with_an_unknown_tag_changes_nothing
         update_moves_the_entry_to_its_new_day
+        an_unknown_zone_is_read_as_utc_and_kept
         of_two_updates_that_expect_one_revision_one_is_stale
         updates_that_expect_nothing_all_count
         delete_expects_a_revision
@@ -170,6 +185,22 @@ on_each_engine! {
         delete_is_final
         list_pages_in_order_of_creation
         a_reminder_that_is_not_there_is_missing
+        a_new_time_zone_of_a_user_moves_the_reminders_in_the_old_one
+        an_account_that_is_not_changed_moves_no_reminder
+        a_new_time_zone_and_replacements_at_once_lose_nothing
+    }
+    clocks {
+        reuse_is_noticed_after_a_jump_ahead_and_back
+        ends_of_logins_are_brought_back
+        a_secret_tag_is_not_locked_after_a_jump_ahead_and_back
+        guesses_are_counted_after_a_jump_ahead_and_back
+        the_limit_of_a_user_ends_after_a_day
+        nothing_stays_open_after_a_jump_ahead_and_back
+        nothing_stays_open_after_a_jump_back
+        no_login_can_be_finished_years_later
+        tries_are_dated_anew
+        the_use_of_an_api_token_is_noted_again
+        small_differences_between_servers_do_not_matter
     }
     health {
         snapshot_tells_what_there_is
@@ -178,6 +209,7 @@ on_each_engine! {
         a_schema_that_is_not_the_programs_is_told
         planted_indexes_are_advised_on
         write_cost_is_measured_on_a_copy
+        the_clock_is_that_of_the_databases_server
     }
     secret_tags {
         create_get_and_list
@@ -216,6 +248,7 @@ on_each_engine! {
         activity_moves_the_end_up_to_a_limit
         list_shows_what_is_of_use
         end_never_undoes_the_wait
+        lock_ends_what_is_open_about_one_secret_tag
         end_all_ends_what_is_open
         delete_expired_keeps_what_counts
     }
@@ -252,6 +285,16 @@ on_each_engine! {
         sealing_and_unsealing_tell_which_recording_is_gone
         of_a_move_and_many_puts_at_once_no_recording_is_left
         known_tells_those_that_are_there
+    }
+    attachment_store {
+        a_database_gets_one_identity
+        of_many_first_calls_all_get_one_identity
+        replace_forgets_what_was_known
+        of_many_sweeps_at_once_one_begins
+        end_sweep_notes_what_became_of_it
+        what_deletes_a_recording_notes_its_object
+        what_was_not_changed_notes_nothing
+        freed_and_recordings_are_read_page_by_page
     }
     isolation {
         no_method_shows_or_touches_what_is_anothers

@@ -1,4 +1,4 @@
-//! Logins to secret tags, and those that are open.
+//! Tests OPAQUE sessions: attempts and unlocks of secret tags.
 
 use sotto_domain::secret_tag::{
     FREE_TRIES, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, OPEN_SECONDS,
@@ -81,13 +81,13 @@ pub async fn wrong_phrases_are_slowed_down(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await.id;
     slow_down(world, user, tag).await;
-    // Nobody else is, and nothing else.
+    // No other user and no other secret tag is slowed down.
     world.fail(user, world.secret_tag(user).await.id, at(8)).await;
     world.fail(other, tag, at(8)).await;
-    // What was long ago is forgotten.
+    // Old attempts no longer count.
     let later = at(7 + MEMORY_SECONDS);
     world.fail(user, tag, later).await;
-    // The right phrase ends it.
+    // The right passphrase resets the count.
     let (user, tag) = (other, world.secret_tag(other).await.id);
     for _ in 0..=FREE_TRIES {
         world.fail(user, tag, at(0)).await;
@@ -104,7 +104,7 @@ pub async fn a_secret_tag_that_does_not_exist_slows_down_alike(world: &World) {
     slow_down(world, user, SecretTagId(world.id())).await;
 }
 
-/// Fails from second 0 to 7, as often as is allowed.
+/// Fails as often as allowed from second 0 to 7.
 async fn slow_down(world: &World, user: UserId, tag: SecretTagId) {
     for second in 0..=i64::from(FREE_TRIES) {
         world.fail(user, tag, at(second)).await;
@@ -232,7 +232,7 @@ pub async fn unlock_closes_the_oldest(world: &World) {
         assert_eq!(is_open, number >= 2, "number {number}");
     }
     assert!(sessions.open(other, theirs, &TOKEN, at(20)).await.unwrap().is_some());
-    // What has expired does not count.
+    // Expired sessions do not count.
     let later = at(IDLE_SECONDS + 10);
     sessions.open(user, open[2], &TOKEN, at(100)).await.unwrap().unwrap();
     world.unlock(user, tag, later).await;
@@ -329,6 +329,26 @@ pub async fn end_never_undoes_the_wait(world: &World) {
     assert!(!sessions.end(user, open).await.unwrap());
     assert_eq!(sessions.open(user, open, &TOKEN, at(7)).await.unwrap(), None);
     assert_eq!(world.start(user, tag, at(7)).await, Started::Slowed(at(8)));
+}
+
+pub async fn lock_ends_what_is_open_about_one_secret_tag(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let (tag, another) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+    let theirs = world.secret_tag(other).await.id;
+    let open = [world.unlock(user, tag, at(0)).await.0, world.unlock(user, tag, at(0)).await.0];
+    let kept = world.unlock(user, another, at(0)).await.0;
+    let (failed, started) = (world.fail(user, tag, at(1)).await, world.login(user, tag, at(2)).await);
+    let of_other = world.unlock(other, theirs, at(0)).await.0;
+    let sessions = world.opaque_sessions();
+    assert_eq!(sessions.lock(user, theirs).await.unwrap(), 0);
+    assert_eq!(sessions.lock(user, tag).await.unwrap(), 2);
+    assert_eq!(sessions.lock(user, tag).await.unwrap(), 0);
+    for id in open {
+        assert_eq!(sessions.open(user, id, &TOKEN, at(3)).await.unwrap(), None);
+    }
+    let left = [(started, OpaqueState::Initialized), (failed, OpaqueState::Failed), (kept, OpaqueState::Unlocked)];
+    assert_eq!(world.states(user, at(3)).await, left);
+    assert_eq!(sessions.open(other, of_other, &TOKEN, at(3)).await.unwrap(), Some(theirs));
 }
 
 pub async fn end_all_ends_what_is_open(world: &World) {

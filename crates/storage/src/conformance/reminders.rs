@@ -1,7 +1,8 @@
-//! Reminders.
+//! Tests reminders.
 
+use sotto_domain::account::UserPatch;
 use sotto_domain::reminder::{Reminder, ReminderPlan};
-use sotto_domain::{ReminderId, Timestamp};
+use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
 
 use super::world::{World, assert_conflict, at, at_once, plan};
 
@@ -16,7 +17,7 @@ pub async fn create_and_get_every_frequency(world: &World) {
         ("custom", Some("mon,fri"), "2025-01-24T19:00:00Z"),
     ] {
         let (id, plan) = (ReminderId(world.id()), plan("Write 🖋️", frequency, days));
-        let made = world.reminders().create(user, id, &plan, at(0)).await.unwrap();
+        let made = world.reminders().create(user, id, &plan, None, at(0)).await.unwrap();
         let next_due_at = Some(Timestamp::parse(due).unwrap());
         assert_eq!(made, Reminder { id, user_id: user, plan, next_due_at, created_at: at(0), updated_at: at(0) });
         assert_eq!(world.reminders().get(user, id).await.unwrap(), Some(made));
@@ -27,7 +28,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let reminder = world.reminder(user, "one").await;
     for user in [user, other] {
-        let outcome = world.reminders().create(user, reminder.id, &plan("two", "daily", None), at(1)).await;
+        let outcome = world.reminders().create(user, reminder.id, &plan("two", "daily", None), None, at(1)).await;
         assert_conflict(outcome, "pk_reminders");
     }
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), vec![reminder]);
@@ -36,14 +37,15 @@ pub async fn create_refuses_a_taken_id(world: &World) {
 pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
-    let outcome = world.reminders().create(user, ReminderId(world.id()), &plan("late", "daily", None), at(0)).await;
+    let outcome =
+        world.reminders().create(user, ReminderId(world.id()), &plan("late", "daily", None), None, at(0)).await;
     assert_conflict(outcome, "fk_reminders_user");
 }
 
 pub async fn a_reminder_that_is_off_is_never_due(world: &World) {
     let user = world.user().await;
     let off = ReminderPlan { is_active: false, ..plan("Off", "custom", Some("sun")) };
-    let made = world.reminders().create(user, ReminderId(world.id()), &off, at(0)).await.unwrap();
+    let made = world.reminders().create(user, ReminderId(world.id()), &off, None, at(0)).await.unwrap();
     assert_eq!(made.next_due_at, None);
     assert_eq!(world.reminders().get(user, made.id).await.unwrap(), Some(made));
 }
@@ -95,7 +97,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
     let mut made = vec![];
     for number in 0..7 {
         let plan = plan(&format!("{}", 9 - number), "daily", None);
-        made.push(world.reminders().create(user, ReminderId(world.id()), &plan, at(number / 3)).await.unwrap());
+        made.push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(number / 3)).await.unwrap());
     }
     let mut seen: Vec<Reminder> = vec![];
     loop {
@@ -117,4 +119,83 @@ pub async fn a_reminder_that_is_not_there_is_missing(world: &World) {
     assert_eq!(replaced, None);
     assert!(!world.reminders().delete(user, id).await.unwrap());
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), vec![]);
+}
+
+pub async fn a_new_time_zone_of_a_user_moves_the_reminders_in_the_old_one(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    for user in [user, other] {
+        world.users().update(user, &zone_patch("Europe/Berlin"), at(0)).await.unwrap().unwrap();
+    }
+    let (daily, theirs) = (world.reminder(user, "daily").await, world.reminder(other, "theirs").await);
+    let monthly = plan("monthly", "monthly", None);
+    let off = ReminderPlan { is_active: false, ..plan("off", "custom", Some("mon,fri")) };
+    let elsewhere = plan("elsewhere", "daily", None).moved_to(&zone("Asia/Tokyo"));
+    let mut made = vec![daily];
+    for plan in [monthly, off, elsewhere.clone()] {
+        made.push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(0)).await.unwrap());
+    }
+
+    let changed = world.users().update(user, &zone_patch("America/New_York"), at(60)).await.unwrap().unwrap();
+    assert_eq!((changed.time_zone.name(), changed.updated_at), ("America/New_York", at(60)));
+    let expected = made.into_iter().map(|old| {
+        if old.plan == elsewhere {
+            return old;
+        }
+        let plan = old.plan.moved_to(&zone("America/New_York"));
+        Reminder { next_due_at: plan.next_due(at(60)), plan, updated_at: at(60), ..old }
+    });
+    let expected: Vec<_> = expected.collect();
+    // 20:00 in New York. Before the move it was 20:00 in Berlin.
+    assert_eq!(expected[0].next_due_at, Some(Timestamp::parse("2025-01-23T01:00:00Z").unwrap()));
+    assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), expected);
+    assert_eq!(world.reminders().list(other, None, 10).await.unwrap(), vec![theirs]);
+
+    // Setting the same zone again changes no reminder.
+    world.users().update(user, &zone_patch("America/New_York"), at(90)).await.unwrap().unwrap();
+    assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), expected);
+}
+
+pub async fn an_account_that_is_not_changed_moves_no_reminder(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    world.users().update(user, &zone_patch("Europe/Berlin"), at(0)).await.unwrap().unwrap();
+    let reminder = world.reminder(user, "daily").await;
+    let taken = world.users().get(other).await.unwrap().unwrap().email;
+    let patch = UserPatch { email: Some(taken), ..zone_patch("America/New_York") };
+    assert_conflict(world.users().update(user, &patch, at(60)).await, "idx_users_email");
+    assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), vec![reminder]);
+    assert_eq!(world.users().get(user).await.unwrap().unwrap().time_zone.name(), "Europe/Berlin");
+    let nobody = UserId(world.id());
+    assert_eq!(world.users().update(nobody, &zone_patch("Europe/Berlin"), at(0)).await.unwrap(), None);
+}
+
+pub async fn a_new_time_zone_and_replacements_at_once_lose_nothing(world: &World) {
+    let user = world.user().await;
+    world.users().update(user, &zone_patch("Europe/Berlin"), at(0)).await.unwrap().unwrap();
+    let reminder = world.reminder(user, "daily").await;
+    let replaced = at_once(8, |number| {
+        let (storage, seen) = (world.storage.clone(), reminder.updated_at);
+        let plan = ReminderPlan { title: "replaced".into(), ..reminder.plan.clone() };
+        let id = reminder.id;
+        async move {
+            if number % 2 == 0 {
+                storage.users().update(user, &zone_patch("America/New_York"), at(1)).await.unwrap().unwrap();
+                return false;
+            }
+            storage.reminders().replace(user, id, &plan, seen, at(2)).await.unwrap().is_some()
+        }
+    });
+    let replaced = replaced.await.into_iter().filter(|replaced| *replaced).count();
+    assert!(replaced <= 1);
+    // In either order, the reminder has moved, and an accepted replacement is stored in the new zone.
+    let stored = world.reminders().get(user, reminder.id).await.unwrap().unwrap();
+    assert_eq!(stored.plan.schedule, reminder.plan.moved_to(&zone("America/New_York")).schedule);
+    assert_eq!(stored.plan.title == "replaced", replaced == 1);
+}
+
+fn zone(name: &str) -> Zone {
+    Zone::named(name).unwrap()
+}
+
+fn zone_patch(name: &str) -> UserPatch {
+    UserPatch { time_zone: Some(zone(name)), ..UserPatch::default() }
 }

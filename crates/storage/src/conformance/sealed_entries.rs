@@ -1,4 +1,4 @@
-//! Entries under secret tags, and how entries come under them and out again.
+//! Tests sealed entries, and moving entries in and out of secret tags.
 
 use jiff::civil::Date;
 use sotto_domain::account::Administered;
@@ -7,26 +7,26 @@ use sotto_domain::entry::{
 };
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::tag::TagChoice;
-use sotto_domain::{EntryId, SecretTagId, TagId, Timestamp, UserId, Zone};
+use sotto_domain::{EntryDate, EntryId, SecretTagId, TagId, Timestamp, UserId, Zone};
 
-use super::world::{World, at, at_once, sealed, up_to};
+use super::world::{World, at, at_once, date, sealed, up_to};
 
 impl World {
-    /// An entry with everything that one can have.
+    /// An entry with all optional fields.
     async fn full_entry(&self, user: UserId) -> Entry {
         let new = self.new_entry("whispered");
         let body = EntryBody { title: Some("secretly".into()), audio_url: Some("/audio".into()), ..new.body };
         self.store(user, &NewEntry { body, tags: vec![self.named("dark"), self.named("late")], ..new }).await
     }
 
-    /// A body in plain, with one tag that is made on the fly.
+    /// The body of a plain entry, with one tag that is created with it.
     pub fn plain(&self, content: &str) -> PlainBody {
         PlainBody { body: self.new_entry(content).body, tags: vec![self.named("open")] }
     }
 }
 
-fn of(entry: &SealedEntry, body: SealedBody, revision: u32, updated_at: Timestamp) -> SealedEntry {
-    body.of(entry.user_id, entry.id, revision, entry.created_at, updated_at)
+fn replaced(entry: &SealedEntry, body: SealedBody, revision: u32, updated_at: Timestamp) -> SealedEntry {
+    body.stored(entry.user_id, entry.id, revision, entry.created_at, updated_at)
 }
 
 pub async fn create_and_get(world: &World) {
@@ -34,21 +34,20 @@ pub async fn create_and_get(world: &World) {
     let tag = world.secret_tag(user).await.id;
     let (id, mut body) = (EntryId(world.id()), sealed(tag, 1));
     body.sealed.encrypted_content = (0..=255).cycle().take(100_000).collect();
-    body.entry_date = at(-12345);
-    body.entry_zone = Zone::named("Asia/Tokyo").unwrap();
+    body.date.moment = at(-12345);
+    body.date.zone = Zone::named("Asia/Tokyo").unwrap();
     let expected = SealedEntry {
         id,
         user_id: user,
         tag,
         sealed: body.sealed.clone(),
-        entry_date: at(-12345),
-        entry_zone: body.entry_zone.clone(),
+        date: EntryDate { moment: at(-12345), zone: Zone::named("Asia/Tokyo").unwrap() },
         revision: 1,
         created_at: at(7),
         updated_at: at(7),
     };
     let entries = world.sealed_entries();
-    assert_eq!(entries.create(user, id, &body, at(7)).await.unwrap(), Stored::Stored(expected.clone()));
+    assert_eq!(entries.create(user, id, &body, None, at(7)).await.unwrap(), Stored::Stored(expected.clone()));
     assert_eq!(entries.get(user, id).await.unwrap(), Some(expected));
     assert_eq!(world.entries().get(user, id).await.unwrap(), None);
     let plain = world.write(user, "said").await;
@@ -59,7 +58,8 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (tag, theirs) = (world.secret_tag(user).await.id, world.secret_tag(other).await.id);
     let (first, plain) = (world.write_sealed(user, tag).await, world.full_entry(user).await);
-    let create = async |user, id, tag| world.sealed_entries().create(user, id, &sealed(tag, 9), at(1)).await.unwrap();
+    let create =
+        async |user, id, tag| world.sealed_entries().create(user, id, &sealed(tag, 9), None, at(1)).await.unwrap();
     assert_eq!(create(user, first.id, tag).await, Stored::Exists(AnyEntry::Sealed(first.clone())));
     assert_eq!(create(user, plain.id, tag).await, Stored::Exists(AnyEntry::Plain(plain.clone())));
     for id in [first.id, plain.id] {
@@ -67,7 +67,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     }
     let new = NewEntry { id: first.id, ..world.new_entry("said") };
     for owner in [user, other] {
-        assert_eq!(world.entries().create(owner, &new, at(1)).await.unwrap(), Created::IdTaken);
+        assert_eq!(world.entries().create(owner, &new, None, at(1)).await.unwrap(), Created::IdTaken);
     }
     assert_eq!(world.sealed_entries().get(user, first.id).await.unwrap(), Some(first));
     assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
@@ -78,7 +78,7 @@ pub async fn create_needs_a_secret_tag_of_the_user(world: &World) {
     let theirs = world.secret_tag(other).await.id;
     for tag in [theirs, SecretTagId(world.id())] {
         let id = EntryId(world.id());
-        let created = world.sealed_entries().create(user, id, &sealed(tag, 1), at(1)).await.unwrap();
+        let created = world.sealed_entries().create(user, id, &sealed(tag, 1), None, at(1)).await.unwrap();
         assert_eq!(created, Stored::UnknownSecretTag);
         assert_eq!(world.sealed_entries().get(user, id).await.unwrap(), None);
     }
@@ -89,7 +89,7 @@ pub async fn of_two_creates_with_one_id_one_creates(world: &World) {
     let (tag, id) = (world.secret_tag(user).await.id, EntryId(world.id()));
     let created = at_once(8, |number| {
         let (storage, body) = (world.storage.clone(), sealed(tag, u8::try_from(number).unwrap()));
-        async move { storage.sealed_entries().create(user, id, &body, at(1)).await.unwrap() }
+        async move { storage.sealed_entries().create(user, id, &body, None, at(1)).await.unwrap() }
     });
     let created = created.await;
     let stored = world.sealed_entries().get(user, id).await.unwrap().unwrap();
@@ -103,15 +103,15 @@ pub async fn list_pages_through_one_secret_tag_newest_first(world: &World) {
     let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     let mut expected = vec![];
     for second in [3, 1, 2, 2, 2, 9, 8] {
-        let (id, body) = (EntryId(world.id()), SealedBody { entry_date: at(second), ..sealed(tag, 1) });
-        match world.sealed_entries().create(user, id, &body, at(0)).await.unwrap() {
+        let (id, body) = (EntryId(world.id()), SealedBody { date: date(second), ..sealed(tag, 1) });
+        match world.sealed_entries().create(user, id, &body, None, at(0)).await.unwrap() {
             Stored::Stored(entry) => expected.push(entry),
             other => panic!("{other:?}"),
         }
     }
     world.write_sealed(user, other).await;
     world.write(user, "said").await;
-    expected.sort_by_key(|entry| (entry.entry_date, entry.id));
+    expected.sort_by_key(|entry| (entry.date.moment, entry.id));
     expected.reverse();
 
     let list = async |after, limit| world.sealed_entries().list(user, tag, after, limit).await.unwrap();
@@ -120,7 +120,7 @@ pub async fn list_pages_through_one_secret_tag_newest_first(world: &World) {
     let (mut found, mut after) = (vec![], None);
     loop {
         let page = list(after, 2).await;
-        after = page.last().map(|last| (last.entry_date, last.id));
+        after = page.last().map(|last| (last.date.moment, last.id));
         if page.is_empty() {
             break;
         }
@@ -135,8 +135,11 @@ pub async fn replace_expects_a_revision(world: &World) {
     let tag = world.secret_tag(user).await.id;
     let entry = world.write_sealed(user, tag).await;
     let entries = world.sealed_entries();
-    let body = SealedBody { entry_date: at(86_400), entry_zone: Zone::named("Asia/Tokyo").unwrap(), ..sealed(tag, 2) };
-    let expected = of(&entry, body.clone(), 2, at(5));
+    let body = SealedBody {
+        date: EntryDate { moment: at(86_400), zone: Zone::named("Asia/Tokyo").unwrap() },
+        ..sealed(tag, 2)
+    };
+    let expected = replaced(&entry, body.clone(), 2, at(5));
     assert_eq!(entries.replace(user, entry.id, &body, 1, at(5)).await.unwrap(), Stored::Stored(expected.clone()));
     assert_eq!(entries.get(user, entry.id).await.unwrap(), Some(expected.clone()));
     for stale in [0, 1, 3, u32::MAX] {
@@ -158,7 +161,7 @@ pub async fn replace_moves_an_entry_to_another_secret_tag(world: &World) {
     let unknown = sealed(SecretTagId(world.id()), 2);
     assert_eq!(entries.replace(user, entry.id, &unknown, 1, at(5)).await.unwrap(), Stored::UnknownSecretTag);
     assert_eq!(entries.get(user, entry.id).await.unwrap(), Some(entry.clone()));
-    let moved = of(&entry, sealed(to, 2), 2, at(5));
+    let moved = replaced(&entry, sealed(to, 2), 2, at(5));
     let outcome = entries.replace(user, entry.id, &sealed(to, 2), 1, at(5)).await.unwrap();
     assert_eq!(outcome, Stored::Stored(moved.clone()));
     assert_eq!(entries.list(user, from, None, 10).await.unwrap(), []);
@@ -185,12 +188,12 @@ pub async fn seal_leaves_nothing_in_plain(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, kept) = (world.full_entry(user).await, world.write(user, "said aloud").await);
-    let expected = sealed(tag, 1).of(user, entry.id, 2, entry.created_at, at(5));
+    let expected = sealed(tag, 1).stored(user, entry.id, 2, entry.created_at, at(5));
     let outcome = world.sealed_entries().seal(user, entry.id, &sealed(tag, 1), 1, at(5)).await.unwrap();
-    assert_eq!(outcome, Stored::Stored(Moved { entry: expected.clone(), recording: None }));
+    assert_eq!(outcome, Stored::Stored(Moved { entry: expected.clone(), freed: vec![] }));
     assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), Some(expected));
 
-    let (entries, day) = (world.entries(), entry.body().day());
+    let (entries, day) = (world.entries(), entry.body.date.day());
     assert_eq!(entries.get(user, entry.id).await.unwrap(), None);
     assert_eq!(entries.list(user, &up_to(10)).await.unwrap(), vec![kept.clone()]);
     for word in ["whispered", "secretly"] {
@@ -231,28 +234,28 @@ pub async fn unseal_brings_everything_back(world: &World) {
     let mut plain = world.plain("come to light");
     plain.body.title = Some("title".into());
     plain.body.audio_url = Some("/audio".into());
-    plain.body.entry_date = at(86_400);
-    plain.body.entry_zone = Zone::named("Europe/Berlin").unwrap();
+    plain.body.date.moment = at(86_400);
+    plain.body.date.zone = Zone::named("Europe/Berlin").unwrap();
     plain.tags.push(TagChoice::Existing(known.id));
     let Stored::Stored(Moved { entry: back, .. }) =
         world.sealed_entries().unseal(user, entry.id, &plain, 1, at(5)).await.unwrap()
     else {
         panic!("not unsealed");
     };
-    assert_eq!((back.body(), back.revision), (plain.body.clone(), 2));
+    assert_eq!((&back.body, back.revision), (&plain.body, 2));
     assert_eq!((back.created_at, back.updated_at), (entry.created_at, at(5)));
     assert_eq!(back.tags.iter().map(|tag| tag.name.as_str()).collect::<Vec<_>>(), ["known", "open"]);
     assert_eq!(world.entries().get(user, entry.id).await.unwrap(), Some(back.clone()));
     let query = EntryQuery { words: vec!["light".into()], ..up_to(10) };
     assert_eq!(world.entries().list(user, &query).await.unwrap(), vec![back.clone()]);
     let counted = world.entries().days(user, Date::MIN, Date::MAX).await.unwrap();
-    assert_eq!(counted.iter().map(|day| (day.day, day.words)).collect::<Vec<_>>(), [(back.body().day(), 4)]);
+    assert_eq!(counted.iter().map(|day| (day.day, day.words)).collect::<Vec<_>>(), [(back.body.date.day(), 4)]);
     assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), None);
     assert_eq!(world.sealed_entries().list(user, tag, None, 10).await.unwrap(), []);
 
-    // And in again.
+    // The entry moves in again.
     let again = world.sealed_entries().seal(user, entry.id, &sealed(tag, 4), 2, at(6)).await.unwrap();
-    assert_eq!(again.map(|moved| moved.entry), Stored::Stored(of(&entry, sealed(tag, 4), 3, at(6))));
+    assert_eq!(again.map(|moved| moved.entry), Stored::Stored(replaced(&entry, sealed(tag, 4), 3, at(6))));
     assert_eq!(world.entries().list(user, &query).await.unwrap(), []);
 }
 
@@ -322,7 +325,7 @@ pub async fn of_many_moves_and_updates_at_once_one_succeeds(world: &World) {
                         let replaced = entries.replace(user, entry.id, &sealed(tag, 2), 1, at(1)).await.unwrap();
                         matches!(replaced, Stored::Stored(_))
                     }
-                    _ => matches!(entries.delete(user, entry.id, Some(1)).await.unwrap(), Stored::Stored(None)),
+                    _ => matches!(entries.delete(user, entry.id, Some(1)).await.unwrap(), Stored::Stored(_)),
                 }
             }
         });
@@ -339,9 +342,9 @@ pub async fn delete_expects_a_revision(world: &World) {
     for stale in [0, 2, u32::MAX] {
         assert_eq!(delete(entry.id, Some(stale)).await, Stored::Stale(AnyEntry::Sealed(entry.clone())));
     }
-    assert_eq!(delete(entry.id, Some(1)).await, Stored::Stored(None));
+    assert_eq!(delete(entry.id, Some(1)).await, Stored::Stored(vec![]));
     assert_eq!(delete(entry.id, Some(1)).await, Stored::Missing);
-    assert_eq!(delete(other.id, None).await, Stored::Stored(None));
+    assert_eq!(delete(other.id, None).await, Stored::Stored(vec![]));
     assert_eq!(delete(other.id, None).await, Stored::Missing);
     for expected in [None, Some(1), Some(2)] {
         assert_eq!(delete(plain.id, expected).await, Stored::Missing, "it is not sealed");
@@ -367,15 +370,15 @@ pub async fn pages_end_early_where_much_is_sealed(world: &World) {
     for n in 0..5_u8 {
         let mut body = sealed(tag, n);
         body.sealed.encrypted_content = vec![n; PAGE_BYTES / 4];
-        body.entry_date = at(-i64::from(n));
+        body.date.moment = at(-i64::from(n));
         assert!(matches!(
-            world.sealed_entries().create(user, EntryId(world.id()), &body, at(0)).await.unwrap(),
+            world.sealed_entries().create(user, EntryId(world.id()), &body, None, at(0)).await.unwrap(),
             Stored::Stored(_)
         ));
     }
     let first = world.sealed_entries().list(user, tag, None, 100).await.unwrap();
     let last = first.last().unwrap();
-    let next = world.sealed_entries().list(user, tag, Some((last.entry_date, last.id)), 100).await.unwrap();
+    let next = world.sealed_entries().list(user, tag, Some((last.date.moment, last.id)), 100).await.unwrap();
     assert_eq!((first.len(), next.len()), (4, 1));
     assert_eq!(next[0].sealed.encrypted_content[0], 4);
     assert_eq!(world.sealed_entries().list(user, tag, None, 2).await.unwrap(), first[..2]);

@@ -1,11 +1,12 @@
-//! Full text.
+//! Tests full-text search.
 
 use sotto_domain::entry::{Deleted, EntryPatch, EntryQuery, search_words};
+use sotto_domain::entry_date::EntryDatePatch;
 
 use super::listing::all_pages;
 use super::world::{World, at, up_to};
 
-/// What a person types, as a query.
+/// The query for a text that a user has typed.
 fn search(text: &str) -> EntryQuery {
     EntryQuery { words: search_words(text), ..up_to(100) }
 }
@@ -18,7 +19,7 @@ pub async fn words_match_from_their_beginning_whatever_their_case(world: &World)
     for found in ["mountain", "MOUNT", "m", "Saturday", "satur", "climb", "walk"] {
         assert_eq!(world.entries().list(user, &search(found)).await.unwrap(), vec![entry.clone()], "{found}");
     }
-    // The last ones are how owners are told apart, in case an engine keeps that among the words.
+    // The last two are how owners may be distinguished, in case an engine stores that among the words.
     for missing in ["ountain", "mountains", "sea", "u", &user.0.simple().to_string(), &format!("u{}", user.0.simple())]
     {
         assert_eq!(world.contents(user, &search(missing)).await, [""; 0], "{missing}");
@@ -30,13 +31,13 @@ pub async fn all_words_have_to_match(world: &World) {
     world.write_at(user, at(1), "UTC", "mountains and lakes").await;
     world.write_at(user, at(2), "UTC", "mountains alone").await;
     let mut new = world.new_entry("lakes below");
-    new.body.entry_date = at(3);
+    new.body.date.moment = at(3);
     new.body.title = Some("The mountains".into());
     world.store(user, &new).await;
     assert_eq!(world.contents(user, &search("moun lak")).await, ["lakes below", "mountains and lakes"]);
     assert_eq!(world.contents(user, &search("lakes mountains and")).await, ["mountains and lakes"]);
     assert_eq!(world.contents(user, &search("mountains sea")).await, [""; 0]);
-    // Words that mean something to query languages are words.
+    // Operators of query languages are ordinary words.
     assert_eq!(world.contents(user, &search("alone OR lakes")).await, [""; 0]);
     assert_eq!(world.contents(user, &search("mountains NOT alone")).await, [""; 0]);
     assert_eq!(world.contents(user, &search("AND")).await, ["mountains and lakes"]);
@@ -105,8 +106,9 @@ pub async fn update_replaces_the_words(world: &World) {
     world.entries().update(user, id, &patch, None, at(2)).await.unwrap();
     assert_eq!(world.contents(user, &search("before")).await, [""; 0]);
     assert_eq!(world.contents(user, &search("lakes")).await, ["lakes"]);
-    // A change of something else leaves the words where they are.
-    let patch = EntryPatch { entry_date: Some(at(9)), ..EntryPatch::default() };
+    // A change of another field leaves the search index as it was.
+    let patch = EntryDatePatch { moment: Some(at(9)), ..EntryDatePatch::default() };
+    let patch = EntryPatch { date: patch, ..EntryPatch::default() };
     world.entries().update(user, id, &patch, None, at(3)).await.unwrap();
     assert_eq!(world.contents(user, &search("lakes")).await, ["lakes"]);
 }
@@ -115,7 +117,7 @@ pub async fn deleted_entries_are_not_found(world: &World) {
     let user = world.user().await;
     let gone = world.write(user, "mountains gone").await.id;
     world.write(user, "mountains kept").await;
-    assert_eq!(world.entries().delete(user, gone, None).await.unwrap(), Deleted::Deleted(None));
+    assert_eq!(world.entries().delete(user, gone, None).await.unwrap(), Deleted::Deleted(vec![]));
     assert_eq!(world.contents(user, &search("mountains")).await, ["mountains kept"]);
     assert_eq!(world.contents(user, &search("gone")).await, [""; 0]);
 }
@@ -137,6 +139,6 @@ pub async fn pages_of_a_search_show_each_entry_once(world: &World) {
     }
     let whole = world.entries().list(user, &search("mount")).await.unwrap();
     assert_eq!(whole.len(), 10);
-    assert!(whole.is_sorted_by_key(|entry| std::cmp::Reverse((entry.entry_date, entry.id))));
+    assert!(whole.is_sorted_by_key(|entry| std::cmp::Reverse((entry.body.date.moment, entry.id))));
     assert_eq!(all_pages(world, user, EntryQuery { limit: 3, ..search("mount") }).await, whole);
 }

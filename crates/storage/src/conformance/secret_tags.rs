@@ -1,4 +1,4 @@
-//! Secret tags.
+//! Tests secret tags.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub async fn create_get_and_list(world: &World) {
         created_at: at(5),
         updated_at: at(5),
     };
-    let created = world.secret_tags().create(user, &new, at(5)).await.unwrap();
+    let created = world.secret_tags().create(user, &new, None, at(5)).await.unwrap();
     assert!(created == CreatedSecretTag::Created(expected.clone()));
     assert!(world.secret_tags().get(user, new.id).await.unwrap() == Some(expected.clone()));
     let earlier = world.secret_tag(user).await;
@@ -42,7 +42,7 @@ pub async fn list_begins_with_what_was_opened_last(world: &World) {
         let tags = world.secret_tags().list(user).await.unwrap();
         tags.into_iter().map(|tag| tag.id).collect::<Vec<_>>()
     };
-    // In the order of their ids, as all of them were made at one moment.
+    // All were created at the same moment, so their ids decide the order.
     assert_eq!(listed().await, [never[0], opened[0], never[1], opened[1]]);
     world.unlock(user, opened[1], at(1)).await;
     world.unlock(user, opened[0], at(2)).await;
@@ -50,7 +50,7 @@ pub async fn list_begins_with_what_was_opened_last(world: &World) {
     assert_eq!(listed().await, [opened[0], opened[1], never[0], never[1]]);
     world.unlock(user, opened[1], at(4)).await;
     world.opaque_sessions().end_all(user).await.unwrap();
-    // A new name and a new phrase are no opening.
+    // A new name and a new passphrase do not count as an unlock.
     world.secret_tags().set_metadata(user, opened[0], &[6; 93], at(5)).await.unwrap();
     world.secret_tags().set_lock(user, never[1], &lock(2), 1, None, at(6)).await.unwrap().unwrap();
     let of_other = world.secret_tag(other).await.id;
@@ -63,7 +63,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     let tag = world.secret_tag(user).await;
     for owner in [user, other] {
         let again = NewSecretTag { id: tag.id, lock: lock(8), ..world.new_secret_tag() };
-        assert_eq!(world.secret_tags().create(owner, &again, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
+        assert_eq!(world.secret_tags().create(owner, &again, None, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
     }
     assert!(world.secret_tags().list(user).await.unwrap() == [tag]);
     assert_eq!(world.secret_tags().list(other).await.unwrap(), []);
@@ -72,7 +72,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
 pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
-    let refused = world.secret_tags().create(user, &world.new_secret_tag(), at(1)).await;
+    let refused = world.secret_tags().create(user, &world.new_secret_tag(), None, at(1)).await;
     assert_conflict(refused, "fk_secret_tags_user");
 }
 
@@ -82,7 +82,7 @@ pub async fn a_user_has_so_many_and_no_more(world: &World) {
     for _ in 0..MAX_SECRET_TAGS {
         last = Some(world.secret_tag(user).await);
     }
-    let create = async |new: &NewSecretTag| world.secret_tags().create(user, new, at(1)).await.unwrap();
+    let create = async |new: &NewSecretTag| world.secret_tags().create(user, new, None, at(1)).await.unwrap();
     assert_eq!(create(&world.new_secret_tag()).await, CreatedSecretTag::TooMany);
     let last = last.unwrap().id;
     let taken = NewSecretTag { id: last, ..world.new_secret_tag() };
@@ -100,7 +100,7 @@ pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World)
     }
     let created = at_once(8, |_| {
         let (storage, new) = (world.storage.clone(), world.new_secret_tag());
-        async move { storage.secret_tags().create(user, &new, at(1)).await.unwrap() }
+        async move { storage.secret_tags().create(user, &new, None, at(1)).await.unwrap() }
     });
     let created = created.await;
     assert_eq!(created.iter().filter(|one| matches!(one, CreatedSecretTag::Created(_))).count(), 3, "{created:?}");
@@ -166,7 +166,7 @@ pub async fn delete_takes_entries_only_when_asked(world: &World) {
     assert_eq!(delete(tag, false).await, DeletedSecretTag::HasEntries(2));
     assert!(world.secret_tags().get(user, tag).await.unwrap().is_some());
     assert_eq!(world.sealed_entries().list(user, tag, None, 10).await.unwrap().len(), 2);
-    assert_eq!(delete(tag, true).await, DeletedSecretTag::Deleted { entries: 2, recordings: vec![] });
+    assert_eq!(delete(tag, true).await, DeletedSecretTag::Deleted { entries: 2, freed: vec![] });
     assert_eq!(delete(tag, true).await, DeletedSecretTag::Missing);
     for id in [first.id, second.id] {
         assert_eq!(world.sealed_entries().get(user, id).await.unwrap(), None);
@@ -194,7 +194,7 @@ pub async fn delete_tells_which_recordings_went(world: &World) {
     let refused = world.secret_tags().delete(user, tag, false).await.unwrap();
     assert_eq!(refused, DeletedSecretTag::HasEntries(4));
     let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
-    let DeletedSecretTag::Deleted { entries: 4, recordings: mut told } = deleted else { panic!("{deleted:?}") };
+    let DeletedSecretTag::Deleted { entries: 4, freed: mut told } = deleted else { panic!("{deleted:?}") };
     told.sort();
     assert_eq!(told, recordings);
     let mut all = recordings;
@@ -202,7 +202,8 @@ pub async fn delete_tells_which_recordings_went(world: &World) {
     assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
 }
 
-/// Entries leave it meanwhile, and recordings are put: what is deleted is told, and what is not told is there.
+/// Meanwhile entries move to another secret tag and recordings are put: each recording is either returned as freed or
+/// still attached.
 pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(world: &World) {
     for _ in 0..4 {
         let user = world.user().await;
@@ -218,7 +219,7 @@ pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(
             async move {
                 match number {
                     4 => match storage.secret_tags().delete(user, tag, true).await.unwrap() {
-                        DeletedSecretTag::Deleted { recordings, .. } => (vec![], recordings),
+                        DeletedSecretTag::Deleted { freed, .. } => (vec![], freed),
                         other => panic!("{other:?}"),
                     },
                     5 | 6 => {
@@ -227,7 +228,7 @@ pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(
                         (vec![], vec![])
                     }
                     _ => match storage.attachments().put(user, &new, None, at(1)).await.unwrap() {
-                        Attached::Attached(put, replaced) => (vec![put.id], replaced.into_iter().collect()),
+                        Attached::Attached(put, replaced) => (vec![put.id], replaced),
                         Attached::Missing => (vec![], vec![]),
                         other @ Attached::OverQuota(_) => panic!("{other:?}"),
                     },
@@ -237,7 +238,7 @@ pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(
         let (put, gone): (Vec<_>, Vec<_>) = told.await.into_iter().unzip();
         let (mut put, mut gone) = (put.concat(), gone.concat());
         for entry in entries {
-            // Of an entry that left in time, the recording is still there.
+            // The recording of an entry that moved out in time is still attached.
             gone.extend(world.attachments().get(user, entry).await.unwrap().map(|left| left.id));
         }
         put.sort();
@@ -271,7 +272,7 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
                     storage.secret_tags().delete(user, tag, true).await.unwrap();
                     return None;
                 }
-                Some(storage.sealed_entries().create(user, id, &sealed(tag, 1), at(1)).await.unwrap())
+                Some(storage.sealed_entries().create(user, id, &sealed(tag, 1), None, at(1)).await.unwrap())
             }
         });
         for outcome in outcomes.await.into_iter().flatten() {
@@ -306,7 +307,7 @@ pub async fn a_secret_tag_that_is_not_there_is_missing(world: &World) {
     assert_eq!(secret_tags.delete(user, nobody, true).await.unwrap(), DeletedSecretTag::Missing);
 }
 
-/// It had no entries.
+/// The deletion of a secret tag without entries.
 fn gone() -> DeletedSecretTag {
-    DeletedSecretTag::Deleted { entries: 0, recordings: vec![] }
+    DeletedSecretTag::Deleted { entries: 0, freed: vec![] }
 }

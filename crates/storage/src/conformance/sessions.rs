@@ -1,4 +1,4 @@
-//! Logins.
+//! Tests sessions: sign-in, rotation of refresh tokens, and the end of a session.
 
 use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, Session, Standing};
 use sotto_domain::{SessionId, UserId};
@@ -85,7 +85,7 @@ pub async fn of_many_rotations_at_once_one_raises_the_generation(world: &World) 
     let session = world.session(user).await.id;
     let rotations = at_once(16, |number| {
         let storage = world.storage.clone();
-        // Each asks for another end, so that a second raise would show.
+        // Each call sets another end, so that a second raise of the generation would be visible.
         let expires_at = at(2000 + i64::try_from(number).unwrap());
         async move { storage.sessions().rotate(user, session, 1, expires_at, at(5)).await.unwrap() }
     });

@@ -1,4 +1,4 @@
-//! The database as a whole.
+//! Tests the methods that concern the database as a whole.
 
 use sotto_domain::storage::{Storage, StorageError};
 
@@ -7,6 +7,17 @@ use super::world::{World, at, at_once};
 pub async fn it_answers_and_says_which_engine_it_is(world: &World) {
     world.ping().await.unwrap();
     assert!(["sqlite", "postgres"].contains(&world.engine()));
+}
+
+pub async fn a_probe_for_room_leaves_nothing(world: &World) {
+    let user = world.user().await;
+    let entry = world.write(user, "kept").await;
+    for _ in 0..3 {
+        world.probe_room().await.unwrap();
+    }
+    assert_eq!(world.entries().get(user, entry.id).await.unwrap(), Some(entry));
+    world.close().await;
+    assert!(matches!(world.probe_room().await, Err(StorageError::Unavailable(_))));
 }
 
 pub async fn what_was_stored_is_there_after_closing_and_opening(world: &World) {
@@ -26,7 +37,7 @@ pub async fn closing_finishes_what_was_accepted_and_refuses_the_rest(world: &Wor
             if number == 16 {
                 storage.close().await;
             }
-            let stored = storage.entries().create(user, &new, at(0)).await;
+            let stored = storage.entries().create(user, &new, None, at(0)).await;
             (new.id, stored)
         }
     });

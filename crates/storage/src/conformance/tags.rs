@@ -1,4 +1,4 @@
-//! Tags.
+//! Tests tags.
 
 use sotto_domain::TagId;
 use sotto_domain::tag::{Color, Tag, TagChoice, TagPatch};
@@ -9,7 +9,7 @@ pub async fn create_and_get(world: &World) {
     let user = world.user().await;
     let mut new = world.new_tag("Été 🌞");
     new.color = Some(Color::parse("#ffcc00").unwrap());
-    let tag = world.tags().create(user, &new, at(5)).await.unwrap();
+    let tag = world.tags().create(user, &new, None, at(5)).await.unwrap();
     let expected =
         Tag { id: new.id, user_id: user, name: new.name, color: new.color, created_at: at(5), updated_at: at(5) };
     assert_eq!(tag, expected);
@@ -22,7 +22,7 @@ pub async fn create_refuses_a_name_with_a_taken_key(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     world.tag(user, "Caf\u{e9}").await;
     for taken in ["Caf\u{e9}", "CAF\u{c9}", "cafe\u{301}"] {
-        assert_conflict(world.tags().create(user, &world.new_tag(taken), at(1)).await, "uq_tags_user_name_key");
+        assert_conflict(world.tags().create(user, &world.new_tag(taken), None, at(1)).await, "uq_tags_user_name_key");
     }
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 1);
     world.tag(user, "cafe").await;
@@ -35,7 +35,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     let mut new = world.new_tag("two");
     new.id = tag.id;
     for user in [user, other] {
-        assert_conflict(world.tags().create(user, &new, at(1)).await, "pk_tags");
+        assert_conflict(world.tags().create(user, &new, None, at(1)).await, "pk_tags");
     }
     assert_eq!(world.tags().list(user, None, 10).await.unwrap(), vec![tag]);
     assert_eq!(world.tags().list(other, None, 10).await.unwrap(), vec![]);
@@ -44,14 +44,14 @@ pub async fn create_refuses_a_taken_id(world: &World) {
 pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
-    assert_conflict(world.tags().create(user, &world.new_tag("late"), at(1)).await, "fk_tags_user");
+    assert_conflict(world.tags().create(user, &world.new_tag("late"), None, at(1)).await, "fk_tags_user");
 }
 
 pub async fn of_many_creates_with_one_name_one_succeeds(world: &World) {
     let user = world.user().await;
     let outcomes = at_once(8, |number| {
         let (storage, new) = (world.storage.clone(), world.new_tag(["sun", "SUN"][number % 2]));
-        async move { storage.tags().create(user, &new, at(0)).await }
+        async move { storage.tags().create(user, &new, None, at(0)).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
     assert_eq!(made.len(), 1);
@@ -71,9 +71,9 @@ pub async fn update_changes_only_what_is_named(world: &World) {
     let plain = TagPatch::parse(None, Some(None)).unwrap();
     let plain = world.tags().update(user, old.id, &plain, at(2)).await.unwrap().unwrap();
     assert_eq!(plain, Tag { color: None, updated_at: at(2), ..changed });
-    // The old name is free, and the new key is what counts now.
+    // The old name is free, and the new name is now taken.
     world.tag(user, "OLD").await;
-    assert_conflict(world.tags().create(user, &world.new_tag("NEW"), at(3)).await, "uq_tags_user_name_key");
+    assert_conflict(world.tags().create(user, &world.new_tag("NEW"), None, at(3)).await, "uq_tags_user_name_key");
 }
 
 pub async fn update_refuses_a_name_with_a_taken_key(world: &World) {
@@ -84,7 +84,7 @@ pub async fn update_refuses_a_name_with_a_taken_key(world: &World) {
         assert_conflict(world.tags().update(user, two.id, &patch, at(1)).await, "uq_tags_user_name_key");
     }
     assert_eq!(world.tags().get(user, two.id).await.unwrap(), Some(two));
-    // A tag may change the case of its own name.
+    // A tag may change the letter case of its own name.
     let patch = TagPatch::parse(Some("One"), None).unwrap();
     assert_eq!(world.tags().update(user, one.id, &patch, at(1)).await.unwrap().unwrap().name.as_str(), "One");
 }
@@ -100,7 +100,7 @@ pub async fn delete_unlinks_and_keeps_the_entries(world: &World) {
     assert_eq!(world.tags().get(user, gone.id).await.unwrap(), None);
     let found = world.entries().list(user, &up_to(10)).await.unwrap();
     assert_eq!(found[0].tags, entry.tags[1..]);
-    assert_eq!((found[0].revision, &found[0].content), (1, &entry.content));
+    assert_eq!((found[0].revision, &found[0].body.content), (1, &entry.body.content));
     world.tag(user, "gone").await;
     assert_eq!(world.entries().get(user, entry.id).await.unwrap().unwrap().tags.len(), 1);
 }
@@ -110,7 +110,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
     let mut made = vec![];
     for number in 0..7 {
         let new = world.new_tag(&format!("{}", 9 - number));
-        made.push(world.tags().create(user, &new, at(number / 3)).await.unwrap());
+        made.push(world.tags().create(user, &new, None, at(number / 3)).await.unwrap());
     }
     let mut seen: Vec<Tag> = vec![];
     loop {

@@ -1,4 +1,4 @@
-//! Accounts.
+//! Tests accounts.
 
 use sotto_domain::account::{
     AccountPatch, Administered, DraftKey, MAX_PREFERENCES, PasswordHash, User, UserPatch, UserQuery,
@@ -13,7 +13,7 @@ pub async fn create_get_and_credentials(world: &World) {
     new.full_name = Some("Ada Lovelace 🌸".into());
     new.is_superuser = true;
     new.time_zone = Zone::named("Europe/London").unwrap();
-    let user = world.users().create(&new, at(5)).await.unwrap();
+    let user = world.users().create(&new, None, at(5)).await.unwrap();
     let expected = User {
         id: new.id,
         email: new.email.clone(),
@@ -34,15 +34,15 @@ pub async fn create_get_and_credentials(world: &World) {
 
     let mut without = world.new_user("without@example.org");
     without.password_hash = None;
-    assert!(!world.users().create(&without, at(5)).await.unwrap().has_password);
+    assert!(!world.users().create(&without, None, at(5)).await.unwrap().has_password);
     assert!(!world.users().get(without.id).await.unwrap().unwrap().has_password);
     assert_eq!(world.users().credentials(&without.email).await.unwrap().unwrap().password_hash, None);
 }
 
 pub async fn create_refuses_a_taken_address(world: &World) {
-    world.users().create(&world.new_user("ada@example.org"), at(0)).await.unwrap();
+    world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
     let again = world.new_user(" Ada@Example.org");
-    assert_conflict(world.users().create(&again, at(1)).await, "idx_users_email");
+    assert_conflict(world.users().create(&again, None, at(1)).await, "idx_users_email");
     assert_eq!(world.users().get(again.id).await.unwrap(), None);
 }
 
@@ -50,13 +50,13 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     let id = world.user().await;
     let mut other = world.new_user("other@example.org");
     other.id = id;
-    assert_conflict(world.users().create(&other, at(1)).await, "pk_users");
+    assert_conflict(world.users().create(&other, None, at(1)).await, "pk_users");
 }
 
 pub async fn of_many_creates_with_one_address_one_succeeds(world: &World) {
     let outcomes = at_once(8, |_| {
         let (storage, new) = (world.storage.clone(), world.new_user("ada@example.org"));
-        async move { storage.users().create(&new, at(0)).await }
+        async move { storage.users().create(&new, None, at(0)).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
     assert_eq!(made.len(), 1);
@@ -67,7 +67,7 @@ pub async fn of_many_creates_with_one_address_one_succeeds(world: &World) {
 
 pub async fn update_changes_only_what_is_named(world: &World) {
     let new = world.new_user("ada@example.org");
-    let old = world.users().create(&new, at(0)).await.unwrap();
+    let old = world.users().create(&new, None, at(0)).await.unwrap();
     let patch = UserPatch::parse(
         Some("countess@example.org"),
         Some(Some("Ada".into())),
@@ -131,19 +131,19 @@ async fn preferences(world: &World, user: UserId) -> serde_json::Map<String, ser
 }
 
 pub async fn update_refuses_another_users_address(world: &World) {
-    let ada = world.users().create(&world.new_user("ada@example.org"), at(0)).await.unwrap();
-    let bob = world.users().create(&world.new_user("bob@example.org"), at(0)).await.unwrap();
+    let ada = world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
+    let bob = world.users().create(&world.new_user("bob@example.org"), None, at(0)).await.unwrap();
     let patch = UserPatch::parse(Some("ada@example.org"), Some(Some("Bob".into())), None, None, None).unwrap();
     assert_conflict(world.users().update(bob.id, &patch, at(1)).await, "idx_users_email");
     assert_eq!(world.users().get(bob.id).await.unwrap(), Some(bob));
-    // One's own address is nobody else's.
+    // Users may set the address that they already have.
     let own = UserPatch::parse(Some("ada@example.org"), None, None, None, None).unwrap();
     assert!(world.users().update(ada.id, &own, at(1)).await.unwrap().is_some());
 }
 
 pub async fn set_password_replaces_the_hash_and_ends_the_other_sessions(world: &World) {
     let new = world.new_user("ada@example.org");
-    let user = world.users().create(&new, at(0)).await.unwrap().id;
+    let user = world.users().create(&new, None, at(0)).await.unwrap().id;
     let (kept, ended) = (world.session(user).await.id, world.session(user).await.id);
     let other = world.user().await;
     let elsewhere = world.session(other).await.id;
@@ -180,7 +180,7 @@ pub async fn set_active_ends_every_session_when_it_deactivates(world: &World) {
 
 pub async fn delete_removes_all_that_is_theirs(world: &World) {
     let new = world.new_user("ada@example.org");
-    let user = world.users().create(&new, at(0)).await.unwrap().id;
+    let user = world.users().create(&new, None, at(0)).await.unwrap().id;
     let bystander = world.user().await;
     let mut entry = world.new_entry("about mountains");
     entry.tags = vec![world.named("hills")];
@@ -200,8 +200,8 @@ pub async fn delete_removes_all_that_is_theirs(world: &World) {
     let search = EntryQuery { words: vec!["mountains".into()], ..up_to(10) };
     assert_eq!(world.entries().list(bystander, &search).await.unwrap(), vec![kept]);
 
-    // Nothing is left of it: the address and every id are free again.
-    world.users().create(&new, at(1)).await.unwrap();
+    // Nothing of the account is left: the address and every id are free again.
+    world.users().create(&new, None, at(1)).await.unwrap();
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![]);
     assert_eq!(world.entries().list(user, &search).await.unwrap(), vec![]);
     let mut again = world.new_entry("anew");
@@ -240,7 +240,7 @@ pub async fn list_searches_addresses_and_names(world: &World) {
     ] {
         let mut new = world.new_user(email);
         new.full_name = name.map(str::to_owned);
-        world.users().create(&new, at(0)).await.unwrap();
+        world.users().create(&new, None, at(0)).await.unwrap();
     }
     for (search, found) in [
         ("EXAMPLE.org", &["ada@example.org", "ben@example.org"][..]),
@@ -267,7 +267,7 @@ pub async fn list_searches_addresses_and_names(world: &World) {
 
 pub async fn administer_changes_only_what_is_named(world: &World) {
     let new = world.new_user("ada@example.org");
-    let (old, other) = (world.users().create(&new, at(0)).await.unwrap(), world.user().await);
+    let (old, other) = (world.users().create(&new, None, at(0)).await.unwrap(), world.user().await);
     let (session, elsewhere) = (world.session(old.id).await.id, world.session(other).await.id);
     let stands = async |user, session| world.sessions().standing(user, session).await.unwrap().is_some();
 
@@ -304,7 +304,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     let (ada, bob) = (superuser(world, "ada@example.org").await, superuser(world, "bob@example.org").await);
     let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
     let demoted = AccountPatch { is_superuser: Some(false), ..AccountPatch::default() };
-    // One who is locked out administers nothing.
+    // A deactivated superuser does not count.
     done(users.administer(bob, &off, at(1)).await.unwrap());
     let session = world.session(ada).await.id;
     for patch in [&off, &demoted] {
@@ -313,7 +313,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     assert_eq!(users.delete(ada).await.unwrap(), Administered::LastSuperuser);
     assert_eq!(users.get(ada).await.unwrap().unwrap().updated_at, at(0));
     assert!(world.sessions().standing(ada, session).await.unwrap().is_some());
-    // What takes nothing away is done, and others may go.
+    // The last superuser may be changed in other ways, and other users may be deleted.
     let named = AccountPatch { full_name: Some(Some("Ada".into())), is_active: Some(true), ..AccountPatch::default() };
     done(users.administer(ada, &named, at(3)).await.unwrap());
     done(users.delete(bob).await.unwrap());
@@ -352,7 +352,7 @@ pub async fn of_many_superusers_who_leave_at_once_one_stays(world: &World) {
 async fn superuser(world: &World, email: &str) -> UserId {
     let mut new = world.new_user(email);
     new.is_superuser = true;
-    world.users().create(&new, at(0)).await.unwrap().id
+    world.users().create(&new, None, at(0)).await.unwrap().id
 }
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! What every test starts with: an empty journal on one engine, and short ways to fill it.
+//! The fixture of every test: an empty journal on one engine, with short methods that fill it.
 
 use std::future::Future;
 use std::path::Path;
@@ -11,21 +11,21 @@ use sotto_domain::entry::{Created, Entry, EntryBody, EntryQuery, NewEntry};
 use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Reminder, ReminderPlan};
 use sotto_domain::secret_tag::{
-    CreatedSecretTag, FailedTries, LOGIN_SECONDS, Lock, NewLogin, NewSecretTag, Sealed, SealedBody, SealedEntry,
+    CreatedSecretTag, FailedTries, LOGIN_SECONDS, NewLogin, NewSecretTag, PhraseLock, Sealed, SealedBody, SealedEntry,
     SecretTag, Started, Stored,
 };
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::tag::{NewTag, Tag, TagChoice, TagName};
 use sotto_domain::{
-    ApiTokenId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, Timestamp, UserId,
-    Zone,
+    ApiTokenId, EntryDate, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, Timestamp,
+    UserId, Zone,
 };
 use uuid::Uuid;
 
 use crate::DatabaseUrl;
 use crate::testing::Scratch;
 
-/// A journal with a schema and nothing in it. The storage is reached as if the world were one.
+/// A database with a schema and no rows. It dereferences to its storage.
 pub struct World {
     pub storage: Arc<dyn Storage>,
     scratch: Scratch,
@@ -55,7 +55,11 @@ impl World {
         Self { storage, scratch, ids: AtomicU64::new(0) }
     }
 
-    /// The file of a SQLite world.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.scratch.url
+    }
+
+    /// The file of the SQLite database.
     pub fn file(&self) -> &Path {
         match &self.scratch.url {
             DatabaseUrl::Sqlite(path) => path,
@@ -63,12 +67,12 @@ impl World {
         }
     }
 
-    /// The same database, opened anew.
+    /// Opens the same database again.
     pub async fn open_again(&self) -> Arc<dyn Storage> {
         self.scratch.url.open().await.unwrap()
     }
 
-    /// An id that no other call gives; each is greater than the one before.
+    /// A new id, greater than all earlier ones.
     pub fn id(&self) -> Uuid {
         let number = self.ids.fetch_add(1, Ordering::Relaxed) + 1;
         Uuid::from_u128((0x0194_8d2e_5c00_7000_8000 << 48) | u128::from(number))
@@ -85,13 +89,13 @@ impl World {
         }
     }
 
-    /// An account with an address of its own.
+    /// Creates an account with an address of its own.
     pub async fn user(&self) -> UserId {
         let new = self.new_user(&format!("user-{}@example.org", self.ids.load(Ordering::Relaxed)));
-        self.users().create(&new, at(0)).await.unwrap().id
+        self.users().create(&new, None, at(0)).await.unwrap().id
     }
 
-    /// A login from second 0 to 1000.
+    /// Creates a session that lasts from second 0 to 1000.
     pub async fn session(&self, user: UserId) -> Session {
         let session = Session {
             id: SessionId(self.id()),
@@ -112,7 +116,6 @@ impl World {
         Identity { id: IdentityId(self.id()), user_id, issuer, subject, email, created_at: at(0) }
     }
 
-    /// Links an identity.
     pub async fn identity(&self, user: UserId, issuer: &str, subject: &str) -> Identity {
         let identity = self.new_identity(user, issuer, subject);
         self.identities().link(&identity).await.unwrap();
@@ -131,28 +134,22 @@ impl World {
         }
     }
 
-    /// Makes an API token that never ends.
+    /// Creates an API token that never expires.
     pub async fn api_token(&self, user: UserId, hash: [u8; 32]) -> ApiToken {
         let token = self.new_api_token(user);
-        assert_eq!(self.api_tokens().create(&token, &hash).await.unwrap(), CreatedApiToken::Created);
+        assert_eq!(self.api_tokens().create(&token, &hash, None).await.unwrap(), CreatedApiToken::Created);
         token
     }
 
-    /// An entry to be made, about second 0.
+    /// A new entry about second 0, not stored yet.
     pub fn new_entry(&self, content: &str) -> NewEntry {
-        let body = EntryBody {
-            title: None,
-            content: content.into(),
-            audio_url: None,
-            entry_date: at(0),
-            entry_zone: Zone::utc(),
-        };
+        let body = EntryBody { title: None, content: content.into(), audio_url: None, date: date(0) };
         NewEntry { id: EntryId(self.id()), body, tags: vec![] }
     }
 
-    /// Stores an entry that is new.
+    /// Stores a new entry.
     pub async fn store(&self, user: UserId, new: &NewEntry) -> Entry {
-        match self.entries().create(user, new, at(0)).await.unwrap() {
+        match self.entries().create(user, new, None, at(0)).await.unwrap() {
             Created::Created(entry) => entry,
             other => panic!("not created: {other:?}"),
         }
@@ -163,11 +160,11 @@ impl World {
         self.store(user, &self.new_entry(content)).await
     }
 
-    /// Stores an entry about that moment.
+    /// Stores an entry about the given moment.
     pub async fn write_at(&self, user: UserId, moment: Timestamp, zone: &str, content: &str) -> Entry {
         let mut new = self.new_entry(content);
-        new.body.entry_date = moment;
-        new.body.entry_zone = Zone::named(zone).unwrap();
+        new.body.date.moment = moment;
+        new.body.date.zone = Zone::named(zone).unwrap();
         self.store(user, &new).await
     }
 
@@ -175,27 +172,26 @@ impl World {
         NewTag { id: TagId(self.id()), name: TagName::parse(name).unwrap(), color: None }
     }
 
-    /// The choice of a tag by its name.
+    /// Chooses a tag by its name.
     pub fn named(&self, name: &str) -> TagChoice {
         TagChoice::Named(self.new_tag(name))
     }
 
-    /// Makes a tag.
     pub async fn tag(&self, user: UserId, name: &str) -> Tag {
-        self.tags().create(user, &self.new_tag(name), at(0)).await.unwrap()
+        self.tags().create(user, &self.new_tag(name), None, at(0)).await.unwrap()
     }
 
-    /// Makes a daily reminder.
+    /// Creates a daily reminder.
     pub async fn reminder(&self, user: UserId, title: &str) -> Reminder {
-        self.reminders().create(user, ReminderId(self.id()), &plan(title, "daily", None), at(0)).await.unwrap()
+        self.reminders().create(user, ReminderId(self.id()), &plan(title, "daily", None), None, at(0)).await.unwrap()
     }
 
-    /// The contents of a page.
+    /// The contents of the entries of a page.
     pub async fn contents(&self, user: UserId, query: &EntryQuery) -> Vec<String> {
-        self.entries().list(user, query).await.unwrap().into_iter().map(|entry| entry.content).collect()
+        self.entries().list(user, query).await.unwrap().into_iter().map(|entry| entry.body.content).collect()
     }
 
-    /// Runs statements behind the contract's back.
+    /// Runs SQL directly on the database, without the storage contract.
     pub async fn execute(&self, sql: &str) {
         self.scratch.execute(sql).await.unwrap();
     }
@@ -210,15 +206,14 @@ impl World {
         }
     }
 
-    /// Makes a secret tag.
     pub async fn secret_tag(&self, user: UserId) -> SecretTag {
-        match self.secret_tags().create(user, &self.new_secret_tag(), at(0)).await.unwrap() {
+        match self.secret_tags().create(user, &self.new_secret_tag(), None, at(0)).await.unwrap() {
             CreatedSecretTag::Created(tag) => tag,
             other => panic!("not created: {other:?}"),
         }
     }
 
-    /// Puts an entry at revision 1 under a new secret tag.
+    /// Moves an entry at revision 1 into a new secret tag.
     pub async fn seal(&self, user: UserId, entry: EntryId) -> SealedEntry {
         let tag = self.secret_tag(user).await.id;
         match self.sealed_entries().seal(user, entry, &sealed(tag, 1), 1, at(0)).await.unwrap() {
@@ -230,33 +225,33 @@ impl World {
     /// Stores a sealed entry about second 0.
     pub async fn write_sealed(&self, user: UserId, tag: SecretTagId) -> SealedEntry {
         let id = EntryId(self.id());
-        match self.sealed_entries().create(user, id, &sealed(tag, 1), at(0)).await.unwrap() {
+        match self.sealed_entries().create(user, id, &sealed(tag, 1), None, at(0)).await.unwrap() {
             Stored::Stored(sealed) => sealed,
             other => panic!("not stored: {other:?}"),
         }
     }
 
-    /// A login that lasts as long as one may.
+    /// An attempt with the longest possible duration.
     pub fn new_login(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> NewLogin {
         let expires_at = now.plus_seconds(LOGIN_SECONDS);
         NewLogin { id: OpaqueSessionId(self.id()), user_id: user, tag, state: vec![7; 157], expires_at }
     }
 
-    /// Starts a login, which must be allowed.
+    /// Starts an attempt, and fails if it is slowed down.
     pub async fn login(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> OpaqueSessionId {
         let login = self.new_login(user, tag, now);
         assert_eq!(self.opaque_sessions().start(&login, now).await.unwrap(), Started::Started);
         login.id
     }
 
-    /// Tries a wrong phrase, which must be allowed.
+    /// Makes an attempt with a wrong passphrase, and fails if it is slowed down.
     pub async fn fail(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> OpaqueSessionId {
         let id = self.login(user, tag, now).await;
         assert!(self.opaque_sessions().take(user, id, now).await.unwrap().is_some());
         id
     }
 
-    /// Opens a secret tag at version 1 with [`TOKEN`].
+    /// Unlocks a secret tag at version 1 with [`TOKEN`].
     pub async fn unlock(&self, user: UserId, tag: SecretTagId, now: Timestamp) -> (OpaqueSessionId, FailedTries) {
         let id = self.fail(user, tag, now).await;
         let tries = self.opaque_sessions().unlock(user, id, 1, &TOKEN, now).await.unwrap();
@@ -264,15 +259,15 @@ impl World {
     }
 }
 
-/// The SHA-256 of the token of every secret tag that is open.
+/// The SHA-256 of the unlock token of every unlocked secret tag.
 pub const TOKEN: [u8; 32] = [9; 32];
 
-/// What opens a secret tag, told apart from others by `byte`.
-pub fn lock(byte: u8) -> Lock {
-    Lock { record: vec![byte; 192], wrapped_master_key: vec![byte; 61], server_keys: [byte; 16] }
+/// The passphrase lock of a secret tag, distinguished by `byte`.
+pub fn lock(byte: u8) -> PhraseLock {
+    PhraseLock { record: vec![byte; 192], wrapped_master_key: vec![byte; 61], server_keys: [byte; 16] }
 }
 
-/// A sealed entry to be stored, about second 0, told apart from others by `byte`.
+/// The body of a sealed entry about second 0, distinguished by `byte`.
 pub fn sealed(tag: SecretTagId, byte: u8) -> SealedBody {
     let sealed = Sealed {
         encrypted_content: vec![byte; 49],
@@ -280,26 +275,31 @@ pub fn sealed(tag: SecretTagId, byte: u8) -> SealedBody {
         wrapped_key: vec![byte; 48],
         wrap_iv: vec![byte; 12],
     };
-    SealedBody { tag, sealed, entry_date: at(0), entry_zone: Zone::utc() }
+    SealedBody { tag, sealed, date: date(0) }
 }
 
-/// Seconds after 2025-01-22T10:00:00Z, a Wednesday.
+/// The given number of seconds after 2025-01-22T10:00:00Z, a Wednesday.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_737_540_000_000_000).unwrap().plus_seconds(seconds)
 }
 
-/// A plan for every evening at 20:00 in Berlin, or for other days.
+/// The date of an entry that is `seconds` after 2025-01-22T10:00:00Z, in UTC.
+pub fn date(seconds: i64) -> EntryDate {
+    EntryDate { moment: at(seconds), zone: Zone::utc() }
+}
+
+/// A plan for 20:00 in Berlin, with the given frequency and days.
 pub fn plan(title: &str, frequency: &str, days: Option<&str>) -> ReminderPlan {
     let time = "2025-01-22T20:00:00+01:00";
     ReminderPlan::parse(title, "How was it?".into(), frequency, days, time, Err("Europe/Berlin"), true).unwrap()
 }
 
-/// All that is asked for, up to `limit`.
+/// Selects all entries, up to `limit`.
 pub fn up_to(limit: u32) -> EntryQuery {
     EntryQuery { limit, ..EntryQuery::default() }
 }
 
-/// Does the same `count` times at once.
+/// Makes the same call `count` times concurrently.
 pub async fn at_once<T, F>(count: usize, call: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -313,7 +313,7 @@ where
     answers
 }
 
-/// Checks that a constraint of this name refused the change.
+/// Checks that the constraint `name` rejected the change.
 #[track_caller]
 pub fn assert_conflict<T: std::fmt::Debug>(outcome: Result<T, StorageError>, name: &str) {
     match outcome {

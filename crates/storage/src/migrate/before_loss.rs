@@ -1,4 +1,4 @@
-//! What is done just before a downgrade destroys data on a server: a backup.
+//! The backup that is taken just before a downgrade destroys data on a server.
 
 use std::fmt;
 use std::future::Future;
@@ -6,25 +6,25 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Where the backup is, or why there is none.
-type Taken = std::result::Result<PathBuf, String>;
+/// The path of the backup, or the reason why there is none.
+type BackupResult = std::result::Result<PathBuf, String>;
 
-/// Takes a backup, after what would be lost has been counted and allowed, and before the first step. The lock of the
-/// migrator is held meanwhile, so no other migrator comes between; if it fails, nothing is changed.
+/// Takes a backup after the losses have been counted and allowed, and before the first step. The migrator holds its
+/// lock meanwhile, so no other migrator can interfere. If the backup fails, nothing is changed.
 #[derive(Clone)]
-pub struct BeforeLoss(Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Taken> + Send>> + Send + Sync>);
+pub struct BeforeLoss(Arc<dyn Fn() -> Pin<Box<dyn Future<Output = BackupResult> + Send>> + Send + Sync>);
 
 impl BeforeLoss {
-    /// From a function that takes the backup, and answers with where it is, or with the reason that there is none.
+    /// Wraps a function that takes the backup and returns its path, or the reason why there is none.
     pub fn new<F, B>(back_up: F) -> Self
     where
         F: Fn() -> B + Send + Sync + 'static,
-        B: Future<Output = Taken> + Send + 'static,
+        B: Future<Output = BackupResult> + Send + 'static,
     {
         Self(Arc::new(move || Box::pin(back_up())))
     }
 
-    pub(super) async fn run(&self) -> Taken {
+    pub(super) async fn run(&self) -> BackupResult {
         (self.0)().await
     }
 }

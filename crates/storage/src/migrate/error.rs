@@ -1,186 +1,276 @@
-//! Why a migration was refused or failed, told so that a person can act on it.
+//! The errors of migrations, with advice for the operator.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::plan::Unfinished;
 use super::source::Loss;
+use crate::DatabaseUrl;
 
-/// What every function of this module returns.
+/// The result of every fallible function of this module.
 pub type Result<T> = std::result::Result<T, MigrateError>;
 
 /// Why a migration was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// A folder of migrations cannot be read.
     #[error("the folder of migrations {} cannot be read: {reason}", path.display())]
-    Folder {
-        /// Which folder.
-        path: PathBuf,
-        /// What the operating system says.
-        reason: String,
-    },
-    /// A file of migrations breaks the rules for such files.
+    Folder { path: PathBuf, reason: String },
+    /// A migration file breaks the rules for such files.
     #[error("the migration file {file} {reason}")]
     File {
-        /// The file's name.
         file: String,
         /// A clause: "is empty: …".
         reason: String,
     },
-    /// The text is no target.
+    /// The text is no valid target.
     #[error(
-        "'{0}' is not a target: name head, base, a number of steps such as +1 or -1, or a revision as `sotto db history` lists it"
+        "'{0}' is not a valid target: use head, base, a number of steps such as +1 or -1, or a revision from `sotto db \
+         history`"
     )]
     BadTarget(String),
-    /// No revision answers to the target.
+    /// No revision matches the target.
     #[error("there is no revision '{target}': {known}")]
     UnknownTarget {
-        /// As it was typed.
+        /// The target as typed.
         target: String,
-        /// A clause that lists what there is.
+        /// A clause about the known revisions.
         known: String,
     },
-    /// Fewer steps than asked for, or the other way than asked for.
+    /// The target has fewer steps than requested, or is in the other direction.
     #[error("{0}")]
     Unreachable(String),
-    /// The database was migrated by a newer version.
+    /// A newer version of Sotto has migrated the database.
     #[error(
-        "the database is at revision {revision}, which this version of Sotto does not know ({known}): use the version of Sotto that made it, or a newer one"
+        "the database is at revision {revision}, which this version of Sotto does not know ({known}): use the version \
+         of Sotto that upgraded it, or a newer one, or run `sotto db downgrade {common}` with that version"
     )]
     Ahead {
         /// The applied revision that has no files here.
         revision: String,
-        /// A clause: what this version knows.
+        /// A clause about the revisions that this version knows.
         known: String,
+        /// The newest revision that both know, or `base`.
+        common: String,
+    },
+    /// A restore or a copy into the database has not ended.
+    #[error("{}", Unfinished(purpose, origin))]
+    Unfinished {
+        /// `restore` or `copy`.
+        purpose: String,
+        /// The source of the restore or copy.
+        origin: String,
     },
     /// A newer revision was applied before an older one.
     #[error(
-        "revision {missing} was never applied, though {newer} was: one of them was added out of order. Restore a backup, or, if the schema is known to be right, record it with `sotto db stamp {newer}`"
+        "revision {missing} was never applied, but the later revision {newer} was: one of them was added out of order. \
+         Restore a backup or, if you know that the schema is correct, record it with `sotto db stamp {newer}`"
     )]
-    OutOfOrder {
-        /// The older revision.
-        missing: String,
-        /// The newer one.
-        newer: String,
-    },
+    OutOfOrder { missing: String, newer: String },
     /// A file was changed after it had been applied.
     #[error(
-        "the file {file} was changed after it had been applied, so what it says is not what is in the database: put the original file back and make a new migration for the change. If only its wording changed, `sotto db stamp {current}` records it as it is now"
+        "the file {file} was changed after it had been applied, so it no longer describes the database: restore the \
+         original file and write a new migration for the change. If only comments have changed, `sotto db stamp \
+         {current}` records the changed file"
     )]
     Edited {
-        /// The file's name.
         file: String,
-        /// The revision that the database is at.
+        /// The revision of the database.
         current: String,
     },
     /// The database belongs to another program.
     #[error("{database} holds tables that are not Sotto's ({tables}): give Sotto a database of its own")]
     Foreign {
-        /// Which database, without its password.
+        /// The database, without its password.
         database: String,
-        /// Some of what is in it.
+        /// Some of the tables in it.
         tables: String,
     },
-    /// A downgrade would destroy data, and nobody has agreed to that.
+    /// The file lacks Sotto's application id, and its tables look like Sotto's.
+    #[error(
+        "the file {} contains Sotto's tables, but lacks the application id of Sotto's files, which `sqlite3 .dump` \
+         leaves out. If it was made from such a dump, set the application id: {remedy}",
+        path.display()
+    )]
+    Unmarked {
+        path: PathBuf,
+        /// A shell command that sets the application id.
+        remedy: String,
+    },
+    #[error("there is no database {database}: {advice}")]
+    Missing {
+        /// The database, without its password.
+        database: String,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// The database has no tables yet.
+    #[error("the database {database} is empty: `sotto db upgrade` creates its tables")]
+    Empty {
+        /// The database, without its password.
+        database: String,
+    },
+    /// This user may not read the database, so its contents are unknown.
+    #[error("this user has no permission to use the database {database}: {reason}")]
+    Denied {
+        /// The database, without its password.
+        database: String,
+        /// The message of the operating system or the engine.
+        reason: String,
+    },
+    /// A downgrade would destroy data, which was not allowed.
     #[error("this downgrade would delete {losses}. {advice}")]
     DataLoss {
-        /// What would go.
         losses: Losses,
         /// What to do about it.
         advice: &'static str,
     },
-    /// Somebody else is migrating, or writing to the file for as long.
+    /// A running server uses the database.
+    #[error("{database} is in use by {by}: a downgrade drops tables that a running server uses. Stop it first")]
+    InUse {
+        /// The database, without its password.
+        database: String,
+        /// The user of the database.
+        by: String,
+    },
+    /// The files of the database are in a wrong state; the text is a sentence.
+    #[error("{0}")]
+    Refused(String),
+    /// A down file does not declare what it destroys. The step was undone.
     #[error(
-        "another migration, or another program that writes, has held this database for {} seconds: wait until it is done, then try again",
+        "the line `-- loses:` of {file} is wrong: {reason}. The file was not applied, because data that a step \
+         destroys must be counted, allowed and backed up first. The database is at revision {at}. Correct the line or \
+         the statements"
+    )]
+    WrongDeclaration {
+        file: String,
+        /// A clause that says what is wrong.
+        reason: String,
+        /// The revision of the database.
+        at: String,
+    },
+    /// Another migrator holds the lock, or another program writes to the file, for this long.
+    #[error(
+        "another migration, or another program that writes, has locked this database for {} seconds: wait until it is \
+         done, then try again",
         .0.as_secs()
     )]
     Locked(Duration),
     /// A step failed and was undone.
     #[error("{file}{} failed and was undone: {reason}. The database is at revision {at}", Line(*line))]
     Step {
-        /// The file's name.
         file: String,
-        /// The line of the file, counted from 1, where the engine says.
+        /// The line of the file, counted from 1, if the engine reports it.
         line: Option<usize>,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
-        /// The revision that the database is at now.
+        /// The revision of the database now.
         at: String,
+        /// The rows that caused the failure.
+        rows: Option<String>,
     },
     /// A step that runs outside of a transaction failed half-way.
     #[error(
-        "{file} failed: {reason}. It cannot run inside of a transaction, so an index that is INVALID may be left: no query uses it, and the next try drops it and begins anew. The database is at revision {at}"
+        "{file} failed: {reason}. It cannot run inside of a transaction, so it may have left an INVALID index: no \
+         query uses it, and the next attempt drops it and starts again. The database is at revision {at}"
     )]
     Concurrent {
-        /// The file's name.
         file: String,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
-        /// The revision that the database is at.
+        /// The revision of the database.
         at: String,
+        /// The rows that caused the failure.
+        rows: Option<String>,
     },
-    /// After the steps, rows point at rows that are gone.
+    /// After the steps, rows refer to missing rows.
     #[error(
-        "the migration would leave rows of {table} ({rows} in all) without the row that they refer to; everything was undone"
+        "the migration would leave rows of {table} ({count} in all) without the row that they refer to; everything was undone"
     )]
     BrokenReferences {
         /// The first table with such rows.
         table: String,
-        /// How many of them.
-        rows: u64,
+        /// The number of such rows.
+        count: u64,
+        /// Some of these rows.
+        rows: Option<String>,
     },
     /// No snapshot could be taken, so nothing was changed.
     #[error("no snapshot could be taken at {}: {reason}. Nothing was changed", path.display())]
     Snapshot {
-        /// Where it was to be.
+        /// The path of the snapshot.
         path: PathBuf,
-        /// What went wrong.
         reason: String,
     },
     /// The backup before a loss failed, so nothing was changed.
     #[error("no backup could be taken: {reason}. Nothing was changed")]
-    Backup {
-        /// What went wrong.
-        reason: String,
-    },
-    /// Nobody said where a script starts, and the database cannot be asked.
+    Backup { reason: String },
+    /// The start of a script was not given, and the database cannot be read.
     #[error(
-        "the script has to start somewhere, and the database does not say where it is ({reason}): name its revision with --from, or `--from base` for an empty one"
+        "the start of the script is unknown, because the database cannot be read ({reason}): name its revision with \
+         --from, or use `--from base` for an empty database"
     )]
     NoStart {
-        /// Why it does not.
+        /// Why it cannot be read.
         reason: String,
     },
-    /// A stamp on a database without tables.
-    #[error("the database is empty, so there is nothing to stamp: `sotto db upgrade` makes its tables")]
-    NothingToStamp,
     /// The database cannot be opened or does not answer.
     #[error("the database {database} cannot be used: {reason}")]
     Database {
-        /// Which database, without its password.
+        /// The database, without its password.
         database: String,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
     },
 }
 
-/// What a downgrade would delete; never empty in an error.
+impl MigrateError {
+    pub(super) fn missing(database: &DatabaseUrl) -> Self {
+        let advice = match database {
+            DatabaseUrl::Sqlite(_) => {
+                "`sotto serve` or `sotto db upgrade` creates it. If the journal is in another place, set --data-dir or \
+                 --database"
+            }
+            DatabaseUrl::Postgres(_) => {
+                "create it on the server with CREATE DATABASE, or correct the address in --database or SOTTO_DATABASE"
+            }
+        };
+        Self::Missing { database: database.to_string(), advice }
+    }
+
+    pub(super) fn empty(database: &DatabaseUrl) -> Self {
+        Self::Empty { database: database.to_string() }
+    }
+
+    /// The rows that caused a step to fail, with their values, such as two entries of a new unique index. Users wrote
+    /// these values, so they are not part of the error message: they may be shown to the operator, and must not be
+    /// logged.
+    pub fn rows(&self) -> Option<&str> {
+        match self {
+            Self::Step { rows, .. } | Self::Concurrent { rows, .. } | Self::BrokenReferences { rows, .. } => {
+                rows.as_deref()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The data that a downgrade would delete; never empty in an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Losses(pub Vec<(Loss, u64)>);
 
-/// What down files declare to destroy, and how much of it there is; `None` if it is not there: an earlier step down may
-/// be about to make it.
+/// The declared losses of down files with their counts; `None` if the table or column does not exist yet, because an
+/// earlier step down may create it.
 pub type Counted = Vec<(Loss, Option<u64>)>;
 
 impl Losses {
-    /// What is there to lose.
-    pub fn of(counted: &Counted) -> Self {
+    /// The losses with a count above zero.
+    pub fn from_counted(counted: &Counted) -> Self {
         let there = |(loss, count): &(Loss, Option<u64>)| Some((loss.clone(), count.filter(|count| *count > 0)?));
         Self(counted.iter().filter_map(there).collect())
     }
 
-    /// Fails if there is something to lose and nobody has `allowed` it.
+    /// Fails if there is data to lose and the loss was not `allowed`.
     pub(super) fn refuse_unless(self, allowed: bool, advice: &'static str) -> Result<()> {
         if allowed || self.0.is_empty() { Ok(()) } else { Err(MigrateError::DataLoss { losses: self, advice }) }
     }

@@ -1,11 +1,13 @@
-//! Migrations: bringing the schema of a database to a revision, and back.
+//! Migrations: upgrades and downgrades of a database's schema.
 //!
-//! A [`Migrator`] reads pairs of SQL files ([`source`]), works out the steps ([`plan`]) and runs them. It keeps what
-//! it did in the table `schema_migrations`. A step is done wholly or not at all, also when the process is killed; of
-//! several migrators at once, one works and the others wait for it. What would destroy data needs to be allowed.
+//! A [`Migrator`] reads pairs of SQL files ([`source`]), computes the steps to a target ([`plan`]) and runs them. It
+//! records applied migrations in the table `schema_migrations`. A step is applied completely or not at all, even if the
+//! process is killed. If several migrators start at once, one works and the others wait. Destroying data requires
+//! permission.
 
 mod before_loss;
 mod error;
+mod inventory;
 pub mod plan;
 pub(crate) mod postgres;
 mod rehearsal;
@@ -25,10 +27,10 @@ use crate::DatabaseUrl;
 pub use before_loss::BeforeLoss;
 pub use error::{Counted, Losses, MigrateError, Result};
 pub use plan::{Applied, Direction, State, Target};
-pub use rehearsal::{Lock, Locks, Rehearsal, RehearsedStep};
+pub use rehearsal::{Cut, Lock, Locks, Rehearsal, RehearsedStep};
 use source::Source;
 
-/// Brings an empty or older database to the newest revision.
+/// Upgrades an empty or older database to the newest revision.
 ///
 /// # Errors
 /// As [`Migrator::upgrade`].
@@ -36,7 +38,12 @@ pub async fn upgrade(url: &DatabaseUrl) -> Result<Report> {
     Migrator::new(url)?.upgrade(&Target::Head).await
 }
 
-/// Brings one database from revision to revision.
+/// Copies and backups that migrations take: this many of the newest are kept, at any age.
+pub const COPIES_KEPT: usize = 3;
+/// Copies and backups younger than this many days are kept as well.
+pub const COPIES_KEPT_DAYS: i64 = 30;
+
+/// Migrates one database.
 #[derive(Debug, Clone)]
 pub struct Migrator {
     url: DatabaseUrl,
@@ -45,35 +52,39 @@ pub struct Migrator {
     before_loss: Option<BeforeLoss>,
 }
 
-/// What a run has changed.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The revisions whose files were run, in that order.
+    /// The migrations that were run, in that order.
     pub steps: Vec<String>,
-    /// The revision that the database was at, or `base`.
+    /// The revision before the run, or `base`.
     pub from: String,
-    /// The revision that the database is at, or `base`.
+    /// The revision after the run, or `base`.
     pub to: String,
-    /// A copy of the database as it was before.
+    /// A copy of the database before the run.
     pub snapshot: Option<PathBuf>,
+    /// Older copies that were deleted because there are enough newer ones.
+    pub deleted: Vec<PathBuf>,
 }
 
-/// A revision and whether the database has it.
+/// A revision, and whether it is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Number and name.
     pub revision: String,
-    /// When it was applied, if it is.
+    /// When it was applied; `None` if it is not.
     pub applied_at: Option<Timestamp>,
-    /// What going back from it destroys.
+    /// Whether this program has its files.
+    pub known: bool,
+    /// What its down migration destroys.
     pub loses: Vec<source::Loss>,
 }
 
 impl Migrator {
-    /// How long a migrator waits for another one, unless it is told otherwise: 10 minutes.
+    /// How long a migrator waits for another one by default: 10 minutes.
     pub const PATIENCE: Duration = Duration::from_mins(10);
 
-    /// With the migrations that are built into this program.
+    /// Uses the built-in migrations.
     ///
     /// # Errors
     /// If those break the rules of [`source`].
@@ -81,7 +92,7 @@ impl Migrator {
         Ok(Self { url: url.clone(), source: Source::embedded(url)?, patience: Self::PATIENCE, before_loss: None })
     }
 
-    /// With the migrations in the folders `sqlite` and `postgres` of `folder`, for developers and tests.
+    /// Uses the migrations in the folders `sqlite` and `postgres` of `folder`, for developers and tests.
     ///
     /// # Errors
     /// If they cannot be read, or break the rules of [`source`].
@@ -94,59 +105,60 @@ impl Migrator {
         })
     }
 
-    /// The same, waiting so long for another migrator.
+    /// Sets how long to wait for another migrator.
     #[must_use]
     pub fn waiting(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same, backing up a server's database before a downgrade destroys data. A database file is copied in any case.
+    /// Sets the backup that is taken before a downgrade destroys data on a server. A SQLite file is copied in any case.
     #[must_use]
     pub fn backing_up(self, before_loss: BeforeLoss) -> Self {
         Self { before_loss: Some(before_loss), ..self }
     }
 
-    /// Goes up to `target`. A database file that holds a schema is copied first, to a file beside it; a server's
-    /// database is not: `sotto backup` does that.
+    /// Upgrades to `target`. A SQLite file with a schema is first copied to a file next to it. A PostgreSQL database is
+    /// not copied: use `sotto backup`.
     ///
     /// # Errors
     /// If the target is unknown or below, if files and database contradict each other, if a step fails (which undoes
     /// it), or if another migrator does not finish in time.
     pub async fn upgrade(&self, target: &Target) -> Result<Report> {
-        self.run(Order::Upgrade(target.clone())).await
+        self.run(Action::Upgrade(target.clone())).await
     }
 
-    /// Goes down to `target`. If data will be lost, a database file is copied first, and a server's database backed up if
-    /// [`Self::backing_up`] says how.
+    /// Downgrades to `target`. If data will be lost, a SQLite file is copied first, and a PostgreSQL database is backed
+    /// up if [`Self::backing_up`] was called.
     ///
     /// # Errors
-    /// As [`Self::upgrade`], and [`MigrateError::DataLoss`] if rows or values would be lost without `allow_data_loss`.
+    /// As [`Self::upgrade`], [`MigrateError::InUse`] if a server uses the database, and [`MigrateError::DataLoss`] if
+    /// rows or values would be lost without `allow_data_loss`.
     pub async fn downgrade(&self, target: &Target, allow_data_loss: bool) -> Result<Report> {
-        self.run(Order::Downgrade(target.clone(), allow_data_loss)).await
+        self.run(Action::Downgrade(target.clone(), allow_data_loss)).await
     }
 
-    /// Records the database to be at `target`, with the files as they are now, and runs nothing.
+    /// Records the database as being at `target`, with the checksums of the present files, and runs no migration.
     ///
     /// # Errors
-    /// If the target is unknown, or the database is empty.
+    /// If the target is unknown, or the database does not exist or is empty.
     pub async fn stamp(&self, target: &Target) -> Result<Report> {
-        self.run(Order::Stamp(target.clone())).await
+        self.run(Action::Stamp(target.clone())).await
     }
 
-    /// The newest revision that the database has; `None` at base.
+    /// The newest applied revision; `None` at base, and if there is no database.
     ///
     /// # Errors
-    /// If the database cannot be read or is another program's.
+    /// If the database cannot be read or belongs to another program.
     pub async fn current(&self) -> Result<Option<Applied>> {
-        Ok(self.applied().await?.pop())
+        Ok(self.applied().await?.and_then(|mut applied| applied.pop()))
     }
 
     /// Every revision that this program or the database knows, oldest first.
     ///
     /// # Errors
-    /// If the database cannot be read or is another program's.
+    /// If there is no database, if it cannot be read, or if it belongs to another program.
     pub async fn history(&self) -> Result<Vec<Revision>> {
-        let applied = self.applied().await?;
+        let applied = self.applied().await?.ok_or_else(|| MigrateError::missing(&self.url))?;
         let known = self.source.migrations();
         let shipped = known.iter().map(|one| Revision {
             revision: one.revision(),
@@ -154,33 +166,55 @@ impl Migrator {
                 .iter()
                 .find(|row| row.version == one.version && row.name == one.name)
                 .map(|row| row.applied_at),
+            known: true,
             loses: one.loses.clone(),
         });
         let unknown = applied
             .iter()
             .filter(|row| !known.iter().any(|one| row.version == one.version && row.name == one.name))
-            .map(|row| Revision { revision: row.revision(), applied_at: Some(row.applied_at), loses: Vec::new() });
+            .map(|row| Revision {
+                revision: row.revision(),
+                applied_at: Some(row.applied_at),
+                known: false,
+                loses: Vec::new(),
+            });
         Ok(shipped.chain(unknown).collect())
     }
 
-    /// How the database stands to this program. A server starts on [`State::Head`] only.
+    /// Compares the database with this program's migrations. A server starts on [`State::Head`] only.
     ///
     /// # Errors
-    /// If the database cannot be read, is another program's, or contradicts the files.
+    /// If the database cannot be read, belongs to another program, or contradicts the files.
     pub async fn state(&self) -> Result<State> {
-        plan::state(&self.source, &self.applied().await?)
+        match self.applied().await? {
+            Some(applied) => plan::state(&self.source, &applied),
+            None => Ok(State::Missing),
+        }
     }
 
-    /// The migrations that the database has, oldest first.
+    /// Like [`Self::state`], for a database that must have Sotto's tables.
     ///
     /// # Errors
-    /// As [`Self::state`], and [`MigrateError::Ahead`] if one of them is unknown.
-    pub(crate) async fn done(&self) -> Result<Vec<source::Migration>> {
-        let at = plan::position(&self.source, &self.applied().await?)?;
+    /// As [`Self::state`], and [`MigrateError::Missing`] or [`MigrateError::Empty`] if there are no tables.
+    pub async fn state_of_tables(&self) -> Result<State> {
+        self.state().await?.with_tables(&self.url)
+    }
+
+    /// The applied migrations, oldest first.
+    ///
+    /// # Errors
+    /// As [`Self::state_of_tables`], and [`MigrateError::Ahead`] if one of them is unknown.
+    pub(crate) async fn applied_migrations(&self) -> Result<Vec<source::Migration>> {
+        let applied = self.applied().await?.ok_or_else(|| MigrateError::missing(&self.url))?;
+        let at = plan::position(&self.source, &applied)?;
+        if at == 0 {
+            return Err(MigrateError::empty(&self.url));
+        }
         Ok(self.source.migrations()[..at].to_vec())
     }
 
-    async fn applied(&self) -> Result<Vec<Applied>> {
+    /// The rows of `schema_migrations`, oldest first; `None` if there is no database.
+    async fn applied(&self) -> Result<Option<Vec<Applied>>> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 let path = path.clone();
@@ -190,7 +224,7 @@ impl Migrator {
         }
     }
 
-    async fn run(&self, order: Order) -> Result<Report> {
+    async fn run(&self, order: Action) -> Result<Report> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 let (path, source, patience) = (path.clone(), self.source.clone(), self.patience);
@@ -210,8 +244,8 @@ impl Migrator {
     }
 }
 
-/// What an executor is told to do.
-enum Order {
+/// What a run does.
+enum Action {
     Upgrade(Target),
     Downgrade(Target, bool),
     Stamp(Target),

@@ -1,4 +1,4 @@
-//! Which steps lead from what is applied to a target. Nothing here touches a database.
+//! Computes the steps from the applied migrations to a target, without accessing a database.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,28 +7,30 @@ use sotto_domain::Timestamp;
 
 use super::error::{MigrateError, Result};
 use super::source::{Migration, Source, revision};
+use crate::DatabaseUrl;
+use crate::transfer::purpose_and_source;
 
-/// Which way to go.
+/// The direction of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// To a newer revision.
     Up,
-    /// Back to an older one.
+    /// To an older revision.
     Down,
 }
 
-/// Where to go.
+/// The revision to migrate to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The newest revision.
     Head,
     /// Before the first revision: no tables.
     Base,
-    /// So many steps up.
+    /// This many steps up.
     Up(u32),
-    /// So many steps down.
+    /// This many steps down.
     Down(u32),
-    /// The revision with this number, or whose name begins like this.
+    /// A revision by its number or by the start of its name.
     Revision(String),
 }
 
@@ -53,18 +55,15 @@ impl FromStr for Target {
     }
 }
 
-/// A row of `schema_migrations`: a revision that the database has been brought to.
+/// A row of `schema_migrations`: an applied migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// Its number.
     pub version: u32,
-    /// Its name.
     pub name: String,
     /// The checksum of the up file that was run.
     pub up_checksum: String,
-    /// The checksum of the down file that came with it.
+    /// The checksum of the matching down file.
     pub down_checksum: String,
-    /// When it was run.
     pub applied_at: Timestamp,
 }
 
@@ -75,7 +74,7 @@ impl Applied {
     }
 }
 
-/// The rows of a database that these migrations have brought to where it is.
+/// The rows of a database to which these migrations were applied.
 pub fn as_applied(migrations: &[Migration]) -> Vec<Applied> {
     let row = |one: &Migration| Applied {
         version: one.version,
@@ -87,56 +86,110 @@ pub fn as_applied(migrations: &[Migration]) -> Vec<Applied> {
     migrations.iter().map(row).collect()
 }
 
-/// How a database stands to this version of Sotto. Its text is a sentence for the operator.
+/// The state of a database, compared with this version of Sotto. Displayed as a sentence for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// It has no tables yet.
+    /// There is no database.
+    Missing,
+    /// The database has no tables yet.
     Empty,
-    /// It is what this version works with.
+    /// The database has the revision of this version.
     Head,
-    /// It has to be upgraded first.
+    /// The database must be upgraded first.
     Behind {
-        /// Where it is.
+        /// The revision of the database.
         current: String,
-        /// What this version works with.
+        /// The revision of this version.
         head: String,
     },
-    /// A newer version has upgraded it.
+    /// A newer version has upgraded the database.
     Ahead {
-        /// Where it is.
+        /// The revision of the database.
         current: String,
         /// The newest revision that this version knows.
         head: String,
+        /// The newest revision that both know, or `base`.
+        common: String,
     },
+    /// A restore or a copy into the database has not ended.
+    Unfinished {
+        /// `restore` or `copy`.
+        purpose: String,
+        /// The source of the restore or copy.
+        origin: String,
+    },
+}
+
+/// Displays the purpose and the source of an unfinished restore or copy as a sentence.
+pub(super) struct Unfinished<'s>(pub(super) &'s str, pub(super) &'s str);
+
+impl fmt::Display for Unfinished<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(purpose, origin) = self;
+        write!(
+            f,
+            "the database contains part of a {purpose} of {origin} that has not ended: run the same {purpose} again to \
+             continue it"
+        )
+    }
+}
+
+impl State {
+    /// The state as one word, for JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Empty => "empty",
+            Self::Head => "up_to_date",
+            Self::Behind { .. } => "behind",
+            Self::Ahead { .. } => "ahead",
+            Self::Unfinished { .. } => "unfinished",
+        }
+    }
+
+    /// Fails if the database has no tables of Sotto's.
+    ///
+    /// # Errors
+    /// [`MigrateError::Missing`] or [`MigrateError::Empty`].
+    pub fn with_tables(self, url: &DatabaseUrl) -> Result<Self> {
+        match self {
+            Self::Missing => Err(MigrateError::missing(url)),
+            Self::Empty => Err(MigrateError::empty(url)),
+            state => Ok(state),
+        }
+    }
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the database is empty: `sotto db upgrade` makes its tables"),
+            Self::Missing => f.write_str("there is no database yet"),
+            Self::Empty => f.write_str("the database is empty: `sotto db upgrade` creates its tables"),
             Self::Head => f.write_str("the database is up to date"),
             Self::Behind { current, head } => write!(
                 f,
-                "the database is at revision {current}, and this version of Sotto works with {head}: \
-                 `sotto db upgrade` brings it there"
+                "the database is at revision {current}, and this version of Sotto works with {head}: upgrade it with \
+                 `sotto db upgrade`"
             ),
-            Self::Ahead { current, head } => write!(
+            Self::Ahead { current, head, common } => write!(
                 f,
                 "the database is at revision {current}, which this version of Sotto does not know (its newest is \
-                 {head}): start the version that upgraded it, or go back with that version's `sotto db downgrade {head}`"
+                 {head}): start the version that upgraded it, or run `sotto db downgrade {common}` with that version"
             ),
+            Self::Unfinished { purpose, origin } => Unfinished(purpose, origin).fmt(f),
         }
     }
 }
 
-/// How a database with these `applied` rows stands to `source`.
+/// Compares the `applied` rows of a database with `source`.
 ///
 /// # Errors
 /// If the two contradict each other: edited files, revisions out of order.
 pub fn state(source: &Source, applied: &[Applied]) -> Result<State> {
     let head = source.migrations().last().map_or_else(|| "base".into(), Migration::revision);
     match position(source, applied) {
-        Err(MigrateError::Ahead { revision, .. }) => Ok(State::Ahead { current: revision, head }),
+        Err(MigrateError::Ahead { revision, common, .. }) => Ok(State::Ahead { current: revision, head, common }),
+        Err(MigrateError::Unfinished { purpose, origin }) => Ok(State::Unfinished { purpose, origin }),
         Err(error) => Err(error),
         Ok(0) => Ok(State::Empty),
         Ok(at) if at == source.migrations().len() => Ok(State::Head),
@@ -147,7 +200,7 @@ pub fn state(source: &Source, applied: &[Applied]) -> Result<State> {
 /// The migrations whose up files lead to `target`, in the order in which to run them.
 ///
 /// # Errors
-/// If `target` is unknown or lies below, or if `applied` and `source` contradict each other.
+/// If `target` is unknown or below, or if `applied` and `source` contradict each other.
 pub fn upgrade<'s>(source: &'s Source, applied: &[Applied], target: &Target) -> Result<Vec<&'s Migration>> {
     let at = position(source, applied)?;
     let goal = resolve(source, at, target)?;
@@ -160,7 +213,7 @@ pub fn upgrade<'s>(source: &'s Source, applied: &[Applied], target: &Target) -> 
 /// The migrations whose down files lead to `target`, in the order in which to run them.
 ///
 /// # Errors
-/// If `target` is unknown or lies above, or if `applied` and `source` contradict each other.
+/// If `target` is unknown or above, or if `applied` and `source` contradict each other.
 pub fn downgrade<'s>(source: &'s Source, applied: &[Applied], target: &Target) -> Result<Vec<&'s Migration>> {
     let at = position(source, applied)?;
     let goal = resolve(source, at, target)?;
@@ -170,7 +223,7 @@ pub fn downgrade<'s>(source: &'s Source, applied: &[Applied], target: &Target) -
     Ok(source.migrations()[goal..at].iter().rev().collect())
 }
 
-/// The migrations that count as applied at `target`. What is applied now does not matter, except for counting steps.
+/// The migrations that count as applied at `target`. The `applied` rows only matter for counting steps.
 ///
 /// # Errors
 /// If `target` is unknown.
@@ -179,7 +232,7 @@ pub fn stamp<'s>(source: &'s Source, applied: &[Applied], target: &Target) -> Re
     Ok(&source.migrations()[..resolve(source, at, target)?])
 }
 
-/// The steps to `target`, this way or that.
+/// The steps to `target` in one direction.
 ///
 /// # Errors
 /// As [`upgrade`] and [`downgrade`].
@@ -195,26 +248,32 @@ pub fn steps<'s>(
     }
 }
 
-/// Where a database with these rows is: a revision, or `base`.
-pub(super) fn at(applied: &[Applied]) -> String {
+/// The revision of a database with these rows, or `base`.
+pub(super) fn revision_of(applied: &[Applied]) -> String {
     applied.last().map_or_else(|| "base".into(), Applied::revision)
 }
 
-/// How a place in the source is shown: a revision, or `base`.
-pub(super) fn place(source: &Source, position: usize) -> String {
+/// The revision after the first `position` migrations, or `base`.
+pub(super) fn revision_at(source: &Source, position: usize) -> String {
     position
         .checked_sub(1)
         .and_then(|at| source.migrations().get(at))
         .map_or_else(|| "base".into(), Migration::revision)
 }
 
-/// How many migrations are applied, once it is certain that they are the first ones of `source`, unchanged.
+/// The number of applied migrations, after checking that they are the first ones of `source`, unchanged.
 pub(super) fn position(source: &Source, applied: &[Applied]) -> Result<usize> {
     let known = source.migrations();
     let find = |row: &Applied| known.iter().find(|one| one.version == row.version && one.name == row.name);
+    if let Some((purpose, origin)) = applied.iter().find_map(purpose_and_source) {
+        return Err(MigrateError::Unfinished { purpose: purpose.to_owned(), origin: origin.to_owned() });
+    }
     if let Some(row) = applied.iter().rev().find(|row| find(row).is_none()) {
-        let known = format!("it knows {} up to {}", known.len(), place(source, known.len()));
-        return Err(MigrateError::Ahead { revision: row.revision(), known });
+        // Two versions may have diverged from a revision that both know.
+        let same = |(row, one): &(&Applied, &Migration)| row.version == one.version && row.name == one.name;
+        let common = revision_at(source, applied.iter().zip(known).take_while(same).count());
+        let known = format!("it knows {} up to {}", known.len(), revision_at(source, known.len()));
+        return Err(MigrateError::Ahead { revision: row.revision(), known, common });
     }
     let current = applied.last().map(Applied::revision).unwrap_or_default();
     for (row, expected) in applied.iter().zip(known) {
@@ -230,12 +289,12 @@ pub(super) fn position(source: &Source, applied: &[Applied]) -> Result<usize> {
     Ok(applied.len())
 }
 
-/// How many migrations are applied at `target`.
+/// The number of migrations that are applied at `target`.
 fn resolve(source: &Source, at: usize, target: &Target) -> Result<usize> {
     let count = source.migrations().len();
     let too_few = |there_are: usize, direction: &str| {
         let (verb, revisions) = if there_are == 1 { ("is", "revision") } else { ("are", "revisions") };
-        let present = place(source, at);
+        let present = revision_at(source, at);
         MigrateError::Unreachable(format!(
             "there {verb} only {there_are} {revisions} {direction} the present one, {present}"
         ))
@@ -268,12 +327,16 @@ fn find(source: &Source, text: &str) -> Result<usize> {
         [one] => Ok(one.version as usize),
         [] => Err(MigrateError::UnknownTarget {
             target: text.to_owned(),
-            known: format!("this version of Sotto knows {} up to {}", place(source, 1), place(source, known.len())),
+            known: format!(
+                "this version of Sotto knows {} up to {}",
+                revision_at(source, 1),
+                revision_at(source, known.len())
+            ),
         }),
         several => Err(MigrateError::UnknownTarget {
             target: text.to_owned(),
             known: format!(
-                "several begin like that: {}",
+                "several match: {}",
                 several.iter().map(|one| one.revision()).collect::<Vec<_>>().join(", ")
             ),
         }),
@@ -281,6 +344,6 @@ fn find(source: &Source, text: &str) -> Result<usize> {
 }
 
 fn wrong_way(source: &Source, at: usize, goal: usize, side: &str, command: &str) -> MigrateError {
-    let (at, goal) = (place(source, at), place(source, goal));
+    let (at, goal) = (revision_at(source, at), revision_at(source, goal));
     MigrateError::Unreachable(format!("{goal} is {side} the present revision, {at}: use `sotto db {command} {goal}`"))
 }

@@ -1,19 +1,19 @@
-//! What a run would do, found out without doing it.
+//! Rehearses a run: determines what it would do without doing it.
 
 use super::error::{Counted, Losses};
 use super::plan::{Direction, Target};
-use super::source::Migration;
+use super::source::{Loss, Migration};
 use super::{Migrator, Result, postgres, sqlite};
 use crate::DatabaseUrl;
 
-/// What a run would do.
+/// The result of a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rehearsal {
-    /// The revision that the database is at, or `base`.
+    /// The revision of the database, or `base`.
     pub from: String,
-    /// The revision that it would be at, or `base`.
+    /// The revision after the run, or `base`.
     pub to: String,
-    /// What would be run, in this order.
+    /// The steps in their order.
     pub steps: Vec<RehearsedStep>,
     /// Whether the database would be copied first.
     pub snapshot: bool,
@@ -22,22 +22,28 @@ pub struct Rehearsal {
 /// What a step would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RehearsedStep {
-    /// Its revision.
     pub revision: String,
     /// The file that would be run.
     pub file: String,
-    /// What it would destroy, as things are now. `None` for what is not there: an earlier step may be about to make it.
+    /// The data that the step would destroy at present. `None` for a table or column that does not exist yet, because
+    /// an earlier step may create it.
     pub losses: Counted,
-    /// What others would have to wait for.
+    /// Values that a change of type would alter at present: the column, its new type and the number of values. Only
+    /// PostgreSQL changes types in place.
+    pub cuts: Vec<Cut>,
+    /// The locks that other sessions would wait for.
     pub locks: Locks,
 }
 
-/// The locks that a step takes.
+/// A column, its new type, and the number of values that do not fit it.
+pub type Cut = (Loss, String, u64);
+
+/// The locks of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Locks {
-    /// These, on what exists before the step.
+    /// Locks on tables that exist before the step.
     Known(Vec<Lock>),
-    /// It cannot be told, for this reason.
+    /// The locks cannot be determined, for this reason.
     Unknown(String),
 }
 
@@ -46,32 +52,32 @@ pub enum Locks {
 pub struct Lock {
     /// The table, or the file.
     pub on: String,
-    /// Its mode, as the engine's manual calls it.
+    /// The lock mode, in the terms of the engine's manual.
     pub mode: String,
-    /// What it means for everybody else.
+    /// The effect on other sessions.
     pub effect: &'static str,
-    /// Whether the table is written anew, which takes time and room; `None` if that cannot be told.
+    /// Whether the table is rewritten, which takes time and space; `None` if that is unknown.
     pub rewritten: Option<bool>,
 }
 
 impl Rehearsal {
-    /// Everything that would be lost, as things are now.
+    /// All data that would be lost at present.
     pub fn losses(&self) -> Losses {
-        Losses::of(&self.steps.iter().flat_map(|step| step.losses.clone()).collect())
+        Losses::from_counted(&self.steps.iter().flat_map(|step| step.losses.clone()).collect())
     }
 }
 
 impl Migrator {
-    /// What [`Migrator::upgrade`] would do. The database is read, and left as it is; the steps are tried on tables that are
-    /// empty and nobody else's.
+    /// Determines what [`Migrator::upgrade`] would do. Reads the database without changing it, and runs the steps on
+    /// empty, private tables.
     ///
     /// # Errors
-    /// As [`Migrator::upgrade`]; a step that fails on empty tables is such an error.
+    /// As [`Migrator::upgrade`], also if a step fails on empty tables.
     pub async fn rehearse_upgrade(&self, target: &Target) -> Result<Rehearsal> {
         self.rehearse(Direction::Up, target).await
     }
 
-    /// What [`Migrator::downgrade`] would do if it were allowed to lose data.
+    /// Determines what [`Migrator::downgrade`] would do if it were allowed to lose data.
     ///
     /// # Errors
     /// As [`Self::rehearse_upgrade`].
@@ -94,25 +100,33 @@ impl Migrator {
 }
 
 impl Rehearsal {
-    /// Puts together what was found out of each step.
-    pub(super) fn of(
+    /// Combines the findings of all steps.
+    pub(super) fn new(
         (from, to): (String, String),
         direction: Direction,
         steps: &[&Migration],
-        found: Vec<(Counted, Locks)>,
+        found: Vec<StepFindings>,
         snapshot: bool,
     ) -> Self {
-        let steps = steps.iter().zip(found).map(|(step, (losses, locks))| RehearsedStep {
+        let steps = steps.iter().zip(found).map(|(step, found)| RehearsedStep {
             revision: step.revision(),
             file: step.script(direction).file.clone(),
-            losses,
-            locks,
+            losses: found.losses,
+            cuts: found.cuts,
+            locks: found.locks,
         });
         Self { from, to, steps: steps.collect(), snapshot }
     }
 }
 
-/// Where a run ends that goes these steps.
+/// The findings about a step.
+pub(super) struct StepFindings {
+    pub(super) losses: Counted,
+    pub(super) cuts: Vec<Cut>,
+    pub(super) locks: Locks,
+}
+
+/// The revision after these steps.
 pub(super) fn end_of(from: &str, direction: Direction, steps: &[&Migration], known: &[Migration]) -> String {
     let Some(last) = steps.last() else { return from.to_owned() };
     match direction {

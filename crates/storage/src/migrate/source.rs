@@ -1,13 +1,14 @@
-//! Where migrations come from: pairs of files `NNNN_name.up.sql` and `NNNN_name.down.sql`, per engine.
+//! Reads migrations: pairs of files `NNNN_name.up.sql` and `NNNN_name.down.sql` for each engine.
 //!
-//! The comments at the top of a file may hold directives, one per line:
+//! The comments at the top of a file may contain directives, one per line:
 //!
-//! * `-- loses: table, table.column` says what a down file destroys, or `-- loses: nothing`. Every down file has it.
-//! * `-- no-transaction` (PostgreSQL) marks a file of exactly one statement, `CREATE INDEX CONCURRENTLY name …` or
-//!   `DROP INDEX CONCURRENTLY IF EXISTS name`, which the engine does not run inside of a transaction.
+//! * `-- loses: table, table.column` declares what a down file destroys; `-- loses: nothing` that it destroys nothing.
+//!   Every down file needs this line.
+//! * `-- no-transaction` (PostgreSQL) marks a file with exactly one statement, `CREATE INDEX CONCURRENTLY name …` or
+//!   `DROP INDEX CONCURRENTLY IF EXISTS name`, which cannot run inside of a transaction.
 //!
-//! Anywhere in a file, a line `-- decide: what` says that a person has something to decide first. Files with such a line
-//! are refused.
+//! Anywhere in a file, a line `-- decide: question` marks a question that a person must answer first. Files with such a
+//! line are refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -31,49 +32,46 @@ struct SqliteFiles;
 #[folder = "migrations/postgres"]
 struct PostgresFiles;
 
-/// All migrations of one engine, from version 1 on without a gap.
+/// All migrations of one engine, from version 1 on without gaps.
 #[derive(Debug, Clone)]
 pub struct Source(Vec<Migration>);
 
-/// One revision of the schema: how to get there, and back.
+/// One migration.
 #[derive(Debug, Clone)]
 pub struct Migration {
-    /// Its place, from 1.
+    /// The number, from 1.
     pub version: u32,
-    /// What it does, in `snake_case`.
+    /// The name in `snake_case`.
     pub name: String,
-    /// The way there.
     pub up: Script,
-    /// The way back.
     pub down: Script,
-    /// What the way back destroys.
+    /// What the down file destroys.
     pub loses: Vec<Loss>,
 }
 
-/// One file.
+/// A migration file.
 #[derive(Debug, Clone)]
 pub struct Script {
     /// The file's name.
     pub file: String,
-    /// What it says, with `\n` at line ends.
+    /// The contents, with `\n` as line ends.
     pub sql: String,
-    /// SHA-256 of `sql` in lower-case hexadecimal: the same whatever the line endings of the file.
+    /// SHA-256 of `sql` in lower-case hexadecimal. The line ends of the file do not matter.
     pub checksum: String,
-    /// For a file marked `-- no-transaction`: the index that it makes or drops.
+    /// For a file with `-- no-transaction`: the index that it creates or drops.
     pub concurrent_index: Option<String>,
 }
 
-/// A table, or a column of it, that a down file destroys.
+/// A table or column that a down file destroys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
-    /// The table.
     pub table: String,
-    /// The column, if only that goes.
+    /// The column; `None` for the whole table.
     pub column: Option<String>,
 }
 
 impl Source {
-    /// The migrations that are built into this program.
+    /// The built-in migrations.
     ///
     /// # Errors
     /// If they break the rules above.
@@ -106,7 +104,7 @@ impl Source {
         Self::from_files(files)
     }
 
-    /// All of them, oldest first.
+    /// All migrations, oldest first.
     pub fn migrations(&self) -> &[Migration] {
         &self.0
     }
@@ -124,7 +122,7 @@ impl Source {
             if !files.contains_key(&other) {
                 return Err(refuse(
                     &other,
-                    &format!("is missing: {file} has no counterpart, and every step needs a way back"),
+                    &format!("is missing: every migration needs a down file, and {file} has no counterpart"),
                 ));
             }
             if direction == "up" {
@@ -149,7 +147,7 @@ impl Source {
 }
 
 impl Migration {
-    /// The file that is run on the way there, or back.
+    /// The file for a direction.
     pub fn script(&self, direction: Direction) -> &Script {
         match direction {
             Direction::Up => &self.up,
@@ -157,7 +155,7 @@ impl Migration {
         }
     }
 
-    /// Number and name, as `sotto db history` shows it: `0001_create_standardized_schema`.
+    /// Number and name, as in `sotto db history`: `0001_create_standardized_schema`.
     pub fn revision(&self) -> String {
         revision(self.version, &self.name)
     }
@@ -188,18 +186,21 @@ impl Script {
             return Err(refuse(
                 file,
                 &format!(
-                    "waits for a decision in line {line}: {what}. Write what is to happen there, then remove the line"
+                    "waits for a decision in line {line}: {what}. Write the statements there, then remove the line"
                 ),
             ));
         }
         let statements = sql::split(sql, ';');
         if statements.is_empty() {
-            return Err(refuse(file, "is empty: every step says in SQL how to go there and how to go back"));
+            return Err(refuse(file, "is empty: every migration needs SQL for both directions"));
         }
         for statement in &statements {
             let word = statement.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
             if ["BEGIN", "START", "COMMIT", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE"].contains(&word.as_str()) {
-                return Err(refuse(file, &format!("must not say {word}: the runner begins and commits transactions")));
+                return Err(refuse(
+                    file,
+                    &format!("must not contain {word}: the migration runner begins and commits transactions"),
+                ));
             }
         }
         let concurrent_index = match directive(sql, "no-transaction") {
@@ -218,7 +219,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// How a revision is shown.
+/// The displayed form of a revision.
 pub(super) fn revision(version: u32, name: &str) -> String {
     format!("{version:04}_{name}")
 }
@@ -230,7 +231,7 @@ fn embedded_files<F: RustEmbed>() -> Result<BTreeMap<String, String>> {
         .collect()
 }
 
-/// The text of a file, with `\n` at line ends and without a byte order mark.
+/// The text of a file, with `\n` as line ends and without a byte order mark.
 fn text(file: &str, bytes: Cow<'_, [u8]>) -> Result<String> {
     let text = std::str::from_utf8(&bytes).map_err(|_| refuse(file, "is not UTF-8"))?;
     Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
@@ -247,7 +248,7 @@ fn parse_name(file: &str) -> Option<(u32, &str, &str)> {
     good.then(|| digits.parse().ok()).flatten().filter(|version| *version > 0).map(|version| (version, name, direction))
 }
 
-/// The value of `-- name: value` (or an empty one for `-- name`) among the comments at the top.
+/// The value of `-- name: value` (empty for `-- name`) in the comments at the top.
 fn directive<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
     sql.lines()
         .map(str::trim)
@@ -256,14 +257,14 @@ fn directive<'a>(sql: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|rest| if rest.is_empty() { Some(rest) } else { rest.strip_prefix(':').map(str::trim) })
 }
 
-/// The first line `-- decide: what`, counted from 1.
+/// The line number, counted from 1, and text of the first `-- decide:` line.
 fn open_decision(sql: &str) -> Option<(usize, &str)> {
     sql.lines().enumerate().find_map(|(at, line)| Some((at + 1, line.trim().strip_prefix("-- decide:")?.trim())))
 }
 
 fn loses(file: &str, sql: &str) -> Result<Vec<Loss>> {
     const HOW: &str =
-        "must say what it destroys, in a line such as `-- loses: tags, users.time_zone` or `-- loses: nothing`";
+        "must declare what it destroys in a line such as `-- loses: tags, users.time_zone` or `-- loses: nothing`";
     let list = directive(sql, "loses").ok_or_else(|| refuse(file, HOW))?;
     if list == "nothing" {
         return Ok(Vec::new());
@@ -281,7 +282,7 @@ fn loses(file: &str, sql: &str) -> Result<Vec<Loss>> {
         .collect()
 }
 
-/// The name of the index that the one statement of a `-- no-transaction` file makes or drops.
+/// The index that the single statement of a `-- no-transaction` file creates or drops.
 fn concurrent_index(file: &str, statements: &[String]) -> Result<String> {
     let words: Vec<String> =
         statements.first().into_iter().flat_map(|sql| sql.split_whitespace()).map(str::to_owned).collect();
@@ -297,7 +298,7 @@ fn concurrent_index(file: &str, statements: &[String]) -> Result<String> {
         refuse(
             file,
             "is marked `-- no-transaction`, so it must hold exactly one statement: CREATE INDEX CONCURRENTLY name ON … \
-             (without IF NOT EXISTS, which would keep an index that is half built) or DROP INDEX CONCURRENTLY IF EXISTS name",
+             (without IF NOT EXISTS, which would keep a half-built index) or DROP INDEX CONCURRENTLY IF EXISTS name",
         )
     })
 }

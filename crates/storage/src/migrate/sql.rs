@@ -1,9 +1,9 @@
-//! Just enough of SQL's lexical rules to tell statements, list items and comments apart on both engines.
+//! A minimal SQL lexer that finds statements, list items and comments for both engines.
 
-/// Splits `sql` at each `separator` that is outside of quotes, comments and parentheses. Comments become a blank,
-/// parts are trimmed, and empty parts are left out.
+/// Splits `sql` at each `separator` outside of quotes, comments and parentheses. Comments become blanks, parts are
+/// trimmed, and empty parts are dropped.
 ///
-/// It knows `--` and (nested) `/* */` comments, `'…'`, `"…"` and `$tag$…$tag$`, but not PostgreSQL's `E'…\'…'`.
+/// It supports `--` and (nested) `/* */` comments, `'…'`, `"…"` and `$tag$…$tag$`, but not PostgreSQL's `E'…\'…'`.
 pub(crate) fn split(sql: &str, separator: char) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0_usize;
@@ -29,42 +29,23 @@ pub(crate) fn split(sql: &str, separator: char) -> Vec<String> {
     parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// What stands between the first parenthesis of `sql` and the one that closes it.
-pub(crate) fn in_parentheses(sql: &str) -> Option<&str> {
-    let start = sql.find('(')? + 1;
-    let mut depth = 1_usize;
-    let mut at = start;
-    while let Some(first) = sql[at..].chars().next() {
-        match first {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(&sql[start..at]);
-        }
-        at += token_length(&sql[at..]);
-    }
-    None
-}
-
-/// The line, counted from 1, that the byte at `offset` stands in.
+/// The line, counted from 1, of the byte at `offset`.
 pub(crate) fn line_at(sql: &str, offset: usize) -> usize {
     1 + sql.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-/// Bytes up to the end of the comment, the quoted text or the single character that `sql` begins with.
+/// The length in bytes of the comment, quoted text or single character at the start of `sql`.
 fn token_length(sql: &str) -> usize {
     let until = |end: &str, from: usize| sql[from..].find(end).map_or(sql.len(), |at| from + at + end.len());
     if sql.starts_with("--") {
-        // The line break stays: it separates what is around the comment.
+        // The line break is not part of the comment: it separates the text around it.
         return sql.find('\n').unwrap_or(sql.len());
     }
     if sql.starts_with("/*") {
         return block_comment_length(sql);
     }
     match sql.chars().next() {
-        // A doubled quote ends one token and begins the next, which is just as well.
+        // A doubled quote ends one token and starts the next, with the same result.
         Some('\'') => until("'", 1),
         Some('"') => until("\"", 1),
         Some('$') => dollar_tag(sql).map_or(1, |tag| until(tag, tag.len())),
@@ -116,12 +97,6 @@ mod tests {
         assert_eq!(parts[1], "e 'it''s;'");
         assert!(split("-- only words\n/* and more", ';').is_empty());
         assert_eq!(split("x, f(a, b), 'ü,ß'", ','), ["x", "f(a, b)", "'ü,ß'"]);
-    }
-
-    #[test]
-    fn parentheses_are_matched() {
-        assert_eq!(in_parentheses("t (a CHECK (a IN (')', 'x')), b) STRICT"), Some("a CHECK (a IN (')', 'x')), b"));
-        assert_eq!(in_parentheses("t (a"), None);
     }
 
     #[test]

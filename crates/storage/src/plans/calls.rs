@@ -1,4 +1,4 @@
-//! Every method of the contract, called on a populated database in each way that runs other statements.
+//! Calls every method of the contract on a populated database, once for each set of statements that it may run.
 
 use jiff::civil::date;
 use sotto_domain::account::{
@@ -7,19 +7,21 @@ use sotto_domain::account::{
 use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
 use sotto_domain::attachment::{Attached, NewAttachment};
 use sotto_domain::entry::{EntryPatch, EntryQuery, NewEntry, TagFilter};
+use sotto_domain::idempotency::KEPT_SECONDS;
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
 use sotto_domain::secret_tag::{DeletedSecretTag, NewLogin, NewSecretTag, PlainBody, Started, Stored};
 use sotto_domain::storage::Storage;
 use sotto_domain::tag::{NewTag, TagChoice, TagPatch};
 use sotto_domain::{
-    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, TagId, UserId,
-    Zone,
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, StoreId, TagId,
+    UserId, Zone,
 };
 
-use super::population::{Kind, id};
+use super::population::{RowKind, id};
+use crate::conformance::idempotency::once;
 use crate::conformance::world::{TOKEN, at, lock, plan, sealed, up_to};
 
-/// Calls all of them; `after` is told each method's name when it is done.
+/// Calls all methods. `after` receives the name of each method when its calls are done.
 pub async fn all(storage: &dyn Storage, mut after: impl FnMut(&str)) {
     entries(storage, &mut after).await;
     tags(storage, &mut after).await;
@@ -27,28 +29,30 @@ pub async fn all(storage: &dyn Storage, mut after: impl FnMut(&str)) {
     sessions(storage, &mut after).await;
     identities(storage, &mut after).await;
     api_tokens(storage, &mut after).await;
+    idempotency_keys(storage, &mut after).await;
     secret_tags(storage, &mut after).await;
     opaque_sessions(storage, &mut after).await;
     sealed_entries(storage, &mut after).await;
     attachments(storage, &mut after).await;
+    attachment_store(storage, &mut after).await;
     users(storage, &mut after).await;
 }
 
-/// The person who writes most.
+/// The user who writes the most.
 fn me() -> UserId {
-    UserId(id(Kind::User, 1, 0))
+    UserId(id(RowKind::User, 1, 0))
 }
 
 fn somebody(person: u32) -> UserId {
-    UserId(id(Kind::User, person, 0))
+    UserId(id(RowKind::User, person, 0))
 }
 
 fn tag(n: u32) -> TagId {
-    TagId(id(Kind::Tag, 1, n))
+    TagId(id(RowKind::Tag, 1, n))
 }
 
 fn entry(n: u32) -> EntryId {
-    EntryId(id(Kind::Entry, 1, n))
+    EntryId(id(RowKind::Entry, 1, n))
 }
 
 async fn entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
@@ -59,9 +63,11 @@ async fn entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     };
     let named = |name: &str, n: u32| TagChoice::Named(NewTag::parse(tag(n), name, None).unwrap());
     let choices = vec![TagChoice::Existing(tag(2)), named("tag3", 90), named("unheard of", 91)];
-    entries.create(me(), &new(5001, vec![]), at(0)).await.unwrap();
-    entries.create(me(), &new(5002, choices.clone()), at(0)).await.unwrap();
-    entries.create(me(), &new(5002, vec![]), at(0)).await.unwrap();
+    entries.create(me(), &new(5001, vec![]), None, at(0)).await.unwrap();
+    entries.create(me(), &new(5002, choices.clone()), None, at(0)).await.unwrap();
+    entries.create(me(), &new(5002, vec![]), None, at(0)).await.unwrap();
+    entries.create(me(), &new(5003, vec![]), once(me(), 1), at(0)).await.unwrap();
+    entries.create(me(), &new(5003, vec![]), once(me(), 2), at(0)).await.unwrap();
     after("Entries.create");
 
     entries.get(me(), entry(7)).await.unwrap().unwrap();
@@ -113,9 +119,20 @@ async fn entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("Entries.on_days");
 }
 
+/// A create with an idempotency key runs the same extra statements for every kind of row.
+async fn idempotency_keys(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let keys = storage.idempotency_keys();
+    assert_eq!(keys.find(me(), &[1; 32]).await.unwrap().unwrap().id, entry(5003).0);
+    after("IdempotencyKeys.find");
+    keys.correct_dates(at(0)).await.unwrap();
+    after("IdempotencyKeys.correct_dates");
+    assert!(keys.delete_expired(at(KEPT_SECONDS - 4 * 3600)).await.unwrap() > 0);
+    after("IdempotencyKeys.delete_expired");
+}
+
 async fn tags(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let tags = storage.tags();
-    tags.create(me(), &NewTag::parse(tag(92), "new", None).unwrap(), at(0)).await.unwrap();
+    tags.create(me(), &NewTag::parse(tag(92), "new", None).unwrap(), None, at(0)).await.unwrap();
     after("Tags.create");
     tags.get(me(), tag(1)).await.unwrap().unwrap();
     after("Tags.get");
@@ -123,7 +140,7 @@ async fn tags(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("Tags.update");
     assert!(tags.delete(me(), tag(5)).await.unwrap());
     after("Tags.delete");
-    for place in [None, Some((at(-4 * 3600), id(Kind::Tag, 1, 4)))] {
+    for place in [None, Some((at(-4 * 3600), id(RowKind::Tag, 1, 4)))] {
         assert!(!tags.list(me(), place, 100).await.unwrap().is_empty());
     }
     after("Tags.list");
@@ -131,8 +148,8 @@ async fn tags(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 
 async fn reminders(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let reminders = storage.reminders();
-    let reminder = |n: u32| ReminderId(id(Kind::Reminder, 1, n));
-    let made = reminders.create(me(), reminder(90), &plan("new", "daily", None), at(0)).await.unwrap();
+    let reminder = |n: u32| ReminderId(id(RowKind::Reminder, 1, n));
+    let made = reminders.create(me(), reminder(90), &plan("new", "daily", None), None, at(0)).await.unwrap();
     after("Reminders.create");
     reminders.get(me(), reminder(1)).await.unwrap().unwrap();
     after("Reminders.get");
@@ -141,7 +158,7 @@ async fn reminders(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("Reminders.replace");
     assert!(reminders.delete(me(), reminder(90)).await.unwrap());
     after("Reminders.delete");
-    for place in [None, Some((at(-2 * 3600), id(Kind::Reminder, 1, 2)))] {
+    for place in [None, Some((at(-2 * 3600), id(RowKind::Reminder, 1, 2)))] {
         assert!(!reminders.list(me(), place, 100).await.unwrap().is_empty());
     }
     after("Reminders.list");
@@ -149,7 +166,7 @@ async fn reminders(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 
 async fn sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let sessions = storage.sessions();
-    let session = |n: u32| SessionId(id(Kind::Session, 1, n));
+    let session = |n: u32| SessionId(id(RowKind::Session, 1, n));
     let new = Session {
         id: session(90),
         user_id: me(),
@@ -171,22 +188,24 @@ async fn sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("Sessions.end");
     assert!(!sessions.list(me(), at(0)).await.unwrap().is_empty());
     after("Sessions.list");
-    // Those of the last person but a few: as many as there are after a day, not after years.
+    // The expired sessions of the last users only: as many as expire in a day, not in years.
     assert!(sessions.delete_expired(at(20 * 3600)).await.unwrap() > 0);
     after("Sessions.delete_expired");
+    sessions.correct_ends(at(0)).await.unwrap();
+    after("Sessions.correct_ends");
 }
 
-/// The secret tag of the person who writes most.
+/// A secret tag of the user who writes the most.
 fn secret(n: u32) -> SecretTagId {
-    SecretTagId(id(Kind::SecretTag, 1, n))
+    SecretTagId(id(RowKind::SecretTag, 1, n))
 }
 
 async fn secret_tags(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let secret_tags = storage.secret_tags();
     let (metadata, recovery_wrap, recovery_verifier) = (vec![0; 93], vec![0; 61], vec![0; 32]);
     let new = NewSecretTag { id: secret(90), lock: lock(1), metadata, recovery_wrap, recovery_verifier };
-    secret_tags.create(me(), &new, at(0)).await.unwrap();
-    secret_tags.create(me(), &new, at(0)).await.unwrap();
+    secret_tags.create(me(), &new, None, at(0)).await.unwrap();
+    secret_tags.create(me(), &new, None, at(0)).await.unwrap();
     after("SecretTags.create");
     secret_tags.get(me(), secret(1)).await.unwrap().unwrap();
     after("SecretTags.get");
@@ -205,7 +224,7 @@ async fn secret_tags(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 
 async fn opaque_sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let sessions = storage.opaque_sessions();
-    let session = |n: u32| OpaqueSessionId(id(Kind::OpaqueSession, 1, n));
+    let session = |n: u32| OpaqueSessionId(id(RowKind::OpaqueSession, 1, n));
     for n in [90, 91] {
         let (expires_at, state) = (at(100), vec![0; 157]);
         let login = NewLogin { id: session(n), user_id: me(), tag: secret(1), state, expires_at };
@@ -224,18 +243,22 @@ async fn opaque_sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         assert!(sessions.end(me(), session(n)).await.unwrap());
     }
     after("OpaqueSessions.end");
+    sessions.lock(me(), secret(1)).await.unwrap();
+    after("OpaqueSessions.lock");
     sessions.end_all(me()).await.unwrap();
     after("OpaqueSessions.end_all");
-    // As with logins, what one day leaves.
+    // Again as many as expire in a day.
     sessions.delete_expired(at(20 * 3600)).await.unwrap();
     after("OpaqueSessions.delete_expired");
+    sessions.correct_dates(at(0)).await.unwrap();
+    after("OpaqueSessions.correct_dates");
 }
 
 async fn sealed_entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let entries = storage.sealed_entries();
     let body = sealed(secret(1), 1);
     for _ in 0..2 {
-        entries.create(me(), entry(6001), &body, at(0)).await.unwrap();
+        entries.create(me(), entry(6001), &body, None, at(0)).await.unwrap();
     }
     after("SealedEntries.create");
     entries.get(me(), entry(4001)).await.unwrap().unwrap();
@@ -264,7 +287,7 @@ async fn sealed_entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 
 async fn attachments(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let attachments = storage.attachments();
-    let recording = |n: u32| AttachmentId(id(Kind::Attachment, 1, n));
+    let recording = |n: u32| AttachmentId(id(RowKind::Attachment, 1, n));
     attachments.get(me(), entry(30)).await.unwrap().unwrap();
     after("Attachments.get");
     for (n, entry) in [(9001, entry(31)), (9002, entry(1000))] {
@@ -275,7 +298,7 @@ async fn attachments(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         assert!(matches!(put, Attached::Attached(..)), "{put:?}");
     }
     after("Attachments.put");
-    assert_eq!(attachments.remove(me(), entry(1000), "/audio", at(1)).await.unwrap(), Some(recording(9002)));
+    assert_eq!(attachments.remove(me(), entry(1000), "/audio", at(1)).await.unwrap(), [recording(9002)]);
     after("Attachments.remove");
     assert!(attachments.usage(me()).await.unwrap() > 9);
     after("Attachments.usage");
@@ -286,7 +309,7 @@ async fn attachments(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let identities = storage.identities();
     let identity = |n: u32, person: u32, issuer: &str, subject: &str| Identity {
-        id: IdentityId(id(Kind::Identity, person, n)),
+        id: IdentityId(id(RowKind::Identity, person, n)),
         user_id: somebody(person),
         issuer: issuer.into(),
         subject: subject.into(),
@@ -312,7 +335,7 @@ async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     assert_eq!(identities.list(me()).await.unwrap().len(), 4);
     after("Identities.list");
     for n in [90, 91] {
-        let unlinked = identities.unlink(me(), IdentityId(id(Kind::Identity, 1, n)), at(1)).await.unwrap();
+        let unlinked = identities.unlink(me(), IdentityId(id(RowKind::Identity, 1, n)), at(1)).await.unwrap();
         assert_eq!(unlinked, Unlinked::Unlinked);
     }
     after("Identities.unlink");
@@ -321,7 +344,7 @@ async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 async fn api_tokens(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let tokens = storage.api_tokens();
     let new = ApiToken {
-        id: ApiTokenId(id(Kind::Token, 1, 90)),
+        id: ApiTokenId(id(RowKind::Token, 1, 90)),
         user_id: me(),
         name: "script".into(),
         scopes: Scopes::parse(["tags:read"]).unwrap(),
@@ -329,7 +352,7 @@ async fn api_tokens(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         last_used_at: None,
         created_at: at(0),
     };
-    assert_eq!(tokens.create(&new, &[7; 32]).await.unwrap(), CreatedApiToken::Created);
+    assert_eq!(tokens.create(&new, &[7; 32], None).await.unwrap(), CreatedApiToken::Created);
     after("ApiTokens.create");
     tokens.standing(&[7; 32]).await.unwrap().unwrap();
     after("ApiTokens.standing");
@@ -343,6 +366,27 @@ async fn api_tokens(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("ApiTokens.delete");
 }
 
+async fn attachment_store(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let stores = storage.attachment_store();
+    assert_eq!(stores.get().await.unwrap(), None);
+    after("AttachmentStore.get");
+    let store = stores.identify(StoreId(id(RowKind::Attachment, 0, 1)), at(1), at(1)).await.unwrap();
+    after("AttachmentStore.identify");
+    assert!(stores.begin_sweep(&store, at(2), at(2)).await.unwrap());
+    after("AttachmentStore.begin_sweep");
+    stores.end_sweep(store.id, 1, Some("trouble"), at(3), at(3)).await.unwrap();
+    after("AttachmentStore.end_sweep");
+    stores.replace(StoreId(id(RowKind::Attachment, 0, 2)), at(4), at(4)).await.unwrap();
+    after("AttachmentStore.replace");
+    assert_eq!(stores.recordings(Some(AttachmentId(id(RowKind::Attachment, 1, 10))), 100).await.unwrap().len(), 100);
+    after("AttachmentStore.recordings");
+    let freed = stores.freed(None, 100).await.unwrap();
+    assert!(!freed.is_empty());
+    after("AttachmentStore.freed");
+    stores.forget_freed(freed[0].0, &[freed[0].1]).await.unwrap();
+    after("AttachmentStore.forget_freed");
+}
+
 async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let users = storage.users();
     let new = NewUser {
@@ -353,7 +397,7 @@ async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         is_superuser: false,
         time_zone: Zone::utc(),
     };
-    users.create(&new, at(0)).await.unwrap();
+    users.create(&new, None, at(0)).await.unwrap();
     after("Users.create");
     users.get(me()).await.unwrap().unwrap();
     after("Users.get");
@@ -361,8 +405,11 @@ async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     after("Users.credentials");
     let patch = UserPatch { full_name: Some(Some("Ada".into())), ..UserPatch::default() };
     users.update(me(), &patch, at(1)).await.unwrap().unwrap();
+    // This patch moves the reminders, which are in UTC like their user.
+    let patch = UserPatch { time_zone: Zone::named("Asia/Tokyo"), ..UserPatch::default() };
+    users.update(me(), &patch, at(1)).await.unwrap().unwrap();
     after("Users.update");
-    let keep = Some(SessionId(id(Kind::Session, 1, 2)));
+    let keep = Some(SessionId(id(RowKind::Session, 1, 2)));
     assert!(users.set_password(me(), &PasswordHash("new".into()), keep, at(1)).await.unwrap());
     after("Users.set_password");
     for active in [false, true] {

@@ -1,13 +1,14 @@
-//! 2,000 people, a few of whom write much, and most of whom write little: 26,000 entries, 3,000 of them by the first.
+//! A population of 2,000 users, a few of whom write much and most of whom write little: 26,000 entries, 3,000 of them
+//! by the first user.
 
 use uuid::Uuid;
 
-/// How many people there are.
+/// The number of users.
 const PEOPLE: u32 = 2000;
 
-/// What an id belongs to.
+/// The kind of row that an id belongs to.
 #[derive(Clone, Copy)]
-pub enum Kind {
+pub enum RowKind {
     User = 1,
     Entry,
     Tag,
@@ -20,38 +21,38 @@ pub enum Kind {
     Token,
 }
 
-/// The id of number `n` of a person.
-pub fn id(kind: Kind, person: u32, n: u32) -> Uuid {
+/// The id of row number `n` of a user.
+pub fn id(kind: RowKind, person: u32, n: u32) -> Uuid {
     Uuid::from_u128((kind as u128) << 96 | u128::from(person) << 32 | u128::from(n))
 }
 
-/// How an engine spells things.
+/// The engine's spelling of expressions.
 pub struct Spelling {
-    /// Makes a table `numbers (n)` of the numbers from 1 to 3000.
+    /// Creates a table `numbers (n)` of the numbers from 1 to 3000.
     pub numbers: &'static str,
-    /// A UUID from the 32 digits that an expression gives.
+    /// A UUID from an expression for its 32 digits.
     pub uuid: fn(&str) -> String,
-    /// The instant so many hours, an expression, after 2025-01-22T10:00:00Z.
+    /// The instant 2025-01-22T10:00:00Z plus the number of hours that the expression gives.
     pub instant: fn(&str) -> String,
-    /// The day of that instant.
+    /// The day of the same instant.
     pub day: fn(&str) -> String,
-    /// A number in so many hexadecimal digits.
+    /// A number as eight hexadecimal digits.
     pub hex: fn(&str) -> String,
-    /// The 16 bytes of a UUID, an expression.
+    /// The 16 bytes of a UUID expression.
     pub id_bytes: fn(&str) -> String,
-    /// So many bytes.
+    /// A value of the given length in bytes.
     pub bytes: fn(u32) -> String,
-    /// The bytes of the digits that an expression gives.
+    /// The bytes of an expression for hexadecimal digits.
     pub unhex: fn(&str) -> String,
 }
 
 /// The statements that fill a database.
 pub fn statements(spelling: &Spelling) -> String {
     let Spelling { numbers, uuid, instant, day, hex, bytes, id_bytes, unhex } = spelling;
-    let id = |kind: Kind, person: &str, n: &str| {
+    let id = |kind: RowKind, person: &str, n: &str| {
         uuid(&format!("{} || {} || {} || {}", hex(&(kind as u32).to_string()), hex("0"), hex(person), hex(n)))
     };
-    // Entry n of a person is n hours old and has tag 1, every tenth has tag 2 and every hundredth tag 3 as well.
+    // Entry n of a user is n hours old and has tag 1; every tenth has tag 2 too, and every hundredth tag 3.
     format!(
         "{numbers};
         INSERT INTO users (id, email) SELECT {user}, 'person' || n || '@example.org' FROM numbers WHERE n <= {PEOPLE};
@@ -87,20 +88,25 @@ pub fn statements(spelling: &Spelling) -> String {
         INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed)
             SELECT {attachment}, {of_u}, {entry}, 'audio', 'audio/ogg', 1000, {verifier}, FALSE
             FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 300 / u.n + 1;
+        INSERT INTO freed_attachments (id, user_id)
+            SELECT {freed}, {of_u} FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
         INSERT INTO identities (id, user_id, issuer, subject)
             SELECT {identity}, {of_u}, 'https://id.example.org/' || e.n, 'person' || u.n
             FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
         INSERT INTO api_tokens (id, user_id, name, token_hash, scopes)
             SELECT {token}, {of_u}, 'phone', {token_hash}, 'entries:read'
             FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+        INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at)
+            SELECT {of_u}, {token_hash}, {verifier}, {tag}, {then}
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} AND e.n <= 8 AND t.n = 1;
         DROP TABLE numbers;",
-        user = id(Kind::User, "n", "0"),
-        of_u = id(Kind::User, "u.n", "0"),
-        tag = id(Kind::Tag, "u.n", "t.n"),
-        entry = id(Kind::Entry, "u.n", "e.n"),
-        sealed = id(Kind::Entry, "u.n", "4000 + e.n"),
-        secret = id(Kind::SecretTag, "u.n", "t.n"),
-        tag_bytes = id_bytes(&id(Kind::SecretTag, "u.n", "t.n")),
+        user = id(RowKind::User, "n", "0"),
+        of_u = id(RowKind::User, "u.n", "0"),
+        tag = id(RowKind::Tag, "u.n", "t.n"),
+        entry = id(RowKind::Entry, "u.n", "e.n"),
+        sealed = id(RowKind::Entry, "u.n", "4000 + e.n"),
+        secret = id(RowKind::SecretTag, "u.n", "t.n"),
+        tag_bytes = id_bytes(&id(RowKind::SecretTag, "u.n", "t.n")),
         record = bytes(192),
         wrap = bytes(61),
         server_keys = bytes(16),
@@ -109,13 +115,14 @@ pub fn statements(spelling: &Spelling) -> String {
         content = bytes(49),
         key = bytes(48),
         iv = bytes(12),
-        reminder = id(Kind::Reminder, "u.n", "e.n"),
-        session = id(Kind::Session, "u.n", "e.n"),
-        attachment = id(Kind::Attachment, "u.n", "e.n"),
-        identity = id(Kind::Identity, "u.n", "e.n"),
-        token = id(Kind::Token, "u.n", "e.n"),
+        reminder = id(RowKind::Reminder, "u.n", "e.n"),
+        session = id(RowKind::Session, "u.n", "e.n"),
+        attachment = id(RowKind::Attachment, "u.n", "e.n"),
+        freed = id(RowKind::Attachment, "u.n", "9100 + e.n"),
+        identity = id(RowKind::Identity, "u.n", "e.n"),
+        token = id(RowKind::Token, "u.n", "e.n"),
         token_hash = unhex(&vec![format!("{} || {}", hex("u.n"), hex("e.n")); 4].join(" || ")),
-        opaque = id(Kind::OpaqueSession, "u.n", "e.n"),
+        opaque = id(RowKind::OpaqueSession, "u.n", "e.n"),
         then = instant("-e.n"),
         made = instant("-t.n"),
         on_day = day("-e.n"),

@@ -1,4 +1,4 @@
-//! What PostgreSQL reads, as `EXPLAIN (FORMAT JSON)` tells.
+//! Reads the plans of PostgreSQL, from `EXPLAIN (FORMAT JSON)`.
 
 use std::collections::BTreeSet;
 
@@ -33,13 +33,13 @@ pub async fn matrix() -> Vec<Cell> {
     let entries: i64 = admin.query_one("SELECT count(*) FROM journal_entries", &[]).await.unwrap().get(0);
     assert!(entries >= 20_000, "{entries}");
     let (_, name) = url.rsplit_once('/').unwrap();
-    // What is usual for a disk without moving parts.
+    // The usual setting for a disk without moving parts.
     admin.batch_execute(&format!("ALTER DATABASE {name} SET random_page_cost = 1.1")).await.unwrap();
 
     let storage = Postgres::connect(url).await.unwrap();
     let mut seen = Vec::new();
-    storage.pool.watch.take();
-    calls::all(&storage, |method| seen.push((method.to_owned(), storage.pool.watch.take()))).await;
+    storage.pool.statement_log.take();
+    calls::all(&storage, |method| seen.push((method.to_owned(), storage.pool.statement_log.take()))).await;
 
     let planner = connect(&scratch.url).await.unwrap();
     planner.batch_execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
@@ -47,7 +47,7 @@ pub async fn matrix() -> Vec<Cell> {
     for (method, statements) in seen {
         let mut of_this = BTreeSet::new();
         for statement in statements {
-            // The same statement with other values may have another plan, if it is planned anew.
+            // A statement that is planned for each call may have another plan with other values.
             if statement.planned_anew || of_this.insert(statement.sql.clone()) {
                 let plan = match (statement.planned_anew, statement.plan) {
                     (true, plan) => plan.unwrap(),
@@ -70,8 +70,8 @@ fn cell(who: &str, sql: &str, plan: &Value) -> Cell {
     Cell { engine: "postgres", who: who.to_owned(), statement: sql.to_owned(), reads }
 }
 
-/// A prepared statement is planned once for all values, unless planning it for the values at hand is cheaper in the long
-/// run (manual, PREPARE).
+/// PostgreSQL uses the generic plan of a prepared statement, unless planning for the values at hand is cheaper in the
+/// long run (manual, PREPARE).
 async fn as_the_server_chooses(planner: &Client, sql: &str, by_value: Option<Value>) -> Value {
     let generic = generic(planner, sql).await;
     let cost = |plan: &Value| plan[0]["Plan"]["Total Cost"].as_f64().unwrap();
@@ -81,14 +81,15 @@ async fn as_the_server_chooses(planner: &Client, sql: &str, by_value: Option<Val
     }
 }
 
-/// As `cached_plan_cost` in the server's `plancache.c` has it: 1000 `cpu_operator_cost` for each table, and one more.
+/// The estimate of `cached_plan_cost` in the server's `plancache.c`: 1000 `cpu_operator_cost` for each table, and once
+/// more.
 fn cost_of_planning(plan: &Value) -> f64 {
     let mut tables = 0_u32;
     walk(&plan[0]["Plan"], &mut |node| tables += u32::from(node.get("Relation Name").is_some()));
     1000.0 * 0.0025 * f64::from(tables + 1)
 }
 
-/// The plan of a statement whatever its parameters are.
+/// The generic plan of a statement.
 async fn generic(planner: &Client, sql: &str) -> Value {
     let count = (1..20).rev().find(|n| sql.contains(&format!("${n}"))).unwrap_or(0);
     planner.batch_execute(&format!("PREPARE statement AS {sql}")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What SQLite reads, as `EXPLAIN QUERY PLAN` tells (<https://www.sqlite.org/eqp.html>).
+//! Reads the plans of SQLite, from `EXPLAIN QUERY PLAN` (<https://www.sqlite.org/eqp.html>).
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -27,7 +27,7 @@ const SPELLING: Spelling = Spelling {
     unhex: |digits| format!("unhex({digits})"),
 };
 
-/// One without the statistics of `ANALYZE`, as the server runs, and one with them.
+/// Returns one matrix without the statistics of `ANALYZE`, as the server runs, and one with them.
 pub async fn matrices() -> Vec<Vec<Cell>> {
     let scratch = Scratch::sqlite();
     let DatabaseUrl::Sqlite(path) = &scratch.url else { unreachable!("it is SQLite") };
@@ -41,15 +41,15 @@ pub async fn matrices() -> Vec<Vec<Cell>> {
 
     let storage = Arc::new(Sqlite::open(path).await.unwrap());
     let mut seen: Vec<(String, String)> = Vec::new();
-    let mut before = storage.watch.seen();
+    let mut before = storage.timer.seen();
     calls::all(&*storage, |method| {
-        let now = storage.watch.seen();
+        let now = storage.timer.seen();
         let calls = |seen: &HashMap<Box<str>, Timing>, sql: &str| seen.get(sql).map_or(0, |timing| timing.calls);
         let mut of_this: Vec<&str> =
             now.keys().map(AsRef::as_ref).filter(|sql| calls(&now, sql) > calls(&before, sql)).collect();
         of_this.sort_unstable();
         for sql in of_this {
-            // Not the beginnings and ends of transactions.
+            // Statements that begin and end transactions have no plan.
             let word = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
             if ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&word.as_str()) {
                 seen.push((method.to_owned(), sql.to_owned()));
@@ -72,7 +72,7 @@ fn open(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).unwrap();
-    // What triggers and foreign keys do is part of a plan as well.
+    // The plan includes the statements of triggers and foreign keys.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRIGGER_EQP, true).unwrap();
     connection
 }
@@ -89,7 +89,7 @@ fn cells(engine: &'static str, connection: &Connection, seen: &[(String, String)
 
 fn reads(connection: &Connection, sql: &str) -> Reads {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    // A trigger begins with a line that says nothing.
+    // The plan of a trigger starts with a line without details.
     let lines =
         explain.raw_query().mapped(|row| row.get::<_, Option<String>>(3)).collect::<Result<Vec<_>, _>>().unwrap();
     let lines: Vec<String> = lines.into_iter().flatten().collect();
@@ -106,7 +106,7 @@ fn reads(connection: &Connection, sql: &str) -> Reads {
                 let name = index.map_or_else(|| format!("{table}'s rowid"), |name| (*name).to_owned());
                 reads.indexes.insert(name);
             }
-            // A virtual table finds its rows itself; FTS5 by its index, json_each in its argument.
+            // A virtual table finds its rows itself: FTS5 with its index, `json_each` in its argument.
             ["SCAN", table, "VIRTUAL", "TABLE", ..] => drop(reads.indexes.insert((*table).to_owned())),
             ["SCAN", "CONSTANT", ..] | ["SCAN", _, "CONSTANT", ..] => {}
             ["SCAN", table, ..] if made_here.contains(table) => {}

@@ -1,4 +1,4 @@
-//! Recordings of entries.
+//! Stores the rows of attachments, which are recordings of entries.
 
 use async_trait::async_trait;
 use sotto_domain::attachment::{Attached, Attachment, NewAttachment};
@@ -6,22 +6,28 @@ use sotto_domain::storage::{Attachments, Result};
 use sotto_domain::{AttachmentId, EntryId, Timestamp, UserId};
 use tokio_postgres::Row;
 
+use super::Postgres;
 use super::pool::Parameters;
+use super::row::whole;
 use super::secret_tags::LOCK_USER;
-use super::values::{Instant, all, count, instant, integer, read};
-use super::{Postgres, error};
+use super::values::{Instant, all, count, integer, read};
+use crate::rows::attachment_columns;
 
-const GET: &str = "SELECT id, entry_id, media_type, byte_length, sha256, sealed, created_at, updated_at
-    FROM attachments WHERE user_id = $1 AND entry_id = $2";
+const GET: &str = concat!("SELECT ", attachment_columns!(), " FROM attachments WHERE user_id = $1 AND entry_id = $2");
 
-// As long as it is held, the entry comes under no secret tag, nor out of one.
+// While this lock is held, the entry can neither move in nor out.
 const LOCK_ENTRY: &str = "SELECT secret_tag_id IS NOT NULL FROM journal_entries WHERE user_id = $1 AND id = $2
     FOR NO KEY UPDATE";
 
 const OTHERS: &str = "SELECT coalesce(sum(byte_length), 0)::bigint FROM attachments
     WHERE user_id = $1 AND entry_id <> $2";
 
-const PUT: &str = "INSERT INTO attachments (user_id, entry_id, id, kind, media_type, byte_length, sha256, sealed,
+// All parts of the statement see the rows as they were before it, so the recording that is replaced is still found and
+// recorded as freed.
+const PUT: &str = "WITH freed AS (
+        INSERT INTO freed_attachments (id, user_id)
+        SELECT id, user_id FROM attachments WHERE user_id = $1 AND entry_id = $2 ON CONFLICT (id) DO NOTHING)
+    INSERT INTO attachments (user_id, entry_id, id, kind, media_type, byte_length, sha256, sealed,
         created_at, updated_at)
     VALUES ($1, $2, $3, 'audio', $4, $5, $6, $7, $8, $8)
     ON CONFLICT (user_id, entry_id) DO UPDATE
@@ -31,8 +37,12 @@ const PUT: &str = "INSERT INTO attachments (user_id, entry_id, id, kind, media_t
 const POINT: &str = "UPDATE journal_entries SET audio_url = $3, updated_at = $4
     WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL";
 
-/// Deletes what is known of an entry's recording.
-pub(super) const DETACH: &str = "DELETE FROM attachments WHERE user_id = $1 AND entry_id = $2 RETURNING id";
+/// Deletes the attachment of an entry and returns the id of the freed attachment.
+pub(super) const DETACH: &str = "WITH gone AS (
+        DELETE FROM attachments WHERE user_id = $1 AND entry_id = $2 RETURNING id, user_id),
+    freed AS (
+        INSERT INTO freed_attachments (id, user_id) SELECT id, user_id FROM gone ON CONFLICT (id) DO NOTHING)
+    SELECT id FROM gone";
 
 const UNPOINT: &str = "UPDATE journal_entries SET audio_url = NULL, updated_at = $4
     WHERE user_id = $1 AND id = $2 AND audio_url = $3";
@@ -45,7 +55,7 @@ const KNOWN: &str = "SELECT id FROM attachments WHERE user_id = $1 AND id = ANY 
 impl Attachments for Postgres {
     async fn get(&self, user: UserId, entry: EntryId) -> Result<Option<Attachment>> {
         let row = self.pool.query_opt(GET, &[&user.0, &entry.0]).await?;
-        row.map(|row| attachment(&row, user)).transpose()
+        row.as_ref().map(whole).transpose()
     }
 
     async fn put(&self, user: UserId, new: &NewAttachment, quota: Option<u64>, now: Timestamp) -> Result<Attached> {
@@ -73,7 +83,7 @@ impl Attachments for Postgres {
         if quota.is_some_and(|quota| others + u64::from(new.byte_length) > quota) {
             return Ok(Attached::OverQuota(others));
         }
-        let old = old.map(|row| attachment(&row, user)).transpose()?;
+        let old = old.as_ref().map(whole::<Attachment>).transpose()?;
         let (length, now_there) = (integer(new.byte_length)?, Instant(now));
         let (hash, is_sealed) = (new.sha256.as_slice(), new.audio_url.is_none());
         let row: Parameters<'_> =
@@ -83,28 +93,26 @@ impl Attachments for Postgres {
             Box::pin(async { tokio::try_join!(biased; client.execute(&put, row), client.execute(&point, pointed)) });
         lease.commit(write).await?;
         let created_at = old.as_ref().map_or(now, |old| old.created_at);
-        Ok(Attached::Attached(new.clone().of(user, created_at, now), old.map(|old| old.id)))
+        let freed = old.into_iter().map(|old| old.id).collect();
+        Ok(Attached::Attached(new.clone().attached_to(user, created_at, now), freed))
     }
 
-    async fn remove(
-        &self,
-        user: UserId,
-        entry: EntryId,
-        audio_url: &str,
-        now: Timestamp,
-    ) -> Result<Option<AttachmentId>> {
+    async fn remove(&self, user: UserId, entry: EntryId, audio_url: &str, now: Timestamp) -> Result<Vec<AttachmentId>> {
         let lease = self.pool.lease().await?;
         let (detach, unpoint) = (lease.prepare(DETACH).await?, lease.prepare(UNPOINT).await?);
         let (lock, client) = (lease.prepare(LOCK_ENTRY).await?, lease.client()?);
         let found: Parameters<'_> = &[&user.0, &entry.0];
-        // The entry first, as `put` does, so that the two cannot wait for each other.
+        // Locks the entry first, as `put` does, so that the two calls cannot deadlock.
         let taken = Box::pin(async {
             tokio::try_join!(biased; client.query_opt(&lock, found), client.query_opt(&detach, found))
         });
         let (_, row) = lease.begin(taken).await?;
-        let Some(row) = row else { return Ok(None) };
+        let freed = freed(row.as_ref())?;
+        if freed.is_empty() {
+            return Ok(freed);
+        }
         lease.commit(client.execute(&unpoint, &[&user.0, &entry.0, &audio_url, &Instant(now)])).await?;
-        read(&row, 0).map(AttachmentId).map(Some)
+        Ok(freed)
     }
 
     async fn usage(&self, user: UserId) -> Result<u64> {
@@ -120,39 +128,30 @@ impl Attachments for Postgres {
 }
 
 impl Postgres {
-    /// Deletes an entry by this statement, which takes user, entry and revision, and returns the id of its recording. `None`
-    /// if there is no such entry.
+    /// Deletes an entry with the statement `delete` (its parameters are user, entry and revision). Returns the freed
+    /// attachments, or `None` if there is no such entry.
     pub(super) async fn delete_entry(
         &self,
         delete: &'static str,
         user: UserId,
         entry: EntryId,
         expected: Option<u32>,
-    ) -> Result<Option<Option<AttachmentId>>> {
+    ) -> Result<Option<Vec<AttachmentId>>> {
         let lease = self.pool.lease().await?;
         let (lock, delete) = (lease.prepare(LOCK_ENTRY).await?, lease.prepare(delete).await?);
         let client = lease.client()?;
-        // It waits for a recording that is being put, so that the next statement sees that.
+        // Waits for a `put` that is in progress, so that the next statement sees its recording.
         if lease.begin(client.query_opt(&lock, &[&user.0, &entry.0])).await?.is_none() {
             return Ok(None);
         }
         let expected = expected.map(i64::from);
         let row = lease.commit(client.query_opt(&delete, &[&user.0, &entry.0, &expected])).await?;
-        row.map(|row| Ok(read::<Option<uuid::Uuid>>(&row, 0)?.map(AttachmentId))).transpose()
+        row.map(|row| freed(Some(&row))).transpose()
     }
 }
 
-fn attachment(row: &Row, user: UserId) -> Result<Attachment> {
-    let hash: &[u8] = read(row, 4)?;
-    Ok(Attachment {
-        id: AttachmentId(read(row, 0)?),
-        user_id: user,
-        entry_id: EntryId(read(row, 1)?),
-        media_type: read(row, 2)?,
-        byte_length: count::<i32, _>(row, 3)?,
-        sha256: hash.try_into().map_err(|_| error::corrupt("sha256", "a hash that is not 32 bytes"))?,
-        sealed: read(row, 5)?,
-        created_at: instant(row, 6)?,
-        updated_at: instant(row, 7)?,
-    })
+/// Reads the id of the attachment, if any, that [`DETACH`] or the deletion of an entry has freed.
+pub(super) fn freed(row: Option<&Row>) -> Result<Vec<AttachmentId>> {
+    let id = row.map_or(Ok(None), |row| read::<Option<uuid::Uuid>>(row, 0))?;
+    Ok(id.into_iter().map(AttachmentId).collect())
 }

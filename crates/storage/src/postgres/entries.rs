@@ -1,8 +1,9 @@
-//! Journal entries.
+//! Stores entries.
 
 use async_trait::async_trait;
 use jiff::civil::Date;
 use sotto_domain::entry::{Created, Deleted, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, Updated};
+use sotto_domain::idempotency::Once;
 use sotto_domain::statistics::DayCount;
 use sotto_domain::storage::{Entries, Result, StorageError};
 use sotto_domain::{EntryId, Timestamp, UserId};
@@ -11,12 +12,13 @@ use tokio_postgres::types::ToSql;
 
 use super::Postgres;
 use super::entry_list::ListQuery;
-use super::entry_row::{body_columns, columns, entry, page_of, tag_list, tags, untagged, with_body};
-use super::entry_tags::{Choices, Found, TagStatements};
+use super::entry_row::{body_columns, columns, entry, page_of, tag_list, tags, untagged};
+use super::entry_tags::{Choices, FoundTags, TagStatements};
+use super::idempotency::Record;
 use super::pool::Parameters;
 use super::values::{self, Day, Instant, all, count, integer};
 
-// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+// A conflict with any unique key counts: on a distributed database the primary key includes the user.
 const CREATE: &str = "INSERT INTO journal_entries
     (user_id, id, title, content, audio_url, entry_date, entry_zone, entry_day, word_count, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) ON CONFLICT DO NOTHING";
@@ -27,7 +29,7 @@ const GET: &str = concat!(
     " FROM journal_entries e WHERE e.user_id = $1 AND e.id = $2 AND e.secret_tag_id IS NULL"
 );
 
-// Without the tags: while it waits for the lock, they may change, and it would show them as they were before.
+// Selects no tags: they may change while the statement waits for the lock, and it would return their old state.
 const LOCK: &str = concat!(
     "SELECT ",
     body_columns!(),
@@ -42,9 +44,17 @@ const UPDATE: &str = concat!(
     tag_list!()
 );
 
-const DELETE: &str = "DELETE FROM journal_entries
-    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = coalesce($3::bigint, revision)
-    RETURNING (SELECT id FROM attachments WHERE user_id = $1 AND entry_id = $2)";
+// The rows of attachments are deleted with their entries at the end of the statement, so this statement still sees
+// them.
+const DELETE: &str = "WITH gone AS (
+        DELETE FROM journal_entries
+        WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NULL AND revision = coalesce($3::bigint, revision)
+        RETURNING id),
+    recording AS (
+        SELECT a.id, a.user_id FROM attachments a JOIN gone ON a.user_id = $1 AND a.entry_id = gone.id),
+    freed AS (
+        INSERT INTO freed_attachments (id, user_id) SELECT id, user_id FROM recording ON CONFLICT (id) DO NOTHING)
+    SELECT (SELECT id FROM recording) FROM gone";
 
 const DAYS: &str = "SELECT entry_day, count(*), sum(word_count) FROM journal_entries
     WHERE user_id = $1 AND entry_day BETWEEN $2 AND $3 AND secret_tag_id IS NULL
@@ -60,19 +70,19 @@ const ON_DAYS: &str = page_of!(
     )
 );
 
-/// How often a write is tried while somebody deletes the tags that it names.
+/// How often a write is tried while other requests delete the tags that it names.
 pub(super) const ATTEMPTS: usize = 5;
 
 #[async_trait]
 impl Entries for Postgres {
-    async fn create(&self, user: UserId, new: &NewEntry, now: Timestamp) -> Result<Created> {
-        let choices = Choices::of(&new.tags);
+    async fn create(&self, user: UserId, new: &NewEntry, once: Option<Once>, now: Timestamp) -> Result<Created> {
+        let choices = Choices::new(&new.tags);
         for _ in 0..ATTEMPTS {
-            match self.try_create(user, new, &choices, now).await? {
-                Tried::Done(created) => return Ok(Created::Created(created)),
-                Tried::Unknown(tag) => return Ok(Created::UnknownTag(tag)),
-                Tried::Again => {}
-                Tried::Refused => {
+            match self.try_create(user, new, &choices, once, now).await? {
+                WriteAttempt::Done(created) => return Ok(Created::Created(created)),
+                WriteAttempt::Unknown(tag) => return Ok(Created::UnknownTag(tag)),
+                WriteAttempt::Again => {}
+                WriteAttempt::Refused => {
                     return Ok(Entries::get(self, user, new.id).await?.map_or(Created::IdTaken, Created::Exists));
                 }
             }
@@ -93,13 +103,13 @@ impl Entries for Postgres {
         expected: Option<u32>,
         now: Timestamp,
     ) -> Result<Updated> {
-        let choices = patch.tags.as_deref().map(Choices::of);
+        let choices = patch.tags.as_deref().map(Choices::new);
         for _ in 0..ATTEMPTS {
             match self.try_update(user, id, patch, choices.as_ref(), expected, now).await? {
-                Tried::Done(updated) => return Ok(Updated::Updated(updated)),
-                Tried::Unknown(tag) => return Ok(Updated::UnknownTag(tag)),
-                Tried::Again => {}
-                Tried::Refused => {
+                WriteAttempt::Done(updated) => return Ok(Updated::Updated(updated)),
+                WriteAttempt::Unknown(tag) => return Ok(Updated::UnknownTag(tag)),
+                WriteAttempt::Again => {}
+                WriteAttempt::Refused => {
                     return Ok(Entries::get(self, user, id).await?.map_or(Updated::Missing, Updated::Stale));
                 }
             }
@@ -107,10 +117,10 @@ impl Entries for Postgres {
         Err(StorageError::Busy)
     }
 
-    /// The links go with the entry, by their foreign key.
+    /// The foreign key deletes the links to tags.
     async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Deleted> {
-        if let Some(recording) = self.delete_entry(DELETE, user, id, expected).await? {
-            return Ok(Deleted::Deleted(recording));
+        if let Some(freed) = self.delete_entry(DELETE, user, id, expected).await? {
+            return Ok(Deleted::Deleted(freed));
         }
         match expected {
             None => Ok(Deleted::Missing),
@@ -148,46 +158,56 @@ impl Entries for Postgres {
     }
 }
 
-/// What came of one try to write an entry.
-pub(super) enum Tried<T = Entry> {
+/// The outcome of one try to write an entry.
+pub(super) enum WriteAttempt<T = Entry> {
     Done(T),
-    /// The id is in use (on create); the entry is missing or at another revision (on update).
+    /// On create: the id is in use. On update: the entry does not exist or is at another revision.
     Refused,
     Unknown(sotto_domain::TagId),
     Again,
 }
 
 impl Postgres {
-    async fn try_create(&self, user: UserId, new: &NewEntry, choices: &Choices<'_>, now: Timestamp) -> Result<Tried> {
+    async fn try_create(
+        &self,
+        user: UserId,
+        new: &NewEntry,
+        choices: &Choices<'_>,
+        once: Option<Once>,
+        now: Timestamp,
+    ) -> Result<WriteAttempt> {
         let values = BodyValues::new(user, new.id, &new.body, now)?;
-        let lease = self.pool.lease().await?;
         let tags = if new.tags.is_empty() {
-            if lease.execute(CREATE, &values.parameters()).await? == 0 {
-                return Ok(Tried::Refused);
+            if self.create_once(CREATE, &values.parameters(), once, new.id.0, now).await? == 0 {
+                return Ok(WriteAttempt::Refused);
             }
             vec![]
         } else {
+            let lease = self.pool.lease().await?;
             let (create, statements) = (lease.prepare(CREATE).await?, TagStatements::prepare(&lease).await?);
+            let record = Record::prepare(&lease, once, new.id.0, now).await?;
             let (client, parameters) = (lease.client()?, values.parameters());
             let write = Box::pin(async {
                 tokio::try_join!(biased;
+                    Record::write(record.as_ref(), client),
                     client.execute(&create, &parameters),
                     statements.find(client, user, choices, now),
                 )
             });
-            let (created, found) = lease.begin(write).await?;
+            let ((), created, found) = lease.begin(write).await?;
             if created == 0 {
-                return Ok(Tried::Refused);
+                return Ok(WriteAttempt::Refused);
             }
             let tags = match choices.among(&found)? {
-                Found::Tags(tags) => tags,
-                Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
-                Found::Vanished => return Ok(Tried::Again),
+                FoundTags::Tags(tags) => tags,
+                FoundTags::Unknown(tag) => return Ok(WriteAttempt::Unknown(tag)),
+                FoundTags::Vanished => return Ok(WriteAttempt::Again),
             };
             lease.commit(Box::pin(statements.link(client, user, new.id, &tags))).await?;
             tags
         };
-        Ok(Tried::Done(made(user, new, tags, now)))
+        let (id, body) = (new.id, new.body.clone());
+        Ok(WriteAttempt::Done(Entry { id, user_id: user, body, tags, revision: 1, created_at: now, updated_at: now }))
     }
 
     async fn try_update(
@@ -198,7 +218,7 @@ impl Postgres {
         choices: Option<&Choices<'_>>,
         expected: Option<u32>,
         now: Timestamp,
-    ) -> Result<Tried> {
+    ) -> Result<WriteAttempt> {
         let lease = self.pool.lease().await?;
         let (lock, update) = (lease.prepare(LOCK).await?, lease.prepare(UPDATE).await?);
         let choices = match choices {
@@ -219,17 +239,17 @@ impl Postgres {
         let (locked, found) = lease.begin(read).await?;
         let before = match locked.map(|row| untagged(&row, user)).transpose()? {
             Some(before) if expected.is_none_or(|expected| before.revision == expected) => before,
-            _ => return Ok(Tried::Refused),
+            _ => return Ok(WriteAttempt::Refused),
         };
         let chosen = match &choices {
             None => None,
             Some((statements, choices)) => match choices.among(&found)? {
-                Found::Tags(tags) => Some((statements, tags)),
-                Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
-                Found::Vanished => return Ok(Tried::Again),
+                FoundTags::Tags(tags) => Some((statements, tags)),
+                FoundTags::Unknown(tag) => return Ok(WriteAttempt::Unknown(tag)),
+                FoundTags::Vanished => return Ok(WriteAttempt::Again),
             },
         };
-        let body = patch.apply(before.body());
+        let body = patch.apply(before.body.clone());
         let values = BodyValues::new(user, id, &body, now)?;
         let parameters = values.parameters();
         let write = Box::pin(async {
@@ -246,7 +266,8 @@ impl Postgres {
             Some((_, tags)) => tags,
             None => tags(&row, 0)?,
         };
-        Ok(Tried::Done(Entry { tags, revision: before.revision + 1, updated_at: now, ..with_body(before, body) }))
+        let revision = before.revision + 1;
+        Ok(WriteAttempt::Done(Entry { body, tags, revision, updated_at: now, ..before }))
     }
 }
 
@@ -268,9 +289,9 @@ impl<'a> BodyValues<'a> {
             user,
             id,
             body,
-            zone: body.entry_zone.name(),
-            date: Instant(body.entry_date),
-            day: Day(body.day()),
+            zone: body.date.zone.name(),
+            date: Instant(body.date.moment),
+            day: Day(body.date.day()),
             words: integer(body.words())?,
             now: Instant(now),
         })
@@ -291,22 +312,5 @@ impl<'a> BodyValues<'a> {
             &self.words,
             &self.now,
         ]
-    }
-}
-
-fn made(user: UserId, new: &NewEntry, tags: Vec<sotto_domain::tag::TagRef>, now: Timestamp) -> Entry {
-    let EntryBody { title, content, audio_url, entry_date, entry_zone } = new.body.clone();
-    Entry {
-        id: new.id,
-        user_id: user,
-        title,
-        content,
-        audio_url,
-        entry_date,
-        entry_zone,
-        tags,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
     }
 }

@@ -1,17 +1,19 @@
-//! How an entry, with its tags, is selected and read.
+//! Selects and reads an entry with its tags.
 
-use sotto_domain::entry::{Entry, EntryBody, PAGE_BYTES};
+use sotto_domain::entry::{Entry, PAGE_BYTES};
 use sotto_domain::storage::Result;
 use sotto_domain::tag::TagRef;
-use sotto_domain::{EntryId, TagId, UserId};
+use sotto_domain::{TagId, UserId};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 
-use super::values::{count, instant, read, zone};
+use super::row::Columns;
+use super::values::read;
+use crate::rows::untagged_entry;
 
-/// The tags of the entry `e` of the user `$1`, in order of their names' keys: a JSON array of `[id, name, color]`, or
-/// NULL when there are none. It is worked out for the rows of a page only, after the limit.
+/// The tags of the entry `e` of the user `$1`, ordered by the keys of their names: a JSON array of `[id, name, color]`,
+/// or NULL if there are none. PostgreSQL computes it after the limit, so only for the rows of a page.
 macro_rules! tag_list {
     () => {
         r#"(SELECT json_agg(json_build_array(t.id, t.name, t.color) ORDER BY t.name_key COLLATE "C")
@@ -39,8 +41,9 @@ macro_rules! columns {
     };
 }
 
-/// Of the entries that a statement gives newest first, those up to the one that makes the bytes in this column `PAGE_BYTES`. How
-/// long a value is stands beside the pointer to it: those that are left out are not read.
+/// Of the entries that a statement returns newest first, selects those up to and including the entry that brings the
+/// bytes in this column to `PAGE_BYTES`. PostgreSQL stores the length of a long value beside the pointer to it, so the
+/// values of the other entries are not read.
 macro_rules! page_of {
     ($column:literal, $($sql:tt)+) => {
         concat!(
@@ -63,19 +66,7 @@ pub fn entry(row: &Row, user: UserId) -> Result<Entry> {
 
 /// Reads [`body_columns`].
 pub fn untagged(row: &Row, user: UserId) -> Result<Entry> {
-    Ok(Entry {
-        id: EntryId(read(row, 0)?),
-        user_id: user,
-        title: read(row, 1)?,
-        content: read(row, 2)?,
-        audio_url: read(row, 3)?,
-        entry_date: instant(row, 4)?,
-        entry_zone: zone(row, 5)?,
-        tags: vec![],
-        revision: count::<i32, _>(row, 6)?,
-        created_at: instant(row, 7)?,
-        updated_at: instant(row, 8)?,
-    })
+    untagged_entry(&mut Columns::starting_at(row, 0), user)
 }
 
 /// Reads [`tag_list`] from column number `index`.
@@ -84,10 +75,4 @@ pub fn tags(row: &Row, index: usize) -> Result<Vec<TagRef>> {
         return Ok(vec![]);
     };
     Ok(tags.into_iter().map(|(id, name, color)| TagRef { id: TagId(id), name, color }).collect())
-}
-
-/// `entry` with the fields of `body`.
-pub fn with_body(entry: Entry, body: EntryBody) -> Entry {
-    let EntryBody { title, content, audio_url, entry_date, entry_zone } = body;
-    Entry { title, content, audio_url, entry_date, entry_zone, ..entry }
 }

@@ -1,4 +1,4 @@
-//! The tags that a request chooses for an entry: found, or made on the fly, in the transaction that writes the entry.
+//! Finds or creates the tags that a request chooses for an entry, in the transaction that writes the entry.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,18 @@ use sotto_domain::{EntryId, TagId, Timestamp, UserId};
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
-use super::pool::{Answer, Lease, Parameters};
+use super::lease::Lease;
+use super::pool::{Answer, Parameters};
 use super::values::{Instant, read};
 
-// The rows come sorted, so that two requests that make the same tags wait for each other instead of deadlocking.
+// The rows are inserted in sorted order, so that two requests that create the same tags wait for each other and do not
+// deadlock.
 const MAKE: &str = "INSERT INTO tags (id, name, name_key, color, user_id, created_at, updated_at)
     SELECT new.id, new.name, new.name_key, new.color, $1::uuid, $2::timestamptz, $2::timestamptz
     FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[]) AS new (id, name, name_key, color)
     ON CONFLICT DO NOTHING";
 
-// The lock keeps the tags from being deleted before the entry is linked to them.
+// The lock prevents the deletion of the tags until the entry is linked to them.
 const FIND: &str = r#"SELECT id, name, color, name_key FROM tags
     WHERE user_id = $1 AND (id = ANY ($2) OR name_key = ANY ($3))
     ORDER BY name_key COLLATE "C" FOR KEY SHARE"#;
@@ -30,23 +32,23 @@ const LINK: &str = "INSERT INTO journal_entry_tags (user_id, entry_id, tag_id)
     SELECT $1::uuid, $2::uuid, tag.id FROM unnest($3::uuid[]) AS tag (id)
     ON CONFLICT DO NOTHING";
 
-/// The choices of one request, each tag once.
+/// The tags that one request chooses, without duplicates.
 pub struct Choices<'a> {
     existing: Vec<Uuid>,
     named: BTreeMap<String, &'a NewTag>,
 }
 
-/// What the choices came to.
-pub enum Found {
-    /// These tags, in order of their names' keys.
+/// The outcome of looking up the chosen tags.
+pub enum FoundTags {
+    /// All tags were found. They are ordered by the keys of their names.
     Tags(Vec<TagRef>),
     /// The user has no tag with this id.
     Unknown(TagId),
-    /// A tag that was there when it was to be made is gone: somebody deletes tags at this moment. Trying again helps.
+    /// A tag that existed when it was to be created was deleted before it was read. Another try helps.
     Vanished,
 }
 
-/// The statements that find, make and link tags.
+/// The prepared statements that find, create and link tags.
 pub struct TagStatements {
     make: Statement,
     find: Statement,
@@ -55,7 +57,6 @@ pub struct TagStatements {
 }
 
 impl TagStatements {
-    /// Prepares them.
     pub async fn prepare(lease: &Lease<'_>) -> Result<Self> {
         Ok(Self {
             make: lease.prepare(MAKE).await?,
@@ -65,8 +66,7 @@ impl TagStatements {
         })
     }
 
-    /// Makes the tags that are named and missing, and finds all that were chosen: pass the rows to
-    /// [`Choices::among`].
+    /// Creates the named tags that do not exist, and returns the rows of all chosen tags, for [`Choices::among`].
     pub async fn find(&self, client: &Object, user: UserId, choices: &Choices<'_>, now: Timestamp) -> Answer<Vec<Row>> {
         if choices.existing.is_empty() && choices.named.is_empty() {
             return Ok(vec![]);
@@ -98,7 +98,7 @@ impl TagStatements {
         client.execute(&self.link, &[&user.0, &entry.0, &tags]).await.map(drop)
     }
 
-    /// Links an entry to these tags and no others.
+    /// Links an entry to these tags, and removes all other links.
     pub async fn relink(&self, client: &Object, user: UserId, entry: EntryId, tags: &[TagRef]) -> Answer<()> {
         let kept: Vec<_> = tags.iter().map(|tag| tag.id.0).collect();
         let all: Parameters<'_> = &[&user.0, &entry.0, &kept];
@@ -108,8 +108,8 @@ impl TagStatements {
 }
 
 impl<'a> Choices<'a> {
-    /// Takes each tag once; of two names with one key, the first.
-    pub fn of(choices: &'a [TagChoice]) -> Self {
+    /// Removes duplicates; of two names with the same key, the first is used.
+    pub fn new(choices: &'a [TagChoice]) -> Self {
         let mut all = Self { existing: vec![], named: BTreeMap::new() };
         for choice in choices {
             match choice {
@@ -122,8 +122,8 @@ impl<'a> Choices<'a> {
         all
     }
 
-    /// What was chosen, among the tags that [`TagStatements::find`] found.
-    pub fn among(&self, rows: &[Row]) -> Result<Found> {
+    /// Matches the choices with the rows that [`TagStatements::find`] returned.
+    pub fn among(&self, rows: &[Row]) -> Result<FoundTags> {
         let mut tags = Vec::with_capacity(rows.len());
         let mut keys = Vec::with_capacity(rows.len());
         for row in rows {
@@ -133,9 +133,9 @@ impl<'a> Choices<'a> {
         let unknown = self.existing.iter().find(|id| !tags.iter().any(|tag| tag.id.0 == **id));
         let vanished = self.named.keys().any(|key| !keys.contains(&key.as_str()));
         Ok(match unknown {
-            Some(id) => Found::Unknown(TagId(*id)),
-            None if vanished => Found::Vanished,
-            None => Found::Tags(tags),
+            Some(id) => FoundTags::Unknown(TagId(*id)),
+            None if vanished => FoundTags::Vanished,
+            None => FoundTags::Tags(tags),
         })
     }
 }

@@ -1,53 +1,71 @@
-//! What an error of the driver means, by its SQLSTATE first (PostgreSQL manual, appendix A).
+//! Maps errors of the driver to [`StorageError`], by SQLSTATE where there is one (PostgreSQL manual, appendix A).
 
 use std::error::Error;
 use std::fmt::Write;
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use sotto_domain::storage::StorageError;
 use tokio_postgres::error::{DbError, SqlState};
 
-/// What a statement's error means.
+use super::pool::NO_ROOM;
+
+/// Maps the error of a statement.
 pub fn from_driver(error: tokio_postgres::Error) -> StorageError {
     if let Some(refusal) = error.as_db_error() {
         return from_server(refusal).unwrap_or_else(|| StorageError::Other(Box::new(error)));
     }
+    // The server may have executed the statement before the connection was lost. For a statement that changes nothing,
+    // the caller applies [`harmless`].
     let lost = error.is_closed() || error.source().is_some_and(<dyn Error>::is::<std::io::Error>);
-    if lost { StorageError::Unavailable(sentence(&error)) } else { StorageError::Other(Box::new(error)) }
+    if lost { StorageError::Unknown(sentence(&error)) } else { StorageError::Other(Box::new(error)) }
 }
 
-/// Why there was no connection to be had.
+/// Maps the error of a statement that changes nothing, for which it does not matter whether the server executed it.
+pub fn harmless(error: StorageError) -> StorageError {
+    match error {
+        StorageError::Unknown(why) => StorageError::Unavailable(why),
+        other => other,
+    }
+}
+
+/// Maps an error of the pool, which means that there was no connection.
 pub fn from_pool(error: PoolError) -> StorageError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => StorageError::Busy,
         PoolError::Backend(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => StorageError::Busy,
-        PoolError::Backend(error) => StorageError::Unavailable(sentence(&error)),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            StorageError::Unavailable(sentence(&error))
+        }
         PoolError::Timeout(_) => StorageError::Unavailable("the server did not answer in time".into()),
         PoolError::Closed => StorageError::Unavailable("it was closed".into()),
-        other @ (PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_)) => StorageError::Other(Box::new(other)),
+        PoolError::PostCreateHook(HookError::Message(reason)) if reason == NO_ROOM => StorageError::Busy,
+        PoolError::PostCreateHook(HookError::Message(reason)) => StorageError::Unavailable(reason.into_owned()),
+        PoolError::NoRuntimeSpecified => StorageError::Other(Box::new(error)),
     }
 }
 
-/// What `column` holds cannot be read: the stored value breaks the schema's promises.
+/// The value in `column` violates the schema and cannot be read.
 pub fn corrupt(column: &str, reason: impl std::fmt::Display) -> StorageError {
     StorageError::Corrupt(format!("in the column {column}: {reason}"))
 }
 
-/// Whether the connection that gave this answer must not be used again: it is on its way out, it leads to a server
-/// that only reads (since a failover), or the statements prepared on it are no longer good.
+/// Whether the connection that returned this error must not be used again: it is about to close, it leads to a
+/// read-only server (after a failover), or the statements that were prepared on it are no longer valid.
 pub fn spoils_connection(error: &tokio_postgres::Error) -> bool {
-    const STALE: [SqlState; 6] = [
+    const STALE: [SqlState; 8] = [
         SqlState::READ_ONLY_SQL_TRANSACTION,
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
         SqlState::IDLE_SESSION_TIMEOUT,
         SqlState::INVALID_SQL_STATEMENT_NAME,
         SqlState::FEATURE_NOT_SUPPORTED,
+        SqlState::DUPLICATE_PSTATEMENT,
+        SqlState::PROTOCOL_VIOLATION,
     ];
     error.code().is_none_or(|code| STALE.contains(code))
 }
 
-/// The error with its causes, on one line.
+/// The error and its causes in one line.
 pub fn sentence(error: &tokio_postgres::Error) -> String {
     if let Some(refusal) = error.as_db_error() {
         return format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code());
@@ -66,17 +84,19 @@ fn from_server(refusal: &DbError) -> Option<StorageError> {
     let code = refusal.code().code();
     Some(match code {
         "40001" | "40P01" | "53200" | "53300" | "55P03" | "57014" => StorageError::Busy,
-        "25006" | "26000" => StorageError::Unavailable(told()),
+        "53100" => StorageError::Full(told()),
+        "25006" | "26000" | "42P05" => StorageError::Unavailable(told()),
         "XX001" | "XX002" => StorageError::Corrupt(told()),
         _ if code.starts_with("23") => StorageError::Conflict { constraint: without_shard(refusal.constraint()?) },
-        // Connection exceptions, full disks and other limits, shutdowns and restarts.
+        // Connection exceptions, exhausted resources, shutdowns and restarts.
         _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => StorageError::Unavailable(told()),
         _ => return None,
     })
 }
 
-/// Citus names a constraint of a shard `NAME_SHARD`, such as `uq_tags_user_name_102086`. No constraint of the schema
-/// ends in a number, which a test here makes sure of, so what has one of its prefixes and a number is a shard's.
+/// Removes the shard number from the name of a constraint. Citus names a constraint of a shard `NAME_SHARD`, such as
+/// `uq_tags_user_name_102086`. No constraint of the schema ends in a number (a test below checks this), so a name with
+/// a prefix of the schema and a number at its end belongs to a shard.
 fn without_shard(name: &str) -> String {
     let ours = ["pk_", "fk_", "uq_", "ck_", "idx_"].iter().any(|prefix| name.starts_with(prefix));
     match name.rsplit_once('_') {

@@ -1,21 +1,21 @@
-//! Identities at providers.
+//! Stores identities at providers.
 
 use async_trait::async_trait;
 use sotto_domain::account::{NewUser, User};
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
 use sotto_domain::storage::{Identities, Result};
 use sotto_domain::{IdentityId, Timestamp, UserId};
-use tokio_postgres::Row;
 
 use super::Postgres;
 use super::pool::Parameters;
+use super::row::whole;
 use super::secret_tags::LOCK_USER;
-use super::users;
-use super::values::{Instant, all, instant, read};
+use super::values::{Instant, all, read};
+use crate::rows::{identity_columns, user_columns};
 
 const FIND: &str = concat!(
     "SELECT ",
-    users::columns!(),
+    user_columns!(),
     " FROM identities i JOIN users ON users.id = i.user_id WHERE i.issuer = $1 AND i.subject = $2"
 );
 
@@ -26,13 +26,13 @@ const SIGN_UP: &str = "INSERT INTO users
     (id, email, full_name, is_superuser, time_zone, avatar_url, google_id, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
 
-// Of several, one has to be the account's; which does not matter, as long as it is the same one every time.
+// Of several Google identities, the account refers to one. Any will do, as long as it is always the same one.
 const FOLLOW_GOOGLE: &str = "UPDATE users
     SET google_id = (SELECT min(subject) FROM identities WHERE user_id = $1 AND issuer = $2), updated_at = $3
     WHERE id = $1";
 
-const LIST: &str = "SELECT id, user_id, issuer, subject, email, created_at FROM identities
-    WHERE user_id = $1 ORDER BY created_at, id LIMIT 1000";
+const LIST: &str =
+    concat!("SELECT ", identity_columns!(), " FROM identities WHERE user_id = $1 ORDER BY created_at, id LIMIT 1000");
 
 const ANOTHER_WAY_IN: &str = "SELECT i.issuer,
         EXISTS (SELECT 1 FROM users WHERE id = $1 AND hashed_password IS NOT NULL)
@@ -44,7 +44,7 @@ const UNLINK: &str = "DELETE FROM identities WHERE user_id = $1 AND id = $2";
 #[async_trait]
 impl Identities for Postgres {
     async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>> {
-        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(users::user).transpose()
+        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(whole).transpose()
     }
 
     async fn link(&self, identity: &Identity) -> Result<()> {
@@ -90,11 +90,11 @@ impl Identities for Postgres {
             Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
         lease.transaction(both).await?;
         let without_password = NewUser { password_hash: None, ..new.clone() };
-        Ok(User { google_id, avatar_url: avatar_url.map(str::to_owned), ..without_password.of(now) })
+        Ok(User { google_id, avatar_url: avatar_url.map(str::to_owned), ..without_password.created(now) })
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {
-        all(&self.pool.query(LIST, &[&user.0]).await?, identity)
+        all(&self.pool.query(LIST, &[&user.0]).await?, whole)
     }
 
     async fn unlink(&self, user: UserId, id: IdentityId, now: Timestamp) -> Result<Unlinked> {
@@ -122,15 +122,4 @@ impl Identities for Postgres {
         lease.commit(last).await?;
         Ok(Unlinked::Unlinked)
     }
-}
-
-fn identity(row: &Row) -> Result<Identity> {
-    Ok(Identity {
-        id: IdentityId(read(row, 0)?),
-        user_id: UserId(read(row, 1)?),
-        issuer: read(row, 2)?,
-        subject: read(row, 3)?,
-        email: read(row, 4)?,
-        created_at: instant(row, 5)?,
-    })
 }

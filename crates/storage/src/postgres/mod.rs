@@ -1,126 +1,93 @@
 //! The storage contract on PostgreSQL 15 or newer.
 //!
-//! Every query on a user's rows names the user as a plain parameter, nothing is kept in the session but prepared
-//! statements, and time comes from the caller: so the same statements run on one server, behind `PgBouncer`
-//! (transaction mode, 1.21 or newer) and on a database that Citus has distributed by `user_id`.
+//! The same statements run on one server, behind `PgBouncer` (transaction mode, 1.21 or newer) and on a database that
+//! Citus has distributed by `user_id`. For this, every query on a user's rows names the user as a plain parameter, the
+//! time comes from the caller, and a session keeps no state except prepared statements.
 
+pub(crate) mod address;
 mod api_tokens;
+mod attachment_store;
 mod attachments;
 pub(crate) mod connect;
+mod doubt;
 mod entries;
 mod entry_list;
 mod entry_row;
 mod entry_tags;
 pub(crate) mod error;
 mod health;
+mod idempotency;
 mod identities;
+mod lease;
 mod opaque_sessions;
 mod pool;
+mod pooler;
 mod reminders;
+mod room;
+mod row;
 mod sealed_entries;
 mod secret_tags;
+pub(crate) mod server;
 mod sessions;
+mod slots;
 mod tags;
 mod users;
 pub(crate) mod values;
+mod wait;
 
+#[cfg(test)]
+pub(crate) mod statement_log;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) mod watch;
 
 use async_trait::async_trait;
-use sotto_domain::storage::{
-    ApiTokens, Attachments, Entries, Health, Identities, OpaqueSessions, Reminders, Result, SealedEntries, SecretTags,
-    Sessions, Storage, Tags, Users,
-};
+use sotto_domain::storage::{Result, Storage};
 
 pub use pool::PoolOptions;
+pub use wait::wait_until_reachable;
 
 use pool::Pool;
 
 /// A journal on a PostgreSQL server.
 pub struct Postgres {
     pub(crate) pool: Pool,
+    inspection: tokio::sync::Mutex<health::Inspection>,
 }
 
 impl Postgres {
-    /// Connects with the usual [`PoolOptions`].
+    /// Connects with the default [`PoolOptions`].
     ///
     /// # Errors
-    /// `Unavailable` if the address is malformed or no server at it answers.
+    /// `Unavailable` if the address is malformed or if no server at this address responds.
     pub async fn connect(url: &str) -> Result<Self> {
         Self::connect_with(url, PoolOptions::default()).await
     }
 
-    /// Connects to `url`, a `postgres://` address with one host or several, which are tried in turn until one
-    /// takes writes.
+    /// Connects to `url`, a `postgres://` address with one or more hosts. The hosts are tried in turn until one accepts
+    /// writes.
     ///
-    /// `sslmode=require`, `verify-ca` and `verify-full` all mean TLS to a server whose certificate is valid for its
-    /// name, as judged by the machine's trusted roots (or those in `SSL_CERT_FILE`). Without one of them the
-    /// connection is not encrypted.
+    /// With `sslmode=require`, `verify-ca` or `verify-full` (which all mean the same here), the connection uses TLS,
+    /// and the server's certificate must be valid for the host name according to the machine's trusted roots (or those
+    /// in `SSL_CERT_FILE`). Without one of these, the connection is not encrypted.
     ///
     /// # Errors
-    /// `Unavailable` if the address is malformed or no server at it answers.
+    /// `Unavailable` if the address is malformed or if no server at this address responds.
     pub async fn connect_with(url: &str, options: PoolOptions) -> Result<Self> {
-        let storage = Self { pool: Pool::new(url, options)? };
+        let storage = Self { pool: Pool::new(url, options)?, inspection: <_>::default() };
         storage.ping().await?;
+        storage.pool.judge(options.connections).await?;
         Ok(storage)
     }
 }
 
 #[async_trait]
 impl Storage for Postgres {
-    fn users(&self) -> &dyn Users {
-        self
-    }
-
-    fn sessions(&self) -> &dyn Sessions {
-        self
-    }
-
-    fn identities(&self) -> &dyn Identities {
-        self
-    }
-
-    fn api_tokens(&self) -> &dyn ApiTokens {
-        self
-    }
-
-    fn entries(&self) -> &dyn Entries {
-        self
-    }
-
-    fn tags(&self) -> &dyn Tags {
-        self
-    }
-
-    fn reminders(&self) -> &dyn Reminders {
-        self
-    }
-
-    fn secret_tags(&self) -> &dyn SecretTags {
-        self
-    }
-
-    fn opaque_sessions(&self) -> &dyn OpaqueSessions {
-        self
-    }
-
-    fn sealed_entries(&self) -> &dyn SealedEntries {
-        self
-    }
-
-    fn attachments(&self) -> &dyn Attachments {
-        self
-    }
-
-    fn health(&self) -> &dyn Health {
-        self
-    }
-
     async fn ping(&self) -> Result<()> {
         self.pool.execute("SELECT 1", &[]).await.map(drop)
+    }
+
+    async fn probe_room(&self) -> Result<()> {
+        room::fill_table(&self.pool).await
     }
 
     fn engine(&self) -> &'static str {
@@ -129,5 +96,6 @@ impl Storage for Postgres {
 
     async fn close(&self) {
         self.pool.close().await;
+        *self.inspection.lock().await = health::Inspection::default();
     }
 }

@@ -1,20 +1,23 @@
-//! Entries under secret tags, and how entries come under them and out again.
+//! Stores sealed entries, and moves entries in and out of secret tags.
 
 use async_trait::async_trait;
 use sotto_domain::entry::Entry;
-use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::idempotency::Once;
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries, StorageError};
 use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::Postgres;
-use super::attachments::DETACH;
-use super::entries::{ATTEMPTS, BodyValues, Tried};
+use super::attachments::{DETACH, freed};
+use super::entries::{ATTEMPTS, BodyValues, WriteAttempt};
 use super::entry_row::{columns, entry, page_of};
-use super::entry_tags::{Choices, Found, TagStatements};
+use super::entry_tags::{Choices, FoundTags, TagStatements};
 use super::pool::Parameters;
-use super::values::{Day, Instant, all, count, instant, read, zone};
+use super::row::Columns;
+use super::values::{Day, Instant, all, instant, read};
+use crate::rows::sealed_entry;
 
 /// The columns of the sealed entry `e`.
 macro_rules! sealed_columns {
@@ -24,10 +27,10 @@ macro_rules! sealed_columns {
     };
 }
 
-/// What [`columns`] has before [`sealed_columns`] in [`GET_ANY`].
+/// The number of columns that [`GET_ANY`] selects with [`columns`] before [`sealed_columns`].
 const PLAIN_COLUMNS: usize = 10;
 
-// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+// A conflict with any unique key counts: on a distributed database the primary key includes the user.
 const CREATE: &str = "INSERT INTO journal_entries
     (user_id, id, secret_tag_id, encrypted_content, encryption_iv, wrapped_key, wrap_iv, entry_date, entry_zone,
         entry_day, created_at, updated_at, content)
@@ -92,9 +95,17 @@ pub(super) const NEXT: &str = page_of!(
     )
 );
 
-const DELETE: &str = "DELETE FROM journal_entries
-    WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = coalesce($3::bigint, revision)
-    RETURNING (SELECT id FROM attachments WHERE user_id = $1 AND entry_id = $2)";
+// The rows of attachments are deleted with their entries at the end of the statement, so this statement still sees
+// them.
+const DELETE: &str = "WITH gone AS (
+        DELETE FROM journal_entries
+        WHERE user_id = $1 AND id = $2 AND secret_tag_id IS NOT NULL AND revision = coalesce($3::bigint, revision)
+        RETURNING id),
+    recording AS (
+        SELECT a.id, a.user_id FROM attachments a JOIN gone ON a.user_id = $1 AND a.entry_id = gone.id),
+    freed AS (
+        INSERT INTO freed_attachments (id, user_id) SELECT id, user_id FROM recording ON CONFLICT (id) DO NOTHING)
+    SELECT (SELECT id FROM recording) FROM gone";
 
 #[async_trait]
 impl SealedEntries for Postgres {
@@ -103,19 +114,20 @@ impl SealedEntries for Postgres {
         user: UserId,
         id: EntryId,
         body: &SealedBody,
+        once: Option<Once>,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>> {
         let values = SealedValues::new(user, id, body, now);
-        match self.pool.execute(CREATE, &values.parameters()).await {
+        match self.create_once(CREATE, &values.parameters(), once, id.0, now).await {
             Ok(0) => Ok(self.any(user, id).await?.map_or(Stored::IdTaken, Stored::Exists)),
-            Ok(_) => Ok(Stored::Stored(body.clone().of(user, id, 1, now, now))),
+            Ok(_) => Ok(Stored::Stored(body.clone().stored(user, id, 1, now, now))),
             Err(error) => unknown_secret_tag(error),
         }
     }
 
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>> {
         let row = self.pool.query_opt(GET, &[&user.0, &id.0]).await?;
-        row.map(|row| sealed_entry(&row, user, 0)).transpose()
+        row.map(|row| read_sealed(&row, user, 0)).transpose()
     }
 
     async fn list(
@@ -130,7 +142,7 @@ impl SealedEntries for Postgres {
             None => self.pool.query(FIRST, &[&user.0, &tag.0, &limit]).await?,
             Some((date, id)) => self.pool.query(NEXT, &[&user.0, &tag.0, &limit, &Instant(date), &id.0]).await?,
         };
-        all(&rows, |row| sealed_entry(row, user, 0))
+        all(&rows, |row| read_sealed(row, user, 0))
     }
 
     async fn replace(
@@ -146,13 +158,13 @@ impl SealedEntries for Postgres {
         let mut parameters = values.parameters().to_vec();
         parameters.push(&revision);
         match self.pool.query_opt(REPLACE, &parameters).await {
-            Ok(Some(row)) => Ok(Stored::Stored(body.clone().of(user, id, expected + 1, instant(&row, 0)?, now))),
+            Ok(Some(row)) => Ok(Stored::Stored(body.clone().stored(user, id, expected + 1, instant(&row, 0)?, now))),
             Ok(None) => self.refused(user, id).await,
             Err(error) => unknown_secret_tag(error),
         }
     }
 
-    /// What PostgreSQL keeps of an entry that was changed is told in `docs/threat-model.md`.
+    /// `docs/threat-model.md` describes which data of a changed entry PostgreSQL keeps.
     async fn seal(
         &self,
         user: UserId,
@@ -176,21 +188,21 @@ impl SealedEntries for Postgres {
         expected: u32,
         now: Timestamp,
     ) -> Result<Stored<Moved<Entry>>> {
-        let choices = Choices::of(&body.tags);
+        let choices = Choices::new(&body.tags);
         for _ in 0..ATTEMPTS {
             match self.try_unseal(user, id, body, &choices, expected, now).await? {
-                Tried::Done(moved) => return Ok(Stored::Stored(moved)),
-                Tried::Unknown(tag) => return Ok(Stored::UnknownTag(tag)),
-                Tried::Again => {}
-                Tried::Refused => return self.refused(user, id).await,
+                WriteAttempt::Done(moved) => return Ok(Stored::Stored(moved)),
+                WriteAttempt::Unknown(tag) => return Ok(Stored::UnknownTag(tag)),
+                WriteAttempt::Again => {}
+                WriteAttempt::Refused => return self.refused(user, id).await,
             }
         }
         Err(StorageError::Busy)
     }
 
-    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Option<AttachmentId>>> {
-        if let Some(recording) = self.delete_entry(DELETE, user, id, expected).await? {
-            return Ok(Stored::Stored(recording));
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Vec<AttachmentId>>> {
+        if let Some(freed) = self.delete_entry(DELETE, user, id, expected).await? {
+            return Ok(Stored::Stored(freed));
         }
         let found = SealedEntries::get(self, user, id).await?;
         Ok(found.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
@@ -198,7 +210,7 @@ impl SealedEntries for Postgres {
 }
 
 impl Postgres {
-    /// `None` if the entry is not in plain or not at this revision.
+    /// Returns `None` if there is no plain entry at this revision.
     async fn try_seal(
         &self,
         user: UserId,
@@ -215,14 +227,15 @@ impl Postgres {
         let revision = i64::from(expected);
         let mut parameters = values.parameters().to_vec();
         parameters.push(&revision);
-        // It holds the entry, so that a recording that is put meanwhile is there by now, or is none of an entry in plain.
+        // The statement locks the entry. A concurrent `put` of a recording has therefore ended and is visible by now,
+        // or will be rejected, because the entry is no longer plain.
         let Some(row) = lease.begin(client.query_opt(&seal, &parameters)).await? else { return Ok(None) };
         let key: Parameters<'_> = &[&user.0, &id.0];
         let clear =
             Box::pin(async { tokio::try_join!(biased; client.execute(&unlink, key), client.query_opt(&detach, key)) });
         let (_, detached) = lease.commit(clear).await?;
-        let entry = body.clone().of(user, id, expected + 1, instant(&row, 0)?, now);
-        Ok(Some(Moved { entry, recording: recording(detached.as_ref())? }))
+        let entry = body.clone().stored(user, id, expected + 1, instant(&row, 0)?, now);
+        Ok(Some(Moved { entry, freed: freed(detached.as_ref())? }))
     }
 
     async fn try_unseal(
@@ -233,7 +246,7 @@ impl Postgres {
         choices: &Choices<'_>,
         expected: u32,
         now: Timestamp,
-    ) -> Result<Tried<Moved<Entry>>> {
+    ) -> Result<WriteAttempt<Moved<Entry>>> {
         let lease = self.pool.lease().await?;
         let (unseal, statements) = (lease.prepare(UNSEAL).await?, TagStatements::prepare(&lease).await?);
         let detach = lease.prepare(DETACH).await?;
@@ -249,45 +262,33 @@ impl Postgres {
             )
         });
         let (unsealed, found) = lease.begin(write).await?;
-        let Some(row) = unsealed else { return Ok(Tried::Refused) };
+        let Some(row) = unsealed else { return Ok(WriteAttempt::Refused) };
         let tags = match choices.among(&found)? {
-            Found::Tags(tags) => tags,
-            Found::Unknown(tag) => return Ok(Tried::Unknown(tag)),
-            Found::Vanished => return Ok(Tried::Again),
+            FoundTags::Tags(tags) => tags,
+            FoundTags::Unknown(tag) => return Ok(WriteAttempt::Unknown(tag)),
+            FoundTags::Vanished => return Ok(WriteAttempt::Again),
         };
         let key: Parameters<'_> = &[&user.0, &id.0];
         let finish = Box::pin(async {
             tokio::try_join!(biased; client.query_opt(&detach, key), statements.link(client, user, id, &tags))
         });
         let (detached, ()) = lease.commit(finish).await?;
-        let body = plain.body.clone();
-        let entry = Entry {
-            id,
-            user_id: user,
-            title: body.title,
-            content: body.content,
-            audio_url: body.audio_url,
-            entry_date: body.entry_date,
-            entry_zone: body.entry_zone,
-            tags,
-            revision: expected + 1,
-            created_at: instant(&row, 0)?,
-            updated_at: now,
-        };
-        Ok(Tried::Done(Moved { entry, recording: recording(detached.as_ref())? }))
+        let (body, revision, created_at) = (plain.body.clone(), expected + 1, instant(&row, 0)?);
+        let entry = Entry { id, user_id: user, body, tags, revision, created_at, updated_at: now };
+        Ok(WriteAttempt::Done(Moved { entry, freed: freed(detached.as_ref())? }))
     }
 
-    /// The answer to a change that found no entry of that kind at that revision.
+    /// The response to a change that found no entry of this kind at this revision.
     async fn refused<T>(&self, user: UserId, id: EntryId) -> Result<Stored<T>> {
         Ok(self.any(user, id).await?.map_or(Stored::Missing, Stored::Stale))
     }
 
-    /// The user's entry of this id, of whatever kind.
+    /// Finds the user's entry with this id, plain or sealed.
     async fn any(&self, user: UserId, id: EntryId) -> Result<Option<AnyEntry>> {
         let Some(row) = self.pool.query_opt(GET_ANY, &[&user.0, &id.0]).await? else { return Ok(None) };
         let is_sealed = read::<Option<uuid::Uuid>>(&row, PLAIN_COLUMNS + 1)?.is_some();
         Ok(Some(if is_sealed {
-            AnyEntry::Sealed(sealed_entry(&row, user, PLAIN_COLUMNS)?)
+            AnyEntry::Sealed(read_sealed(&row, user, PLAIN_COLUMNS)?)
         } else {
             AnyEntry::Plain(entry(&row, user)?)
         }))
@@ -307,7 +308,7 @@ struct SealedValues<'a> {
 
 impl<'a> SealedValues<'a> {
     fn new(user: UserId, id: EntryId, body: &'a SealedBody, now: Timestamp) -> Self {
-        let (zone, date, day) = (body.entry_zone.name(), Instant(body.entry_date), Day(body.day()));
+        let (zone, date, day) = (body.date.zone.name(), Instant(body.date.moment), Day(body.date.day()));
         Self { user, id, body, zone, date, day, now: Instant(now) }
     }
 
@@ -329,11 +330,6 @@ impl<'a> SealedValues<'a> {
     }
 }
 
-/// The recording that [`DETACH`] took away.
-fn recording(detached: Option<&Row>) -> Result<Option<AttachmentId>> {
-    detached.map(|row| read(row, 0).map(AttachmentId)).transpose()
-}
-
 fn unknown_secret_tag<T>(error: StorageError) -> Result<Stored<T>> {
     match error {
         StorageError::Conflict { constraint } if constraint == "fk_journal_entries_secret_tag" => {
@@ -344,21 +340,6 @@ fn unknown_secret_tag<T>(error: StorageError) -> Result<Stored<T>> {
 }
 
 /// Reads [`sealed_columns`], which begin at column number `first`.
-fn sealed_entry(row: &Row, user: UserId, first: usize) -> Result<SealedEntry> {
-    Ok(SealedEntry {
-        id: EntryId(read(row, first)?),
-        user_id: user,
-        tag: SecretTagId(read(row, first + 1)?),
-        sealed: Sealed {
-            encrypted_content: read(row, first + 2)?,
-            encryption_iv: read(row, first + 3)?,
-            wrapped_key: read(row, first + 4)?,
-            wrap_iv: read(row, first + 5)?,
-        },
-        entry_date: instant(row, first + 6)?,
-        entry_zone: zone(row, first + 7)?,
-        revision: count::<i32, _>(row, first + 8)?,
-        created_at: instant(row, first + 9)?,
-        updated_at: instant(row, first + 10)?,
-    })
+fn read_sealed(row: &Row, user: UserId, first: usize) -> Result<SealedEntry> {
+    sealed_entry(&mut Columns::starting_at(row, first), user)
 }

@@ -1,66 +1,69 @@
-//! Secret tags.
+//! Stores secret tags.
 
 use async_trait::async_trait;
-use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
+use sotto_domain::idempotency::Once;
+use sotto_domain::secret_tag::{
+    CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, PhraseLock, SecretTag,
+};
 use sotto_domain::storage::{Result, SecretTags};
 use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
-use tokio_postgres::Row;
 
+use super::Postgres;
+use super::idempotency::Record;
 use super::pool::Parameters;
-use super::values::{Instant, all, bytes, count, instant, read};
-use super::{Postgres, error};
+use super::row::{Columns, whole};
+use super::values::{Instant, all, bytes, count, read};
+use crate::rows::{RowReader, secret_tag_columns};
 
-/// Makes a user's units wait for each other that count or touch several of their secret tags or sessions, so that none
-/// sees what another is about to change, and none deadlocks.
+/// Serialises a user's units that count or change several of their secret tags or OPAQUE sessions, so that each sees
+/// the changes of the previous one and none of them deadlock.
 pub(super) const LOCK_USER: &str = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE";
 
-macro_rules! columns {
-    () => {
-        "tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, recovery_wrap,
-        recovery_verifier, version, created_at, updated_at"
-    };
-}
-
-// Any unique key may stand in the way: on a distributed database the primary key includes the user.
+// A conflict with any unique key counts: on a distributed database the primary key includes the user.
 const CREATE: &str = "INSERT INTO secret_tags (user_id, tag_id, registration_record, wrapped_master_key, server_keys,
         metadata, recovery_wrap, recovery_verifier, version, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT DO NOTHING";
 
 const COUNT: &str = "SELECT count(*) FROM secret_tags WHERE user_id = $1";
 
-const GET: &str = concat!("SELECT ", columns!(), " FROM secret_tags WHERE user_id = $1 AND tag_id = $2");
+const GET: &str = concat!("SELECT ", secret_tag_columns!(), " FROM secret_tags WHERE user_id = $1 AND tag_id = $2");
 
 const LIST: &str = concat!(
     "SELECT ",
-    columns!(),
+    secret_tag_columns!(),
     " FROM secret_tags WHERE user_id = $1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
 );
 
-// The version is compared as a BIGINT: what a caller claims may be beyond an INTEGER.
+// The version is compared as a BIGINT, because the version in a request may exceed an INTEGER.
 const SET_LOCK: &str = concat!(
     "UPDATE secret_tags SET registration_record = $4, wrapped_master_key = $5, server_keys = $6,
         version = version + 1, updated_at = $7
     WHERE user_id = $1 AND tag_id = $2 AND version = $3::bigint RETURNING ",
-    columns!()
+    secret_tag_columns!()
 );
 
-// Those that failed stay: they count.
+// Failed attempts are kept, because they count.
 const END_OTHERS: &str = "DELETE FROM opaque_sessions
     WHERE user_id = $1 AND binary_tag_id = $2 AND session_state <> 'failed' AND session_id IS DISTINCT FROM $3";
 
 const SET_METADATA: &str = "UPDATE secret_tags SET metadata = $3, updated_at = $4 WHERE user_id = $1 AND tag_id = $2";
 
-// As long as it is held, no entry comes under the secret tag.
+// While this lock is held, no entry can move in.
 const LOCK: &str = "SELECT 1 FROM secret_tags WHERE user_id = $1 AND tag_id = $2 FOR UPDATE";
 
 const COUNT_ENTRIES: &str = "SELECT count(*) FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
 
-// As long as they are held, the entries that have recordings stay under it. None gets another one: that waits for the user.
+// While these locks are held, the entries with recordings cannot move out. No entry can get another recording either,
+// because `put` waits for the lock on the user.
 const LOCK_RECORDINGS: &str =
     "SELECT a.id FROM journal_entries e JOIN attachments a ON a.user_id = $1 AND a.entry_id = e.id
     WHERE e.user_id = $1 AND e.secret_tag_id = $2 FOR UPDATE OF e";
 
-const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
+const DELETE_ENTRIES: &str = "WITH freed AS (
+        INSERT INTO freed_attachments (id, user_id)
+        SELECT a.id, a.user_id FROM journal_entries e JOIN attachments a ON a.user_id = $1 AND a.entry_id = e.id
+        WHERE e.user_id = $1 AND e.secret_tag_id = $2 ON CONFLICT (id) DO NOTHING)
+    DELETE FROM journal_entries WHERE user_id = $1 AND secret_tag_id = $2";
 
 const DELETE_SESSIONS: &str = "DELETE FROM opaque_sessions WHERE user_id = $1 AND binary_tag_id = $2";
 
@@ -70,10 +73,17 @@ const SERVER_KEYS: &str = "SELECT DISTINCT server_keys FROM secret_tags ORDER BY
 
 #[async_trait]
 impl SecretTags for Postgres {
-    async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag> {
+    async fn create(
+        &self,
+        user: UserId,
+        new: &NewSecretTag,
+        once: Option<Once>,
+        now: Timestamp,
+    ) -> Result<CreatedSecretTag> {
         let lease = self.pool.lease().await?;
         let (lock, create) = (lease.prepare(LOCK_USER).await?, lease.prepare(CREATE).await?);
         let counting = lease.prepare(COUNT).await?;
+        let record = Record::prepare(&lease, once, new.id.0, now).await?;
         let client = lease.client()?;
         let parameters: Parameters<'_> = &[
             &user.0,
@@ -90,11 +100,12 @@ impl SecretTags for Postgres {
         let write = Box::pin(async {
             tokio::try_join!(biased;
                 client.execute(&lock, owner),
+                Record::write(record.as_ref(), client),
                 client.execute(&create, parameters),
                 client.query_one(&counting, owner),
             )
         });
-        let (_, created, counted) = lease.begin(write).await?;
+        let (_, (), created, counted) = lease.begin(write).await?;
         if created == 0 {
             return Ok(CreatedSecretTag::IdTaken);
         }
@@ -117,18 +128,18 @@ impl SecretTags for Postgres {
     }
 
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
-        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(secret_tag).transpose()
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(whole).transpose()
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
-        all(&self.pool.query(LIST, &[&user.0]).await?, secret_tag)
+        all(&self.pool.query(LIST, &[&user.0]).await?, whole)
     }
 
     async fn set_lock(
         &self,
         user: UserId,
         id: SecretTagId,
-        lock: &Lock,
+        lock: &PhraseLock,
         version: u32,
         keep: Option<OpaqueSessionId>,
         now: Timestamp,
@@ -151,7 +162,7 @@ impl SecretTags for Postgres {
             tokio::try_join!(biased; client.execute(&lock_user, owner), client.query_opt(&set, parameters))
         });
         let (_, row) = lease.begin(write).await?;
-        let Some(new) = row.as_ref().map(secret_tag).transpose()? else { return Ok(None) };
+        let Some(new) = row.as_ref().map(whole::<SecretTag>).transpose()? else { return Ok(None) };
         let others: Parameters<'_> = &[&user.0, &bytes(&id.0), &keep.map(|keep| keep.0)];
         lease.commit(client.execute(&end_others, others)).await?;
         Ok(Some(new))
@@ -195,29 +206,11 @@ impl SecretTags for Postgres {
             )
         });
         let (deleted, _, _) = lease.commit(write).await?;
-        let recordings = all(&recordings, |row| read(row, 0).map(AttachmentId))?;
-        Ok(DeletedSecretTag::Deleted { entries: deleted, recordings })
+        let freed = all(&recordings, |row| read(row, 0).map(AttachmentId))?;
+        Ok(DeletedSecretTag::Deleted { entries: deleted, freed })
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
-        all(&self.pool.query(SERVER_KEYS, &[]).await?, |row| fingerprint(row, 0))
+        all(&self.pool.query(SERVER_KEYS, &[]).await?, |row| Columns::starting_at(row, 0).array())
     }
-}
-
-fn secret_tag(row: &Row) -> Result<SecretTag> {
-    Ok(SecretTag {
-        id: SecretTagId(read(row, 0)?),
-        user_id: UserId(read(row, 1)?),
-        lock: Lock { record: read(row, 2)?, wrapped_master_key: read(row, 3)?, server_keys: fingerprint(row, 4)? },
-        metadata: read(row, 5)?,
-        recovery_wrap: read(row, 6)?,
-        recovery_verifier: read(row, 7)?,
-        version: count::<i32, _>(row, 8)?,
-        created_at: instant(row, 9)?,
-        updated_at: instant(row, 10)?,
-    })
-}
-
-fn fingerprint(row: &Row, index: usize) -> Result<[u8; 16]> {
-    read::<&[u8]>(row, index)?.try_into().map_err(|_| error::corrupt("server_keys", "it has not 16 bytes"))
 }

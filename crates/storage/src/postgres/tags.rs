@@ -1,26 +1,23 @@
-//! Tags.
+//! Stores tags.
 
 use async_trait::async_trait;
+use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{Position, Result, StorageError, Tags};
 use sotto_domain::tag::{Color, NewTag, Tag, TagName, TagPatch};
 use sotto_domain::{TagId, Timestamp, UserId};
-use tokio_postgres::Row;
 
 use super::Postgres;
-use super::values::{Instant, all, instant, read};
-
-macro_rules! columns {
-    () => {
-        "id, user_id, name, color, created_at, updated_at"
-    };
-}
+use super::pool::Parameters;
+use super::row::whole;
+use super::values::{Instant, all};
+use crate::rows::tag_columns;
 
 const CREATE: &str = "INSERT INTO tags (id, name, name_key, color, user_id, created_at, updated_at)
     VALUES ($2, $3, $4, $5, $1, $6, $6)";
 
-const GET: &str = concat!("SELECT ", columns!(), " FROM tags WHERE user_id = $1 AND id = $2");
+const GET: &str = concat!("SELECT ", tag_columns!(), " FROM tags WHERE user_id = $1 AND id = $2");
 
-// A flag says whether the colour, which may be cleared, is to be set.
+// The colour may be cleared, so a flag says whether to set it.
 const UPDATE: &str = concat!(
     "UPDATE tags SET
         name = coalesce($3, name),
@@ -28,27 +25,27 @@ const UPDATE: &str = concat!(
         color = CASE WHEN $5 THEN $6 ELSE color END,
         updated_at = $7
     WHERE user_id = $1 AND id = $2 RETURNING ",
-    columns!()
+    tag_columns!()
 );
 
 const DELETE: &str = "DELETE FROM tags WHERE user_id = $1 AND id = $2";
 
-const FIRST: &str = concat!("SELECT ", columns!(), " FROM tags WHERE user_id = $1 ORDER BY created_at, id LIMIT $2");
+const FIRST: &str =
+    concat!("SELECT ", tag_columns!(), " FROM tags WHERE user_id = $1 ORDER BY created_at, id LIMIT $2");
 
 const NEXT: &str = concat!(
     "SELECT ",
-    columns!(),
+    tag_columns!(),
     " FROM tags WHERE user_id = $1 AND (created_at, id) > ($3, $4) ORDER BY created_at, id LIMIT $2"
 );
 
 #[async_trait]
 impl Tags for Postgres {
-    async fn create(&self, user: UserId, new: &NewTag, now: Timestamp) -> Result<Tag> {
+    async fn create(&self, user: UserId, new: &NewTag, once: Option<Once>, now: Timestamp) -> Result<Tag> {
         let color = new.color.as_ref().map(Color::as_str);
-        self.pool
-            .execute(CREATE, &[&user.0, &new.id.0, &new.name.as_str(), &new.name.key(), &color, &Instant(now)])
-            .await
-            .map_err(taken)?;
+        let parameters: Parameters<'_> =
+            &[&user.0, &new.id.0, &new.name.as_str(), &new.name.key(), &color, &Instant(now)];
+        self.create_once(CREATE, parameters, once, new.id.0, now).await.map_err(taken)?;
         Ok(Tag {
             id: new.id,
             user_id: user,
@@ -60,7 +57,7 @@ impl Tags for Postgres {
     }
 
     async fn get(&self, user: UserId, id: TagId) -> Result<Option<Tag>> {
-        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(tag).transpose()
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(whole).transpose()
     }
 
     async fn update(&self, user: UserId, id: TagId, patch: &TagPatch, now: Timestamp) -> Result<Option<Tag>> {
@@ -80,7 +77,7 @@ impl Tags for Postgres {
             )
             .await
             .map_err(taken)?;
-        row.as_ref().map(tag).transpose()
+        row.as_ref().map(whole).transpose()
     }
 
     async fn delete(&self, user: UserId, id: TagId) -> Result<bool> {
@@ -93,11 +90,11 @@ impl Tags for Postgres {
             None => self.pool.query(FIRST, &[&user.0, &limit]).await?,
             Some((at, id)) => self.pool.query(NEXT, &[&user.0, &limit, &Instant(at), &id]).await?,
         };
-        all(&rows, tag)
+        all(&rows, whole)
     }
 }
 
-/// Of a name that is taken letter by letter, PostgreSQL reports the older of the two constraints that refuse it.
+/// If a new name equals an existing one exactly, two constraints refuse it, and PostgreSQL reports the older one.
 fn taken(error: StorageError) -> StorageError {
     match error {
         StorageError::Conflict { constraint } if constraint == "uq_tags_user_name" => {
@@ -105,15 +102,4 @@ fn taken(error: StorageError) -> StorageError {
         }
         other => other,
     }
-}
-
-fn tag(row: &Row) -> Result<Tag> {
-    Ok(Tag {
-        id: TagId(read(row, 0)?),
-        user_id: UserId(read(row, 1)?),
-        name: TagName::from_stored(read(row, 2)?),
-        color: read::<Option<_>>(row, 3)?.map(Color::from_stored),
-        created_at: instant(row, 4)?,
-        updated_at: instant(row, 5)?,
-    })
 }

@@ -1,41 +1,33 @@
-//! Accounts.
+//! Stores accounts.
 
 use async_trait::async_trait;
 use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
     UserQuery,
 };
+use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{Result, Users};
-use sotto_domain::{SessionId, Timestamp, UserId};
+use sotto_domain::{SessionId, Timestamp, UserId, Zone};
 use tokio_postgres::Row;
 
 use super::Postgres;
 use super::error::corrupt;
-use super::pool::{Lease, Parameters};
-use super::values::{Instant, all, instant, read, zone};
-
-/// What [`user`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
-         users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
-         users.updated_at"
-    };
-}
-pub(super) use columns;
-
-/// How many columns that is: others may follow.
-pub const COLUMNS: usize = 11;
+use super::lease::Lease;
+use super::pool::Parameters;
+use super::reminders::{MOVE_REMINDERS, MovedReminders};
+use super::row::whole;
+use super::values::{Instant, all, read, zone};
+use crate::rows::user_columns;
 
 const CREATE: &str = "INSERT INTO users
     (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
 
-const GET: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
+const GET: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 
-const CREDENTIALS: &str = concat!("SELECT ", columns!(), ", hashed_password FROM users WHERE email = $1");
+const CREDENTIALS: &str = concat!("SELECT ", user_columns!(), ", hashed_password FROM users WHERE email = $1");
 
-// A flag says whether a field that may be cleared is to be set.
+// For each field that may be cleared, a flag says whether to set it.
 const UPDATE: &str = concat!(
     "UPDATE users SET
         email = coalesce($2, email),
@@ -45,8 +37,13 @@ const UPDATE: &str = concat!(
         preferences = coalesce($8, preferences),
         updated_at = $9
     WHERE id = $1 RETURNING ",
-    columns!()
+    user_columns!()
 );
+
+// While this lock is held, no other call changes the account, so none moves its reminders.
+/// The strongest lock, because the update can change the address, which is a unique column: a weaker lock would have to be
+/// upgraded then, and two calls that do so wait for each other.
+const LOCK_ZONE: &str = "SELECT time_zone FROM users WHERE id = $1 FOR UPDATE";
 
 const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = $3 WHERE id = $1";
 
@@ -60,7 +57,7 @@ const DRAFT_KEY: &str = "SELECT draft_key FROM users WHERE id = $1 AND draft_key
 
 const KEEP_DRAFT_KEY: &str = "UPDATE users SET draft_key = $2, updated_at = $3 WHERE id = $1 AND draft_key IS NULL";
 
-// A flag says whether the name is to be set, since it may be cleared.
+// The name may be cleared, so a flag says whether to set it.
 const ADMINISTER: &str = concat!(
     "UPDATE users SET
         is_active = coalesce($2, is_active),
@@ -69,12 +66,13 @@ const ADMINISTER: &str = concat!(
         hashed_password = coalesce($6, hashed_password),
         updated_at = $7
     WHERE id = $1 RETURNING ",
-    columns!()
+    user_columns!()
 );
 
 const LOCK: &str = "SELECT is_active AND is_superuser FROM users WHERE id = $1 FOR UPDATE";
 
-/// Names the advisory lock of those who take a superuser away (`Sotto` and `sup` in ASCII); locks are per database.
+/// The key of the advisory lock for changes that remove a superuser (`Sotto` and `sup` in ASCII). Advisory locks are
+/// per database.
 const SUPERUSERS: i64 = 0x536f_7474_6f73_7570;
 
 const LOCK_SUPERUSERS: &str = "SELECT pg_advisory_xact_lock($1)";
@@ -83,18 +81,21 @@ const OTHER_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser AND is_act
 
 const END_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1";
 
-// By the entries, because no index of the links leads with the user.
+// Selects the links by their entries, because no index of the links starts with the user.
 const DELETE_LINKS: &str = "DELETE FROM journal_entry_tags
     WHERE user_id = $1 AND entry_id IN (SELECT id FROM journal_entries WHERE user_id = $1)";
 
-const DELETE_ENTRIES: &str = "DELETE FROM journal_entries WHERE user_id = $1";
+const DELETE_ENTRIES: &str = "WITH freed AS (
+        INSERT INTO freed_attachments (id, user_id)
+        SELECT id, user_id FROM attachments WHERE user_id = $1 ON CONFLICT (id) DO NOTHING)
+    DELETE FROM journal_entries WHERE user_id = $1";
 
 const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
-// No address is empty.
+// The list starts after the empty address, which no user has.
 const LIST: &str = concat!(
     "SELECT ",
-    columns!(),
+    user_columns!(),
     r#" FROM users
     WHERE email > coalesce($1, '')
         AND ($2::text IS NULL OR strpos(email, $2) > 0 OR strpos(lower(full_name COLLATE "C"), $3) > 0)
@@ -103,56 +104,65 @@ const LIST: &str = concat!(
 
 #[async_trait]
 impl Users for Postgres {
-    async fn create(&self, new: &NewUser, now: Timestamp) -> Result<User> {
+    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User> {
         let hash = new.password_hash.as_ref().map(|hash| hash.0.as_str());
-        self.pool
-            .execute(
-                CREATE,
-                &[
-                    &new.id.0,
-                    &new.email.as_str(),
-                    &hash,
-                    &new.full_name,
-                    &new.is_superuser,
-                    &new.time_zone.name(),
-                    &Instant(now),
-                ],
-            )
-            .await?;
-        Ok(new.clone().of(now))
+        let parameters: Parameters<'_> = &[
+            &new.id.0,
+            &new.email.as_str(),
+            &hash,
+            &new.full_name,
+            &new.is_superuser,
+            &new.time_zone.name(),
+            &Instant(now),
+        ];
+        self.create_once(CREATE, parameters, once, new.id.0, now).await?;
+        Ok(new.clone().created(now))
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {
-        self.pool.query_opt(GET, &[&id.0]).await?.as_ref().map(user).transpose()
+        self.pool.query_opt(GET, &[&id.0]).await?.as_ref().map(whole).transpose()
     }
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>> {
         let row = self.pool.query_opt(CREDENTIALS, &[&email.as_str()]).await?;
-        let credentials = |row: &Row| {
-            Ok(Credentials { user: user(row)?, password_hash: read::<Option<_>>(row, COLUMNS)?.map(PasswordHash) })
-        };
-        row.as_ref().map(credentials).transpose()
+        row.as_ref().map(whole).transpose()
     }
 
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>> {
-        let row = self
-            .pool
-            .query_opt(
-                UPDATE,
-                &[
-                    &id.0,
-                    &patch.email.as_ref().map(Email::as_str),
-                    &patch.full_name.is_some(),
-                    &patch.full_name.as_ref().and_then(Option::as_deref),
-                    &patch.avatar_url.is_some(),
-                    &patch.avatar_url.as_ref().and_then(Option::as_deref),
-                    &patch.time_zone.as_ref().map(sotto_domain::Zone::name),
-                    &patch.preferences.as_ref().map(Preferences::to_text),
-                    &Instant(now),
-                ],
-            )
-            .await?;
-        row.as_ref().map(user).transpose()
+        let parameters: Parameters<'_> = &[
+            &id.0,
+            &patch.email.as_ref().map(Email::as_str),
+            &patch.full_name.is_some(),
+            &patch.full_name.as_ref().and_then(Option::as_deref),
+            &patch.avatar_url.is_some(),
+            &patch.avatar_url.as_ref().and_then(Option::as_deref),
+            &patch.time_zone.as_ref().map(Zone::name),
+            &patch.preferences.as_ref().map(Preferences::to_text),
+            &Instant(now),
+        ];
+        let Some(new_zone) = &patch.time_zone else {
+            return self.pool.query_opt(UPDATE, parameters).await?.as_ref().map(whole).transpose();
+        };
+        let lease = self.pool.lease().await?;
+        let (lock, update) = (lease.prepare(LOCK_ZONE).await?, lease.prepare(UPDATE).await?);
+        let move_reminders = lease.prepare(MOVE_REMINDERS).await?;
+        let client = lease.client()?;
+        let Some(row) = lease.begin(client.query_opt(&lock, &[&id.0])).await? else { return Ok(None) };
+        let old_zone = zone(&row, 0)?;
+        let moved = if old_zone.name() == new_zone.name() {
+            MovedReminders::default()
+        } else {
+            MovedReminders::read(&lease, id, &old_zone, new_zone, now).await?
+        };
+        let (zone_name, now) = (new_zone.name(), Instant(now));
+        let to_move: Parameters<'_> = &[&id.0, &zone_name, &now, &moved.ids, &moved.times, &moved.next_due];
+        let write = Box::pin(async {
+            let reminders =
+                async { if moved.ids.is_empty() { Ok(0) } else { client.execute(&move_reminders, to_move).await } };
+            tokio::try_join!(biased; client.query_one(&update, parameters), reminders)
+        });
+        let (row, _) = lease.commit(write).await?;
+        whole(&row).map(Some)
     }
 
     async fn preferences(&self, id: UserId) -> Result<Option<Preferences>> {
@@ -161,7 +171,7 @@ impl Users for Postgres {
 
     async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>> {
         let key: Parameters<'_> = &[&id.0];
-        // All but the first time there is nothing to write.
+        // Only the first call has something to write.
         if let Some(row) = self.pool.query_opt(DRAFT_KEY, key).await? {
             return draft_key(&row).map(Some);
         }
@@ -226,11 +236,11 @@ impl Users for Postgres {
             tokio::try_join!(biased; client.query_one(&change, parameters), sessions)
         });
         let (row, _) = lease.commit(write).await?;
-        user(&row).map(Administered::Done)
+        whole(&row).map(Administered::Done)
     }
 
-    /// Entries go before the user, and so before the secret tags that some are under: those keep their entries from
-    /// being orphaned.
+    /// Deletes the entries before the user. Deleting the user deletes the secret tags, and a secret tag cannot be
+    /// deleted while it has entries.
     async fn delete(&self, id: UserId) -> Result<Administered<()>> {
         let lease = self.pool.lease().await?;
         let (links, entries) = (lease.prepare(DELETE_LINKS).await?, lease.prepare(DELETE_ENTRIES).await?);
@@ -256,31 +266,14 @@ impl Users for Postgres {
         let (address, name) = query.needles();
         let parameters: Parameters<'_> =
             &[&query.after.as_ref().map(Email::as_str), &address, &name, &i64::from(query.limit)];
-        all(&self.pool.query(LIST, parameters).await?, user)
+        all(&self.pool.query(LIST, parameters).await?, whole)
     }
 }
 
-/// Of those who ask this at once, each waits for the one before to end its transaction.
+/// Concurrent callers wait here for each other's transaction to end.
 async fn is_last_superuser(lease: &Lease<'_>, id: UserId) -> Result<bool> {
     lease.execute(LOCK_SUPERUSERS, &[&SUPERUSERS]).await?;
     Ok(lease.query_opt(OTHER_SUPERUSER, &[&id.0]).await?.is_none())
-}
-
-/// Reads the columns of an account, which come first in the row.
-pub fn user(row: &Row) -> Result<User> {
-    Ok(User {
-        id: UserId(read(row, 0)?),
-        email: email(row, 1)?,
-        full_name: read(row, 2)?,
-        is_active: read(row, 3)?,
-        is_superuser: read(row, 4)?,
-        has_password: read(row, 5)?,
-        google_id: read(row, 6)?,
-        avatar_url: read(row, 7)?,
-        time_zone: zone(row, 8)?,
-        created_at: instant(row, 9)?,
-        updated_at: instant(row, 10)?,
-    })
 }
 
 fn preferences(row: &Row) -> Result<Preferences> {
@@ -290,8 +283,4 @@ fn preferences(row: &Row) -> Result<Preferences> {
 
 fn draft_key(row: &Row) -> Result<DraftKey> {
     read::<&[u8]>(row, 0)?.try_into().map(DraftKey).map_err(|_| corrupt("draft_key", "not 32 bytes"))
-}
-
-fn email(row: &Row, index: usize) -> Result<Email> {
-    Email::parse(read(row, index)?).map_err(|message| corrupt("email", message))
 }

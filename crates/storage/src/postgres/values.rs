@@ -1,4 +1,4 @@
-//! Values of the domain on the wire, in PostgreSQL's binary format (manual, section 55.7; `timestamp.h`, `date.h`).
+//! Values of the domain in PostgreSQL's binary format (manual, section 55.7; `timestamp.h`, `date.h`).
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ pub const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
 impl ToSql for Instant {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Encoded {
-        // A timestamp is so far from the ends of i64 that this cannot overflow.
+        // Timestamps are far from the limits of i64, so this cannot overflow.
         (self.0.as_micros() - EPOCH_MICROS).to_sql(kind, out)
     }
 
@@ -33,7 +33,7 @@ impl ToSql for Instant {
 impl<'a> FromSql<'a> for Instant {
     fn from_sql(kind: &Type, raw: &'a [u8]) -> Decoded<Self> {
         let micros = i64::from_sql(kind, raw)?.checked_add(EPOCH_MICROS);
-        // `infinity` is stored as the greatest integer, and lands here too.
+        // `infinity` is stored as the greatest integer, so the conversion rejects it too.
         Ok(Self(micros.and_then(Timestamp::from_micros).ok_or("an instant outside of the years 1 to 9999")?))
     }
 
@@ -49,7 +49,7 @@ const BEFORE_ALL_ENTRIES: Date = date(0, 12, 31);
 
 impl ToSql for Day {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Encoded {
-        // PostgreSQL's first day is 4713-11-24 BC. A query may name an earlier one; entries begin in the year 1.
+        // PostgreSQL's first day is 4713-11-24 BC. A query may name an earlier day; no entry is before the year 1.
         let day = self.0.max(BEFORE_ALL_ENTRIES);
         i32::try_from(day.duration_since(EPOCH_DAY).as_hours() / 24)?.to_sql(kind, out)
     }
@@ -71,28 +71,27 @@ impl<'a> FromSql<'a> for Day {
 type Encoded = std::result::Result<IsNull, Box<dyn Error + Sync + Send>>;
 type Decoded<T> = std::result::Result<T, Box<dyn Error + Sync + Send>>;
 
-/// Reads column number `index` of a row.
+/// Reads column number `index`, counted from 0.
 pub fn read<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T> {
     row.try_get(index).map_err(|reason| error::corrupt(column(row, index), error::sentence(&reason)))
 }
 
-/// Reads a `TIMESTAMPTZ`.
+/// Reads a `TIMESTAMPTZ` column.
 pub fn instant(row: &Row, index: usize) -> Result<Timestamp> {
     read::<Instant>(row, index).map(|instant| instant.0)
 }
 
-/// A UUID as the bytes that a `BYTEA` holds of it.
+/// The 16 bytes of a UUID, for a `BYTEA` column.
 pub fn bytes(id: &Uuid) -> &[u8] {
     id.as_bytes()
 }
 
-/// Reads the name of a time zone.
+/// Reads the name of a time zone, which may be unknown.
 pub fn zone(row: &Row, index: usize) -> Result<Zone> {
-    let name = read::<&str>(row, index)?;
-    Zone::named(name).ok_or_else(|| error::corrupt(column(row, index), format!("{name:?} is not a time zone")))
+    read(row, index).map(Zone::stored)
 }
 
-/// Reads an `INTEGER` or `BIGINT` that is never negative.
+/// Reads an `INTEGER` or `BIGINT` column that is never negative.
 pub fn count<'a, I, T>(row: &'a Row, index: usize) -> Result<T>
 where
     I: FromSql<'a> + TryInto<T>,
@@ -101,17 +100,18 @@ where
     value.try_into().map_err(|_| error::corrupt(column(row, index), "a count that is negative or too great"))
 }
 
-/// The rows of an answer, each read by `read`.
+/// Reads each row of a response with `read`.
 pub fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T>) -> Result<Vec<T>> {
     rows.iter().map(read).collect()
 }
 
-/// A count that the schema keeps in an `INTEGER`.
+/// Converts a count for an `INTEGER` column.
 pub fn integer(value: u32) -> Result<i32> {
     i32::try_from(value).map_err(|error| StorageError::Other(Box::new(error)))
 }
 
-fn column(row: &Row, index: usize) -> &str {
+/// The name of column number `index`.
+pub fn column(row: &Row, index: usize) -> &str {
     row.columns().get(index).map_or("", tokio_postgres::Column::name)
 }
 

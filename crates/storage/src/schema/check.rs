@@ -1,65 +1,71 @@
-//! Whether a database is what its migrations make, and keeps the standards.
+//! Checks whether a database has the schema that its migrations create, and whether it keeps the standards.
 
-use super::scratch::{Sql, made_by};
+use super::repair::{Repair, repairs};
+use super::scratch::{Sql, schema_after};
 use super::standards::{self, Violation};
 use super::{Difference, Engine, SchemaError, read};
 use crate::DatabaseUrl;
+use crate::migrate::source::Migration;
 use crate::migrate::{MigrateError, Migrator};
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The revision that the database is at.
+    /// The revision of the database.
     pub revision: String,
-    /// Where it is not what the migrations up to that revision make.
+    /// Differences from the schema that the migrations up to that revision create.
     pub differences: Vec<Difference>,
-    /// Where it breaks the standards.
+    /// Violations of the standards.
     pub violations: Vec<Violation>,
+    /// Statements that repair the differences.
+    pub repairs: Vec<Repair>,
 }
 
-/// Why a database could not be checked. None of these says that it is clean.
+/// Why a database could not be checked. No such error means that the database is clean.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// Its revision has no files here.
-    #[error("whether this database is as it should be is unknown: {0}")]
+    /// This program has no files for the revision of the database.
+    #[error("this database cannot be checked: {0}")]
     Unknown(MigrateError),
-    /// There is nothing to check.
-    #[error("the database is empty, so there is nothing to check: `sotto db upgrade` makes its tables")]
-    Empty,
-    /// Somebody is at work on it.
-    #[error("the database went to another revision while it was looked at: try again when the migration is done")]
+    /// The database was migrated during the check.
+    #[error("the database was migrated during the check: try again when the migration is done")]
     Moved,
-    /// About the migrations.
+    /// A migration error.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// About reading either side.
+    /// The actual or the expected schema could not be read.
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }
 
 impl Report {
-    /// Whether nothing was found.
+    /// Whether the check found nothing.
     pub fn is_clean(&self) -> bool {
         self.differences.is_empty() && self.violations.is_empty()
     }
 }
 
-/// Compares the database at `url` with what the migrations of `migrator` make up to the revision that it is at, and with
-/// the standards. It changes nothing.
+/// Compares the database at `url` with the schema that the migrations of `migrator` create up to the database's
+/// revision, and with the standards. Changes nothing.
 ///
 /// # Errors
-/// If that cannot be told: see [`CheckError`].
+/// If the check is not possible: see [`CheckError`].
 pub async fn check(url: &DatabaseUrl, migrator: &Migrator) -> Result<Report, CheckError> {
-    let done = migrator.done().await.map_err(|error| match error {
+    let done = migrator.applied_migrations().await.map_err(|error| match error {
         MigrateError::Ahead { .. } => CheckError::Unknown(error),
         other => CheckError::Migrate(other),
     })?;
-    let revision = done.last().ok_or(CheckError::Empty)?.revision();
+    let revision = done.last().map(Migration::revision).unwrap_or_default();
     let found = read(url).await?;
-    if migrator.done().await?.len() != done.len() {
+    if migrator.applied_migrations().await?.len() != done.len() {
         return Err(CheckError::Moved);
     }
-    let expected = made_by(url, done.iter().map(|one| Sql::from(&one.up)).collect()).await?;
-    let differences = expected.differences(&found);
-    Ok(Report { revision, differences, violations: standards::violations(&found, Engine::from(url)) })
+    let expected = schema_after(url, done.iter().map(|one| Sql::from(&one.up)).collect()).await?;
+    let engine = Engine::from(url);
+    Ok(Report {
+        revision,
+        differences: expected.differences(&found),
+        violations: standards::violations(&found, engine),
+        repairs: repairs(engine, &expected, &found),
+    })
 }

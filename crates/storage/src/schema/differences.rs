@@ -1,71 +1,95 @@
-//! What sets two schemas apart, part by part.
+//! Compares two schemas part by part.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::model::{Check, Column, ForeignKey, Index, Key, Schema, Table, Trigger};
+use super::model::{Check, Clause, Column, ForeignKey, Index, KeyConstraint, Schema, Table, Trigger};
 
-/// A part of a schema that is not as expected, missing, or too much.
+/// A part of a schema that is missing, surplus, or not as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The table (or view) that it is in.
+    /// The table or view that contains the part.
     pub table: String,
-    /// What it is.
-    pub part: Part,
-    /// Its name; for a part without one, what it says.
+    pub part: SchemaPart,
+    /// The name; for a part without a name, its definition.
     pub name: String,
-    /// What it should be, in short SQL; `None` if it should not be there.
+    /// The expected definition in short SQL; `None` if the part should not exist.
     pub expected: Option<String>,
-    /// What it is, in short SQL; `None` if it is not there.
+    /// The actual definition in short SQL; `None` if the part does not exist.
     pub found: Option<String>,
 }
 
-/// What a table is made of.
+/// The parts of a schema and of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The table itself.
+pub enum SchemaPart {
     Table,
-    /// A view.
     View,
-    /// A column.
     Column,
     /// The order of the columns.
     Order,
-    /// The primary key.
     PrimaryKey,
-    /// A unique constraint.
     Unique,
-    /// A foreign key.
     ForeignKey,
-    /// A check constraint.
     Check,
-    /// An index.
     Index,
-    /// A trigger.
     Trigger,
+    Exclusion,
+    /// A rewrite rule.
+    Rule,
+    /// A row-level security policy.
+    Policy,
+    /// An enumeration, domain, range or composite type.
+    Type,
+    /// A sequence that belongs to no column.
+    Sequence,
+    /// A function or a procedure.
+    Function,
+    MaterializedView,
+    ForeignTable,
 }
 
 impl Schema {
-    /// What sets the schema `found` apart from this one, which is the one expected; empty if they are equal.
+    /// Compares this schema, the expected one, with the schema `found`; empty if they are equal.
     pub fn differences(&self, found: &Self) -> Vec<Difference> {
         let mut list = Vec::new();
         for (name, expected, found) in pairs(&self.tables, &found.tables) {
             match (expected, found) {
                 (Some(expected), Some(found)) => table(name, expected, found, &mut list),
-                _ => list.push(Difference::new(name, Part::Table, name, expected.map(size), found.map(size))),
+                _ => list.push(Difference::new(name, SchemaPart::Table, name, expected.map(size), found.map(size))),
             }
         }
         for (name, expected, found) in pairs(&self.views, &found.views) {
             if expected != found {
-                list.push(Difference::new(name, Part::View, name, expected.cloned(), found.cloned()));
+                list.push(Difference::new(name, SchemaPart::View, name, expected.cloned(), found.cloned()));
+            }
+        }
+        for ((part, name), expected, found) in pairs(&self.objects, &found.objects) {
+            if expected != found {
+                list.push(Difference::new(name, *part, name, expected.cloned(), found.cloned()));
             }
         }
         list
     }
 }
 
+impl SchemaPart {
+    /// Whether the part belongs to a table.
+    pub fn is_of_table(self) -> bool {
+        !matches!(
+            self,
+            Self::Table
+                | Self::View
+                | Self::Type
+                | Self::Sequence
+                | Self::Function
+                | Self::MaterializedView
+                | Self::ForeignTable
+        )
+    }
+}
+
 impl Difference {
-    fn new(table: &str, part: Part, name: &str, expected: Option<String>, found: Option<String>) -> Self {
+    fn new(table: &str, part: SchemaPart, name: &str, expected: Option<String>, found: Option<String>) -> Self {
         Self { table: table.to_owned(), part, name: name.to_owned(), expected, found }
     }
 }
@@ -74,10 +98,10 @@ impl fmt::Display for Difference {
     /// `index idx_tags_user_id of tags: expected (user_id), found nothing`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.part)?;
-        if self.part != Part::Order {
+        if self.part != SchemaPart::Order {
             write!(f, " {}", self.name)?;
         }
-        if self.name != self.table || !matches!(self.part, Part::Table | Part::View) {
+        if self.part.is_of_table() {
             write!(f, " of {}", self.table)?;
         }
         let or_nothing = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
@@ -85,9 +109,9 @@ impl fmt::Display for Difference {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for SchemaPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Padded, so that it can stand in a table.
+        // Pads the name, so that it aligns in a table.
         f.pad(match self {
             Self::Table => "table",
             Self::View => "view",
@@ -99,35 +123,47 @@ impl fmt::Display for Part {
             Self::Check => "check",
             Self::Index => "index",
             Self::Trigger => "trigger",
+            Self::Exclusion => "exclusion constraint",
+            Self::Rule => "rule",
+            Self::Policy => "policy",
+            Self::Type => "type",
+            Self::Sequence => "sequence",
+            Self::Function => "function",
+            Self::MaterializedView => "materialized view",
+            Self::ForeignTable => "foreign table",
         })
     }
 }
 
-/// What is of the same name on both sides, and what is on one side alone.
-fn pairs<'m, T>(
-    left: &'m BTreeMap<String, T>,
-    right: &'m BTreeMap<String, T>,
-) -> impl Iterator<Item = (&'m String, Option<&'m T>, Option<&'m T>)> {
+/// Pairs items of the same name; an item that only one side has comes alone.
+fn pairs<'m, K: Ord, T>(
+    left: &'m BTreeMap<K, T>,
+    right: &'m BTreeMap<K, T>,
+) -> impl Iterator<Item = (&'m K, Option<&'m T>, Option<&'m T>)> {
     let names = left.keys().chain(right.keys().filter(|name| !left.contains_key(*name)));
     names.map(|name| (name, left.get(name), right.get(name)))
 }
 
 fn table(name: &str, expected: &Table, found: &Table, list: &mut Vec<Difference>) {
-    if expected.options() != found.options() {
-        let (expected, found) = (Some(expected.options()), Some(found.options()));
-        list.push(Difference::new(name, Part::Table, name, expected, found));
+    if expected.options(true) != found.options(true) {
+        // All tables of PostgreSQL are strict, and SQL has no word for it there.
+        let options = |table: &Table| Some(table.options(expected.strict != found.strict));
+        list.push(Difference::new(name, SchemaPart::Table, name, options(expected), options(found)));
     }
-    parts(name, Part::Column, &expected.columns, &found.columns, list);
+    parts(name, SchemaPart::Column, &expected.columns, &found.columns, list);
     order(name, &expected.columns, &found.columns, list);
-    parts(name, Part::PrimaryKey, expected.primary_key.as_slice(), found.primary_key.as_slice(), list);
-    parts(name, Part::Unique, &expected.uniques, &found.uniques, list);
-    parts(name, Part::ForeignKey, &expected.foreign_keys, &found.foreign_keys, list);
-    parts(name, Part::Check, &expected.checks, &found.checks, list);
-    parts(name, Part::Index, &expected.indexes, &found.indexes, list);
-    parts(name, Part::Trigger, &expected.triggers, &found.triggers, list);
+    parts(name, SchemaPart::PrimaryKey, expected.primary_key.as_slice(), found.primary_key.as_slice(), list);
+    parts(name, SchemaPart::Unique, &expected.uniques, &found.uniques, list);
+    parts(name, SchemaPart::ForeignKey, &expected.foreign_keys, &found.foreign_keys, list);
+    parts(name, SchemaPart::Check, &expected.checks, &found.checks, list);
+    parts(name, SchemaPart::Index, &expected.indexes, &found.indexes, list);
+    parts(name, SchemaPart::Trigger, &expected.triggers, &found.triggers, list);
+    parts(name, SchemaPart::Exclusion, &expected.exclusions, &found.exclusions, list);
+    parts(name, SchemaPart::Rule, &expected.rules, &found.rules, list);
+    parts(name, SchemaPart::Policy, &expected.policies, &found.policies, list);
 }
 
-fn parts<T: Named>(table: &str, part: Part, expected: &[T], found: &[T], list: &mut Vec<Difference>) {
+fn parts<T: Named>(table: &str, part: SchemaPart, expected: &[T], found: &[T], list: &mut Vec<Difference>) {
     let find = |list: &[T], one: &T| list.iter().position(|other| other.identity() == one.identity());
     for one in expected {
         let other = find(found, one).map(|at| &found[at]);
@@ -141,7 +177,7 @@ fn parts<T: Named>(table: &str, part: Part, expected: &[T], found: &[T], list: &
     }
 }
 
-/// The columns that both have, where they are not in the same order.
+/// Compares the order of the columns that both tables have.
 fn order(table: &str, expected: &[Column], found: &[Column], list: &mut Vec<Difference>) {
     let common = |these: &[Column], those: &[Column]| -> Vec<String> {
         let both = these.iter().filter(|one| those.iter().any(|other| other.name == one.name));
@@ -150,7 +186,7 @@ fn order(table: &str, expected: &[Column], found: &[Column], list: &mut Vec<Diff
     let (expected, found) = (common(expected, found), common(found, expected));
     if expected != found {
         let (expected, found) = (Some(expected.join(", ")), Some(found.join(", ")));
-        list.push(Difference::new(table, Part::Order, table, expected, found));
+        list.push(Difference::new(table, SchemaPart::Order, table, expected, found));
     }
 }
 
@@ -162,21 +198,22 @@ fn size(table: &Table) -> String {
 }
 
 impl Table {
-    fn options(&self) -> String {
+    /// The options of the table; `strict` says whether to mention that it is strict.
+    fn options(&self, strict: bool) -> String {
         let module = self.module.as_ref().map(|module| format!("USING {module}"));
-        let marks = [(self.strict, "STRICT"), (self.without_rowid, "WITHOUT ROWID")];
+        let marks = [(strict && self.strict, "STRICT"), (self.without_rowid, "WITHOUT ROWID")];
         let marks = marks.into_iter().filter(|(holds, _)| *holds).map(|(_, mark)| mark.to_owned());
-        let all: Vec<String> = module.into_iter().chain(marks).collect();
+        let all: Vec<String> = module.into_iter().chain(marks).chain(self.marks.iter().cloned()).collect();
         if all.is_empty() { "a plain table".to_owned() } else { all.join(", ") }
     }
 }
 
-/// What can be found again on the other side.
+/// A part that can be found on the other side by its identity.
 trait Named: PartialEq {
     fn name(&self) -> &str;
-    /// What it says, in short SQL.
+    /// The definition in short SQL.
     fn text(&self) -> String;
-    /// Its name; for one without, what it says.
+    /// The name; for a part without a name, its definition.
     fn identity(&self) -> String {
         if self.name().is_empty() { self.text() } else { self.name().to_owned() }
     }
@@ -197,7 +234,7 @@ impl Named for Column {
     }
 }
 
-impl Named for Key {
+impl Named for KeyConstraint {
     fn name(&self) -> &str {
         &self.name
     }
@@ -213,7 +250,7 @@ impl Named for ForeignKey {
     }
 
     fn text(&self) -> String {
-        self.to_string()
+        format!("{self}{}", if self.enforced { "" } else { " (not enforced: its triggers are disabled)" })
     }
 }
 
@@ -223,7 +260,7 @@ impl Named for Check {
     }
 
     fn text(&self) -> String {
-        format!("({}){}", self.expression, if self.validated { "" } else { " NOT VALID" })
+        self.definition.clone()
     }
 }
 
@@ -244,6 +281,16 @@ impl Named for Index {
 }
 
 impl Named for Trigger {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn text(&self) -> String {
+        format!("{}{}{}", self.meaning, if self.state.is_empty() { "" } else { " " }, self.state)
+    }
+}
+
+impl Named for Clause {
     fn name(&self) -> &str {
         &self.name
     }

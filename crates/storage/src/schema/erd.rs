@@ -1,11 +1,11 @@
-//! A diagram of a schema: tables, columns, and which refers to which, as Mermaid draws them
+//! A diagram of a schema for Mermaid: tables, columns and references
 //! (<https://mermaid.js.org/syntax/entityRelationshipDiagram.html>).
 
 use std::fmt::Write as _;
 
 use super::{ForeignKey, Schema, Table, standards};
 
-/// The diagram of the journal's own tables.
+/// The diagram of the journal's tables.
 pub fn mermaid(schema: &Schema) -> String {
     let mut text = "erDiagram\n".to_owned();
     for (name, table) in journal(schema) {
@@ -26,12 +26,12 @@ pub fn mermaid(schema: &Schema) -> String {
     text
 }
 
-/// The tables that hold what people write: none that the migration runner or the engine keeps for itself.
+/// The tables with users' data, without those of the migration runner and of the engine.
 pub(super) fn journal(schema: &Schema) -> impl Iterator<Item = (&String, &Table)> {
     schema.tables.iter().filter(|(name, _)| !standards::excepted("*", name))
 }
 
-/// How many rows there can be at either end.
+/// The cardinality of both ends of a reference.
 fn ends(table: &Table, key: &ForeignKey) -> (&'static str, &'static str) {
     let optional = key.columns.iter().any(|name| table.column(name).is_some_and(|column| column.nullable));
     let unique_indexes = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
@@ -55,7 +55,7 @@ fn marks(table: &Table, column: &str) -> Vec<&'static str> {
     all.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect()
 }
 
-/// One word, which is all that the syntax allows.
+/// Replaces blanks and symbols, because the syntax allows only one word.
 fn word(text: &str) -> String {
     text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_")
 }

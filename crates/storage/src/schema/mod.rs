@@ -1,7 +1,8 @@
-//! The schema of a database as it is, read into one model that both engines share, and what is built on that.
+//! Reads the schema of a database into a model that both engines share, and compares, checks, repairs and draws
+//! schemas.
 //!
-//! [`read`] asks the engine's catalogue. Two schemas of one engine are equal if [`Schema::differences`] finds none;
-//! [`Schema::neutral`] leaves out what only one engine has or can tell, so that what remains must be equal on both.
+//! [`read`] queries the engine's catalogue. Two schemas of one engine are equal if [`Schema::differences`] finds
+//! nothing. [`Schema::neutral`] removes what only one engine has, so that the rest must be equal on both engines.
 
 mod check;
 mod differences;
@@ -11,6 +12,7 @@ mod model;
 mod page;
 mod postgres;
 mod reasons;
+mod repair;
 mod scratch;
 mod sqlite;
 pub mod standards;
@@ -19,19 +21,20 @@ mod tests;
 
 use crate::DatabaseUrl;
 use crate::migrate::source::{Migration, Source};
-use scratch::{Sql, made_by};
+use scratch::{Sql, schema_after};
 
 pub use check::{CheckError, Report, check};
-pub use differences::{Difference, Part};
+pub use differences::{Difference, SchemaPart};
 pub use erd::mermaid;
-pub use model::{Check, Column, Engine, ForeignKey, Index, Key, Kind, Schema, Table, Trigger};
+pub use model::{Check, Clause, Column, ColumnKind, Engine, ForeignKey, Index, KeyConstraint, Schema, Table, Trigger};
 pub use page::page;
+pub use repair::{Repair, script};
 
-/// What only one engine has, and what belongs to the migration runner: `(table, index)`; without an index, all of the
-/// table.
+/// Tables and indexes that only one engine has, and the table of the migration runner: `(table, index)`, or without an
+/// index the whole table.
 ///
-/// Full text is an inverted index on an expression on PostgreSQL, and a table of documents with an FTS5 table (which
-/// SQLite keeps in three tables of its own) on SQLite.
+/// Full-text search uses an inverted index on an expression on PostgreSQL. On SQLite it uses a table of documents and
+/// an FTS5 table, which SQLite stores in three tables of its own.
 const NOT_COMPARED: [(&str, Option<&str>); 7] = [
     ("schema_migrations", None),
     ("journal_entries", Some("idx_journal_entries_search")),
@@ -42,37 +45,40 @@ const NOT_COMPARED: [(&str, Option<&str>); 7] = [
     ("journal_entries_fts_idx", None),
 ];
 
+/// Whether a table only holds data computed from other tables, so that dropping it loses nothing.
+pub(crate) fn is_derived(table: &str) -> bool {
+    NOT_COMPARED.contains(&(table, None))
+}
+
 /// Why a schema could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// The database cannot be opened or does not answer.
     #[error("the schema of {database} cannot be read: {reason}")]
     Unreadable {
-        /// Which database, without its password.
+        /// The database, without its password.
         database: String,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
     },
-    /// The role may not make a scratch schema.
+    /// The role has no permission to create a scratch schema.
     #[error(
-        "what is in {database} cannot be compared with what the migrations make: for that they are run in a schema of \
-         their own, inside of a transaction that is rolled back, and the role may not make one ({reason}). Grant it \
-         CREATE on the database, or ask as a role that has it"
+        "the schema of {database} cannot be compared with the migrations: they would be run in a schema of their own, \
+         in a transaction that is rolled back, and the role may not create one ({reason}). Grant it CREATE on the \
+         database, or use a role that has it"
     )]
     NotAllowed {
-        /// Which database, without its password.
+        /// The database, without its password.
         database: String,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
     },
-    /// A file of SQL does not run on an empty database.
+    /// An SQL file fails on an empty database.
     #[error("{file} does not run on an empty database of {engine}: {reason}")]
     Script {
-        /// Which file.
         file: String,
-        /// On which engine.
         engine: Engine,
-        /// What the engine says.
+        /// The engine's message.
         reason: String,
     },
 }
@@ -93,30 +99,37 @@ pub async fn read(url: &DatabaseUrl) -> Result<Schema, SchemaError> {
     }
 }
 
-/// What all the migrations that are built into this program make on the engine of `url`. Of a SQLite database, only the
-/// engine is of interest.
+/// The schema that the built-in migrations create on the engine of `url`. For SQLite, `url` only names the engine.
 ///
 /// # Errors
-/// If the migrations do not run on an empty database, or there is no place to try them.
-pub async fn of_migrations(url: &DatabaseUrl) -> Result<Schema, CheckError> {
+/// If the migrations fail on an empty database, or no scratch schema can be created.
+pub async fn after_migrations(url: &DatabaseUrl) -> Result<Schema, CheckError> {
     let source = Source::embedded(url)?;
-    Ok(made_by(url, source.migrations().iter().map(|one| Sql::from(&one.up)).collect()).await?)
+    Ok(schema_after(url, source.migrations().iter().map(|one| Sql::from(&one.up)).collect()).await?)
 }
 
-/// The schema that a connection to SQLite sees.
-pub(crate) fn of_connection(connection: &rusqlite::Connection) -> rusqlite::Result<Schema> {
+/// Reads the schema of an open SQLite connection.
+pub(crate) fn read_connection(connection: &rusqlite::Connection) -> rusqlite::Result<Schema> {
     sqlite::read_from(connection)
 }
 
-/// The schema that migrations of SQLite make, in memory.
+/// The schema that SQLite migrations create, computed in memory.
 pub(crate) fn in_memory(migrations: &[Migration]) -> Result<Schema, SchemaError> {
-    let files: Vec<_> = migrations.iter().map(|one| Sql::from(&one.up)).collect();
-    scratch::in_memory(&files)
+    scratch::in_memory(&up_files(migrations))
+}
+
+/// An in-memory database with the schema that SQLite migrations create.
+pub(crate) fn database_in_memory(migrations: &[Migration]) -> Result<rusqlite::Connection, SchemaError> {
+    scratch::database_in_memory(&up_files(migrations))
+}
+
+fn up_files(migrations: &[Migration]) -> Vec<Sql> {
+    migrations.iter().map(|one| Sql::from(&one.up)).collect()
 }
 
 impl Schema {
-    /// What must be equal on both engines. Left out are what is listed as an engine's own, triggers and views, the SQL
-    /// of checks, defaults and definitions, and the difference between kinds that are one type on SQLite.
+    /// Keeps only what must be equal on both engines. Removes what `NOT_COMPARED` lists, triggers, views, the SQL of
+    /// checks, defaults and definitions, and the distinction between kinds that are one type on SQLite.
     #[must_use]
     pub fn neutral(mut self) -> Self {
         for (table, index) in NOT_COMPARED {
@@ -132,6 +145,7 @@ impl Schema {
             table.statement = None;
             for check in &mut table.checks {
                 check.expression.clear();
+                check.definition.clear();
             }
             for index in &mut table.indexes {
                 index.definition.clear();
@@ -140,8 +154,8 @@ impl Schema {
                 column.definition.clear();
                 column.generated = column.generated.take().map(|_| "some".to_owned());
                 column.default = column.default.take().map(|_| "some".to_owned());
-                if column.kind == Kind::Instant {
-                    column.kind = Kind::Integer;
+                if column.kind == ColumnKind::Instant {
+                    column.kind = ColumnKind::Integer;
                 }
             }
         }

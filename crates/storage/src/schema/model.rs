@@ -1,162 +1,181 @@
-//! What a schema is made of. Both engines' catalogues are read into this.
+//! The schema model. The catalogues of both engines are read into it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::SchemaPart;
 use crate::DatabaseUrl;
 
-/// Which engine a schema belongs to.
+/// The database engine of a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
-    /// SQLite.
     Sqlite,
-    /// PostgreSQL.
     Postgres,
 }
 
-/// All tables and views, by name.
+/// A schema: its tables and views, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Schema {
-    /// The tables.
     pub tables: BTreeMap<String, Table>,
-    /// The views, each with its query in the engine's words.
+    /// Views with their queries, in the engine's syntax.
     pub views: BTreeMap<String, String>,
+    /// On PostgreSQL, all other named objects with their definitions: types, sequences that belong to no column,
+    /// functions, materialized views and foreign tables.
+    pub objects: BTreeMap<(SchemaPart, String), String>,
 }
 
-/// A table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
-    /// Its columns, in their order.
+    /// Columns in their order.
     pub columns: Vec<Column>,
-    /// Its primary key.
-    pub primary_key: Option<Key>,
-    /// Its unique constraints, by name.
-    pub uniques: Vec<Key>,
-    /// Its foreign keys, by name.
+    pub primary_key: Option<KeyConstraint>,
+    /// Unique constraints, by name.
+    pub uniques: Vec<KeyConstraint>,
+    /// Foreign keys, by name.
     pub foreign_keys: Vec<ForeignKey>,
-    /// Its check constraints, by name; on SQLite, those in a column's own definition are left to
-    /// [`Column::definition`].
+    /// Check constraints, by name. On SQLite, checks of a single column are part of [`Column::definition`] instead.
     pub checks: Vec<Check>,
-    /// Its indexes, by name; those under constraints are left out.
+    /// Indexes, by name, without those of constraints.
     pub indexes: Vec<Index>,
-    /// Its triggers, by name.
+    /// Triggers, by name.
     pub triggers: Vec<Trigger>,
-    /// Whether the engine holds values to the types of their columns: always on PostgreSQL, in a `STRICT` table on
-    /// SQLite.
+    /// On PostgreSQL, exclusion constraints by name, each with the text after `EXCLUDE`.
+    pub exclusions: Vec<Clause>,
+    /// On PostgreSQL, rewrite rules by name, each with its statement.
+    pub rules: Vec<Clause>,
+    /// On PostgreSQL, row-level security policies by name.
+    pub policies: Vec<Clause>,
+    /// On PostgreSQL, special properties: `UNLOGGED`, `ROW LEVEL SECURITY`, `INHERITS (other)`, ….
+    pub marks: Vec<String>,
+    /// Whether the engine enforces column types: always on PostgreSQL, in a `STRICT` table on SQLite.
     pub strict: bool,
-    /// Whether it is a `WITHOUT ROWID` table of SQLite.
+    /// Whether this is a `WITHOUT ROWID` table of SQLite.
     pub without_rowid: bool,
-    /// For a virtual table of SQLite, its module and what that is told: `fts5 (title, content)`.
+    /// For a virtual table of SQLite, the module with its arguments: `fts5 (title, content)`.
     pub module: Option<String>,
-    /// On SQLite, the statement that made it, as it was written. It is no part of a comparison.
+    /// On SQLite, the original `CREATE` statement. Comparisons ignore it.
     pub statement: Option<String>,
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether it may be NULL.
+    pub kind: ColumnKind,
     pub nullable: bool,
-    /// What it holds when nothing is said, in the engine's words.
+    /// The default value, in the engine's syntax.
     pub default: Option<String>,
-    /// For a column that the engine computes, from what, in the engine's words.
+    /// For a generated column, its expression in the engine's syntax.
     pub generated: Option<String>,
-    /// All that stands behind its name when it is made, in the engine's words.
+    /// The definition after the column's name, in the engine's syntax.
     pub definition: String,
 }
 
-/// What a column holds.
+/// The kind of values in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A UUID; on SQLite a `BLOB` that an unnamed check holds to 16 bytes.
+pub enum ColumnKind {
+    /// A UUID; on SQLite a `BLOB` with an unnamed check for 16 bytes.
     Uuid,
-    /// Text.
     Text,
     /// A whole number.
     Integer,
-    /// True or false; on SQLite an `INTEGER` that an unnamed check holds to 0 and 1.
+    /// A boolean; on SQLite an `INTEGER` with an unnamed check for 0 and 1.
     Boolean,
-    /// A UTC instant; on SQLite an [`Kind::Integer`].
+    /// A UTC instant; on SQLite a [`ColumnKind::Integer`].
     Instant,
-    /// A calendar day; on SQLite a `TEXT` that an unnamed check holds to 10 characters.
+    /// A calendar day; on SQLite a `TEXT` with an unnamed check for 10 characters.
     Day,
-    /// Bytes.
     Bytes,
-    /// Anything else, as the engine calls it.
+    /// Any other type, by the engine's name.
     Other(String),
 }
 
 /// A primary key or a unique constraint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// Its name; empty for one without.
+pub struct KeyConstraint {
+    /// The name; empty for an unnamed constraint.
     pub name: String,
-    /// Its columns, in their order.
+    /// Columns in their order.
     pub columns: Vec<String>,
+    /// The text after `PRIMARY KEY` or `UNIQUE`, in the engine's syntax: `NULLS NOT DISTINCT (a, b) INCLUDE (c)`.
+    pub definition: String,
 }
 
-/// A foreign key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ForeignKey {
-    /// Its name; empty for one without.
+    /// The name; empty for an unnamed constraint.
     pub name: String,
-    /// The columns that refer.
+    /// The referring columns.
     pub columns: Vec<String>,
-    /// The table referred to.
+    /// The referenced table.
     pub table: String,
-    /// The columns referred to.
+    /// The referenced columns.
     pub references: Vec<String>,
-    /// What happens when the row referred to is deleted, in SQL's words: `CASCADE`, `NO ACTION`.
+    /// The action when the referenced row is deleted, in SQL: `CASCADE`, `NO ACTION`.
     pub on_delete: String,
-    /// What happens when the key referred to changes, in the same words.
+    /// The action when the referenced key changes, in SQL.
     pub on_update: String,
-    /// Until when a check may wait: nothing, `DEFERRABLE` or `DEFERRABLE INITIALLY DEFERRED`.
+    /// When the check may be deferred: empty for never, `DEFERRABLE` or `DEFERRABLE INITIALLY DEFERRED`.
     pub deferrable: String,
-    /// Whether the rows that were there before it have been checked (PostgreSQL: not so while it is `NOT VALID`).
+    /// The text after `FOREIGN KEY`, in the engine's syntax, with `MATCH FULL` or `SET NULL (column)`.
+    pub definition: String,
+    /// Whether older rows have been checked (PostgreSQL: false while the constraint is `NOT VALID`).
     pub validated: bool,
+    /// Whether the triggers that enforce the key are enabled (PostgreSQL: `DISABLE TRIGGER ALL` disables them).
+    pub enforced: bool,
 }
 
-/// A check constraint.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Check {
-    /// Its name; empty for one without.
+    /// The name; empty for an unnamed constraint.
     pub name: String,
-    /// What must hold, in the engine's words.
+    /// The condition, in the engine's syntax.
     pub expression: String,
-    /// Whether the rows that were there before it have been checked (PostgreSQL: not so while it is `NOT VALID`).
+    /// The text after `CHECK`, in the engine's syntax, with `NO INHERIT`.
+    pub definition: String,
+    /// Whether older rows have been checked (PostgreSQL: false while the constraint is `NOT VALID`).
     pub validated: bool,
 }
 
-/// An index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Index {
-    /// Its name.
     pub name: String,
-    /// Its columns, in their order; for an expression, its SQL.
+    /// Columns in their order; for an expression, its SQL.
     pub columns: Vec<String>,
-    /// Whether no two rows may be equal in it.
     pub unique: bool,
-    /// For a partial index, which rows are in it, without parentheses around it.
+    /// For a partial index, its condition without outer parentheses.
     pub predicate: Option<String>,
-    /// How it finds rows: `btree`, `gin`, ….
+    /// The index method: `btree`, `gin`, ….
     pub method: String,
-    /// Whether it can be relied on (PostgreSQL: one that `CREATE INDEX CONCURRENTLY` left half built is INVALID).
+    /// Whether queries can use the index (PostgreSQL: a failed `CREATE INDEX CONCURRENTLY` leaves an INVALID index).
     pub valid: bool,
-    /// All that stands behind its table when it is made, in the engine's words.
+    /// The text after the table's name in the `CREATE INDEX` statement, in the engine's syntax.
     pub definition: String,
 }
 
-/// A trigger.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// A trigger. Two triggers are equal if their normalized statements are.
+#[derive(Debug, Clone, Eq)]
 pub struct Trigger {
-    /// Its name.
     pub name: String,
-    /// How it was made, in the engine's words.
+    /// The original statement.
     pub definition: String,
+    /// The normalized statement.
+    pub meaning: String,
+    /// When the trigger fires: empty for always, else `DISABLED`, `ENABLED REPLICA` or `ENABLED ALWAYS` (PostgreSQL).
+    pub state: &'static str,
+}
+
+/// A named part of a table of which only the definition matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clause {
+    pub name: String,
+    /// The definition in the engine's syntax.
+    pub definition: String,
+}
+
+impl PartialEq for Trigger {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.meaning, self.state) == (&other.name, &other.meaning, other.state)
+    }
 }
 
 impl From<&DatabaseUrl> for Engine {
@@ -169,10 +188,10 @@ impl From<&DatabaseUrl> for Engine {
 }
 
 impl Engine {
-    /// Both.
+    /// Both engines.
     pub const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
-    /// What its folder of migrations is called.
+    /// The name of the engine's migrations folder.
     pub fn folder(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -182,13 +201,11 @@ impl Engine {
 }
 
 impl Table {
-    /// The column of this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The lists of columns that a valid index of some kind holds in order: keys, and indexes on all rows that are not
-    /// NULL there.
+    /// The column lists that a valid index returns in order: keys, and indexes that contain all rows that are not NULL.
     pub fn indexed(&self) -> impl Iterator<Item = &[String]> {
         let keys = self.primary_key.iter().chain(&self.uniques).map(|key| key.columns.as_slice());
         let indexes = self.indexes.iter().filter(|index| index.valid && index.leads());
@@ -197,7 +214,7 @@ impl Table {
 }
 
 impl Index {
-    /// Whether every row with a value in its first column is in it, in order.
+    /// Whether the index contains every row with a value in the first column, in order.
     fn leads(&self) -> bool {
         let everything = self.columns.first().map(|first| format!("{first} IS NOT NULL"));
         self.method == "btree" && (self.predicate.is_none() || self.predicate == everything)
@@ -213,7 +230,7 @@ impl fmt::Display for Engine {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ColumnKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Uuid => "uuid",
@@ -228,25 +245,16 @@ impl fmt::Display for Kind {
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for KeyConstraint {
     /// `(user_id, name)`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({})", self.columns.join(", "))
+        f.write_str(&self.definition)
     }
 }
 
 impl fmt::Display for ForeignKey {
     /// `(user_id) REFERENCES users (id) ON DELETE CASCADE`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({}) REFERENCES {} ({})", self.columns.join(", "), self.table, self.references.join(", "))?;
-        for (event, action) in [("UPDATE", &self.on_update), ("DELETE", &self.on_delete)] {
-            if action != "NO ACTION" {
-                write!(f, " ON {event} {action}")?;
-            }
-        }
-        if !self.deferrable.is_empty() {
-            write!(f, " {}", self.deferrable)?;
-        }
-        f.write_str(if self.validated { "" } else { " NOT VALID" })
+        f.write_str(&self.definition)
     }
 }

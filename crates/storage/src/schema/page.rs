@@ -1,4 +1,4 @@
-//! `docs/schema.md`, from what the migrations make on both engines.
+//! Generates `docs/schema.md` from the schemas that the migrations create on both engines.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,11 @@ use super::erd::{journal, mermaid};
 use super::standards::{EXCEPTIONS, RULES};
 use super::{Schema, Table, reasons};
 
-/// A table on each engine, where it is there.
+/// A table on both engines; `None` where an engine does not have it.
 type Pair<'s> = (Option<&'s Table>, Option<&'s Table>);
 
-/// The page. What both engines say is shown in PostgreSQL's types and in SQLite's words, which are those of the migrations.
+/// Renders the page. Where the engines agree, it shows PostgreSQL's types and SQLite's syntax, which is that of the
+/// migrations.
 pub fn page(sqlite: &Schema, postgres: &Schema) -> String {
     let mut tables: BTreeMap<&str, Pair<'_>> = BTreeMap::new();
     for (name, table) in journal(sqlite) {
@@ -34,7 +35,7 @@ pub fn page(sqlite: &Schema, postgres: &Schema) -> String {
 }
 
 fn table(page: &mut String, name: &str, (sqlite, postgres): Pair<'_>) {
-    let _ = write!(page, "\n## {name}\n\n{}\n\n", reasons::of(&reasons::TABLES, name));
+    let _ = write!(page, "\n## {name}\n\n{}\n\n", reasons::find(&reasons::TABLES, name));
     page.push_str("| column | holds | PostgreSQL | SQLite |\n|---|---|---|---|\n");
     let Some(either) = postgres.or(sqlite) else { return };
     for column in &either.columns {
@@ -75,11 +76,11 @@ fn indexes(page: &mut String, (sqlite, postgres): Pair<'_>) {
     let both = sqlite.is_some() && postgres.is_some();
     for (name, (what, engines)) in rows {
         let only = if both && engines.len() == 1 { format!(" ({} only)", engines.join("")) } else { String::new() };
-        let _ = writeln!(page, "| `{name}`{only} | {} | {} |", code(&what), reasons::of(&reasons::INDEXES, name));
+        let _ = writeln!(page, "| `{name}`{only} | {} | {} |", code(&what), reasons::find(&reasons::INDEXES, name));
     }
 }
 
-/// Its indexes and its unique constraints, which have one as well.
+/// Indexes and unique constraints, which have an index as well.
 pub(super) fn named_indexes(table: &Table) -> impl Iterator<Item = (&str, String)> {
     let uniques = table.uniques.iter().map(|key| (key.name.as_str(), format!("UNIQUE {key}")));
     let indexes = table.indexes.iter().map(|index| {
@@ -101,7 +102,7 @@ fn standards(page: &mut String) {
     }
 }
 
-/// Code within a cell, where a bar would end it.
+/// Code in a table cell, with vertical bars escaped.
 fn code(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     let fence = if text.contains('`') { "``" } else { "`" };

@@ -1,8 +1,8 @@
-//! What tables and indexes are for: the one place, from which `docs/schema.md` is made. An index without a reason fails a
-//! test; so does a reason without an index.
+//! The purpose of each table and index, from which `docs/schema.md` is generated. A test fails for an index without a
+//! reason, and for a reason without an index.
 
-/// What each table holds.
-pub(super) const TABLES: [(&str, &str); 12] = [
+/// The contents of each table.
+pub(super) const TABLES: [(&str, &str); 15] = [
     ("users", "The accounts."),
     ("secret_tags", "The tags whose entries are encrypted in the browser."),
     (
@@ -15,13 +15,19 @@ pub(super) const TABLES: [(&str, &str); 12] = [
     ("opaque_sessions", "Opening a secret tag: the login between its two steps, and then how long it stays open."),
     ("login_sessions", "The logins of a user; a refresh token names one and its generation."),
     ("attachments", "The recordings of entries; what was recorded is in the store of attachments."),
+    ("attachment_store", "Whose the store of attachments is, when it is swept next, and what stopped the last sweep."),
+    ("freed_attachments", "Recordings that were deleted, and whose objects still have to be."),
     ("identities", "Who a user is to other providers: a login through one of them leads to the account."),
     ("api_tokens", "Tokens that a user gave to programs of their own; of a token, its SHA-256."),
+    (
+        "idempotency_keys",
+        "Which row a create with an `Idempotency-Key` has made; hashes of the key and the request, and no copy of them.",
+    ),
     ("search_documents", "On SQLite, the number by which the full text index knows an entry."),
 ];
 
-/// What each index, and each index under a unique constraint, is there for.
-pub(super) const INDEXES: [(&str, &str); 32] = [
+/// The purpose of each index, including those of unique constraints.
+pub(super) const INDEXES: [(&str, &str); 34] = [
     ("idx_users_email", "signing in; one account per address"),
     ("idx_users_google_id", "signing in with Google; one account per identity"),
     ("idx_secret_tags_server_keys", "which of the server's keys are still needed, of all users"),
@@ -52,14 +58,16 @@ pub(super) const INDEXES: [(&str, &str); 32] = [
     ("idx_login_sessions_user_id", "the list of logins; ending all of them; deleting an account"),
     ("idx_login_sessions_expires_at", "clearing away what has expired, of all users"),
     ("uq_attachments_entry", "the recording of an entry; one for each; how much a user has; deleting an entry"),
+    ("uq_attachment_store_name", "one row, by its only name"),
     ("uq_identities_issuer_subject", "signing in through a provider; one account per identity"),
     ("idx_identities_user_id", "the identities of a user; deleting an account"),
     ("uq_api_tokens_token_hash", "the token that a request shows"),
     ("idx_api_tokens_user_id", "the list of tokens; deleting an account"),
+    ("idx_idempotency_keys_created_at", "clearing away what is a day old, of all users"),
     ("uq_search_documents_entry", "the number of an entry when it changes or goes"),
 ];
 
-/// The reason of that name, or nothing.
-pub(super) fn of<'r>(list: &'r [(&str, &str)], name: &str) -> &'r str {
+/// The reason for `name`; empty if there is none.
+pub(super) fn find<'r>(list: &'r [(&str, &str)], name: &str) -> &'r str {
     list.iter().find(|(one, _)| *one == name).map(|(_, reason)| *reason).unwrap_or_default()
 }

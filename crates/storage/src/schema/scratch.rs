@@ -1,6 +1,6 @@
-//! The schema that files of SQL make, read in a place that is gone afterwards: a database in memory, or on PostgreSQL a
-//! schema inside of a transaction that is never committed. Both sides of a comparison are then in the words of the same
-//! engine, and a process that is killed leaves nothing behind.
+//! Runs SQL files in a scratch place and reads the resulting schema: in an in-memory database, or on PostgreSQL in a
+//! schema created in a transaction that is never committed. Both sides of a comparison then come from the same engine,
+//! and a killed process leaves nothing behind.
 
 use tokio_postgres::error::SqlState;
 
@@ -11,8 +11,8 @@ use crate::migrate::source::Script;
 use crate::migrate::{self, sql};
 use crate::postgres::error::sentence;
 
-/// A process has one place at a time on a connection of the server, so the connection's number is a name that no other has.
-/// The search path holds nothing else: no file can touch what is real.
+/// A session uses one scratch schema at a time, so the session's number makes its name unique. The search path contains
+/// no other schema, so no file can touch real tables.
 const OPEN: &str = "
     BEGIN;
     SET LOCAL lock_timeout = '10s';
@@ -23,7 +23,7 @@ const OPEN: &str = "
         PERFORM set_config('search_path', 'sotto_scratch_' || pg_backend_pid(), true);
     END $$";
 
-/// SQL to run, and what to call it when it fails.
+/// SQL to run, and its name in error messages.
 #[derive(Debug, Clone)]
 pub(super) struct Sql {
     pub(super) file: String,
@@ -33,7 +33,7 @@ pub(super) struct Sql {
 impl From<&Script> for Sql {
     fn from(script: &Script) -> Self {
         let text = match script.concurrent_index {
-            // Not possible inside of a transaction, and of no use where nobody else is.
+            // `CONCURRENTLY` is impossible inside of a transaction, and useless in a private schema.
             Some(_) => sql::split(&script.sql, ';').join(";").replacen("CONCURRENTLY", "", 1),
             None => script.sql.clone(),
         };
@@ -41,9 +41,9 @@ impl From<&Script> for Sql {
     }
 }
 
-/// The schema that `files` make on the engine of `url`, one after the other, beside the table of bookkeeping. Of a SQLite
-/// database, only the engine is of interest.
-pub(super) async fn made_by(url: &DatabaseUrl, files: Vec<Sql>) -> Result<Schema, SchemaError> {
+/// The schema that `files` create on the engine of `url`, run one after another, next to the table of the migration
+/// runner. For SQLite, `url` only names the engine.
+pub(super) async fn schema_after(url: &DatabaseUrl, files: Vec<Sql>) -> Result<Schema, SchemaError> {
     match url {
         DatabaseUrl::Sqlite(_) => {
             let work = tokio::task::spawn_blocking(move || in_memory(&files)).await;
@@ -53,17 +53,14 @@ pub(super) async fn made_by(url: &DatabaseUrl, files: Vec<Sql>) -> Result<Schema
     }
 }
 
-/// The schema that `files` make on SQLite.
+/// The schema that `files` create on SQLite.
 pub(super) fn in_memory(files: &[Sql]) -> Result<Schema, SchemaError> {
-    let failed = |file: &str, error: rusqlite::Error| SchemaError::Script {
-        file: file.to_owned(),
-        engine: Engine::Sqlite,
-        reason: match error {
-            // Its own text repeats the rest of the file.
-            rusqlite::Error::SqlInputError { msg, .. } => msg,
-            other => other.to_string(),
-        },
-    };
+    let connection = database_in_memory(files)?;
+    sqlite::read_from(&connection).map_err(|error| failed("a database in memory", error))
+}
+
+/// An in-memory database after running `files` on SQLite.
+pub(super) fn database_in_memory(files: &[Sql]) -> Result<rusqlite::Connection, SchemaError> {
     let work = || -> rusqlite::Result<rusqlite::Connection> {
         let connection = rusqlite::Connection::open_in_memory()?;
         connection.pragma_update(None, "foreign_keys", false)?;
@@ -74,7 +71,19 @@ pub(super) fn in_memory(files: &[Sql]) -> Result<Schema, SchemaError> {
     for file in files {
         connection.execute_batch(&file.text).map_err(|error| failed(&file.file, error))?;
     }
-    sqlite::read_from(&connection).map_err(|error| failed("a database in memory", error))
+    Ok(connection)
+}
+
+fn failed(file: &str, error: rusqlite::Error) -> SchemaError {
+    SchemaError::Script {
+        file: file.to_owned(),
+        engine: Engine::Sqlite,
+        reason: match error {
+            // The error's own text repeats the rest of the file.
+            rusqlite::Error::SqlInputError { msg, .. } => msg,
+            other => other.to_string(),
+        },
+    }
 }
 
 async fn rolled_back(url: &DatabaseUrl, files: &[Sql]) -> Result<Schema, SchemaError> {

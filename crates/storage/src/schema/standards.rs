@@ -1,41 +1,37 @@
-//! The standards that every table keeps: rules over the model, and the exceptions from them, each with its reason.
+//! The standards for every table: rules over the schema model, and exceptions with their reasons.
 
-use super::{Column, Engine, Kind, Schema, Table};
+use super::{Column, ColumnKind, Engine, Schema, Table};
 
-/// A standard.
+/// A rule that every table must follow.
 pub struct Rule {
-    /// What it is called.
+    /// The identifier in reports and exceptions.
     pub id: &'static str,
-    /// What holds.
+    /// The rule as a clause.
     pub sentence: &'static str,
-    check: fn(&Context<'_>) -> Vec<Found>,
+    check: fn(&Context<'_>) -> Vec<Finding>,
 }
 
-/// Where a standard is not kept.
+/// A violation of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The rule's id.
+    /// The id of the rule.
     pub rule: &'static str,
-    /// The table.
     pub table: String,
-    /// The column, index or constraint; empty if it is the table.
+    /// The column, index or constraint; empty if the table itself violates the rule.
     pub name: String,
-    /// What is wrong, as a clause: "is INVALID: …".
+    /// The violation as a clause: "is INVALID: …".
     pub what: String,
 }
 
-/// Something that need not keep a rule.
+/// A table that may break rules.
 #[derive(Debug)]
 pub struct Exception {
-    /// The rules' ids, with blanks between them; `*` for all of them.
+    /// The ids of the rules, separated by blanks; `*` for all.
     pub rule: &'static str,
-    /// The table.
     pub table: &'static str,
-    /// Why.
     pub reason: &'static str,
 }
 
-/// All rules.
 pub const RULES: [Rule; 11] = [
     Rule { id: "uuid-key", sentence: "the primary key of a table is one UUID", check: uuid_key },
     Rule {
@@ -45,7 +41,8 @@ pub const RULES: [Rule; 11] = [
     },
     Rule {
         id: "foreign-key-index",
-        sentence: "the columns of a foreign key lead a valid index, or the id referred to does where the owner comes first",
+        sentence: "a valid index starts with the columns of each foreign key, or with the referenced id if the owner \
+                   comes first",
         check: foreign_key_index,
     },
     Rule {
@@ -63,35 +60,32 @@ pub const RULES: [Rule; 11] = [
     Rule { id: "zoned-time", sentence: "times are instants, with their zone", check: zoned_time },
     Rule {
         id: "row-times",
-        sentence: "a row knows when it was made and changed: created_at and updated_at, NOT NULL, with a default",
+        sentence: "a row has the times of its creation and last change: created_at and updated_at, NOT NULL, with a \
+                   default",
         check: row_times,
     },
     Rule {
         id: "not-null",
-        sentence: "a column is NOT NULL unless the journal knows a row without it",
+        sentence: "a column is NOT NULL unless it is optional in the journal's data model",
         check: not_null,
     },
-    Rule {
-        id: "strict",
-        sentence: "the engine holds values to their columns' types (STRICT on SQLite)",
-        check: strict,
-    },
+    Rule { id: "strict", sentence: "the engine enforces the types of columns (STRICT on SQLite)", check: strict },
 ];
 
-const FTS: &str = "SQLite's FTS5 makes and keeps it";
+const FTS: &str = "SQLite's FTS5 creates and maintains it";
 
-/// Tables that need not keep a rule. `sotto db check` does not name them.
-pub const EXCEPTIONS: [Exception; 7] = [
+/// Exceptions from the rules. `sotto db check` does not report them.
+pub const EXCEPTIONS: [Exception; 8] = [
     Exception {
         rule: "*",
         table: "schema_migrations",
-        reason: "it is the migration runner's own, numbered as the files are",
+        reason: "it belongs to the migration runner and is numbered like the migration files",
     },
     Exception {
         rule: "uuid-key names row-times",
         table: "search_documents",
-        reason: "FTS5 knows rows by whole numbers, so it numbers the entries: its key is SQLite's own, without a name, and \
-                 its rows come and go with the entries",
+        reason: "FTS5 identifies rows by whole numbers, so it numbers the entries: its key is SQLite's own, without a \
+                 name, and its rows are created and deleted with the entries",
     },
     Exception { rule: "*", table: "journal_entries_fts", reason: FTS },
     Exception { rule: "*", table: "journal_entries_fts_config", reason: FTS },
@@ -100,12 +94,17 @@ pub const EXCEPTIONS: [Exception; 7] = [
     Exception {
         rule: "uuid-key row-times",
         table: "journal_entry_tags",
-        reason: "a link is the pair of an entry and a tag; it is made and removed, never changed",
+        reason: "a link is the pair of an entry and a tag; it is created and deleted, never changed",
+    },
+    Exception {
+        rule: "uuid-key",
+        table: "idempotency_keys",
+        reason: "clients choose the keys, so a row is identified by its owner and the hash of the key",
     },
 ];
 
-/// The columns that may be NULL, because the domain's types say so (`Option`).
-pub(super) const OPTIONAL: [(&str, &str); 9] = [
+/// Columns that may be NULL, because their domain types are optional (`Option`).
+pub(super) const OPTIONAL: [(&str, &str); 10] = [
     ("users", "hashed_password full_name google_id avatar_url draft_key preferences"),
     ("journal_entries", "title audio_url secret_tag_id encrypted_content wrapped_key encryption_iv wrap_iv"),
     ("tags", "color"),
@@ -113,24 +112,25 @@ pub(super) const OPTIONAL: [(&str, &str); 9] = [
     ("opaque_sessions", "binary_tag_id session_data"),
     ("login_sessions", "user_agent"),
     ("secret_tags", "opened_at"),
+    ("attachment_store", "trouble"),
     ("identities", "email"),
     ("api_tokens", "expires_at last_used_at"),
 ];
 
-/// Where `schema` breaks the standards.
+/// All violations in `schema`.
 pub fn violations(schema: &Schema, engine: Engine) -> Vec<Violation> {
     let tables = schema.tables.iter();
     let contexts = tables.map(|(name, table)| Context { schema, engine, name, table });
     contexts.flat_map(|context| RULES.iter().flat_map(move |rule| context.violations(rule))).collect()
 }
 
-/// Whether a table need not keep a rule; for `*`, whether it need not keep any.
+/// Whether a table may break a rule; for `*`, whether it may break all rules.
 pub fn excepted(rule: &str, table: &str) -> bool {
     let rules = EXCEPTIONS.iter().filter(|one| one.table == table).flat_map(|one| one.rule.split(' '));
     rules.into_iter().any(|one| one == rule || one == "*")
 }
 
-/// What a rule looks at.
+/// The input of a rule.
 struct Context<'s> {
     schema: &'s Schema,
     engine: Engine,
@@ -138,8 +138,8 @@ struct Context<'s> {
     table: &'s Table,
 }
 
-/// Name, and what is wrong with it.
-type Found = (String, String);
+/// The name of a part, and what is wrong with it.
+type Finding = (String, String);
 
 impl Context<'_> {
     fn violations(&self, rule: &Rule) -> Vec<Violation> {
@@ -150,24 +150,24 @@ impl Context<'_> {
         found.map(|(name, what)| Violation { rule: rule.id, table: self.name.to_owned(), name, what }).collect()
     }
 
-    fn columns(&self, wrong: impl Fn(&Column) -> Option<String>) -> Vec<Found> {
+    fn columns(&self, wrong: impl Fn(&Column) -> Option<String>) -> Vec<Finding> {
         self.table.columns.iter().filter_map(|column| Some((column.name.clone(), wrong(column)?))).collect()
     }
 }
 
-fn uuid_key(at: &Context<'_>) -> Vec<Found> {
+fn uuid_key(at: &Context<'_>) -> Vec<Finding> {
     let Some(key) = &at.table.primary_key else { return vec![(String::new(), "has no primary key".into())] };
     let good = match key.columns.as_slice() {
-        [one] => at.table.column(one).is_some_and(|column| column.kind == Kind::Uuid && !column.nullable),
+        [one] => at.table.column(one).is_some_and(|column| column.kind == ColumnKind::Uuid && !column.nullable),
         _ => false,
     };
     if good { Vec::new() } else { vec![(key.name.clone(), format!("is {key}, which is not one UUID"))] }
 }
 
-fn names(at: &Context<'_>) -> Vec<Found> {
+fn names(at: &Context<'_>) -> Vec<Finding> {
     let key = format!("pk_{}", at.name);
     let primary = at.table.primary_key.iter().filter(|one| one.name != key);
-    let mut found: Vec<Found> =
+    let mut found: Vec<Finding> =
         primary.map(|one| (one.name.clone(), format!("is the primary key, and not named {key}"))).collect();
     let lists: [(&str, Vec<&String>); 4] = [
         ("uq", at.table.uniques.iter().map(|one| &one.name).collect()),
@@ -183,7 +183,7 @@ fn names(at: &Context<'_>) -> Vec<Found> {
     found
 }
 
-fn foreign_key_index(at: &Context<'_>) -> Vec<Found> {
+fn foreign_key_index(at: &Context<'_>) -> Vec<Finding> {
     let lists: Vec<&[String]> = at.table.indexed().collect();
     let unserved = at.table.foreign_keys.iter().filter(|key| {
         let owned = key.columns.len() == 2 && key.columns[0] == "user_id";
@@ -191,35 +191,41 @@ fn foreign_key_index(at: &Context<'_>) -> Vec<Found> {
     });
     unserved
         .map(|key| {
-            (key.name.clone(), format!("leads no valid index: ({}) is searched row by row", key.columns.join(", ")))
+            (
+                key.name.clone(),
+                format!(
+                    "has no valid index that starts with its columns: ({}) is searched row by row",
+                    key.columns.join(", ")
+                ),
+            )
         })
         .collect()
 }
 
-fn foreign_key_target(at: &Context<'_>) -> Vec<Found> {
+fn foreign_key_target(at: &Context<'_>) -> Vec<Finding> {
     let wrong = at.table.foreign_keys.iter().filter_map(|key| {
         let Some(target) = at.schema.tables.get(&key.table) else {
-            return Some((key.name.clone(), format!("refers to {}, which is not there", key.table)));
+            return Some((key.name.clone(), format!("refers to {}, which does not exist", key.table)));
         };
         if !target.primary_key.iter().chain(&target.uniques).any(|one| one.columns == key.references) {
-            return Some((key.name.clone(), format!("refers to what is no key of {}", key.table)));
+            return Some((key.name.clone(), format!("refers to columns that are no key of {}", key.table)));
         }
         let kind = |table: &Table, column: &String| table.column(column).map(|column| column.kind.clone());
         let pairs = key.columns.iter().zip(&key.references);
         let different = pairs.into_iter().find(|(from, to)| kind(at.table, from) != kind(target, to));
-        different.map(|(from, to)| (key.name.clone(), format!("holds {from} to {to}, which is of another kind")))
+        different.map(|(from, to)| (key.name.clone(), format!("compares {from} with {to}, which is of another kind")))
     });
     wrong.collect()
 }
 
-fn composite_set_null(at: &Context<'_>) -> Vec<Found> {
+fn composite_set_null(at: &Context<'_>) -> Vec<Finding> {
     let wrong = at.table.foreign_keys.iter().filter(|key| {
         key.columns.len() > 1 && [&key.on_delete, &key.on_update].iter().any(|action| action.starts_with("SET "))
     });
-    wrong.map(|key| (key.name.clone(), "would take the row from its owner".to_owned())).collect()
+    wrong.map(|key| (key.name.clone(), "would remove the row from its owner".to_owned())).collect()
 }
 
-fn valid(at: &Context<'_>) -> Vec<Found> {
+fn valid(at: &Context<'_>) -> Vec<Finding> {
     let indexes = at.table.indexes.iter().filter(|index| !index.valid).map(|index| {
         (index.name.clone(), format!("is INVALID, so no query uses it: `REINDEX INDEX CONCURRENTLY {}`", index.name))
     });
@@ -232,7 +238,7 @@ fn valid(at: &Context<'_>) -> Vec<Found> {
     indexes.chain(constraints).collect()
 }
 
-fn duplicate_index(at: &Context<'_>) -> Vec<Found> {
+fn duplicate_index(at: &Context<'_>) -> Vec<Finding> {
     let keys = at.table.primary_key.iter().chain(&at.table.uniques);
     let keys = keys.map(|key| (&key.name, key.to_string()));
     let indexes = at.table.indexes.iter().map(|index| (&index.name, index.definition.clone()));
@@ -244,13 +250,13 @@ fn duplicate_index(at: &Context<'_>) -> Vec<Found> {
     twice.collect()
 }
 
-fn zoned_time(at: &Context<'_>) -> Vec<Found> {
+fn zoned_time(at: &Context<'_>) -> Vec<Finding> {
     let instant = match at.engine {
-        Engine::Sqlite => Kind::Integer,
-        Engine::Postgres => Kind::Instant,
+        Engine::Sqlite => ColumnKind::Integer,
+        Engine::Postgres => ColumnKind::Instant,
     };
     at.columns(|column| match &column.kind {
-        Kind::Other(kind) if kind.starts_with("time") => Some(format!("is a {kind}, which is no instant")),
+        ColumnKind::Other(kind) if kind.starts_with("time") => Some(format!("is a {kind}, which is no instant")),
         kind if column.name.ends_with("_at") && *kind != instant => {
             Some(format!("is {kind}, where a time is expected"))
         }
@@ -258,7 +264,7 @@ fn zoned_time(at: &Context<'_>) -> Vec<Found> {
     })
 }
 
-fn row_times(at: &Context<'_>) -> Vec<Found> {
+fn row_times(at: &Context<'_>) -> Vec<Finding> {
     let wrong = ["created_at", "updated_at"].into_iter().filter_map(|name| {
         let what = match at.table.column(name) {
             None => "is missing",
@@ -271,7 +277,7 @@ fn row_times(at: &Context<'_>) -> Vec<Found> {
     wrong.collect()
 }
 
-fn not_null(at: &Context<'_>) -> Vec<Found> {
+fn not_null(at: &Context<'_>) -> Vec<Finding> {
     let optional = OPTIONAL.iter().filter(|(table, _)| *table == at.name).flat_map(|(_, columns)| columns.split(' '));
     let optional: Vec<&str> = optional.collect();
     at.columns(|column| {
@@ -280,6 +286,6 @@ fn not_null(at: &Context<'_>) -> Vec<Found> {
     })
 }
 
-fn strict(at: &Context<'_>) -> Vec<Found> {
+fn strict(at: &Context<'_>) -> Vec<Finding> {
     if at.table.strict { Vec::new() } else { vec![(String::new(), "is not STRICT".to_owned())] }
 }

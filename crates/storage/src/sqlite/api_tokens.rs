@@ -1,29 +1,25 @@
-//! Personal API tokens.
+//! API tokens on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_SECONDS};
+use rusqlite::{Connection, OptionalExtension, params};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
+use sotto_domain::clock::CLOCK_TOLERANCE;
+use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{ApiTokens, Result};
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::users;
-use super::values::{damaged, timestamp, uuid};
-
-/// What [`token`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "api_tokens.id, api_tokens.user_id, api_tokens.name, api_tokens.scopes, api_tokens.expires_at, \
-         api_tokens.last_used_at, api_tokens.created_at"
-    };
-}
+use super::row::whole;
+use crate::rows::{api_token_columns, user_columns};
 
 #[async_trait]
 impl ApiTokens for Sqlite {
-    async fn create(&self, token: &ApiToken, hash: &[u8; 32]) -> Result<CreatedApiToken> {
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32], once: Option<Once>) -> Result<CreatedApiToken> {
+        let (id, now) = (token.id.0, token.created_at);
         let (token, hash) = (token.clone(), *hash);
-        self.write(move |connection| create(connection, &token, &hash)).await
+        let work = move |connection: &Connection| create(connection, &token, &hash);
+        self.create_once(once, id, now, work, |outcome| *outcome == CreatedApiToken::Created).await
     }
 
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
@@ -31,14 +27,12 @@ impl ApiTokens for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                users::columns!(),
+                user_columns!(),
                 ", ",
-                columns!(),
+                api_token_columns!(),
                 " FROM api_tokens JOIN users ON users.id = api_tokens.user_id WHERE api_tokens.token_hash = ?1"
             );
-            let standing =
-                |row: &Row| Ok(ApiTokenStanding { user: users::user(row)?, token: token(row, users::COLUMNS)? });
-            connection.prepare_cached(sql)?.query_row([hash], standing).optional()
+            connection.prepare_cached(sql)?.query_row([hash], whole).optional()
         })
         .await
     }
@@ -46,9 +40,11 @@ impl ApiTokens for Sqlite {
     async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()> {
         self.write(move |connection| {
             let sql = "UPDATE api_tokens SET last_used_at = ?3
-                       WHERE id = ?2 AND user_id = ?1 AND (last_used_at IS NULL OR last_used_at <= ?4)";
+                       WHERE id = ?2 AND user_id = ?1
+                           AND (last_used_at IS NULL OR last_used_at <= ?4 OR last_used_at > ?5)";
             let before = now.plus_seconds(-USE_SECONDS).as_micros();
-            let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), before];
+            let impossible = now.plus_seconds(CLOCK_TOLERANCE).as_micros();
+            let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), before, impossible];
             connection.prepare_cached(sql)?.execute(parameters).map(drop)
         })
         .await
@@ -56,8 +52,9 @@ impl ApiTokens for Sqlite {
 
     async fn list(&self, user: UserId) -> Result<Vec<ApiToken>> {
         self.read(move |connection| {
-            let sql = concat!("SELECT ", columns!(), " FROM api_tokens WHERE user_id = ?1 ORDER BY created_at, id");
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], |row| token(row, 0))?.collect()
+            let sql =
+                concat!("SELECT ", api_token_columns!(), " FROM api_tokens WHERE user_id = ?1 ORDER BY created_at, id");
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
         })
         .await
     }
@@ -93,22 +90,4 @@ fn create(connection: &Connection, token: &ApiToken, hash: &[u8; 32]) -> rusqlit
     ];
     connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_api_tokens_user"))?;
     Ok(CreatedApiToken::Created)
-}
-
-/// Reads a token from the columns that begin with `first`.
-fn token(row: &Row, first: usize) -> rusqlite::Result<ApiToken> {
-    let maybe = |column| {
-        let micros: Option<i64> = row.get(column)?;
-        micros.map(|_| timestamp(row, column)).transpose()
-    };
-    let scopes = Scopes::from_text(row.get_ref(first + 3)?.as_str()?);
-    Ok(ApiToken {
-        id: ApiTokenId(uuid(row, first)?),
-        user_id: UserId(uuid(row, first + 1)?),
-        name: row.get(first + 2)?,
-        scopes: scopes.map_err(|_| damaged(first + 3, "not the scopes of a token"))?,
-        expires_at: maybe(first + 4)?,
-        last_used_at: maybe(first + 5)?,
-        created_at: timestamp(row, first + 6)?,
-    })
 }

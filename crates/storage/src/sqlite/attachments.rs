@@ -1,13 +1,15 @@
-//! Recordings of entries.
+//! Attachments on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use sotto_domain::attachment::{Attached, Attachment, NewAttachment};
 use sotto_domain::storage::{Attachments, Result};
 use sotto_domain::{AttachmentId, EntryId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::values::{count, timestamp, uuid};
+use super::row::whole;
+use super::values::{count, uuid};
+use crate::rows::attachment_columns;
 
 #[async_trait]
 impl Attachments for Sqlite {
@@ -20,21 +22,18 @@ impl Attachments for Sqlite {
         self.write(move |connection| put(connection, user, new, quota, now)).await
     }
 
-    async fn remove(
-        &self,
-        user: UserId,
-        entry: EntryId,
-        audio_url: &str,
-        now: Timestamp,
-    ) -> Result<Option<AttachmentId>> {
+    async fn remove(&self, user: UserId, entry: EntryId, audio_url: &str, now: Timestamp) -> Result<Vec<AttachmentId>> {
         let audio_url = audio_url.to_owned();
         self.write(move |connection| {
-            let Some(id) = detach(connection, user, entry)? else { return Ok(None) };
+            let freed = detach(connection, user, entry)?;
+            if freed.is_empty() {
+                return Ok(freed);
+            }
             let sql = "UPDATE journal_entries SET audio_url = NULL, updated_at = ?4
                        WHERE id = ?2 AND user_id = ?1 AND audio_url = ?3";
             let parameters = params![user.0.as_bytes(), entry.0.as_bytes(), audio_url, now.as_micros()];
             connection.prepare_cached(sql)?.execute(parameters)?;
-            Ok(Some(id))
+            Ok(freed)
         })
         .await
     }
@@ -64,18 +63,32 @@ impl Attachments for Sqlite {
     }
 }
 
-/// Deletes what is known of an entry's recording.
-pub fn detach(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<AttachmentId>> {
+/// Deletes the attachment of an entry, and returns the freed attachments.
+pub fn detach(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Vec<AttachmentId>> {
     let sql = "DELETE FROM attachments WHERE user_id = ?1 AND entry_id = ?2 RETURNING id";
     let parameters = [user.0.as_bytes(), entry.0.as_bytes()];
-    connection.prepare_cached(sql)?.query_row(parameters, |row| uuid(row, 0).map(AttachmentId)).optional()
+    let mut delete = connection.prepare_cached(sql)?;
+    let freed = delete.query_map(parameters, |row| uuid(row, 0).map(AttachmentId))?;
+    let freed = freed.collect::<rusqlite::Result<Vec<_>>>()?;
+    note_freed(connection, user, &freed)?;
+    Ok(freed)
 }
 
-/// The recording that an entry has.
+/// Records that the objects of these attachments are to be deleted. Their rows have been deleted, or are deleted in the
+/// same unit.
+pub fn note_freed(connection: &Connection, user: UserId, freed: &[AttachmentId]) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO freed_attachments (id, user_id) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
+    let mut note = connection.prepare_cached(sql)?;
+    for id in freed {
+        note.execute([id.0.as_bytes(), user.0.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Returns the recording of an entry.
 pub fn get(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<Attachment>> {
-    let sql = "SELECT id, user_id, entry_id, media_type, byte_length, sha256, sealed, created_at, updated_at
-               FROM attachments WHERE user_id = ?1 AND entry_id = ?2";
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), entry.0.as_bytes()], attachment).optional()
+    let sql = concat!("SELECT ", attachment_columns!(), " FROM attachments WHERE user_id = ?1 AND entry_id = ?2");
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), entry.0.as_bytes()], whole).optional()
 }
 
 fn put(
@@ -121,19 +134,7 @@ fn put(
         let parameters = params![user.0.as_bytes(), new.entry_id.0.as_bytes(), audio_url, now.as_micros()];
         connection.prepare_cached(sql)?.execute(parameters)?;
     }
-    Ok(Attached::Attached(new.of(user, created_at, now), old.map(|old| old.id)))
-}
-
-fn attachment(row: &Row) -> rusqlite::Result<Attachment> {
-    Ok(Attachment {
-        id: AttachmentId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        entry_id: EntryId(uuid(row, 2)?),
-        media_type: row.get(3)?,
-        byte_length: row.get(4)?,
-        sha256: row.get(5)?,
-        sealed: row.get(6)?,
-        created_at: timestamp(row, 7)?,
-        updated_at: timestamp(row, 8)?,
-    })
+    let freed: Vec<_> = old.into_iter().map(|old| old.id).collect();
+    note_freed(connection, user, &freed)?;
+    Ok(Attached::Attached(new.attached_to(user, created_at, now), freed))
 }

@@ -1,33 +1,27 @@
-//! Journal entries: making, changing and deleting them. How they are found is in [`super::listing`].
+//! Creating, changing and deleting plain entries on SQLite. Queries are in [`super::entry_list`].
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
-use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, PAGE_BYTES, Updated};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
+use sotto_domain::idempotency::Once;
 use sotto_domain::statistics::DayCount;
 use sotto_domain::storage::{Entries, Result};
 use sotto_domain::tag::{TagChoice, TagRef};
 use sotto_domain::{EntryId, TagId, Timestamp, UserId};
 
+use super::entry_row::{columns, read_all};
 use super::entry_tags::TagReader;
 use super::error::breaks;
-use super::values::{timestamp, uuid, zone};
-use super::{Sqlite, attachments, listing, tags};
-
-/// What [`read_all`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "entry.id, entry.title, entry.content, entry.audio_url, entry.entry_date, entry.entry_zone, entry.revision, \
-         entry.created_at, entry.updated_at"
-    };
-}
-pub(super) use columns;
+use super::values::uuid;
+use super::{Sqlite, attachments, entry_list, tags};
 
 #[async_trait]
 impl Entries for Sqlite {
-    async fn create(&self, user: UserId, new: &NewEntry, now: Timestamp) -> Result<Created> {
-        let new = new.clone();
-        self.write(move |connection| create(connection, user, new, now)).await
+    async fn create(&self, user: UserId, new: &NewEntry, once: Option<Once>, now: Timestamp) -> Result<Created> {
+        let (id, new) = (new.id.0, new.clone());
+        let work = move |connection: &Connection| create(connection, user, new, now);
+        self.create_once(once, id, now, work, |outcome| matches!(outcome, Created::Created(_))).await
     }
 
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<Entry>> {
@@ -52,60 +46,20 @@ impl Entries for Sqlite {
 
     async fn list(&self, user: UserId, query: &EntryQuery) -> Result<Vec<Entry>> {
         let query = query.clone();
-        self.read(move |connection| listing::list(connection, user, &query)).await
+        self.read(move |connection| entry_list::list(connection, user, &query)).await
     }
 
     async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>> {
-        self.read(move |connection| listing::days(connection, user, from, to)).await
+        self.read(move |connection| entry_list::days(connection, user, from, to)).await
     }
 
     async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>> {
         let days = days.to_vec();
-        self.read(move |connection| listing::on_days(connection, user, &days, limit)).await
+        self.read(move |connection| entry_list::on_days(connection, user, &days, limit)).await
     }
 }
 
-/// Reads the entries that `sql` selects as `columns!()`, up to the one whose text makes them [`PAGE_BYTES`]. Their tags are read while the statement is still being
-/// stepped through, so both are of one state of the database.
-pub fn read_all<P: Params>(
-    connection: &Connection,
-    sql: &str,
-    parameters: P,
-    user: UserId,
-) -> rusqlite::Result<Vec<Entry>> {
-    let (mut entries, mut bytes) = (Vec::new(), 0);
-    let mut tags = TagReader::new(connection, user)?;
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(parameters)?;
-    while bytes < PAGE_BYTES
-        && let Some(row) = rows.next()?
-    {
-        let id = EntryId(uuid(row, 0)?);
-        let tags = tags.of(id)?;
-        let entry = entry(row, id, user, tags)?;
-        bytes += entry.content.len();
-        entries.push(entry);
-    }
-    Ok(entries)
-}
-
-fn entry(row: &Row, id: EntryId, user_id: UserId, tags: Vec<TagRef>) -> rusqlite::Result<Entry> {
-    Ok(Entry {
-        id,
-        user_id,
-        title: row.get(1)?,
-        content: row.get(2)?,
-        audio_url: row.get(3)?,
-        entry_date: timestamp(row, 4)?,
-        entry_zone: zone(row, 5)?,
-        tags,
-        revision: row.get(6)?,
-        created_at: timestamp(row, 7)?,
-        updated_at: timestamp(row, 8)?,
-    })
-}
-
-/// The entry, if it is in plain.
+/// Returns the entry if it is a plain one.
 pub fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<Entry>> {
     let sql = concat!(
         "SELECT ",
@@ -136,27 +90,17 @@ fn create(connection: &Connection, user: UserId, new: NewEntry, now: Timestamp) 
             ":title": new.body.title,
             ":content": new.body.content,
             ":audio_url": new.body.audio_url,
-            ":entry_date": new.body.entry_date.as_micros(),
-            ":entry_zone": new.body.entry_zone.name(),
-            ":entry_day": new.body.day().to_string(),
+            ":entry_date": new.body.date.moment.as_micros(),
+            ":entry_zone": new.body.date.zone.name(),
+            ":entry_day": new.body.date.day().to_string(),
             ":word_count": new.body.words(),
             ":now": now.as_micros(),
         })
         .map_err(breaks("fk_journal_entries_user"))?;
     let tags = link_tags(connection, user, new.id, new.tags, now)?;
-    Ok(Created::Created(Entry {
-        id: new.id,
-        user_id: user,
-        title: new.body.title,
-        content: new.body.content,
-        audio_url: new.body.audio_url,
-        entry_date: new.body.entry_date,
-        entry_zone: new.body.entry_zone,
-        tags,
-        revision: 1,
-        created_at: now,
-        updated_at: now,
-    }))
+    let entry =
+        Entry { id: new.id, user_id: user, body: new.body, tags, revision: 1, created_at: now, updated_at: now };
+    Ok(Created::Created(entry))
 }
 
 fn update(
@@ -174,7 +118,7 @@ fn update(
     if let Some(unknown) = unknown_tag(connection, user, patch.tags.as_deref().unwrap_or_default())? {
         return Ok(Updated::UnknownTag(unknown));
     }
-    let body = patch.apply(old.body());
+    let body = patch.apply(old.body.clone());
     let revision = old.revision + 1;
     let sql = "UPDATE journal_entries
                SET title = :title, content = :content, audio_url = :audio_url, entry_date = :entry_date,
@@ -187,9 +131,9 @@ fn update(
         ":title": body.title,
         ":content": body.content,
         ":audio_url": body.audio_url,
-        ":entry_date": body.entry_date.as_micros(),
-        ":entry_zone": body.entry_zone.name(),
-        ":entry_day": body.day().to_string(),
+        ":entry_date": body.date.moment.as_micros(),
+        ":entry_zone": body.date.zone.name(),
+        ":entry_day": body.date.day().to_string(),
         ":word_count": body.words(),
         ":revision": revision,
         ":now": now.as_micros(),
@@ -202,31 +146,22 @@ fn update(
             link_tags(connection, user, id, choices, now)?
         }
     };
-    Ok(Updated::Updated(Entry {
-        title: body.title,
-        content: body.content,
-        audio_url: body.audio_url,
-        entry_date: body.entry_date,
-        entry_zone: body.entry_zone,
-        tags,
-        revision,
-        updated_at: now,
-        ..old
-    }))
+    Ok(Updated::Updated(Entry { body, tags, revision, updated_at: now, ..old }))
 }
 
 fn delete(connection: &Connection, user: UserId, id: EntryId, expected: Option<u32>) -> rusqlite::Result<Deleted> {
     let sql = "DELETE FROM journal_entries
                WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NULL AND revision = coalesce(?3, revision)";
     let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
-    let recording = attachments::get(connection, user, id)?;
+    let freed: Vec<_> = attachments::get(connection, user, id)?.into_iter().map(|one| one.id).collect();
     if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
-        return Ok(Deleted::Deleted(recording.map(|one| one.id)));
+        attachments::note_freed(connection, user, &freed)?;
+        return Ok(Deleted::Deleted(freed));
     }
     Ok(get(connection, user, id)?.map_or(Deleted::Missing, Deleted::Stale))
 }
 
-/// The first tag that is chosen by an id which is not one of the user's tags.
+/// Returns the first chosen id that is not one of the user's tags.
 pub fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice]) -> rusqlite::Result<Option<TagId>> {
     let mut find = connection.prepare_cached("SELECT 1 FROM tags WHERE id = ?2 AND user_id = ?1")?;
     for choice in choices {
@@ -239,7 +174,7 @@ pub fn unknown_tag(connection: &Connection, user: UserId, choices: &[TagChoice])
     Ok(None)
 }
 
-/// Links an entry that has no tags yet with those chosen, making the missing ones; a tag chosen twice counts once.
+/// Links the chosen tags to an entry without tags, and creates missing ones. A tag that is chosen twice counts once.
 pub fn link_tags(
     connection: &Connection,
     user: UserId,
@@ -269,5 +204,5 @@ pub fn link_tags(
         };
         link.execute([entry.0.as_bytes(), tag.0.as_bytes(), user.0.as_bytes()])?;
     }
-    TagReader::new(connection, user)?.of(entry)
+    TagReader::new(connection, user)?.read(entry)
 }

@@ -1,4 +1,4 @@
-//! The tags on entries.
+//! The tags of entries on SQLite.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::values::uuid;
 
-/// Reads the tags of one entry after the other. The entries of a page share a few tags, so each is read once.
+/// Reads the tags of several entries of one user. Entries of a page share a few tags, so each tag is read once.
 pub struct TagReader<'c> {
     user: UserId,
     links: CachedStatement<'c>,
@@ -23,7 +23,6 @@ struct Keyed {
 }
 
 impl<'c> TagReader<'c> {
-    /// For the entries of one user.
     pub fn new(connection: &'c Connection, user: UserId) -> rusqlite::Result<Self> {
         Ok(Self {
             user,
@@ -33,13 +32,13 @@ impl<'c> TagReader<'c> {
         })
     }
 
-    /// The tags of an entry, in the order of their keys.
-    pub fn of(&mut self, entry: EntryId) -> rusqlite::Result<Vec<TagRef>> {
+    /// Returns the tags of an entry, sorted by their keys.
+    pub fn read(&mut self, entry: EntryId) -> rusqlite::Result<Vec<TagRef>> {
         let ids: Vec<Uuid> =
             self.links.query_map([entry.0.as_bytes()], |row| uuid(row, 0))?.collect::<rusqlite::Result<_>>()?;
         for id in &ids {
             if !self.known.contains_key(id) {
-                let tag = self.read(*id)?;
+                let tag = self.read_tag(*id)?;
                 self.known.insert(*id, tag);
             }
         }
@@ -48,7 +47,7 @@ impl<'c> TagReader<'c> {
         Ok(found.into_iter().map(|keyed| keyed.tag.clone()).collect())
     }
 
-    fn read(&mut self, id: Uuid) -> rusqlite::Result<Keyed> {
+    fn read_tag(&mut self, id: Uuid) -> rusqlite::Result<Keyed> {
         self.tags.query_row([self.user.0.as_bytes(), id.as_bytes()], |row| {
             let tag = TagRef { id: TagId(id), name: row.get(1)?, color: row.get(2)? };
             Ok(Keyed { key: row.get(0)?, tag })

@@ -1,4 +1,4 @@
-//! What SQLite reports, as the contract's errors.
+//! Converts errors of SQLite into those of the storage contract.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,9 +6,10 @@ use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::{Connection, Error};
 use sotto_domain::storage::{self, StorageError};
 
-/// The columns of a unique constraint, as SQLite lists them in its message, and its name in the schema. Whoever breaks
-/// one that follows from another breaks both, and SQLite may tell of either: here it is always the other.
-const UNIQUES: [(&str, &str); 24] = [
+/// The columns of each unique constraint in the format of SQLite's messages, and its name in the schema. A constraint
+/// that follows from another one has that one's name, because a row that violates one violates both, and SQLite may
+/// report either.
+const UNIQUES: [(&str, &str); 28] = [
     ("users.id", "pk_users"),
     ("users.email", "idx_users_email"),
     ("users.google_id", "idx_users_google_id"),
@@ -29,13 +30,17 @@ const UNIQUES: [(&str, &str); 24] = [
     ("login_sessions.id", "pk_login_sessions"),
     ("attachments.id", "pk_attachments"),
     ("attachments.user_id, attachments.entry_id", "uq_attachments_entry"),
+    ("attachment_store.id", "pk_attachment_store"),
+    ("attachment_store.name", "uq_attachment_store_name"),
+    ("freed_attachments.id", "pk_freed_attachments"),
     ("identities.id", "pk_identities"),
     ("identities.issuer, identities.subject", "uq_identities_issuer_subject"),
     ("api_tokens.id", "pk_api_tokens"),
     ("api_tokens.token_hash", "uq_api_tokens_token_hash"),
+    ("idempotency_keys.user_id, idempotency_keys.key_hash", "pk_idempotency_keys"),
 ];
 
-/// Runs `work` so that a panic in it ends that work alone.
+/// Runs `work` and turns a panic in it into an error.
 pub fn guarded<T>(
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     connection: &Connection,
@@ -46,7 +51,6 @@ pub fn guarded<T>(
     }
 }
 
-/// The contract's error for one of SQLite's.
 pub fn storage_error(error: &Error) -> StorageError {
     match error {
         Error::SqliteFailure(failure, message) => from_code(*failure, message.as_deref().unwrap_or_default(), error),
@@ -58,7 +62,16 @@ pub fn storage_error(error: &Error) -> StorageError {
     }
 }
 
-/// Names the foreign key that a statement may break, because SQLite does not.
+/// Converts the error of a failed commit. After a failed write or sync, the changes may still appear when the log is
+/// next read. This is not so for a full disk, because the frame that completes a commit is written last.
+pub fn commit_error(error: &Error) -> StorageError {
+    match storage_error(error) {
+        StorageError::Unavailable(why) => StorageError::Unknown(why),
+        other => other,
+    }
+}
+
+/// Adds the name of the foreign key that a statement can violate, because SQLite does not report it.
 pub fn breaks(foreign_key: &'static str) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
@@ -68,7 +81,7 @@ pub fn breaks(foreign_key: &'static str) -> impl Fn(Error) -> Error {
     }
 }
 
-/// The constraint that a statement broke, by its name in the schema.
+/// The schema's name of the constraint that a statement violated.
 fn broken_constraint(error: &Error) -> Option<&str> {
     let Error::SqliteFailure(failure, Some(message)) = error else { return None };
     let (_, detail) = message.split_once(" constraint failed: ")?;
@@ -89,9 +102,12 @@ fn from_code(failure: ffi::Error, message: &str, error: &Error) -> StorageError 
         },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StorageError::Busy,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StorageError::Corrupt(message.to_owned()),
-        ErrorCode::DiskFull => other("the disk is full; nothing was changed"),
+        ErrorCode::DiskFull => StorageError::Full("the disk is full".into()),
         ErrorCode::ReadOnly => other("the database file is read-only; let this process write to it and its folder"),
-        // After a failed sync, what was to be stored may turn up all the same when the file is next opened.
+        // A quota, a system limit or a failing disk. A change that is not completely in the log is not stored.
+        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_WRITE => {
+            StorageError::Full(format!("the disk takes no more ({message})"))
+        }
         ErrorCode::SystemIoFailure => StorageError::Unavailable(format!("the disk reports an error ({message})")),
         ErrorCode::CannotOpen => StorageError::Unavailable(format!("the file cannot be opened ({message})")),
         _ => StorageError::Other(error.to_string().into()),
@@ -116,7 +132,8 @@ mod tests {
         assert!(matches!(code(ffi::SQLITE_CORRUPT_VTAB), StorageError::Corrupt(_)));
         assert!(matches!(code(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
         assert!(matches!(code(ffi::SQLITE_IOERR_FSYNC), StorageError::Unavailable(_)));
-        assert!(code(ffi::SQLITE_FULL).to_string().contains("disk is full"));
+        assert!(matches!(code(ffi::SQLITE_FULL), StorageError::Full(_)));
+        assert!(matches!(code(ffi::SQLITE_IOERR_WRITE), StorageError::Full(_)));
         assert!(code(ffi::SQLITE_READONLY).to_string().contains("read-only"));
     }
 
@@ -127,6 +144,8 @@ mod tests {
             include_str!("../../migrations/sqlite/0001_create_standardized_schema.up.sql"),
             include_str!("../../migrations/sqlite/0002_secret_tags.up.sql"),
             include_str!("../../migrations/sqlite/0003_web_app.up.sql"),
+            include_str!("../../migrations/sqlite/0004_attachment_store.up.sql"),
+            include_str!("../../migrations/sqlite/0005_idempotency_keys.up.sql"),
         );
         connection.execute_batch(schema).unwrap();
         let sql =

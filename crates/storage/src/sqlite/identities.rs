@@ -1,7 +1,7 @@
-//! Identities at providers.
+//! Identities at providers on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 use sotto_domain::account::{NewUser, User};
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
 use sotto_domain::storage::{Identities, Result};
@@ -9,8 +9,8 @@ use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::users;
-use super::values::{timestamp, uuid};
+use super::row::whole;
+use crate::rows::{identity_columns, user_columns};
 
 #[async_trait]
 impl Identities for Sqlite {
@@ -19,11 +19,11 @@ impl Identities for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                users::columns!(),
+                user_columns!(),
                 " FROM identities JOIN users ON users.id = identities.user_id
                  WHERE identities.issuer = ?1 AND identities.subject = ?2"
             );
-            connection.prepare_cached(sql)?.query_row([issuer, subject], users::user).optional()
+            connection.prepare_cached(sql)?.query_row([issuer, subject], whole).optional()
         })
         .await
     }
@@ -53,9 +53,12 @@ impl Identities for Sqlite {
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {
         self.read(move |connection| {
-            let sql = "SELECT id, user_id, issuer, subject, email, created_at FROM identities
-                       WHERE user_id = ?1 ORDER BY created_at, id LIMIT 1000";
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], identity)?.collect()
+            let sql = concat!(
+                "SELECT ",
+                identity_columns!(),
+                " FROM identities WHERE user_id = ?1 ORDER BY created_at, id LIMIT 1000"
+            );
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
         })
         .await
     }
@@ -79,7 +82,7 @@ fn link(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(breaks("fk_identities_user"))
 }
 
-/// Of several, one has to be the account's; which does not matter, as long as it is the same one every time.
+/// With several Google identities, the account shows one of them, always the same.
 fn follow_google(connection: &Connection, user: UserId, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "UPDATE users
                SET google_id = (SELECT min(subject) FROM identities WHERE user_id = ?1 AND issuer = ?2), updated_at = ?3
@@ -109,7 +112,7 @@ fn sign_up(
         ":now": now.as_micros(),
     })?;
     link(connection, &Identity { user_id: new.id, created_at: now, ..identity })?;
-    Ok(User { google_id, avatar_url, ..NewUser { password_hash: None, ..new }.of(now) })
+    Ok(User { google_id, avatar_url, ..NewUser { password_hash: None, ..new }.created(now) })
 }
 
 fn unlink(connection: &Connection, user: UserId, id: IdentityId, now: Timestamp) -> rusqlite::Result<Unlinked> {
@@ -131,15 +134,4 @@ fn unlink(connection: &Connection, user: UserId, id: IdentityId, now: Timestamp)
         follow_google(connection, user, now)?;
     }
     Ok(Unlinked::Unlinked)
-}
-
-fn identity(row: &Row) -> rusqlite::Result<Identity> {
-    Ok(Identity {
-        id: IdentityId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        issuer: row.get(2)?,
-        subject: row.get(3)?,
-        email: row.get(4)?,
-        created_at: timestamp(row, 5)?,
-    })
 }

@@ -1,23 +1,29 @@
-//! The storage contract on SQLite: reads on a few threads side by side, writes on one that commits in groups.
+//! The storage contract on SQLite. Several threads read in parallel; one thread writes and commits changes in groups.
 //!
-//! A call hands its work, a closure over a connection, to a bounded queue and awaits the answer:
-//! [`readers`] answer at once, [`writer`] after the commit. Each repository is one file.
+//! A call puts its work, a closure over a connection, into a bounded queue and awaits the result. [`readers`] respond
+//! at once, [`writer`] after the commit. Each part of the contract has a file of its own.
 
 mod api_tokens;
+mod attachment_store;
 mod attachments;
 pub(crate) mod connection;
 mod entries;
+mod entry_list;
+mod entry_row;
 mod entry_tags;
 mod error;
 #[cfg(test)]
 mod file_tests;
+pub(crate) mod files;
 pub(crate) mod health;
+mod idempotency;
 mod identities;
-mod listing;
 mod opaque_sessions;
 mod queue;
 mod readers;
 mod reminders;
+mod room;
+mod row;
 mod sealed_entries;
 mod secret_tags;
 mod sessions;
@@ -27,45 +33,47 @@ mod users;
 mod values;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use sotto_domain::storage::{
-    self, ApiTokens, Attachments, Entries, Health, Identities, OpaqueSessions, Reminders, SealedEntries, SecretTags,
-    Sessions, Storage, StorageError, Tags, Users,
-};
+use sotto_domain::storage::{self, Storage, StorageError};
 
-use health::Watch;
+use health::{Inspector, StatementTimer};
 use readers::Readers;
 use writer::Writer;
 
-/// A journal in one SQLite file, with its `-wal` and `-shm` beside it.
+/// A database in one SQLite file, with the files `-wal` and `-shm` next to it.
 pub struct Sqlite {
     readers: Readers,
     writer: Writer,
-    pub(crate) watch: Arc<Watch>,
+    path: PathBuf,
+    pub(crate) timer: Arc<StatementTimer>,
+    inspector: Inspector,
 }
 
 impl Sqlite {
-    /// Opens the file, or makes an empty one that only its owner may read. The schema is left as it is.
+    /// Opens the file without changing its schema. Creates an empty file, readable by its owner only, if it does not
+    /// exist.
     ///
     /// # Errors
     /// `Unavailable` if the file cannot be opened, `Corrupt` if it is not a database.
     pub async fn open(path: &Path) -> storage::Result<Self> {
         let path = path.to_owned();
         let open = tokio::task::spawn_blocking(move || {
-            // The writer comes first: it makes the file and switches it to WAL, which readers cannot.
-            let watch = Arc::new(Watch::default());
-            let writer = Writer::start(connection::writer(&path, &watch)?)?;
-            Ok(Self { readers: Readers::start(|| connection::reader(&path, &watch))?, writer, watch })
+            // The writer is opened first, because it creates the file and switches it to WAL mode, which readers cannot
+            // do.
+            let timer = Arc::new(StatementTimer::default());
+            let writer = Writer::start(connection::writer(&path, &timer)?)?;
+            let readers = Readers::start(|| connection::reader(&path, &timer))?;
+            let inspector = Inspector::new(&path);
+            Ok(Self { readers, writer, path, timer, inspector })
         });
         open.await.map_err(|stopped| StorageError::Other(Box::new(stopped)))?
     }
 
-    /// Runs `work` on a reader thread. Its statements see one state of the database as long as one of them is
-    /// still being stepped through.
+    /// Runs `work` on a reader thread. Its statements see the same snapshot as long as one of them is active.
     async fn read<T, W>(&self, work: W) -> storage::Result<T>
     where
         T: Send + 'static,
@@ -74,8 +82,8 @@ impl Sqlite {
         self.readers.run(work).await
     }
 
-    /// Runs `work` on the writer thread: all of it is stored durably when this returns `Ok`, and nothing of it
-    /// when `work` fails.
+    /// Runs `work` on the writer thread. When this returns `Ok`, all changes are durable; if `work` fails, nothing has
+    /// changed.
     async fn write<T, W>(&self, work: W) -> storage::Result<T>
     where
         T: Send + 'static,
@@ -84,70 +92,29 @@ impl Sqlite {
         self.writer.run(work).await
     }
 
-    /// Like [`Self::write`], but if `forget` says so of what came of it, the files hold nothing any more of what `work`
-    /// and changes before it have replaced or deleted when this returns.
-    async fn write_and_forget<T, W>(&self, work: W, forget: fn(&T) -> bool) -> storage::Result<T>
+    /// Like [`Self::write`], but if `forget` returns true for the result, this returns only when the files no longer
+    /// contain anything that `work` or earlier changes have replaced or deleted.
+    async fn write_and_erase<T, W>(&self, work: W, forget: fn(&T) -> bool) -> storage::Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.writer.run_and_forget(work, forget).await
+        self.writer.run_and_erase(work, forget).await
     }
 }
 
 #[async_trait]
 impl Storage for Sqlite {
-    fn users(&self) -> &dyn Users {
-        self
-    }
-
-    fn sessions(&self) -> &dyn Sessions {
-        self
-    }
-
-    fn identities(&self) -> &dyn Identities {
-        self
-    }
-
-    fn api_tokens(&self) -> &dyn ApiTokens {
-        self
-    }
-
-    fn entries(&self) -> &dyn Entries {
-        self
-    }
-
-    fn tags(&self) -> &dyn Tags {
-        self
-    }
-
-    fn reminders(&self) -> &dyn Reminders {
-        self
-    }
-
-    fn secret_tags(&self) -> &dyn SecretTags {
-        self
-    }
-
-    fn opaque_sessions(&self) -> &dyn OpaqueSessions {
-        self
-    }
-
-    fn sealed_entries(&self) -> &dyn SealedEntries {
-        self
-    }
-
-    fn attachments(&self) -> &dyn Attachments {
-        self
-    }
-
-    fn health(&self) -> &dyn Health {
-        self
-    }
-
     async fn ping(&self) -> storage::Result<()> {
-        // Reading the schema touches the file, which `SELECT 1` would not.
+        // Unlike `SELECT 1`, reading the schema accesses the file.
         self.read(|connection| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))).await
+    }
+
+    async fn probe_room(&self) -> storage::Result<()> {
+        self.write(room::commit_something).await?;
+        let folder = self.path.parent().map(Path::to_owned).unwrap_or_default();
+        let probed = tokio::task::spawn_blocking(move || room::fill_file(&folder)).await;
+        probed.map_err(|stopped| StorageError::Other(Box::new(stopped)))?
     }
 
     fn engine(&self) -> &'static str {
@@ -155,7 +122,8 @@ impl Storage for Sqlite {
     }
 
     async fn close(&self) {
-        // The writer goes last, so that its connection is the one that folds the WAL into the file.
+        self.inspector.close().await;
+        // The writer closes last, so that its connection merges the WAL into the file.
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -1,19 +1,22 @@
-//! Logins to secret tags, and those that are open.
+//! OPAQUE sessions on SQLite.
 //!
-//! `session_data` holds the sealed login while it is `initialized`, the SHA-256 of the token while it is `unlocked`, and
-//! nothing once it `failed`. `updated_at` is when it came to its state, `last_activity` what a try is dated by.
+//! `session_data` holds the sealed login state while a session is `initialized`, the SHA-256 of the unlock token while
+//! it is `unlocked`, and NULL once it `failed`. `updated_at` is the time of the last change of state. `last_activity`
+//! is the date of an attempt.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::secret_tag::{
-    self, ACTIVITY_SECONDS, FailedTries, IDLE_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, NewLogin, OPEN_SECONDS,
-    OpaqueSession, OpaqueState, Started, TakenLogin,
+    self, ACTIVITY_SECONDS, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, NewLogin,
+    OPEN_SECONDS, OpaqueSession, OpaqueState, Started, TakenLogin,
 };
 use sotto_domain::storage::{OpaqueSessions, Result};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
+use super::row::whole;
 use super::values::{damaged, timestamp, uuid};
 
 #[async_trait]
@@ -50,7 +53,7 @@ impl OpaqueSessions for Sqlite {
         let Some(open) = self.read(move |connection| find(connection, user, id, &token_hash, now)).await? else {
             return Ok(None);
         };
-        if now <= open.last_activity.plus_seconds(ACTIVITY_SECONDS) {
+        if open.last_activity.is_within(ACTIVITY_SECONDS, now) {
             return Ok(Some(open.tag));
         }
         let end = now.plus_seconds(IDLE_SECONDS).min(open.opened_at.plus_seconds(OPEN_SECONDS));
@@ -60,7 +63,7 @@ impl OpaqueSessions for Sqlite {
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), token_hash, now.as_micros(), end.as_micros()];
             connection.prepare_cached(sql)?.execute(parameters)
         });
-        // It may have ended meanwhile.
+        // The session may have ended in the meantime.
         Ok((noted.await? == 1).then_some(open.tag))
     }
 
@@ -71,7 +74,8 @@ impl OpaqueSessions for Sqlite {
     async fn end(&self, user: UserId, id: OpaqueSessionId) -> Result<bool> {
         self.write(move |connection| {
             let key = [user.0.as_bytes(), id.0.as_bytes()];
-            // The answer to a login that was started is as good as a guess, so it goes on counting.
+            // The server's response to a started attempt is enough for a guess, so an abandoned attempt still counts as
+            // failed.
             let fail = "UPDATE opaque_sessions SET session_state = 'failed', session_data = NULL
                         WHERE session_id = ?2 AND user_id = ?1 AND session_state = 'initialized'";
             let delete = "DELETE FROM opaque_sessions
@@ -79,6 +83,15 @@ impl OpaqueSessions for Sqlite {
             let ended =
                 connection.prepare_cached(fail)?.execute(key)? + connection.prepare_cached(delete)?.execute(key)?;
             Ok(ended == 1)
+        })
+        .await
+    }
+
+    async fn lock(&self, user: UserId, tag: SecretTagId) -> Result<u64> {
+        self.write(move |connection| {
+            let sql = "DELETE FROM opaque_sessions
+                       WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state = 'unlocked'";
+            connection.prepare_cached(sql)?.execute([user.0.as_bytes(), tag.0.as_bytes()]).map(|count| count as u64)
         })
         .await
     }
@@ -100,9 +113,25 @@ impl OpaqueSessions for Sqlite {
         })
         .await
     }
+
+    async fn correct_dates(&self, now: Timestamp) -> Result<u64> {
+        self.write(move |connection| {
+            // `expires_at` is later than `last_activity`, so its index finds every such session.
+            let sql = "UPDATE opaque_sessions SET last_activity = ?1, expires_at = ?1
+                       WHERE expires_at > ?2 AND last_activity > ?2";
+            let parameters = [now, now.plus_seconds(CLOCK_TOLERANCE)].map(Timestamp::as_micros);
+            connection.prepare_cached(sql)?.execute(parameters).map(|count| count as u64)
+        })
+        .await
+    }
 }
 
 fn start(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite::Result<Started> {
+    let sql = "UPDATE opaque_sessions SET last_activity = ?2, expires_at = ?2
+               WHERE user_id = ?1 AND last_activity > ?3 AND session_state <> 'unlocked'";
+    let impossible = now.plus_seconds(CLOCK_TOLERANCE).as_micros();
+    let parameters = params![login.user_id.0.as_bytes(), now.as_micros(), impossible];
+    connection.prepare_cached(sql)?.execute(parameters)?;
     let allowed = next_try(connection, login, now)?;
     if now < allowed {
         return Ok(Started::Slowed(allowed));
@@ -123,13 +152,16 @@ fn start(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite:
     Ok(Started::Started)
 }
 
-/// From when on the next try is allowed.
+/// The time from which the next attempt is possible.
 fn next_try(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite::Result<Timestamp> {
     let since = now.plus_seconds(-MEMORY_SECONDS);
     let sql = "SELECT count(*), max(last_activity) FROM opaque_sessions
                WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state <> 'unlocked' AND last_activity > max(?3,
-                   coalesce((SELECT opened_at FROM secret_tags WHERE user_id = ?1 AND tag_id = ?2), ?3))";
-    let parameters = params![login.user_id.0.as_bytes(), login.tag.0.as_bytes(), since.as_micros()];
+                   coalesce((SELECT opened_at FROM secret_tags
+                             WHERE user_id = ?1 AND tag_id = ?2 AND opened_at <= ?4), ?3))";
+    let possible = now.plus_seconds(CLOCK_TOLERANCE);
+    let parameters =
+        params![login.user_id.0.as_bytes(), login.tag.0.as_bytes(), since.as_micros(), possible.as_micros()];
     let of_tag = connection.prepare_cached(sql)?.query_row(parameters, failed_tries)?;
     let sql = "SELECT last_activity FROM opaque_sessions
                WHERE user_id = ?1 AND session_state <> 'unlocked' AND last_activity > ?2
@@ -146,18 +178,17 @@ fn take(
     now: Timestamp,
 ) -> rusqlite::Result<Option<TakenLogin>> {
     let sql = "SELECT binary_tag_id, session_data, expires_at FROM opaque_sessions
-               WHERE session_id = ?2 AND user_id = ?1 AND session_state = 'initialized' AND expires_at > ?3";
-    let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros()];
-    let taken = |row: &Row| {
-        Ok(TakenLogin { tag: SecretTagId(uuid(row, 0)?), state: row.get(1)?, expires_at: timestamp(row, 2)? })
-    };
-    let Some(taken) = connection.prepare_cached(sql)?.query_row(parameters, taken).optional()? else {
+               WHERE session_id = ?2 AND user_id = ?1 AND session_state = 'initialized'
+                   AND expires_at > ?3 AND expires_at <= ?4";
+    let latest = secret_tag::latest_end(now, LOGIN_SECONDS).as_micros();
+    let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), latest];
+    let Some(taken) = connection.prepare_cached(sql)?.query_row(parameters, whole).optional()? else {
         return Ok(None);
     };
     let sql = "UPDATE opaque_sessions
                SET session_state = 'failed', session_data = NULL, last_activity = ?3, updated_at = ?3
                WHERE session_id = ?2 AND user_id = ?1";
-    connection.prepare_cached(sql)?.execute(parameters)?;
+    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros()])?;
     Ok(Some(taken))
 }
 
@@ -178,13 +209,14 @@ fn unlock(
         .prepare_cached(sql)?
         .query_row(parameters, |row| Ok((SecretTagId(uuid(row, 0)?), row.get::<_, Option<i64>>(1)?)))
         .optional()?;
+    let possible = |opened_at: &i64| *opened_at <= now.plus_seconds(CLOCK_TOLERANCE).as_micros();
     let Some((tag, opened_at)) = found else { return Ok(None) };
 
     let sql = "SELECT count(*), max(last_activity) FROM opaque_sessions
                WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_id <> ?3
                    AND session_state <> 'unlocked' AND last_activity > ?4";
     let remembered = now.plus_seconds(-MEMORY_SECONDS).as_micros();
-    let since = opened_at.map_or(remembered, |opened_at| opened_at.max(remembered));
+    let since = opened_at.filter(possible).map_or(remembered, |opened_at| opened_at.max(remembered));
     let parameters = params![user.0.as_bytes(), tag.0.as_bytes(), id.0.as_bytes(), since];
     let tries = connection.prepare_cached(sql)?.query_row(parameters, failed_tries)?;
 
@@ -198,13 +230,14 @@ fn unlock(
     connection.prepare_cached(sql)?.execute(parameters)?;
     let sql = "DELETE FROM opaque_sessions WHERE session_id IN (
                    SELECT session_id FROM opaque_sessions
-                   WHERE user_id = ?1 AND session_state = 'unlocked' AND expires_at > ?2
+                   WHERE user_id = ?1 AND session_state = 'unlocked' AND expires_at > ?2 AND expires_at <= ?4
                    ORDER BY updated_at DESC, created_at DESC, session_id DESC LIMIT -1 OFFSET ?3)";
-    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), now.as_micros(), MAX_OPEN])?;
+    let latest = secret_tag::latest_end(now, IDLE_SECONDS).as_micros();
+    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), now.as_micros(), MAX_OPEN, latest])?;
     Ok(Some(tries))
 }
 
-/// What is known of an open secret tag.
+/// The stored data of an unlocked session.
 struct Open {
     tag: SecretTagId,
     last_activity: Timestamp,
@@ -220,20 +253,23 @@ fn find(
 ) -> rusqlite::Result<Option<Open>> {
     let sql = "SELECT binary_tag_id, last_activity, updated_at FROM opaque_sessions
                WHERE session_id = ?2 AND user_id = ?1 AND session_state = 'unlocked' AND session_data = ?3
-                   AND expires_at > ?4";
+                   AND expires_at > ?4 AND expires_at <= ?5";
     let open = |row: &Row| {
         Ok(Open { tag: SecretTagId(uuid(row, 0)?), last_activity: timestamp(row, 1)?, opened_at: timestamp(row, 2)? })
     };
-    let parameters = params![user.0.as_bytes(), id.0.as_bytes(), token_hash, now.as_micros()];
+    let latest = secret_tag::latest_end(now, IDLE_SECONDS).as_micros();
+    let parameters = params![user.0.as_bytes(), id.0.as_bytes(), token_hash, now.as_micros(), latest];
     connection.prepare_cached(sql)?.query_row(parameters, open).optional()
 }
 
 fn list(connection: &Connection, user: UserId, now: Timestamp) -> rusqlite::Result<Vec<OpaqueSession>> {
     let sql = "SELECT session_id, binary_tag_id, session_state, expires_at, last_activity, created_at
                FROM opaque_sessions
-               WHERE user_id = ?1 AND CASE session_state WHEN 'unlocked' THEN expires_at > ?2 ELSE last_activity > ?3 END
+               WHERE user_id = ?1 AND CASE session_state
+                   WHEN 'unlocked' THEN expires_at > ?2 AND expires_at <= ?4 ELSE last_activity > ?3 END
                ORDER BY created_at DESC, session_id DESC LIMIT 1000";
-    let parameters = params![user.0.as_bytes(), now.as_micros(), now.plus_seconds(-MEMORY_SECONDS).as_micros()];
+    let (since, latest) = (now.plus_seconds(-MEMORY_SECONDS), secret_tag::latest_end(now, IDLE_SECONDS));
+    let parameters = params![user.0.as_bytes(), now.as_micros(), since.as_micros(), latest.as_micros()];
     connection.prepare_cached(sql)?.query_map(parameters, |row| session(row, now))?.collect()
 }
 

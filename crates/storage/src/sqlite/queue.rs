@@ -1,4 +1,4 @@
-//! A bounded queue of jobs and the threads that work it off.
+//! A bounded queue of jobs, and the threads that run them.
 
 use std::sync::{PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -7,17 +7,17 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use sotto_domain::storage::{self, StorageError};
 use tokio::sync::Mutex;
 
-/// Jobs that may wait. More are refused: whoever asks has given up before their turn would come.
+/// The most jobs that wait. More are rejected, because their callers would give up before their turn.
 const CAPACITY: usize = 4096;
 
-/// Takes jobs until it is closed.
+/// Accepts jobs until it is closed.
 pub struct Queue<J> {
     jobs: RwLock<Option<Sender<J>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl<J: Send + 'static> Queue<J> {
-    /// Starts one thread per worker; each takes jobs until there are none left and the queue is closed.
+    /// Starts one thread per worker. Each runs jobs until the queue is closed and empty.
     pub fn start<W>(name: &str, workers: Vec<W>) -> storage::Result<Self>
     where
         W: FnOnce(Receiver<J>) + Send + 'static,
@@ -32,7 +32,7 @@ impl<J: Send + 'static> Queue<J> {
         Ok(Self { jobs: RwLock::new(Some(sender)), threads: Mutex::new(threads) })
     }
 
-    /// Puts a job at the end. `Busy` if too many wait, `Unavailable` once closed.
+    /// Adds a job to the end of the queue. Returns `Busy` if it is full, `Unavailable` if it is closed.
     pub fn submit(&self, job: J) -> storage::Result<()> {
         let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner);
         match jobs.as_ref().map(|jobs| jobs.try_send(job)) {
@@ -42,23 +42,23 @@ impl<J: Send + 'static> Queue<J> {
         }
     }
 
-    /// How many jobs nobody has taken yet.
+    /// The number of jobs that no thread has taken yet.
     #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.jobs.read().unwrap().as_ref().map_or(0, Sender::len)
     }
 
-    /// Takes no more jobs and waits until those that were taken are done.
+    /// Accepts no more jobs, and waits until the accepted ones are done.
     pub async fn close(&self) {
         drop(self.jobs.write().unwrap_or_else(PoisonError::into_inner).take());
-        // Held until the threads are gone: whoever closes at the same time waits as long.
+        // Held until the threads have ended, so that concurrent calls of `close` wait as well.
         let mut threads = self.threads.lock().await;
         let threads: Vec<_> = threads.drain(..).collect();
         let _ = tokio::task::spawn_blocking(|| threads.into_iter().for_each(|thread| drop(thread.join()))).await;
     }
 }
 
-/// What a call after [`Queue::close`] gets.
+/// The error of a call after [`Queue::close`].
 pub fn closed() -> StorageError {
     StorageError::Unavailable("it has been closed".into())
 }

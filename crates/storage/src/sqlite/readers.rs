@@ -1,4 +1,4 @@
-//! A few threads that read, each with a connection of its own, fed from one queue.
+//! The threads that read. Each has a connection of its own, and all take work from one queue.
 
 use std::thread;
 
@@ -12,11 +12,11 @@ use super::queue::{Queue, closed};
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
-/// The reader threads.
 pub struct Readers(Queue<Job>);
 
 impl Readers {
-    /// One thread per processor, and two at least: one that waits for a disk must not stop the others.
+    /// Starts one thread per processor, and at least two, so that a read that waits for the disk does not block the
+    /// others.
     pub fn start(open: impl Fn() -> storage::Result<Connection>) -> storage::Result<Self> {
         let count = thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 8));
         let worker =
@@ -25,7 +25,6 @@ impl Readers {
         Queue::start("sotto-reader", workers).map(Self)
     }
 
-    /// Runs `work` on one of the threads.
     pub async fn run<T, W>(&self, work: W) -> storage::Result<T>
     where
         T: Send + 'static,
@@ -33,7 +32,7 @@ impl Readers {
     {
         let (reply, answer) = oneshot::channel();
         self.0.submit(Box::new(move |connection| {
-            // Nobody may be waiting any more.
+            // The caller may have given up.
             if !reply.is_closed() {
                 let _ = reply.send(guarded(work, connection));
             }
@@ -41,7 +40,7 @@ impl Readers {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Takes no more work and waits for what was taken.
+    /// Accepts no more work, and waits until the accepted work is done.
     pub async fn close(&self) {
         self.0.close().await;
     }

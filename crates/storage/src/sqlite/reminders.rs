@@ -1,29 +1,30 @@
-//! Reminders.
+//! Reminders on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use sotto_domain::idempotency::Once;
+use sotto_domain::reminder::{Reminder, ReminderPlan};
 use sotto_domain::storage::{Position, Reminders, Result};
-use sotto_domain::{ReminderId, Timestamp, UserId};
+use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::error::breaks;
-use super::values::{damaged, timestamp, uuid, zone};
-
-/// What [`reminder`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "id, user_id, title, message, frequency, custom_days, time, time_zone, is_active, next_due_at, created_at, \
-         updated_at"
-    };
-}
+use super::row::whole;
+use crate::rows::reminder_columns;
 
 #[async_trait]
 impl Reminders for Sqlite {
-    async fn create(&self, user: UserId, id: ReminderId, plan: &ReminderPlan, now: Timestamp) -> Result<Reminder> {
+    async fn create(
+        &self,
+        user: UserId,
+        id: ReminderId,
+        plan: &ReminderPlan,
+        once: Option<Once>,
+        now: Timestamp,
+    ) -> Result<Reminder> {
         let plan = plan.clone();
-        self.write(move |connection| create(connection, user, id, plan, now)).await
+        self.create_once(once, id.0, now, move |connection| create(connection, user, id, plan, now), |_| true).await
     }
 
     async fn get(&self, user: UserId, id: ReminderId) -> Result<Option<Reminder>> {
@@ -54,12 +55,12 @@ impl Reminders for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                columns!(),
+                reminder_columns!(),
                 " FROM reminders WHERE user_id = ?1 AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4"
             );
             let (created_at, id) = after.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.as_micros(), id));
             let parameters = params![user.0.as_bytes(), created_at, id.as_bytes(), limit];
-            connection.prepare_cached(sql)?.query_map(parameters, reminder)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
         })
         .await
     }
@@ -97,8 +98,8 @@ fn create(
 }
 
 fn get(connection: &Connection, user: UserId, id: ReminderId) -> rusqlite::Result<Option<Reminder>> {
-    let sql = concat!("SELECT ", columns!(), " FROM reminders WHERE id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], reminder).optional()
+    let sql = concat!("SELECT ", reminder_columns!(), " FROM reminders WHERE id = ?2 AND user_id = ?1");
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
 }
 
 fn replace(
@@ -130,29 +131,31 @@ fn replace(
     if changed == 0 { Ok(None) } else { get(connection, user, id) }
 }
 
-fn reminder(row: &Row) -> rusqlite::Result<Reminder> {
-    let custom_days = row.get_ref(5)?.as_str_or_null()?;
-    let frequency = Frequency::parse(row.get_ref(4)?.as_str()?, custom_days);
-    let plan = ReminderPlan {
-        title: row.get(2)?,
-        message: row.get(3)?,
-        schedule: Schedule {
-            frequency: frequency.map_err(|(_, flaw)| damaged(4, &flaw.to_string()))?,
-            time: timestamp(row, 6)?,
-            time_zone: zone(row, 7)?,
-        },
-        is_active: row.get(8)?,
-    };
-    let next_due_at = match row.get_ref(9)? {
-        rusqlite::types::ValueRef::Null => None,
-        _ => Some(timestamp(row, 9)?),
-    };
-    Ok(Reminder {
-        id: ReminderId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        plan,
-        next_due_at,
-        created_at: timestamp(row, 10)?,
-        updated_at: timestamp(row, 11)?,
-    })
+/// Moves a user's reminders from one zone to another; each keeps its local time.
+pub fn move_to_zone(
+    connection: &Connection,
+    user: UserId,
+    from: &Zone,
+    to: &Zone,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let sql = concat!("SELECT ", reminder_columns!(), " FROM reminders WHERE user_id = ?1 AND time_zone = ?2");
+    let parameters = params![user.0.as_bytes(), from.name()];
+    let reminders =
+        connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect::<rusqlite::Result<Vec<Reminder>>>()?;
+    let sql = "UPDATE reminders SET time = ?3, time_zone = ?4, next_due_at = ?5, updated_at = ?6
+               WHERE id = ?2 AND user_id = ?1";
+    let mut update = connection.prepare_cached(sql)?;
+    for reminder in reminders {
+        let plan = reminder.plan.moved_to(to);
+        update.execute(params![
+            user.0.as_bytes(),
+            reminder.id.0.as_bytes(),
+            plan.schedule.time.as_micros(),
+            to.name(),
+            plan.next_due(now).map(Timestamp::as_micros),
+            now.as_micros(),
+        ])?;
+    }
+    Ok(())
 }

@@ -1,27 +1,28 @@
-//! Entries under secret tags, and how entries come under them and out again.
+//! Sealed entries on SQLite, including moves into and out of secret tags.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
-use sotto_domain::entry::Entry;
-use sotto_domain::entry::PAGE_BYTES;
-use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, Sealed, SealedBody, SealedEntry, Stored};
+use sotto_domain::entry::{Entry, PAGE_BYTES};
+use sotto_domain::idempotency::Once;
+use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries};
 use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
 
 use super::attachments::{self, detach};
 use super::entries::{link_tags, unknown_tag};
-use super::values::{timestamp, uuid, zone};
+use super::row::Columns;
 use super::{Sqlite, entries, secret_tags};
+use crate::rows::sealed_entry;
 
-/// What [`sealed_entry`] reads, in its order.
+/// The columns that [`read`] reads, in its order.
 macro_rules! columns {
     () => {
-        "id, user_id, secret_tag_id, encrypted_content, encryption_iv, wrapped_key, wrap_iv, entry_date, entry_zone, \
+        "id, secret_tag_id, encrypted_content, encryption_iv, wrapped_key, wrap_iv, entry_date, entry_zone, \
          revision, created_at, updated_at"
     };
 }
 
-/// What [`seal`] and [`replace`] change.
+/// The update that `seal` and [`replace`] share.
 const REPLACE: &str = "UPDATE journal_entries
     SET title = NULL, content = '', audio_url = NULL, word_count = 0, secret_tag_id = :tag,
         encrypted_content = :content, encryption_iv = :content_iv, wrapped_key = :key, wrap_iv = :key_iv,
@@ -36,10 +37,12 @@ impl SealedEntries for Sqlite {
         user: UserId,
         id: EntryId,
         body: &SealedBody,
+        once: Option<Once>,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>> {
         let body = body.clone();
-        self.write(move |connection| create(connection, user, id, body, now)).await
+        let work = move |connection: &Connection| create(connection, user, id, body, now);
+        self.create_once(once, id.0, now, work, |outcome| matches!(outcome, Stored::Stored(_))).await
     }
 
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>> {
@@ -61,7 +64,7 @@ impl SealedEntries for Sqlite {
                  ORDER BY entry_date DESC, id DESC LIMIT ?5"
             );
             let (date, id) = after.map_or((i64::MAX, [0xff; 16]), |(date, id)| (date.as_micros(), *id.0.as_bytes()));
-            read_all(connection, sql, params![user.0.as_bytes(), tag.0.as_bytes(), date, id, limit])
+            read_all(connection, sql, params![user.0.as_bytes(), tag.0.as_bytes(), date, id, limit], user)
         })
         .await
     }
@@ -87,7 +90,7 @@ impl SealedEntries for Sqlite {
         .await
     }
 
-    /// The answer waits until the files hold none of the words: see [`super::upkeep`].
+    /// Returns only when the files contain none of the plain text; see [`super::upkeep`].
     async fn seal(
         &self,
         user: UserId,
@@ -108,9 +111,9 @@ impl SealedEntries for Sqlite {
             };
             let sql = "DELETE FROM journal_entry_tags WHERE entry_id = ?2 AND user_id = ?1";
             connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
-            Ok(Stored::Stored(Moved { entry, recording: detach(connection, user, id)? }))
+            Ok(Stored::Stored(Moved { entry, freed: detach(connection, user, id)? }))
         };
-        self.write_and_forget(work, |sealed| matches!(sealed, Stored::Stored(_))).await
+        self.write_and_erase(work, |sealed| matches!(sealed, Stored::Stored(_))).await
     }
 
     async fn unseal(
@@ -125,14 +128,15 @@ impl SealedEntries for Sqlite {
         self.write(move |connection| unseal(connection, user, id, body, expected, now)).await
     }
 
-    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Option<AttachmentId>>> {
+    async fn delete(&self, user: UserId, id: EntryId, expected: Option<u32>) -> Result<Stored<Vec<AttachmentId>>> {
         self.write(move |connection| {
             let sql = "DELETE FROM journal_entries
                        WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL AND revision = coalesce(?3, revision)";
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), expected];
-            let recording = attachments::get(connection, user, id)?;
+            let freed: Vec<_> = attachments::get(connection, user, id)?.into_iter().map(|one| one.id).collect();
             if connection.prepare_cached(sql)?.execute(parameters)? == 1 {
-                return Ok(Stored::Stored(recording.map(|one| one.id)));
+                attachments::note_freed(connection, user, &freed)?;
+                return Ok(Stored::Stored(freed));
             }
             Ok(get(connection, user, id)?.map_or(Stored::Missing, |now| Stored::Stale(AnyEntry::Sealed(now))))
         })
@@ -159,10 +163,10 @@ fn create(
                VALUES (:id, :user, '', :tag, :content, :content_iv, :key, :key_iv, :entry_date, :entry_zone,
                        :entry_day, :revision, :now, :now)";
     write(connection, sql, user, id, &body, 1, now)?;
-    Ok(Stored::Stored(body.of(user, id, 1, now, now)))
+    Ok(Stored::Stored(body.stored(user, id, 1, now, now)))
 }
 
-/// What both kinds of change to a sealed entry have in common, once it is certain which entry is there. `None` if the user has
+/// The part that `seal` and [`replace`] share, after the check of the entry's state. Returns `None` if the user has
 /// no such secret tag.
 fn replace(
     connection: &Connection,
@@ -177,7 +181,7 @@ fn replace(
         return Ok(None);
     }
     write(connection, REPLACE, user, id, &body, expected + 1, now)?;
-    Ok(Some(body.of(user, id, expected + 1, created_at, now)))
+    Ok(Some(body.stored(user, id, expected + 1, created_at, now)))
 }
 
 fn write(
@@ -197,9 +201,9 @@ fn write(
         ":content_iv": body.sealed.encryption_iv,
         ":key": body.sealed.wrapped_key,
         ":key_iv": body.sealed.wrap_iv,
-        ":entry_date": body.entry_date.as_micros(),
-        ":entry_zone": body.entry_zone.name(),
-        ":entry_day": body.day().to_string(),
+        ":entry_date": body.date.moment.as_micros(),
+        ":entry_zone": body.date.zone.name(),
+        ":entry_day": body.date.day().to_string(),
         ":revision": revision,
         ":now": now.as_micros(),
     };
@@ -235,32 +239,21 @@ fn unseal(
         ":title": body.title,
         ":content": body.content,
         ":audio_url": body.audio_url,
-        ":entry_date": body.entry_date.as_micros(),
-        ":entry_zone": body.entry_zone.name(),
-        ":entry_day": body.day().to_string(),
+        ":entry_date": body.date.moment.as_micros(),
+        ":entry_zone": body.date.zone.name(),
+        ":entry_day": body.date.day().to_string(),
         ":word_count": body.words(),
         ":revision": expected + 1,
         ":now": now.as_micros(),
     })?;
-    let recording = detach(connection, user, id)?;
+    let freed = detach(connection, user, id)?;
     let tags = link_tags(connection, user, id, tags, now)?;
-    let entry = Entry {
-        id,
-        user_id: user,
-        title: body.title,
-        content: body.content,
-        audio_url: body.audio_url,
-        entry_date: body.entry_date,
-        entry_zone: body.entry_zone,
-        tags,
-        revision: expected + 1,
-        created_at: old.created_at,
-        updated_at: now,
-    };
-    Ok(Stored::Stored(Moved { entry, recording }))
+    let (revision, created_at) = (expected + 1, old.created_at);
+    let entry = Entry { id, user_id: user, body, tags, revision, created_at, updated_at: now };
+    Ok(Stored::Stored(Moved { entry, freed }))
 }
 
-/// The user's entry of this id, of whatever kind.
+/// Returns the user's entry with this id, plain or sealed.
 fn any(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<Option<AnyEntry>> {
     if let Some(sealed) = get(connection, user, id)? {
         return Ok(Some(AnyEntry::Sealed(sealed)));
@@ -274,38 +267,28 @@ fn get(connection: &Connection, user: UserId, id: EntryId) -> rusqlite::Result<O
         columns!(),
         " FROM journal_entries WHERE id = ?2 AND user_id = ?1 AND secret_tag_id IS NOT NULL"
     );
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], sealed_entry).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], |row| read(row, user)).optional()
 }
 
-fn read_all<P: Params>(connection: &Connection, sql: &str, parameters: P) -> rusqlite::Result<Vec<SealedEntry>> {
+fn read_all<P: Params>(
+    connection: &Connection,
+    sql: &str,
+    parameters: P,
+    user: UserId,
+) -> rusqlite::Result<Vec<SealedEntry>> {
     let (mut entries, mut bytes) = (Vec::new(), 0);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     while bytes < PAGE_BYTES
         && let Some(row) = rows.next()?
     {
-        let entry = sealed_entry(row)?;
+        let entry = read(row, user)?;
         bytes += entry.sealed.encrypted_content.len();
         entries.push(entry);
     }
     Ok(entries)
 }
 
-fn sealed_entry(row: &Row) -> rusqlite::Result<SealedEntry> {
-    Ok(SealedEntry {
-        id: EntryId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        tag: SecretTagId(uuid(row, 2)?),
-        sealed: Sealed {
-            encrypted_content: row.get(3)?,
-            encryption_iv: row.get(4)?,
-            wrapped_key: row.get(5)?,
-            wrap_iv: row.get(6)?,
-        },
-        entry_date: timestamp(row, 7)?,
-        entry_zone: zone(row, 8)?,
-        revision: row.get(9)?,
-        created_at: timestamp(row, 10)?,
-        updated_at: timestamp(row, 11)?,
-    })
+fn read(row: &Row, user: UserId) -> rusqlite::Result<SealedEntry> {
+    sealed_entry(&mut Columns::new(row), user)
 }

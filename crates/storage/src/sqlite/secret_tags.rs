@@ -1,28 +1,32 @@
-//! Secret tags.
+//! Secret tags on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
-use sotto_domain::secret_tag::{CreatedSecretTag, DeletedSecretTag, Lock, MAX_SECRET_TAGS, NewSecretTag, SecretTag};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+use sotto_domain::idempotency::Once;
+use sotto_domain::secret_tag::{
+    CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, PhraseLock, SecretTag,
+};
 use sotto_domain::storage::{Result, SecretTags};
 use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
-use super::Sqlite;
 use super::error::breaks;
-use super::values::{timestamp, uuid};
-
-/// What [`secret_tag`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, recovery_wrap, \
-         recovery_verifier, version, created_at, updated_at"
-    };
-}
+use super::row::whole;
+use super::values::uuid;
+use super::{Sqlite, attachments};
+use crate::rows::secret_tag_columns;
 
 #[async_trait]
 impl SecretTags for Sqlite {
-    async fn create(&self, user: UserId, new: &NewSecretTag, now: Timestamp) -> Result<CreatedSecretTag> {
-        let new = new.clone();
-        self.write(move |connection| create(connection, user, new, now)).await
+    async fn create(
+        &self,
+        user: UserId,
+        new: &NewSecretTag,
+        once: Option<Once>,
+        now: Timestamp,
+    ) -> Result<CreatedSecretTag> {
+        let (id, new) = (new.id.0, new.clone());
+        let work = move |connection: &Connection| create(connection, user, new, now);
+        self.create_once(once, id, now, work, |outcome| matches!(outcome, CreatedSecretTag::Created(_))).await
     }
 
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
@@ -33,10 +37,10 @@ impl SecretTags for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                columns!(),
+                secret_tag_columns!(),
                 " FROM secret_tags WHERE user_id = ?1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
             );
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], secret_tag)?.collect()
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
         })
         .await
     }
@@ -45,7 +49,7 @@ impl SecretTags for Sqlite {
         &self,
         user: UserId,
         id: SecretTagId,
-        lock: &Lock,
+        lock: &PhraseLock,
         version: u32,
         keep: Option<OpaqueSessionId>,
         now: Timestamp,
@@ -130,15 +134,15 @@ fn create(
 }
 
 fn get(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlite::Result<Option<SecretTag>> {
-    let sql = concat!("SELECT ", columns!(), " FROM secret_tags WHERE tag_id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], secret_tag).optional()
+    let sql = concat!("SELECT ", secret_tag_columns!(), " FROM secret_tags WHERE tag_id = ?2 AND user_id = ?1");
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
 }
 
 fn set_lock(
     connection: &Connection,
     user: UserId,
     id: SecretTagId,
-    lock: Lock,
+    lock: PhraseLock,
     version: u32,
     keep: Option<OpaqueSessionId>,
     now: Timestamp,
@@ -157,7 +161,7 @@ fn set_lock(
         new.version,
         now.as_micros(),
     ])?;
-    // Those that failed stay: they count.
+    // Failed sessions stay, because they count towards the limits.
     let sql = "DELETE FROM opaque_sessions
                WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state <> 'failed' AND session_id IS NOT ?3";
     let keep = keep.map(|keep| *keep.0.as_bytes());
@@ -183,10 +187,11 @@ fn delete(
     let sql = "SELECT id FROM attachments
                WHERE user_id = ?1 AND entry_id IN (
                    SELECT id FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2)";
-    let recordings = connection
+    let freed = connection
         .prepare_cached(sql)?
         .query_map(key, |row| uuid(row, 0).map(AttachmentId))?
-        .collect::<rusqlite::Result<_>>()?;
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    attachments::note_freed(connection, user, &freed)?;
     for sql in [
         "DELETE FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2",
         "DELETE FROM opaque_sessions WHERE user_id = ?1 AND binary_tag_id = ?2",
@@ -194,19 +199,5 @@ fn delete(
     ] {
         connection.prepare_cached(sql)?.execute(key)?;
     }
-    Ok(DeletedSecretTag::Deleted { entries: entries.into(), recordings })
-}
-
-fn secret_tag(row: &Row) -> rusqlite::Result<SecretTag> {
-    Ok(SecretTag {
-        id: SecretTagId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        lock: Lock { record: row.get(2)?, wrapped_master_key: row.get(3)?, server_keys: row.get(4)? },
-        metadata: row.get(5)?,
-        recovery_wrap: row.get(6)?,
-        recovery_verifier: row.get(7)?,
-        version: row.get(8)?,
-        created_at: timestamp(row, 9)?,
-        updated_at: timestamp(row, 10)?,
-    })
+    Ok(DeletedSecretTag::Deleted { entries: entries.into(), freed })
 }

@@ -1,22 +1,16 @@
-//! Logins.
+//! Sessions on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, Session, Standing};
+use rusqlite::{Connection, OptionalExtension, params};
+use sotto_domain::account::{Rotation, SESSION_SECONDS, Session, Standing};
+use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::storage::{Result, Sessions};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::users;
-use super::values::{timestamp, uuid};
-
-/// What [`session`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "id, user_id, generation, rotated_at, expires_at, user_agent, created_at"
-    };
-}
+use super::row::whole;
+use crate::rows::{session_columns, user_columns};
 
 #[async_trait]
 impl Sessions for Sqlite {
@@ -48,12 +42,12 @@ impl Sessions for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                columns!(),
+                session_columns!(),
                 " FROM login_sessions WHERE user_id = ?1 AND expires_at > ?2
                  ORDER BY created_at DESC, id DESC LIMIT 1000"
             );
             let parameters = params![user.0.as_bytes(), now.as_micros()];
-            connection.prepare_cached(sql)?.query_map(parameters, session)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
         })
         .await
     }
@@ -62,6 +56,16 @@ impl Sessions for Sqlite {
         self.write(move |connection| {
             let sql = "DELETE FROM login_sessions WHERE expires_at < ?1";
             connection.prepare_cached(sql)?.execute([now.as_micros()]).map(|count| count as u64)
+        })
+        .await
+    }
+
+    async fn correct_ends(&self, now: Timestamp) -> Result<u64> {
+        self.write(move |connection| {
+            let sql = "UPDATE login_sessions SET expires_at = ?1 WHERE expires_at > ?2";
+            let latest = now.plus_seconds(SESSION_SECONDS);
+            let parameters = [latest.as_micros(), latest.plus_seconds(CLOCK_TOLERANCE).as_micros()];
+            connection.prepare_cached(sql)?.execute(parameters).map(|count| count as u64)
         })
         .await
     }
@@ -86,12 +90,11 @@ fn start(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
 fn standing(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<Option<Standing>> {
     let sql = concat!(
         "SELECT ",
-        users::columns!(),
+        user_columns!(),
         ", login_sessions.expires_at FROM login_sessions JOIN users ON users.id = login_sessions.user_id
          WHERE login_sessions.id = ?2 AND login_sessions.user_id = ?1"
     );
-    let standing = |row: &Row| Ok(Standing { user: users::user(row)?, expires_at: timestamp(row, users::COLUMNS)? });
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], standing).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
 }
 
 fn rotate(
@@ -102,16 +105,16 @@ fn rotate(
     expires_at: Timestamp,
     now: Timestamp,
 ) -> rusqlite::Result<Rotation> {
-    let sql = concat!("SELECT ", columns!(), " FROM login_sessions WHERE id = ?2 AND user_id = ?1");
-    let found = connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], session).optional()?;
+    let sql = concat!("SELECT ", session_columns!(), " FROM login_sessions WHERE id = ?2 AND user_id = ?1");
+    let found =
+        connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole::<Session>).optional()?;
     let Some(session) = found.filter(|session| session.expires_at > now) else {
         return Ok(Rotation::Missing);
     };
     if generation == session.generation {
         return raise(connection, session, expires_at, now).map(Rotation::Rotated);
     }
-    let just_now = now <= session.rotated_at.plus_seconds(REFRESH_GRACE_SECONDS);
-    if generation.checked_add(1) == Some(session.generation) && just_now {
+    if session.forgives(generation, now) {
         return Ok(Rotation::Rotated(session));
     }
     end(connection, user, id)?;
@@ -140,16 +143,4 @@ fn raise(
 fn end(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM login_sessions WHERE id = ?2 AND user_id = ?1";
     Ok(connection.prepare_cached(sql)?.execute([user.0.as_bytes(), id.0.as_bytes()])? == 1)
-}
-
-fn session(row: &Row) -> rusqlite::Result<Session> {
-    Ok(Session {
-        id: SessionId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        generation: row.get(2)?,
-        rotated_at: timestamp(row, 3)?,
-        expires_at: timestamp(row, 4)?,
-        user_agent: row.get(5)?,
-        created_at: timestamp(row, 6)?,
-    })
 }

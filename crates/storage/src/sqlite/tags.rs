@@ -1,28 +1,23 @@
-//! Tags.
+//! Tags on SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{Position, Result, Tags};
-use sotto_domain::tag::{Color, NewTag, Tag, TagName, TagPatch};
+use sotto_domain::tag::{Color, NewTag, Tag, TagPatch};
 use sotto_domain::{TagId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Sqlite;
 use super::error::breaks;
-use super::values::{timestamp, uuid};
-
-/// What [`tag`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "id, user_id, name, color, created_at, updated_at"
-    };
-}
+use super::row::whole;
+use crate::rows::tag_columns;
 
 #[async_trait]
 impl Tags for Sqlite {
-    async fn create(&self, user: UserId, new: &NewTag, now: Timestamp) -> Result<Tag> {
-        let new = new.clone();
-        self.write(move |connection| create(connection, user, new, now)).await
+    async fn create(&self, user: UserId, new: &NewTag, once: Option<Once>, now: Timestamp) -> Result<Tag> {
+        let (id, new) = (new.id.0, new.clone());
+        self.create_once(once, id, now, move |connection| create(connection, user, new, now), |_| true).await
     }
 
     async fn get(&self, user: UserId, id: TagId) -> Result<Option<Tag>> {
@@ -46,18 +41,17 @@ impl Tags for Sqlite {
         self.read(move |connection| {
             let sql = concat!(
                 "SELECT ",
-                columns!(),
+                tag_columns!(),
                 " FROM tags WHERE user_id = ?1 AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4"
             );
             let (created_at, id) = after.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.as_micros(), id));
             let parameters = params![user.0.as_bytes(), created_at, id.as_bytes(), limit];
-            connection.prepare_cached(sql)?.query_map(parameters, tag)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
         })
         .await
     }
 }
 
-/// Makes a tag.
 pub fn create(connection: &Connection, user: UserId, new: NewTag, now: Timestamp) -> rusqlite::Result<Tag> {
     let sql = "INSERT INTO tags (id, name, name_key, color, user_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
@@ -74,8 +68,8 @@ pub fn create(connection: &Connection, user: UserId, new: NewTag, now: Timestamp
 }
 
 fn get(connection: &Connection, user: UserId, id: TagId) -> rusqlite::Result<Option<Tag>> {
-    let sql = concat!("SELECT ", columns!(), " FROM tags WHERE id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], tag).optional()
+    let sql = concat!("SELECT ", tag_columns!(), " FROM tags WHERE id = ?2 AND user_id = ?1");
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
 }
 
 fn update(
@@ -99,15 +93,4 @@ fn update(
     ];
     connection.prepare_cached(sql)?.execute(parameters)?;
     Ok(Some(new))
-}
-
-fn tag(row: &Row) -> rusqlite::Result<Tag> {
-    Ok(Tag {
-        id: TagId(uuid(row, 0)?),
-        user_id: UserId(uuid(row, 1)?),
-        name: TagName::from_stored(row.get(2)?),
-        color: row.get::<_, Option<String>>(3)?.map(Color::from_stored),
-        created_at: timestamp(row, 4)?,
-        updated_at: timestamp(row, 5)?,
-    })
 }

@@ -1,48 +1,73 @@
-//! What the writer does in quiet moments, and when somebody waits for it: it lets the files forget.
+//! Maintenance by the writer thread. In quiet moments, and when a caller waits for it, deleted content is erased from
+//! the files. Under load, the write-ahead log is kept short.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::connection::BUSY_TIMEOUT;
 
-/// After so long without work the moment counts as quiet.
+/// A moment without work for this long is a quiet one.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// Erasing words writes the whole index anew, so it is not done after every change.
+/// Erasing deleted words rewrites the whole index, so it is not done after every change.
 const ERASE_EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_mins(10) };
 
-/// Pages of the index that are written in one step of quiet upkeep; between steps, work goes first.
+/// The pages of the index that one step in a quiet moment writes. Between steps, new work takes precedence.
 const PAGES: i32 = 64;
 
-/// The same when somebody waits: each step waits for the disk, so few are better.
+/// The pages per step while a caller waits. Each step waits for the disk, so fewer steps are faster.
 const PAGES_IN_A_HURRY: i32 = 4096;
 
-/// How long readers are waited for then. Ours are done in milliseconds; for another program's, nobody shall be held up.
+/// How long to wait for readers in that case. Sotto's readers are done in milliseconds; a reader in another program
+/// must not block writers for longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is still to be done.
+/// The length of the write-ahead log in bytes beyond which a commit is followed by waiting for readers. SQLite copies
+/// the log into the file by itself, but restarts the log only when there is no reader, which never happens under
+/// constant load.
+pub const LOG_LIMIT: u64 = if cfg!(test) { 1 << 20 } else { 32 << 20 };
+
+/// The pending maintenance.
 pub struct Upkeep {
-    /// Whether the index may hold words of entries that are gone. It may at start: nobody knows what was left behind.
+    log: PathBuf,
+    /// The length of the log in bytes at which [`Upkeep::bound_log`] next truncates it.
+    bound_at: u64,
+    /// Whether the index may contain words of deleted entries. True at start, because an earlier process may have left
+    /// some.
     stale_words: bool,
     erased_at: Option<Instant>,
-    /// Whether the write-ahead log holds anything.
+    /// Whether the write-ahead log is empty.
     log_is_cut: bool,
 }
 
 impl Upkeep {
-    /// At the start of the writer.
-    pub fn new() -> Self {
-        Self { stale_words: true, erased_at: None, log_is_cut: false }
+    /// The state when the writer starts.
+    pub fn new(connection: &Connection) -> Self {
+        let log = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
+        Self { log, bound_at: LOG_LIMIT, stale_words: true, erased_at: None, log_is_cut: false }
     }
 
-    /// Notes that something was written.
+    /// Records that changes were written.
     pub fn after_work(&mut self) {
         self.stale_words = true;
         self.log_is_cut = false;
     }
 
-    /// How long to wait for work before there is upkeep to do.
+    /// Truncates a long log after a commit. Readers that start while this waits use only the file, so the wait is for
+    /// earlier readers only. If one of them stays, as that of a backup does, the log may grow by the same length again
+    /// before the next attempt.
+    pub fn bound_log(&mut self, connection: &Connection) {
+        let length = fs::metadata(&self.log).map_or(0, |log| log.len());
+        if length >= self.bound_at {
+            self.log_is_cut = cut_log(connection, PATIENCE);
+            self.bound_at = if self.log_is_cut { LOG_LIMIT } else { length + LOG_LIMIT };
+        }
+    }
+
+    /// How long the writer waits for work before maintenance is due.
     pub fn patience(&self) -> Duration {
         let until_erasing = self.erased_at.map_or(QUIET, |at| ERASE_EVERY.saturating_sub(at.elapsed()).max(QUIET));
         match (self.log_is_cut, self.stale_words) {
@@ -52,7 +77,7 @@ impl Upkeep {
         }
     }
 
-    /// Does what is due, until there is work again.
+    /// Does the maintenance that is due, until there is new work.
     pub fn run(&mut self, connection: &Connection, has_work: impl Fn() -> bool) {
         if self.stale_words && self.erased_at.is_none_or(|at| at.elapsed() >= ERASE_EVERY) {
             match erase_stale_words(connection, PAGES, &has_work) {
@@ -67,9 +92,9 @@ impl Upkeep {
         self.log_is_cut = cut_log(connection, Duration::ZERO);
     }
 
-    /// Does all of it at once, because somebody waits for it; others who write wait as well. What cannot be done now is
-    /// due again in the next quiet moment.
-    pub fn forget(&mut self, connection: &Connection) {
+    /// Does all maintenance at once, because a caller waits for it. Other writers wait too. Parts that cannot be done
+    /// now are due in the next quiet moment.
+    pub fn erase_now(&mut self, connection: &Connection) {
         match erase_stale_words(connection, PAGES_IN_A_HURRY, || false) {
             Ok(_) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
             Err(error) => tracing::warn!(%error, "words of a sealed entry may still be in the search index"),
@@ -81,17 +106,17 @@ impl Upkeep {
     }
 }
 
-/// Merges the index into one piece, which drops what is marked as gone
-/// (<https://www.sqlite.org/fts5.html#the_merge_command>). False if it was interrupted by work.
+/// Merges the index into one segment, which removes entries that are marked as deleted
+/// (<https://www.sqlite.org/fts5.html#the_merge_command>). Returns false if new work interrupted the merge.
 fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> bool) -> rusqlite::Result<bool> {
     let mut merge = connection
         .prepare_cached("INSERT INTO journal_entries_fts (journal_entries_fts, rank) VALUES ('merge', ?1)")?;
-    // Negative: from now on, all pieces are to become one.
+    // A negative number starts a merge of all segments into one.
     let mut pages = -step;
     loop {
         let before = connection.total_changes();
         merge.execute([pages])?;
-        // The command itself counts as one change; more means that pages were written.
+        // The command itself counts as one change; a higher count means that pages were written.
         if connection.total_changes() - before < 2 {
             return Ok(true);
         }
@@ -102,8 +127,9 @@ fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> 
     }
 }
 
-/// Folds the write-ahead log into the file and cuts it off, so that what was deleted is gone from it as well. Waits
-/// so long for readers: if one is in the way after that, this is false and the next quiet moment will do.
+/// Copies the write-ahead log into the file and truncates it, so that deleted content disappears from the log as well.
+/// Waits up to `patience` for readers. Returns false if one still prevents the truncation; the next quiet moment tries
+/// again.
 fn cut_log(connection: &Connection, patience: Duration) -> bool {
     let cut = || {
         connection.busy_timeout(patience)?;

@@ -1,4 +1,4 @@
-//! Accounts.
+//! Accounts on SQLite.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -6,30 +6,20 @@ use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
     UserQuery,
 };
+use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
-use super::Sqlite;
-use super::values::{damaged, timestamp, uuid, zone};
-
-/// What [`user`] reads, in its order.
-macro_rules! columns {
-    () => {
-        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
-         users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
-         users.updated_at"
-    };
-}
-pub(super) use columns;
-
-/// How many columns that is: others may follow.
-pub const COLUMNS: usize = 11;
+use super::row::whole;
+use super::values::damaged;
+use super::{Sqlite, reminders};
+use crate::rows::user_columns;
 
 #[async_trait]
 impl Users for Sqlite {
-    async fn create(&self, new: &NewUser, now: Timestamp) -> Result<User> {
-        let new = new.clone();
-        self.write(move |connection| create(connection, new, now)).await
+    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User> {
+        let (id, new) = (new.id.0, new.clone());
+        self.create_once(once, id, now, move |connection| create(connection, new, now), |_| true).await
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {
@@ -59,7 +49,7 @@ impl Users for Sqlite {
             let sql = "SELECT draft_key FROM users WHERE id = ?1 AND draft_key IS NOT NULL";
             connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], |row| row.get(0)).optional()
         };
-        // All but the first time there is nothing to write.
+        // The key is read first, because only the first call writes.
         if let Some(key) = self.read(kept).await? {
             return Ok(Some(DraftKey(key)));
         }
@@ -118,24 +108,6 @@ impl Users for Sqlite {
     }
 }
 
-/// Reads a user from the first [`COLUMNS`] columns.
-pub fn user(row: &Row) -> rusqlite::Result<User> {
-    let email = Email::parse(row.get_ref(1)?.as_str()?).map_err(|_| damaged(1, "not an e-mail address"))?;
-    Ok(User {
-        id: UserId(uuid(row, 0)?),
-        email,
-        full_name: row.get(2)?,
-        is_active: row.get(3)?,
-        is_superuser: row.get(4)?,
-        has_password: row.get(5)?,
-        google_id: row.get(6)?,
-        avatar_url: row.get(7)?,
-        time_zone: zone(row, 8)?,
-        created_at: timestamp(row, 9)?,
-        updated_at: timestamp(row, 10)?,
-    })
-}
-
 fn preferences(row: &Row) -> rusqlite::Result<Preferences> {
     let Some(text) = row.get_ref(0)?.as_str_or_null()? else { return Ok(Preferences::default()) };
     Preferences::from_text(text).ok_or_else(|| damaged(0, "not a JSON object"))
@@ -154,25 +126,22 @@ fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Re
         ":time_zone": new.time_zone.name(),
         ":now": now.as_micros(),
     })?;
-    Ok(new.of(now))
+    Ok(new.created(now))
 }
 
 fn get(connection: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
-    let sql = concat!("SELECT ", columns!(), " FROM users WHERE id = ?1");
-    connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], user).optional()
+    let sql = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?1");
+    connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], whole).optional()
 }
 
 fn credentials(connection: &Connection, email: &Email) -> rusqlite::Result<Option<Credentials>> {
-    let sql = concat!("SELECT ", columns!(), ", users.hashed_password FROM users WHERE email = ?1");
-    let credentials = |row: &Row| {
-        let password_hash = row.get::<_, Option<String>>(COLUMNS)?.map(PasswordHash);
-        Ok(Credentials { user: user(row)?, password_hash })
-    };
-    connection.prepare_cached(sql)?.query_row([email.as_str()], credentials).optional()
+    let sql = concat!("SELECT ", user_columns!(), ", users.hashed_password FROM users WHERE email = ?1");
+    connection.prepare_cached(sql)?.query_row([email.as_str()], whole).optional()
 }
 
 fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp) -> rusqlite::Result<Option<User>> {
     let Some(old) = get(connection, id)? else { return Ok(None) };
+    let old_zone = old.time_zone.clone();
     let new = User {
         email: patch.email.unwrap_or(old.email),
         full_name: patch.full_name.unwrap_or(old.full_name),
@@ -194,6 +163,9 @@ fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp)
         patch.preferences.map(|preferences| preferences.to_text()),
         now.as_micros(),
     ])?;
+    if new.time_zone.name() != old_zone.name() {
+        reminders::move_to_zone(connection, id, &old_zone, &new.time_zone, now)?;
+    }
     Ok(Some(new))
 }
 
@@ -238,11 +210,15 @@ fn delete(connection: &Connection, id: UserId) -> rusqlite::Result<Administered<
     if is_last_superuser(connection, &user)? {
         return Ok(Administered::LastSuperuser);
     }
+    let free = "INSERT INTO freed_attachments (id, user_id)
+                SELECT id, user_id FROM attachments WHERE user_id = ?1
+                ON CONFLICT (id) DO NOTHING";
+    connection.prepare_cached(free)?.execute([id.0.as_bytes()])?;
     connection.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id.0.as_bytes()])?;
     Ok(Administered::Done(()))
 }
 
-/// There is one writer, so what this says holds until the unit is committed.
+/// There is only one writer, so the result holds until the unit is committed.
 fn is_last_superuser(connection: &Connection, user: &User) -> rusqlite::Result<bool> {
     if !(user.is_active && user.is_superuser) {
         return Ok(false);
@@ -254,15 +230,15 @@ fn is_last_superuser(connection: &Connection, user: &User) -> rusqlite::Result<b
 fn list(connection: &Connection, query: &UserQuery) -> rusqlite::Result<Vec<User>> {
     let sql = concat!(
         "SELECT ",
-        columns!(),
+        user_columns!(),
         " FROM users
           WHERE email > ?1 AND (?2 IS NULL OR instr(email, ?2) > 0 OR instr(lower(full_name), ?3) > 0)
           ORDER BY email LIMIT ?4"
     );
-    // No address is empty.
+    // Every address sorts after the empty text.
     let after = query.after.as_ref().map_or("", Email::as_str);
     let (address, name) = query.needles();
-    connection.prepare_cached(sql)?.query_map(params![after, address, name, query.limit], user)?.collect()
+    connection.prepare_cached(sql)?.query_map(params![after, address, name, query.limit], whole)?.collect()
 }
 
 fn end_sessions(connection: &Connection, user: UserId, keep: Option<SessionId>) -> rusqlite::Result<()> {

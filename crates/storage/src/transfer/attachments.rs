@@ -1,6 +1,7 @@
-//! Where attachments are: the files of a folder, or the objects of a store such as a bucket.
+//! Reads and writes attachments in a folder, or in an object store such as a bucket.
 
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,29 +9,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
-use object_store::path::Path as Key;
+use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore, ObjectStoreExt, WriteMultipart};
 use sha2::{Digest, Sha256};
+use sotto_domain::attachment_store::{MARK, QUARANTINE, StoreMark, is_bookkeeping};
+use sotto_files::{Draft, make_folder};
 use tokio::runtime::Handle;
 
-use super::draft::{Draft, make_folder};
 use super::error::{Result, TransferError, file};
 use super::manifest::FileSum;
 use super::package::Content;
 use super::package::folder::list;
 use crate::hex::hex;
 
-/// Where attachments are.
+/// The location of attachments.
 #[derive(Debug, Clone)]
 pub enum Attachments {
-    /// A folder, which may be missing.
+    /// A folder, which may not exist.
     Folder(PathBuf),
-    /// A store, and what messages call it.
+    /// An object store, and its name in messages.
     Store(Arc<dyn ObjectStore>, String),
 }
 
-/// As S3 wants the parts of an object to be, at least.
-const PART: usize = 5 << 20;
+/// More bytes than any store mark has.
+const LONGEST_MARK: u64 = 4096;
+
+/// The smallest part of a multipart upload that S3 accepts.
+const UPLOAD_PART: usize = 5 << 20;
 
 impl From<PathBuf> for Attachments {
     fn from(folder: PathBuf) -> Self {
@@ -39,23 +44,58 @@ impl From<PathBuf> for Attachments {
 }
 
 impl Attachments {
-    /// The names of all, in order. Those that somebody is still writing are left out.
+    /// The names of all attachments, sorted, without unfinished drafts and the store's own files.
     pub(super) fn names(&self, runtime: &Handle) -> Result<Vec<String>> {
+        let mut names = self.list(None, runtime)?;
+        names.retain(|name| !is_draft(name) && !is_bookkeeping(name));
+        Ok(names)
+    }
+
+    /// The location of each attachment for a backup, by name: all attachments in place, and those in quarantine that
+    /// are `wanted`.
+    pub(super) fn places(&self, wanted: impl Fn(&str) -> bool, runtime: &Handle) -> Result<BTreeMap<String, String>> {
+        let mut places = BTreeMap::new();
+        for place in self.list(Some(QUARANTINE), runtime)? {
+            if let Some((_, name)) = place.trim_start_matches(QUARANTINE).trim_start_matches('/').split_once('/')
+                && wanted(name)
+            {
+                places.insert(name.to_owned(), place);
+            }
+        }
+        places.extend(self.names(runtime)?.into_iter().map(|name| (name.clone(), name)));
+        Ok(places)
+    }
+
+    /// All names that start with `first`, sorted.
+    fn list(&self, first: Option<&str>, runtime: &Handle) -> Result<Vec<String>> {
         let mut names = Vec::new();
         match self {
-            Self::Folder(folder) if !folder.exists() => {}
-            Self::Folder(folder) => list(folder, folder, &mut names)?,
+            Self::Folder(root) => {
+                let folder = first.map_or_else(|| root.clone(), |first| root.join(first));
+                if folder.exists() {
+                    list(root, &folder, &mut names)?;
+                }
+            }
             Self::Store(store, _) => {
-                let keys = store.list(None).map_ok(|object| object.location.to_string());
+                let keys = store.list(first.map(object_path).as_ref()).map_ok(|object| object.location.to_string());
                 names = runtime.block_on(keys.try_collect()).map_err(self.failed("", "read"))?;
             }
         }
-        names.retain(|name| !is_draft(name));
         names.sort();
         Ok(names)
     }
 
-    /// How long one is, and what it holds; `None` if it was deleted.
+    /// The mark that identifies the database of this store; `None` if the store has none yet.
+    pub(super) fn read_mark(&self, runtime: &Handle) -> Result<Option<StoreMark>> {
+        let Some((_, mut content)) = self.open(MARK, runtime)? else { return Ok(None) };
+        let mut text = Vec::new();
+        let path = self.path(MARK);
+        content.by_ref().take(LONGEST_MARK).read_to_end(&mut text).map_err(file(&path, "read"))?;
+        let mark = StoreMark::parse(&text);
+        mark.map(Some).map_err(|clause| TransferError::Refused(format!("{} {clause}", path.display())))
+    }
+
+    /// The size and content of an attachment; `None` if it was deleted.
     pub(super) fn open(&self, name: &str, runtime: &Handle) -> Result<Option<(u64, Box<dyn Read>)>> {
         let path = self.path(name);
         match self {
@@ -64,7 +104,7 @@ impl Attachments {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(TransferError::File { path, doing: "read", source: error }),
             },
-            Self::Store(store, _) => match runtime.block_on(store.get(&key(name))) {
+            Self::Store(store, _) => match runtime.block_on(store.get(&object_path(name))) {
                 Ok(object) => {
                     let (size, stream) = (object.meta.size, object.into_stream());
                     Ok(Some((size, Box::new(Object { stream, piece: Bytes::new(), runtime: runtime.clone() }))))
@@ -75,36 +115,37 @@ impl Attachments {
         }
     }
 
-    /// Whether there is one of this name.
-    pub(super) fn has(&self, name: &str, runtime: &Handle) -> Result<bool> {
+    /// The size of an attachment in bytes; `None` if it does not exist. Does not read its content.
+    pub(super) fn length(&self, name: &str, runtime: &Handle) -> Result<Option<u64>> {
         match self {
-            Self::Folder(_) => Ok(self.path(name).exists()),
-            Self::Store(store, _) => match runtime.block_on(store.head(&key(name))) {
-                Ok(_) => Ok(true),
-                Err(Error::NotFound { .. }) => Ok(false),
+            Self::Folder(_) => match fs::metadata(self.path(name)) {
+                Ok(metadata) => Ok(Some(metadata.len())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(file(&self.path(name), "read")(error)),
+            },
+            Self::Store(store, _) => match runtime.block_on(store.head(&object_path(name))) {
+                Ok(object) => Ok(Some(object.size)),
+                Err(Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(self.failed(name, "read")(error)),
             },
         }
     }
 
-    /// Whether the one of this name is what a backup holds; `None` if there is none.
-    pub(super) fn holds(&self, name: &str, sum: &FileSum, runtime: &Handle) -> Result<Option<bool>> {
-        if !self.has(name, runtime)? {
-            return Ok(None);
-        }
+    /// The size and SHA-256 of an attachment; `None` if it does not exist. Reads all of its content.
+    pub(super) fn sum(&self, name: &str, runtime: &Handle) -> Result<Option<FileSum>> {
         let Some((_, mut content)) = self.open(name, runtime)? else { return Ok(None) };
         let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 64 << 10]);
         loop {
             let count = content.read(&mut buffer).map_err(file(&self.path(name), "read"))?;
             if count == 0 {
-                return Ok(Some(size == sum.size && hex(&hash.finalize()) == sum.sha256));
+                return Ok(Some(FileSum { name: name.to_owned(), size, sha256: hex(&hash.finalize()) }));
             }
             hash.update(&buffer[..count]);
             size += count as u64;
         }
     }
 
-    /// Stores one that is not there. It appears under its name when it is whole.
+    /// Stores a new attachment. It appears under its name when it is complete.
     pub(super) fn put(&self, name: &str, content: &mut Content<'_>, runtime: &Handle) -> Result<()> {
         let mut buffer = vec![0; 64 << 10];
         match self {
@@ -117,15 +158,15 @@ impl Attachments {
                 loop {
                     let count = content.read_some(&mut buffer)?;
                     if count == 0 {
-                        return draft.publish();
+                        return Ok(draft.publish()?);
                     }
                     draft.write_all(&buffer[..count]).map_err(file(&path, "written"))?;
                 }
             }
             Self::Store(store, _) => {
                 let failed = |error| self.failed(name, "written")(error);
-                let upload = runtime.block_on(store.put_multipart(&key(name))).map_err(failed)?;
-                let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+                let upload = runtime.block_on(store.put_multipart(&object_path(name))).map_err(failed)?;
+                let mut upload = WriteMultipart::new_with_chunk_size(upload, UPLOAD_PART);
                 let _inside = runtime.enter();
                 loop {
                     let count = match content.read_some(&mut buffer) {
@@ -145,7 +186,7 @@ impl Attachments {
         }
     }
 
-    /// What messages call the one of this name.
+    /// The path or key of an attachment in messages.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Folder(folder) => folder.join(name),
@@ -159,17 +200,17 @@ impl Attachments {
     }
 }
 
-/// `….unfinished` is what a restore writes, `ID#1` what the server does.
+/// A restore writes drafts as `….unfinished`, the server as `ID#1`.
 fn is_draft(name: &str) -> bool {
     let numbered = name.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
     numbered || name.ends_with(".unfinished")
 }
 
-fn key(name: &str) -> Key {
-    Key::from(name)
+fn object_path(name: &str) -> ObjectPath {
+    ObjectPath::from(name)
 }
 
-/// An object that is read piece by piece.
+/// An object that is read in chunks.
 struct Object {
     stream: BoxStream<'static, object_store::Result<Bytes>>,
     piece: Bytes,

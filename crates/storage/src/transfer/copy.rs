@@ -1,42 +1,43 @@
-//! Copies the rows of one database to another, of the same engine or the other.
+//! Copies the rows of one database to another, of either engine.
 
 use tokio::runtime::Handle;
 
+use super::batches::{BatchWriter, compare};
 use super::error::{Result, TransferError};
-use super::fill::{Filler, compare};
 use super::manifest::{RowDigest, Sum};
-use super::mark::Mark;
 use super::on_a_thread;
+use super::progress::Observer;
 use super::snapshot::Migrations;
 use super::target::{self, Plan};
+use super::unfinished::UnfinishedMark;
 use super::value::write_line;
-use super::watch::Watch;
+use super::verify::check_as_server;
 use crate::DatabaseUrl;
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// The revision of both.
+    /// The revision of both databases.
     pub revision: String,
-    /// Each table, and what its rows add up to on both sides.
+    /// The tables, each with the sum of its rows, which is the same on both sides.
     pub tables: Vec<(String, Sum)>,
 }
 
-/// Copies what `from` holds at this moment to `to`, which is empty, or in which the same copy was begun before. What was
-/// written is read back and compared.
+/// Copies the present rows of `from` to `to`, which is empty or contains an unfinished part of the same copy. Reads the
+/// written rows back and compares them.
 ///
 /// # Errors
-/// If one of them cannot be read or written, or `to` is in use. [`TransferError::Unequal`] if a copy was continued, and
-/// `from` has changed since it was begun.
+/// If a database cannot be read or written, or `to` is in use. [`TransferError::Unequal`] if a copy was continued and
+/// `from` has changed since its start.
 pub async fn copy(
     from: &DatabaseUrl,
     to: &DatabaseUrl,
     restart: bool,
     migrations: &Migrations,
-    watch: &Watch,
+    observer: &Observer,
 ) -> Result<Copied> {
-    let (from, to, migrations, watch) = (from.clone(), to.clone(), migrations.clone(), watch.clone());
-    on_a_thread(move |runtime| carry_out(&from, &to, restart, &migrations, &watch, runtime)).await
+    let (from, to, migrations, observer) = (from.clone(), to.clone(), migrations.clone(), observer.clone());
+    on_a_thread(move |runtime| carry_out(&from, &to, restart, &migrations, &observer, runtime)).await
 }
 
 fn carry_out(
@@ -44,7 +45,7 @@ fn carry_out(
     to: &DatabaseUrl,
     restart: bool,
     migrations: &Migrations,
-    watch: &Watch,
+    observer: &Observer,
     runtime: &Handle,
 ) -> Result<Copied> {
     let identity = identity(from);
@@ -55,7 +56,7 @@ fn carry_out(
     let revision = source.revision.revision();
     let layout = source.layout;
     let identity = format!("{identity} at {revision}");
-    let mark = Mark { purpose: "copy", identity, source: from.to_string() };
+    let mark = UnfinishedMark { purpose: "copy", identity, source: from.to_string() };
     let plan = Plan { migrations, revision: &revision, layout: &layout, mark, restart, runtime };
     let mut target = target::open(to, &plan)?;
 
@@ -63,7 +64,7 @@ fn carry_out(
     for table in &layout.tables {
         total += source.snapshot.count(table)?;
     }
-    let mut filler = Filler::new(target.as_mut(), watch, Some(total));
+    let mut writer = BatchWriter::new(target.as_mut(), observer, Some(total));
     let (mut sums, mut line) = (Vec::new(), Vec::new());
     for table in &layout.tables {
         let mut digest = RowDigest::default();
@@ -71,21 +72,22 @@ fn carry_out(
             line.clear();
             write_line(&row, &mut line).map_err(TransferError::Refused)?;
             digest.add(&line);
-            filler.row(table, row, line.len())
+            writer.row(table, row, line.len())
         })?;
         sums.push(digest.sum());
     }
-    filler.flush()?;
+    writer.flush()?;
     let advice = format!(
-        "{from} has changed since this copy was begun: stop the server that uses it, and copy again with --restart"
+        "{from} has changed since this copy started: stop the server that uses it, and copy again with --restart"
     );
-    compare(target.as_mut(), &layout, &sums, watch, &advice)?;
+    compare(target.as_mut(), &layout, &sums, observer, &advice)?;
     target.finish()?;
+    check_as_server(to, &layout, &sums, runtime)?;
     let names = layout.tables.into_iter().map(|table| table.name);
     Ok(Copied { revision, tables: names.zip(sums).collect() })
 }
 
-/// Two spellings of a file's path are one database.
+/// Identifies the database: two spellings of a file's path are the same database.
 fn identity(url: &DatabaseUrl) -> String {
     match url {
         DatabaseUrl::Sqlite(path) => {

@@ -1,58 +1,55 @@
-//! Why a backup, a restore or a copy was refused or failed, told so that a person can act on it.
+//! The errors of backup, restore and copy, with advice for the operator.
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use sotto_files::FileError;
 
 use crate::DatabaseUrl;
 use crate::migrate::MigrateError;
 use crate::schema::SchemaError;
 
-/// What every function of this module returns.
+/// The result of every fallible function of this module.
 pub type Result<T> = std::result::Result<T, TransferError>;
 
 /// Why a backup, a restore or a copy was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// About the schema's revision.
+    /// An error about the schema's revision.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// The schema could not be read.
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// What was asked for cannot be done; the text is a sentence.
+    /// The request cannot be fulfilled; the text is a sentence.
     #[error("{0}")]
     Refused(String),
-    /// A database did not give or take rows.
+    /// Rows could not be read from or written to a database.
     #[error("the database {database} {reason}")]
     Database {
-        /// Which database, without its password.
+        /// The database, without its password.
         database: String,
-        /// A clause: what could not be done, and what the engine says.
+        /// A clause: what failed, with the engine's message.
         reason: String,
     },
-    /// A file could not be read or written.
     #[error("{} cannot be {doing}: {source}", path.display())]
     File {
-        /// Which file.
         path: PathBuf,
         /// A participle: `read`, `written`.
         doing: &'static str,
-        /// What the operating system says.
         source: io::Error,
     },
-    /// A backup is not what was once written.
+    /// A backup is damaged.
     #[error("the backup {backup} cannot be used: {reason}")]
     Damaged {
-        /// Which backup.
         backup: String,
-        /// A clause that names what is wrong.
+        /// A clause that names the damage.
         reason: String,
     },
-    /// What was written is not what was read.
+    /// The written rows differ from the rows that were read.
     #[error("{0}")]
     Unequal(String),
-    /// The caller asked to stop.
-    #[error("stopped before the end, as asked")]
+    /// The caller requested a stop.
+    #[error("stopped before the end, as requested")]
     Stopped,
 }
 
@@ -66,7 +63,16 @@ impl TransferError {
     }
 }
 
-/// For `map_err`: this path could not be `doing` (a participle).
+impl From<FileError> for TransferError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { path, doing, source } => Self::File { path, doing, source },
+            refused => Self::Refused(refused.to_string()),
+        }
+    }
+}
+
+/// For `map_err`: the error that `path` cannot be `doing` (a participle).
 pub(super) fn file(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TransferError {
     let path = path.to_owned();
     move |source| TransferError::File { path, doing, source }

@@ -1,7 +1,7 @@
-//! Which tables and columns a revision has, in the order in which rows can be carried over.
+//! The tables and columns of a revision, in an order in which their rows can be transferred.
 //!
-//! A layout comes from the migrations themselves, run in memory, so that a table of a later migration is carried over
-//! without a line of code here. It is the same for both engines.
+//! A layout is computed from the migrations, run in memory, so a table of a later migration is transferred without
+//! changes here. It is the same for both engines.
 
 use std::collections::BTreeSet;
 
@@ -11,40 +11,34 @@ use super::error::{Result, TransferError};
 use crate::migrate::source::Source;
 use crate::schema::{self, Schema};
 
-/// The tables of a revision: a table comes after those that it refers to.
+/// The tables of a revision. Each table comes after the tables that it refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    /// The tables.
     pub tables: Vec<Table>,
 }
 
-/// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// Its name.
     pub name: String,
-    /// Its columns, in the order of the values in a row.
+    /// Columns in the order of the values in a row.
     pub columns: Vec<Column>,
-    /// The columns of its primary key; rows are in its order.
+    /// The columns of the primary key; rows are in its order.
     pub key: Vec<String>,
 }
 
-/// A column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name.
     pub name: String,
-    /// What it holds.
-    pub kind: Kind,
+    pub kind: ValueKind,
 }
 
-/// What a column holds, and how a row shows it.
+/// The kind of values in a column, and their form in a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ValueKind {
     /// A UUID: a string with hyphens, in lower case.
     Uuid,
     /// Text: a string.
@@ -60,16 +54,15 @@ pub enum Kind {
 }
 
 impl Layout {
-    /// The layout of the newest of the first `count` migrations of `source`, which are SQLite's.
-    pub(super) fn after(source: &Source, count: usize) -> Result<Self> {
+    /// The layout after the first `count` migrations of `source`, which must be those for SQLite.
+    pub(super) fn after_migrations(source: &Source, count: usize) -> Result<Self> {
         let migrations = &source.migrations()[..count.min(source.migrations().len())];
         let schema = schema::in_memory(migrations).map_err(|error| TransferError::Refused(error.to_string()))?;
-        Self::of(schema)
+        Self::from_schema(schema)
     }
 
-    /// The layout of a schema.
-    pub(super) fn of(schema: Schema) -> Result<Self> {
-        let schema = schema.neutral();
+    pub(super) fn from_schema(schema: Schema) -> Result<Self> {
+        let schema = carried_over(schema);
         let mut tables = Vec::new();
         for name in in_foreign_key_order(&schema)? {
             let cannot = |what: String| TransferError::Refused(format!("{what}, which a backup cannot hold"));
@@ -87,9 +80,9 @@ impl Layout {
         Ok(Self { tables })
     }
 
-    /// What a live schema has that this layout does not, or the other way round; empty if rows can be carried over.
+    /// The differences between a live schema and this layout; empty if rows can be transferred.
     pub(super) fn differences(&self, live: Schema) -> Vec<String> {
-        let mut live = live.neutral().tables;
+        let mut live = carried_over(live).tables;
         let mut found = Vec::new();
         for table in &self.tables {
             let Some(there) = live.remove(&table.name) else {
@@ -115,42 +108,54 @@ impl Layout {
 }
 
 impl Table {
-    /// The places of the key's columns in a row.
+    /// The positions of the key's columns in a row.
     pub(super) fn key_places(&self) -> Vec<usize> {
         let place = |name: &String| self.columns.iter().position(|column| column.name == *name);
         self.key.iter().filter_map(place).collect()
     }
 
-    /// The names of the columns, quoted, for a statement.
+    /// The quoted names of the columns, for a statement.
     pub(super) fn column_list(&self) -> String {
         self.columns.iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// The columns of the key, quoted, each followed by `suffix`; text in the order of its bytes, on every engine.
+    /// The quoted columns of the key, each followed by `suffix`. Text sorts by its bytes on every engine.
     pub(super) fn key_order(&self, text_collation: &str, suffix: &str) -> String {
         let places = self.key_places().into_iter().map(|place| &self.columns[place]);
         let terms = places.map(|column| {
-            let collation = if column.kind == Kind::Text { text_collation } else { "" };
+            let collation = if column.kind == ValueKind::Text { text_collation } else { "" };
             format!("\"{}\"{collation}{suffix}", column.name)
         });
         terms.collect::<Vec<_>>().join(", ")
     }
 }
 
-fn kind(kind: &schema::Kind) -> Option<Kind> {
+/// Tables that describe one database and its environment, and would be wrong in a copy: the identity of the attachment
+/// store.
+const STAYING: [&str; 1] = ["attachment_store"];
+
+fn carried_over(schema: Schema) -> Schema {
+    let mut schema = schema.neutral();
+    for name in STAYING {
+        schema.tables.remove(name);
+    }
+    schema
+}
+
+fn kind(kind: &schema::ColumnKind) -> Option<ValueKind> {
     Some(match kind {
-        schema::Kind::Uuid => Kind::Uuid,
-        schema::Kind::Text => Kind::Text,
-        schema::Kind::Integer | schema::Kind::Instant => Kind::Integer,
-        schema::Kind::Boolean => Kind::Boolean,
-        schema::Kind::Day => Kind::Day,
-        schema::Kind::Bytes => Kind::Bytes,
-        schema::Kind::Other(name) if ["bigint", "smallint"].contains(&name.as_str()) => Kind::Integer,
-        schema::Kind::Other(_) => return None,
+        schema::ColumnKind::Uuid => ValueKind::Uuid,
+        schema::ColumnKind::Text => ValueKind::Text,
+        schema::ColumnKind::Integer | schema::ColumnKind::Instant => ValueKind::Integer,
+        schema::ColumnKind::Boolean => ValueKind::Boolean,
+        schema::ColumnKind::Day => ValueKind::Day,
+        schema::ColumnKind::Bytes => ValueKind::Bytes,
+        schema::ColumnKind::Other(name) if ["bigint", "smallint"].contains(&name.as_str()) => ValueKind::Integer,
+        schema::ColumnKind::Other(_) => return None,
     })
 }
 
-/// Tables that refer to nothing come first; among equals, by name.
+/// Tables without references come first; among equals, by name.
 fn in_foreign_key_order(schema: &Schema) -> Result<Vec<&str>> {
     let mut left: BTreeSet<&str> = schema.tables.keys().map(String::as_str).collect();
     let mut ordered = Vec::new();

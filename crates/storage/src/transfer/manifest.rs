@@ -1,4 +1,4 @@
-//! What a backup says about itself.
+//! The header and the manifest of a backup.
 
 use std::fmt;
 
@@ -7,77 +7,87 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 
+use super::comparison::Gap;
 use super::layout::Layout;
 
 /// The format that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// What is known before the first row: the first file of a backup.
+/// The first file of a backup: what is known before the first row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The version of the format, [`FORMAT`].
     pub format: u32,
-    /// The version of Sotto that made it.
+    /// The version of Sotto that made the backup.
     pub sotto: String,
-    /// Where the rows come from: `sqlite` or `postgres`.
+    /// The engine of the database: `sqlite` or `postgres`.
     pub engine: String,
     /// The revision of the schema, such as `0001_create_standardized_schema`.
     pub revision: String,
-    /// When, in RFC 3339.
+    /// The time of the backup, in RFC 3339.
     pub created_at: String,
     /// The tables and columns.
     pub layout: Layout,
 }
 
-/// All that a backup holds: its last file but one.
+/// The last file of a backup but one: counts and checksums of all contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// As at the beginning.
+    /// A copy of the first file.
     #[serde(flatten)]
     pub header: Header,
-    /// The rows of each table, in the order of the layout.
+    /// The tables, in the order of the layout.
     pub tables: Vec<TableSum>,
     /// The attachments, by name.
     pub attachments: Vec<FileSum>,
-    /// The server's keys, if they are in it.
+    /// The server's keys, if the backup contains them.
     pub keys: Option<FileSum>,
+    /// Whether attachments were left out on purpose, as before a downgrade.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_attachments: bool,
+    /// Attachments that rows name, and that were deleted with their rows during the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted_meanwhile: Vec<String>,
+    /// Attachments that rows name, and that are missing or different in the backup. Computed from the other fields, not
+    /// stored.
+    #[serde(skip)]
+    pub gaps: Vec<Gap>,
 }
 
 /// The rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSum {
-    /// The table.
+    /// The table's name.
     pub name: String,
-    /// What its rows add up to.
     #[serde(flatten)]
     pub sum: Sum,
-    /// The files that they are in.
+    /// The files that contain the rows.
     pub files: Vec<FileSum>,
 }
 
-/// What rows add up to.
+/// Count and checksum of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
-    /// How many there are.
+    /// The number of rows.
     pub rows: u64,
-    /// The length of their lines together.
+    /// The total length of their lines in bytes.
     pub bytes: u64,
-    /// SHA-256 of their lines one after another, in lower-case hexadecimal.
+    /// SHA-256 of the concatenated lines, in lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// A file.
+/// Size and checksum of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSum {
-    /// Its name in the backup.
+    /// The name in the backup.
     pub name: String,
-    /// Its length in bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// SHA-256 of it, in lower-case hexadecimal.
+    /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// Adds up rows.
+/// Computes the [`Sum`] of rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowDigest {
     rows: u64,
@@ -100,12 +110,25 @@ impl RowDigest {
 }
 
 impl Manifest {
-    /// How many rows there are in all.
+    /// A manifest without contents.
+    pub(super) fn new(header: Header) -> Self {
+        Self {
+            header,
+            tables: Vec::new(),
+            attachments: Vec::new(),
+            keys: None,
+            without_attachments: false,
+            deleted_meanwhile: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// The total number of rows.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.sum.rows).sum()
     }
 
-    /// The first thing in which a backup is not what its manifest says; `None` if it is all of it.
+    /// The first contradiction between this manifest and the actual contents `found`; `None` if they agree.
     pub(super) fn contradiction(&self, found: &Self) -> Option<String> {
         if self.header != found.header {
             return Some("its beginning and its manifest are of two different backups".into());

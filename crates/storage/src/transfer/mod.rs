@@ -1,48 +1,52 @@
-//! Backup, restore and copy: the rows of a database on their way to a file, from it, and to another database.
+//! Backup, restore and copy of a database.
 //!
-//! All three use one neutral form of rows (`value`) in the tables of a revision ([`Layout`]). A `snapshot` gives the rows
-//! of one moment, table by table and in the order of their keys; a `target` stores them in pieces. `package` is the
-//! form of a backup. `docs/backup.md` describes all of it for those who use it.
+//! All three use one neutral form of rows (`value`) in the tables of a revision ([`Layout`]). A `snapshot` reads the
+//! rows of one moment, table by table and in the order of their keys. A `target` stores rows in batches. A `package` is
+//! the format of a backup. `docs/backup.md` is the guide for operators.
 //!
-//! The work is done on one thread that may block, from end to end, and holds a few megabytes however large the
-//! database is.
+//! The work runs on one blocking thread from start to end and needs a few megabytes of memory for a database of any
+//! size.
 
 mod attachments;
 mod backup;
+mod batches;
+mod comparison;
 mod copy;
-mod draft;
 mod error;
-mod fill;
 mod layout;
 mod manifest;
-mod mark;
 mod package;
+mod progress;
 mod restore;
 mod snapshot;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 mod value;
-mod watch;
+mod verify;
 
 use tokio::runtime::Handle;
 
-pub use attachments::Attachments;
-pub use backup::{Contents, backup, backup_into, backup_to_folder};
-pub use copy::{Copied, copy};
-pub use draft::Draft;
-pub use error::{Result, TransferError};
-pub use layout::{Column, Kind, Layout, Table};
-pub use manifest::{FORMAT, FileSum, Header, Manifest, Sum, TableSum};
-pub use mark::explain;
-pub use package::Package;
-pub use restore::{Destination, Keys, Restored, restore, verify};
-pub use snapshot::Migrations;
-pub use watch::{Progress, Stage, Watch};
+pub use sotto_files::Draft;
 
-/// Runs work that blocks on a thread of its own.
+pub use attachments::Attachments;
+pub use backup::{BackupOptions, backup, backup_into, backup_to_folder};
+pub use comparison::{Comparison, Gap, Problem, compare};
+pub use copy::{Copied, copy};
+pub use error::{Result, TransferError};
+pub use layout::{Column, Layout, Table, ValueKind};
+pub use manifest::{FORMAT, FileSum, Header, Manifest, Sum, TableSum};
+pub use package::{Package, remove_unfinished};
+pub use progress::{Observer, Progress, Stage};
+pub use restore::{Destination, KeysOutcome, Restored, restore, verify};
+pub use snapshot::Migrations;
+pub use unfinished::explain_unfinished;
+pub(crate) use unfinished::purpose_and_source;
+
+/// Runs blocking work on a thread of its own.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce(&Handle) -> Result<T> + Send + 'static) -> Result<T> {
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || work(&runtime)).await;
-    done.unwrap_or_else(|error| Err(TransferError::Refused(format!("the work ended without an answer: {error}"))))
+    done.unwrap_or_else(|error| Err(TransferError::Refused(format!("the task ended unexpectedly: {error}"))))
 }

@@ -1,96 +1,108 @@
-//! Checks a backup, and brings an empty database, and the files beside it, to what it holds.
+//! Verifies a backup, and restores it into an empty database with its attachments and keys.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use sotto_domain::StoreId;
+use sotto_domain::attachment_store::is_bookkeeping;
+use sotto_files::{Draft, make_folder};
 use tokio::runtime::Handle;
 
 use super::attachments::Attachments;
-use super::draft::{Draft, make_folder};
+use super::batches::{BatchWriter, compare};
+use super::comparison::{Gap, Problem};
 use super::error::{Result, TransferError, file};
-use super::fill::{Filler, compare};
 use super::layout::Table;
 use super::manifest::{Header, Manifest, Sum};
-use super::mark::Mark;
 use super::on_a_thread;
 use super::package::{ATTACHMENTS, Content, Package, Visitor};
+use super::progress::{Meter, Observer, Stage};
 use super::snapshot::Migrations;
 use super::target::{self, Plan};
+use super::unfinished::UnfinishedMark;
 use super::value::Row;
-use super::watch::{Meter, Stage, Watch};
+use super::verify::check_as_server;
 use crate::DatabaseUrl;
 use crate::hex::hex;
 
 /// Where a backup is restored to.
 #[derive(Debug, Clone)]
 pub struct Destination {
-    /// An empty database, or one in which the same restore was begun before.
+    /// An empty database, or one with an unfinished part of the same restore.
     pub database: DatabaseUrl,
-    /// Where attachments go; a folder is made if there are any.
+    /// The location of attachments. A missing folder is created if there are attachments.
     pub attachments: Attachments,
-    /// The file of the server's keys. One that exists stays.
+    /// The key file. An existing one is kept.
     pub keys: PathBuf,
-    /// Whether to delete what an unfinished restore or copy has left in the database.
+    /// The store identity of the database, if it already uses an attachment store.
+    pub identity: Option<StoreId>,
+    /// Whether attachments may be written to a store that belongs to another database, which loses it.
+    pub adopt: bool,
+    /// Whether to delete the part that an unfinished restore or copy has left in the database.
     pub restart: bool,
-    /// Where revisions come from.
+    /// The known revisions.
     pub migrations: Migrations,
 }
 
-/// What was restored.
+/// The result of a restore.
 #[derive(Debug, Clone)]
 pub struct Restored {
-    /// What the backup held.
+    /// The manifest of the backup.
     pub manifest: Manifest,
-    /// What became of the keys.
-    pub keys: Keys,
+    pub keys: KeysOutcome,
+    /// Whether the store belonged to another database, and was used because that was allowed or because it was empty.
+    pub is_foreign: bool,
+    /// Attachments that rows name, and that are neither in the backup nor in the store.
+    pub missing: Vec<Gap>,
 }
 
-/// What became of the server's keys.
+/// What happened to the server's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keys {
-    /// The backup holds none.
+pub enum KeysOutcome {
+    /// The backup contains no keys.
     NotInBackup,
-    /// They were put in place.
+    /// The keys were written.
     Restored,
-    /// The same ones were there.
+    /// The same keys existed.
     Same,
-    /// Other ones were there, and stay.
+    /// Other keys existed and were kept.
     OthersKept,
 }
 
-/// Reads a backup from end to end and holds it to its manifest. Nothing is changed.
+/// Reads a backup from start to end and checks it against its manifest. Changes nothing.
 ///
 /// # Errors
-/// [`TransferError::Damaged`], which names what is wrong.
-pub async fn verify(package: &Package, watch: &Watch) -> Result<Manifest> {
-    let (package, watch) = (package.clone(), watch.clone());
-    on_a_thread(move |_| check(&package, &watch)).await
+/// [`TransferError::Damaged`], which names the damage.
+pub async fn verify(package: &Package, observer: &Observer) -> Result<Manifest> {
+    let (package, observer) = (package.clone(), observer.clone());
+    on_a_thread(move |_| check(&package, &observer)).await
 }
 
-/// Restores a backup. All of it is checked before anything is changed, and read back and compared at the end; the
-/// database is at the backup's revision then, or, after an error, what it was before or marked as a part.
+/// Restores a backup. The whole backup is checked before anything is changed. At the end the rows are read back and
+/// compared, and the database is opened as a server opens it. The database is at the backup's revision then. After an
+/// error it is unchanged, or marked as unfinished.
 ///
 /// # Errors
-/// If the backup is damaged or newer than this program, or the database holds rows or does not take them.
-pub async fn restore(package: &Package, to: &Destination, watch: &Watch) -> Result<Restored> {
-    let (package, to, watch) = (package.clone(), to.clone(), watch.clone());
-    on_a_thread(move |runtime| carry_out(&package, &to, &watch, runtime)).await
+/// If the backup is damaged or newer than this program, or the database contains rows or cannot be written.
+pub async fn restore(package: &Package, to: &Destination, observer: &Observer) -> Result<Restored> {
+    let (package, to, observer) = (package.clone(), to.clone(), observer.clone());
+    on_a_thread(move |runtime| carry_out(&package, &to, &observer, runtime)).await
 }
 
-fn check(package: &Package, watch: &Watch) -> Result<Manifest> {
-    let mut checker = Checker(Meter::new(watch, Stage::Checking, None));
+fn check(package: &Package, observer: &Observer) -> Result<Manifest> {
+    let mut checker = Checker(Meter::new(observer, Stage::Checking, None));
     package.read(&mut checker)
 }
 
-fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handle) -> Result<Restored> {
-    let manifest = check(package, watch)?;
+fn carry_out(package: &Package, to: &Destination, observer: &Observer, runtime: &Handle) -> Result<Restored> {
+    let manifest = check(package, observer)?;
     let header = &manifest.header;
     let layout = to.migrations.layout_of(&header.revision)?.map_err(|known| {
         let reason = format!(
-            "it is of revision {}, which this version of Sotto does not know ({known}): use the version that made \
-             it ({}), or a newer one",
+            "it is of revision {}, which this version of Sotto does not know ({known}): use the version that made it \
+             ({}), or a newer one",
             header.revision, header.sotto
         );
         TransferError::damaged(package.name(), reason)
@@ -99,9 +111,10 @@ fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handl
         let reason = format!("its tables are not those of its revision {}", header.revision);
         return Err(TransferError::damaged(package.name(), reason));
     }
+    let is_foreign = refuse_foreign_store(&manifest, to, runtime)?;
     refuse_other_attachments(&manifest, &to.attachments, runtime)?;
 
-    let mark = Mark { purpose: "restore", identity: identity(&manifest)?, source: package.name().to_owned() };
+    let mark = UnfinishedMark { purpose: "restore", identity: identity(&manifest)?, source: package.name().to_owned() };
     let plan = Plan {
         migrations: &to.migrations,
         revision: &header.revision,
@@ -112,7 +125,7 @@ fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handl
     };
     let mut target = target::open(&to.database, &plan)?;
     let mut restorer = Restorer {
-        filler: Filler::new(target.as_mut(), watch, Some(manifest.rows())),
+        writer: BatchWriter::new(target.as_mut(), observer, Some(manifest.rows())),
         attachments: &to.attachments,
         runtime,
         keys: None,
@@ -120,53 +133,106 @@ fn carry_out(package: &Package, to: &Destination, watch: &Watch, runtime: &Handl
     if package.read(&mut restorer)? != manifest {
         return Err(TransferError::damaged(package.name(), "it was replaced while it was restored"));
     }
-    restorer.filler.flush()?;
+    restorer.writer.flush()?;
     let keys = restorer.keys;
     let expected: Vec<Sum> = manifest.tables.iter().map(|table| table.sum.clone()).collect();
-    let advice = "The database is not to be trusted: look after its disk, and restore again with --restart";
-    compare(target.as_mut(), &layout, &expected, watch, advice)?;
-    let keys = keys.map_or(Ok(Keys::NotInBackup), |keys| put_keys(&keys, &to.keys))?;
+    let advice = "Do not use the database: check its disk, and restore again with --restart";
+    compare(target.as_mut(), &layout, &expected, observer, advice)?;
+    let keys = keys.map_or(Ok(KeysOutcome::NotInBackup), |keys| write_keys(&keys, &to.keys))?;
     target.finish()?;
-    Ok(Restored { manifest, keys })
+    check_as_server(&to.database, &layout, &expected, runtime)?;
+    let missing = missing(&manifest, &to.attachments, runtime)?;
+    Ok(Restored { manifest, keys, is_foreign, missing })
 }
 
-/// Tells this backup from every other.
+/// Identifies this backup.
 fn identity(manifest: &Manifest) -> Result<String> {
     let text = serde_json::to_vec(manifest).map_err(|error| TransferError::Refused(error.to_string()))?;
     Ok(hex(&Sha256::digest(text)))
 }
 
-/// Before anything is changed: a file of the same name and another content would have to be overwritten.
+/// Refuses a store that another database uses, before anything is changed: it would receive attachments that its owner
+/// does not know, and a server on the restored database would take it over. Returns true for such a store if it may be
+/// taken over.
+fn refuse_foreign_store(manifest: &Manifest, to: &Destination, runtime: &Handle) -> Result<bool> {
+    if to.adopt {
+        return Ok(true);
+    }
+    let remedy = "If that database is still in use, choose another store with SOTTO_ATTACHMENTS (--attachments). If \
+                  this database replaces it, add --adopt";
+    let place = to.attachments.path("");
+    match to.attachments.read_mark(runtime)? {
+        Some(mark) if Some(mark.id) == to.identity => Ok(false),
+        // An empty store has nothing that the other database could lose.
+        Some(_) if to.attachments.places(|_| true, runtime)?.is_empty() => Ok(true),
+        Some(_) => Err(TransferError::Refused(format!(
+            "the store of attachments {} belongs to another database. {remedy}",
+            place.display()
+        ))),
+        None => {
+            // Attachments that an interrupted restore has left are in the backup as well.
+            let ours = |name: &String| {
+                let ours = manifest.attachments.iter();
+                ours.map(|file| file.name.trim_start_matches(ATTACHMENTS)).any(|known| known == name)
+            };
+            let names = to.attachments.names(runtime)?;
+            match names.iter().filter(|name| !ours(name)).count() {
+                0 => Ok(false),
+                others => Err(TransferError::Refused(format!(
+                    "the store of attachments {} holds {others} that are not in the backup, so it may belong to \
+                     another database. {remedy}",
+                    place.display()
+                ))),
+            }
+        }
+    }
+}
+
+/// The attachments that are missing or different in the backup, and missing in the store.
+fn missing(manifest: &Manifest, attachments: &Attachments, runtime: &Handle) -> Result<Vec<Gap>> {
+    let mut missing = Vec::new();
+    for gap in &manifest.gaps {
+        if attachments.length(&gap.name, runtime)?.is_none() || gap.problem != Problem::Missing {
+            missing.push(gap.clone());
+        }
+    }
+    Ok(missing)
+}
+
+/// Refuses a store with a different file of the same name, before anything is changed: it would have to be overwritten.
 fn refuse_other_attachments(manifest: &Manifest, attachments: &Attachments, runtime: &Handle) -> Result<()> {
     for attachment in &manifest.attachments {
         let name = attachment.name.trim_start_matches(ATTACHMENTS);
-        if attachments.holds(name, attachment, runtime)? == Some(false) {
+        if is_bookkeeping(name) {
+            continue;
+        }
+        let found = attachments.sum(name, runtime)?;
+        if found.is_some_and(|found| found.size != attachment.size || found.sha256 != attachment.sha256) {
             let path = attachments.path(name);
-            let sentence = format!("{} exists and is not what the backup holds: move it away first", path.display());
+            let sentence =
+                format!("{} exists and differs from the file in the backup: move it away first", path.display());
             return Err(TransferError::Refused(sentence));
         }
     }
     Ok(())
 }
 
-fn put_keys(keys: &[u8], path: &Path) -> Result<Keys> {
+fn write_keys(keys: &[u8], path: &Path) -> Result<KeysOutcome> {
     match fs::read(path) {
-        Ok(there) if there == keys => Ok(Keys::Same),
-        Ok(_) => Ok(Keys::OthersKept),
+        Ok(there) if there == keys => Ok(KeysOutcome::Same),
+        Ok(_) => Ok(KeysOutcome::OthersKept),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 make_folder(folder)?;
             }
-            let mut draft = Draft::create(path)?;
-            draft.write_all(keys).map_err(file(path, "written"))?;
-            draft.publish()?;
-            Ok(Keys::Restored)
+            Draft::create(path)?.publish_with(keys)?;
+            Ok(KeysOutcome::Restored)
         }
         Err(error) => Err(file(path, "read")(error)),
     }
 }
 
-/// Looks, and changes nothing.
+/// Checks a backup without changing anything.
 struct Checker<'w>(Meter<'w>);
 
 impl Visitor for Checker<'_> {
@@ -179,7 +245,7 @@ impl Visitor for Checker<'_> {
     }
 
     fn attachment(&mut self, name: &str, _: &mut Content<'_>) -> Result<()> {
-        self.0.tell(name)
+        self.0.report(name)
     }
 
     fn keys(&mut self, _: &[u8]) -> Result<()> {
@@ -187,9 +253,9 @@ impl Visitor for Checker<'_> {
     }
 }
 
-/// Puts everything in place.
+/// Writes rows, attachments and keys.
 struct Restorer<'r> {
-    filler: Filler<'r>,
+    writer: BatchWriter<'r>,
     attachments: &'r Attachments,
     runtime: &'r Handle,
     keys: Option<Vec<u8>>,
@@ -201,13 +267,17 @@ impl Visitor for Restorer<'_> {
     }
 
     fn row(&mut self, table: &Table, row: Row, line: &[u8]) -> Result<()> {
-        self.filler.row(table, row, line.len())
+        self.writer.row(table, row, line.len())
     }
 
     fn attachment(&mut self, name: &str, content: &mut Content<'_>) -> Result<()> {
-        self.filler.flush()?;
-        // One that is there was compared at the beginning.
-        if self.attachments.has(name, self.runtime)? {
+        self.writer.flush()?;
+        // An older version backed up the store's own files as attachments. They are valid for the old store only.
+        if is_bookkeeping(name) {
+            return Ok(());
+        }
+        // An existing attachment was compared at the start.
+        if self.attachments.length(name, self.runtime)?.is_some() {
             return Ok(());
         }
         self.attachments.put(name, content, self.runtime)

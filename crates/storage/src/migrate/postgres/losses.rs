@@ -1,27 +1,27 @@
-//! The guard against the loss of data: what steps down destroy is counted, allowed or refused, and backed up first.
+//! The guard against data loss: counts what down migrations destroy, refuses it or takes a backup first.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
-use tokio_postgres::{GenericClient, Transaction};
+use tokio_postgres::GenericClient;
 
 use super::super::BeforeLoss;
 use super::super::error::{Counted, Losses, MigrateError, Result};
 use super::super::source::{Loss, Migration};
-use super::Target;
+use super::Session;
 
-/// To somebody whose downgrade was refused, where nothing makes a backup.
-const ADVICE: &str = "Nothing copies a server's database on the way: take a backup with `sotto backup` first; then add \
+/// Advice after a refused downgrade, without an automatic backup.
+const ADVICE: &str = "No backup is made automatically here: make one with `sotto backup` first, then add \
                       --allow-data-loss";
-/// Where something does.
-const ADVICE_BACKUP: &str = "If that is meant, add --allow-data-loss: a backup is taken first";
-/// Where something would have, had there been anything to lose.
-const ARRIVED_LATE: &str =
-    "It was written after everything had been counted, and is in no backup: stop the servers, and try again";
+/// Advice after a refused downgrade, with an automatic backup.
+const ADVICE_BACKUP: &str = "If you want that, add --allow-data-loss: a backup is made first";
+/// Advice if rows appeared after the count, which had found nothing to back up.
+const ARRIVED_LATE: &str = "It was written after the count, and is in no backup: stop the servers and try again";
 
-impl Target<'_> {
-    /// Counts what all steps destroy, before the first of them, so that a refusal changes nothing; what is allowed to
-    /// go is backed up. Answers with the backup, and with the advice to somebody whom a step has to refuse all the same
-    /// because of rows that arrived in between.
+impl Session<'_> {
+    /// Counts what all steps destroy before the first of them, so that a refusal changes nothing, and backs up what may
+    /// be destroyed. Returns the backup, and the advice for a step that must be refused because of rows that appeared
+    /// in between.
     pub(super) async fn guard(
         &self,
         steps: &[&Migration],
@@ -29,9 +29,9 @@ impl Target<'_> {
         before_loss: Option<&BeforeLoss>,
     ) -> Result<(Option<PathBuf>, Option<&'static str>)> {
         let counted = count(&self.client, steps).await.map_err(|error| self.unusable(&error))?;
-        let losses = Losses::of(&counted);
+        let losses = Losses::from_counted(&counted);
         let advice = if before_loss.is_some() { ADVICE_BACKUP } else { ADVICE };
-        // What is not there yet, because an earlier step makes it, may turn out to hold rows.
+        // A table that an earlier step creates may turn out to contain rows.
         let nothing_to_lose = losses.0.is_empty() && counted.iter().all(|(_, count)| count.is_some());
         losses.refuse_unless(allowed, advice)?;
         match before_loss {
@@ -46,20 +46,21 @@ impl Target<'_> {
     }
 }
 
-/// Nobody writes what has been counted until it is gone.
-pub(super) async fn lock_tables(
-    transaction: &Transaction<'_>,
+/// Statements that prevent others from changing the counted data until it is destroyed.
+pub(super) async fn locks_of(
+    client: &impl GenericClient,
     step: &Migration,
-) -> std::result::Result<(), tokio_postgres::Error> {
+) -> std::result::Result<String, tokio_postgres::Error> {
+    let mut locks = String::new();
     for loss in &step.loses {
-        if exists(transaction, loss).await? {
-            transaction.batch_execute(&format!("LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE", loss.table)).await?;
+        if exists(client, loss).await? {
+            let _ = writeln!(locks, "LOCK TABLE \"{}\" IN ACCESS EXCLUSIVE MODE;", loss.table);
         }
     }
-    Ok(())
+    Ok(locks)
 }
 
-/// How much there is of what the down files of `steps` destroy: rows of tables, values of columns.
+/// The amount of data that the down files of `steps` destroy: rows of tables, values of columns.
 pub(super) async fn count(
     client: &impl GenericClient,
     steps: &[&Migration],
@@ -67,7 +68,10 @@ pub(super) async fn count(
     let mut counted = Vec::new();
     for loss in steps.iter().flat_map(|step| &step.loses) {
         let mut found = None;
-        if exists(client, loss).await? {
+        if is_derived(client, loss).await? {
+            // A generated column contains no data of its own.
+            found = Some(0);
+        } else if exists(client, loss).await? {
             let what = loss.column.as_ref().map_or_else(|| "*".to_owned(), |column| format!("\"{column}\""));
             let row = client.query_one(&format!("SELECT count({what}) FROM \"{}\"", loss.table), &[]).await?;
             found = u64::try_from(row.get::<_, i64>(0)).ok();
@@ -78,7 +82,13 @@ pub(super) async fn count(
 }
 
 async fn exists(client: &impl GenericClient, loss: &Loss) -> std::result::Result<bool, tokio_postgres::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 \
-               AND NOT attisdropped AND ($2::text IS NULL OR attname = $2))";
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT \
+               attisdropped AND ($2::text IS NULL OR attname = $2))";
+    Ok(client.query_one(sql, &[&loss.table, &loss.column]).await?.get(0))
+}
+
+async fn is_derived(client: &impl GenericClient, loss: &Loss) -> std::result::Result<bool, tokio_postgres::Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT \
+               attisdropped AND attname = $2 AND attgenerated <> '')";
     Ok(client.query_one(sql, &[&loss.table, &loss.column]).await?.get(0))
 }

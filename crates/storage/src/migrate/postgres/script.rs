@@ -1,4 +1,4 @@
-//! A run as a script for `psql`.
+//! Renders a run as a script for `psql`.
 
 use std::fmt::Write;
 
@@ -7,15 +7,14 @@ use super::super::script::{Route, body};
 use super::super::source::{Loss, Migration};
 use super::{BOOKKEEPING, FOREIGN, LOCK, SESSION};
 
-/// What `psql` has to run, and nothing that another program would stumble over but `\set`, which makes `psql` stop at the
-/// first error.
+/// Plain SQL except for `\set`, which makes `psql` stop at the first error.
 pub(in super::super) fn render(route: &Route<'_>) -> String {
     let mut text = route.head("PostgreSQL", "psql --no-psqlrc --file=SCRIPT postgres://…");
     if route.steps.is_empty() {
         return text;
     }
     let _ = writeln!(text, "\\set ON_ERROR_STOP on\nSET client_encoding = 'UTF8';\n{SESSION};\n\n{}", start(route));
-    // All of it is looked at before the first step, so that a refusal changes nothing, and again in each step.
+    // All losses are checked before the first step, so that a refusal changes nothing, and again in each step.
     text.extend(route.steps.iter().map(|step| guards(route, step)));
     for step in &route.steps {
         text.push_str(&route.title(step));
@@ -26,21 +25,21 @@ pub(in super::super) fn render(route: &Route<'_>) -> String {
     text
 }
 
-/// Takes the migrator's lock, and makes sure that the script fits the database. One statement, and so all or nothing.
+/// Takes the migrator's lock and checks that the script fits the database, in one atomic statement.
 fn start(route: &Route<'_>) -> String {
     let (from, fits) = (route.from(), route.fits());
     format!(
         "DO $sotto$ BEGIN
     IF NOT pg_try_advisory_lock({LOCK}) THEN
-        RAISE EXCEPTION USING MESSAGE = 'another migration is at work: wait until it is done, then run this again';
+        RAISE EXCEPTION USING MESSAGE = 'another migration is running: wait until it is done, then run this again';
     END IF;
     IF to_regclass('schema_migrations') IS NULL THEN
         IF EXISTS ({FOREIGN}) THEN
-            RAISE EXCEPTION USING MESSAGE = 'the database holds tables that are not Sotto''s: give Sotto one of its own';
+            RAISE EXCEPTION USING MESSAGE = 'the database contains tables of another program: give Sotto one of its own';
         END IF;{BOOKKEEPING};
     END IF;
     IF NOT ({fits}) THEN
-        RAISE EXCEPTION USING MESSAGE = 'this script starts from {from}, and the database is elsewhere: `sotto db current` says where';
+        RAISE EXCEPTION USING MESSAGE = 'this script starts at {from}, but the database is at another revision: see `sotto db current`';
     END IF;
 END $sotto$;
 "
@@ -77,7 +76,7 @@ fn record(direction: Direction, step: &Migration) -> String {
     }
 }
 
-/// Stops if there is something to lose. Until the step is done, nobody writes what was counted.
+/// Stops if there is data to lose, and locks the table until the step is done.
 fn guard(loss: &Loss) -> String {
     let table = &loss.table;
     let column = loss.column.as_ref().map_or_else(|| "attnum > 0".to_owned(), |column| format!("attname = '{column}'"));
@@ -87,7 +86,7 @@ fn guard(loss: &Loss) -> String {
     IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('{table}') AND NOT attisdropped AND {column}) THEN
         LOCK TABLE \"{table}\" IN ACCESS EXCLUSIVE MODE;
         IF EXISTS (SELECT 1 FROM \"{table}\"{there}) THEN
-            RAISE EXCEPTION USING MESSAGE = 'this step would destroy {loss}. If that is meant, take a backup, and make the script with --allow-data-loss';
+            RAISE EXCEPTION USING MESSAGE = 'this step would destroy {loss}. If you want that, make a backup, and create the script with --allow-data-loss';
         END IF;
     END IF;
 END $sotto$;

@@ -1,4 +1,4 @@
-//! Which files are accepted.
+//! Which migration files are accepted.
 
 use super::super::source::Source;
 use super::{Folder, assert_says};
@@ -70,7 +70,7 @@ fn a_down_file_says_what_it_destroys() {
     ] {
         let folder = Folder::empty();
         folder.step("0001_x", UP, down);
-        assert_says(&folder.refusal(), &["0001_x.down.sql must say what it destroys", "-- loses: nothing"]);
+        assert_says(&folder.refusal(), &["0001_x.down.sql must declare what it destroys", "-- loses: nothing"]);
     }
 }
 
@@ -88,7 +88,7 @@ fn transactions_are_the_runners() {
     for word in ["BEGIN", "commit", "ROLLBACK", "Savepoint a"] {
         let folder = Folder::empty();
         folder.step("0001_x", &format!("{UP} {word}; {UP}"), DOWN);
-        assert_says(&folder.refusal(), &["0001_x.up.sql must not say", "the runner begins and commits"]);
+        assert_says(&folder.refusal(), &["0001_x.up.sql must not contain", "the migration runner begins and commits"]);
     }
 }
 

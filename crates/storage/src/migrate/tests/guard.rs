@@ -1,4 +1,4 @@
-//! Nothing is destroyed that nobody agreed to.
+//! No data is destroyed without permission.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
         let refused = sentence(migrator.downgrade(&Target::Base, false).await);
         assert_says(&refused, &["1 value of notes.color, 2 rows of notes", "--allow-data-loss"]);
         match scratch.url {
-            DatabaseUrl::Sqlite(_) => assert_says(&refused, &["a copy of the database is kept beside it"]),
+            DatabaseUrl::Sqlite(_) => assert_says(&refused, &["a copy of the database is kept next to it"]),
             DatabaseUrl::Postgres(_) => assert_says(&refused, &["`sotto backup` first"]),
         }
         assert_eq!(current(&migrator).await, "0003_places");
@@ -44,7 +44,42 @@ async fn without_rows_or_values_there_is_nothing_to_lose() {
     }
 }
 
-/// The table that the second step drops is there only after the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_downgrade_under_a_running_server_is_refused() {
+    for scratch in both().await {
+        let migrator = crate::migrate::Migrator::new(&scratch.url).unwrap();
+        migrator.upgrade(&Target::Head).await.unwrap();
+        let claim = scratch.url.claim_for_server().await.unwrap();
+        let server = scratch.url.open().await.unwrap();
+        server.ping().await.unwrap();
+        let refused = sentence(migrator.downgrade(&Target::Base, true).await);
+        assert_says(&refused, &["is in use by", "Stop it first"]);
+        server.users().get(sotto_domain::UserId(uuid::Uuid::nil())).await.unwrap();
+        // An upgrade only adds what an older server ignores.
+        migrator.upgrade(&Target::Head).await.unwrap();
+        server.close().await;
+        drop(claim);
+        migrator.downgrade(&Target::Base, true).await.unwrap();
+    }
+}
+
+/// A server is detected even if its address sets an application name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_with_a_name_of_its_own_is_seen() {
+    let scratch = Scratch::postgres().await;
+    let DatabaseUrl::Postgres(address) = &scratch.url else { panic!("it is a server") };
+    let separator = if address.contains('?') { '&' } else { '?' };
+    let named = DatabaseUrl::Postgres(format!("{address}{separator}application_name=journal"));
+    let migrator = crate::migrate::Migrator::new(&named).unwrap();
+    migrator.upgrade(&Target::Head).await.unwrap();
+    let server = named.open().await.unwrap();
+    let refused = sentence(crate::migrate::Migrator::new(&scratch.url).unwrap().downgrade(&target("1"), true).await);
+    assert_says(&refused, &["1 connection from"]);
+    server.close().await;
+    migrator.downgrade(&target("1"), true).await.unwrap();
+}
+
+/// The table that the second step drops exists only after the first step.
 #[tokio::test]
 async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
     let folder = Folder::empty();
@@ -62,7 +97,7 @@ async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
     }
 }
 
-/// Counts how often it is run, and looks whether the migrator's lock is held and the table still there.
+/// Counts the backups, and checks during each that the migrator's lock is held and the table still exists.
 fn recording(scratch: &Scratch) -> (BeforeLoss, Arc<AtomicU32>) {
     let (runs, url) = (Arc::new(AtomicU32::new(0)), scratch.url.clone());
     let counter = runs.clone();
@@ -90,7 +125,7 @@ async fn a_server_is_backed_up_before_data_is_lost() {
 
     assert_says(
         &sentence(migrator.downgrade(&Target::Base, false).await),
-        &["2 rows of notes", "a backup is taken first"],
+        &["2 rows of notes", "a backup is made first"],
     );
     assert_eq!(runs.load(Ordering::Relaxed), 0);
     assert!(migrator.rehearse_downgrade(&Target::Base).await.unwrap().snapshot);
@@ -117,7 +152,7 @@ async fn without_a_backup_nothing_is_lost() {
 async fn rows_that_arrive_after_the_count_are_not_lost() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
-    folder.file("0003_places.down.sql", "-- loses: nothing\nDROP TABLE places; INSERT INTO notes VALUES (9, 'late');");
+    folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; INSERT INTO notes VALUES (9, 'late');");
     let (before_loss, runs) = recording(&scratch);
     let migrator = folder.migrator(&scratch).backing_up(before_loss);
     migrator.upgrade(&Target::Head).await.unwrap();

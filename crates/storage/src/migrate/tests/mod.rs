@@ -1,11 +1,13 @@
-//! The migration runner on real databases of both engines.
+//! Tests of the migration runner on real databases of both engines.
 
+mod declarations;
 mod faults;
 mod files;
 mod guard;
 mod postgres;
 mod rehearsal;
 mod rivals;
+mod rows;
 mod script;
 mod sqlite;
 mod steps;
@@ -25,7 +27,8 @@ use crate::testing::Scratch;
 struct Folder(TempDir);
 
 impl Folder {
-    /// Three revisions: `0001_notes` makes a table of two rows, `0002_colors` a column of it, `0003_places` a table.
+    /// Three revisions: `0001_notes` creates a table with two rows, `0002_colors` adds a column to it, `0003_places`
+    /// creates another table.
     fn of_three() -> Self {
         let folder = Self::empty();
         folder.step(
@@ -64,7 +67,7 @@ impl Folder {
         }
     }
 
-    /// A step that is not the same on both engines.
+    /// A migration of one engine only.
     fn step_on(&self, engine: &str, revision: &str, up: &str, down: &str) {
         for (direction, text) in [("up", up), ("down", down)] {
             fs::write(self.0.path().join(engine).join(format!("{revision}.{direction}.sql")), text).unwrap();
@@ -87,7 +90,7 @@ impl Folder {
         Migrator::with_directory(&scratch.url, self.0.path()).unwrap()
     }
 
-    /// The sentence that refuses the folder.
+    /// The error of reading the folder.
     fn refusal(&self) -> String {
         let sqlite = Scratch::sqlite();
         Migrator::with_directory(&sqlite.url, self.0.path()).unwrap_err().to_string()
@@ -98,7 +101,7 @@ async fn both() -> [Scratch; 2] {
     [Scratch::sqlite(), Scratch::postgres().await]
 }
 
-/// Runs SQL on a database, past the runner.
+/// Runs SQL directly, without the runner.
 async fn execute(scratch: &Scratch, sql: &str) {
     match &scratch.url {
         DatabaseUrl::Sqlite(path) => rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap(),
@@ -127,7 +130,7 @@ fn target(text: &str) -> Target {
     text.parse().unwrap()
 }
 
-/// The sentence of an error.
+/// The message of an error.
 #[track_caller]
 fn sentence<T: std::fmt::Debug>(result: Result<T>) -> String {
     match result {

@@ -1,4 +1,4 @@
-//! What only PostgreSQL needs.
+//! Behaviour that only PostgreSQL needs.
 
 use tokio_postgres::Client;
 
@@ -17,11 +17,11 @@ fn with_an_index() -> Folder {
     folder
 }
 
-/// How many indexes of that name there are, and how many of them are good.
+/// The number of indexes with that name, and how many of them are valid.
 async fn indexes(scratch: &Scratch) -> (i64, i64) {
     let client = super::connect(&scratch.url).await.unwrap();
-    let sql = "SELECT count(*), count(*) FILTER (WHERE indisvalid) FROM pg_index \
-               WHERE indexrelid = to_regclass('idx_notes_text')";
+    let sql = "SELECT count(*), count(*) FILTER (WHERE indisvalid) FROM pg_index WHERE indexrelid = \
+               to_regclass('idx_notes_text')";
     let row = client.query_one(sql, &[]).await.unwrap();
     (row.get(0), row.get(1))
 }
@@ -36,11 +36,11 @@ async fn an_index_that_was_left_half_built_is_built_again() {
     let refused = sentence(migrator.upgrade(&Target::Head).await);
     assert_says(
         &refused,
-        &["0004_index.up.sql", "could not create unique index", "INVALID may be left", "at revision 0003_places"],
+        &["0004_index.up.sql", "could not create unique index", "left an INVALID index", "at revision 0003_places"],
     );
     assert_eq!(indexes(&scratch).await, (1, 0));
     assert_eq!(current(&migrator).await, "0003_places");
-    // The schema shows it for what it is.
+    // The schema model shows the index as invalid.
     assert!(!schema::read(&scratch.url).await.unwrap().tables["notes"].indexes[0].valid);
 
     execute(&scratch, "DELETE FROM notes WHERE id = 3").await;
@@ -51,7 +51,7 @@ async fn an_index_that_was_left_half_built_is_built_again() {
     assert_eq!(indexes(&scratch).await, (0, 0));
 }
 
-/// The connection is cut in the middle of the build, while it waits for a transaction that uses the table.
+/// The connection is cut during the build, while it waits for a transaction that uses the table.
 #[tokio::test]
 async fn an_index_whose_build_was_cut_off_is_built_again() {
     let scratch = Scratch::postgres().await;
@@ -66,15 +66,15 @@ async fn an_index_whose_build_was_cut_off_is_built_again() {
     let builder = waiting_builder(&admin).await;
     admin.execute("SELECT pg_terminate_backend($1)", &[&builder]).await.unwrap();
     let refused = sentence(run.await.unwrap());
-    assert_says(&refused, &["0004_index.up.sql failed", "INVALID may be left", "at revision 0003_places"]);
+    assert_says(&refused, &["0004_index.up.sql failed", "left an INVALID index", "at revision 0003_places"]);
     assert_eq!(indexes(&scratch).await, (1, 0));
-    // Nobody who used the table has noticed.
+    // Users of the table are not disturbed.
     user.batch_execute("COMMIT").await.unwrap();
     assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
     assert_eq!(indexes(&scratch).await, (1, 1));
 }
 
-/// A row that the index forbids arrives while it is built.
+/// A row that the index forbids is inserted during the build.
 #[tokio::test]
 async fn an_index_that_met_a_forbidden_row_is_built_again() {
     let scratch = Scratch::postgres().await;
@@ -89,17 +89,17 @@ async fn an_index_that_met_a_forbidden_row_is_built_again() {
     waiting_builder(&admin).await;
     user.batch_execute("COMMIT").await.unwrap();
     let refused = sentence(run.await.unwrap());
-    assert_says(&refused, &["could not create unique index", "INVALID may be left", "at revision 0003_places"]);
+    assert_says(&refused, &["could not create unique index", "left an INVALID index", "at revision 0003_places"]);
     assert_eq!(indexes(&scratch).await, (1, 0));
     execute(&scratch, "DELETE FROM notes WHERE id = 3").await;
     assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
     assert_eq!(indexes(&scratch).await, (1, 1));
 }
 
-/// The process that builds an index, once it waits for somebody's transaction.
+/// The process that builds an index, once it waits for a transaction.
 async fn waiting_builder(admin: &Client) -> i32 {
-    let waiting = "SELECT pid FROM pg_stat_progress_create_index \
-                   WHERE datname = current_database() AND phase LIKE 'waiting for %'";
+    let waiting = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE \
+                   'waiting for %'";
     loop {
         if let Some(row) = admin.query_opt(waiting, &[]).await.unwrap() {
             return row.get(0);

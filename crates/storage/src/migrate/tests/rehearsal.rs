@@ -1,11 +1,11 @@
-//! What a run would do is told, and not done.
+//! A rehearsal reports what a run would do, and changes nothing.
 
 use super::{Folder, Target, assert_says, both, connect, current, execute, sentence, target};
 use crate::migrate::{Locks, Rehearsal, RehearsedStep};
 use crate::testing::{Scratch, dump};
 use crate::{DatabaseUrl, schema};
 
-/// `table: MODE`, and a star if the table is written anew.
+/// `table: MODE`, with a star if the table is rewritten.
 fn locks(step: &RehearsedStep) -> Vec<String> {
     let Locks::Known(locks) = &step.locks else { panic!("{step:?}") };
     let star = |rewritten| if rewritten == Some(true) { "*" } else { "" };
@@ -44,7 +44,7 @@ async fn nothing_changes() {
         assert_eq!(schema::read(&scratch.url).await.unwrap(), tables);
         assert_eq!(dump(&scratch.url), rows);
         assert_eq!(current(&migrator).await, "0002_colors");
-        // A file is copied; of a server, nothing is left behind either.
+        // A SQLite file would be copied; a rehearsal leaves nothing behind on a server.
         assert_eq!(up.snapshot, matches!(scratch.url, DatabaseUrl::Sqlite(_)));
         if matches!(scratch.url, DatabaseUrl::Postgres(_)) {
             let sql = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'";
@@ -107,7 +107,7 @@ async fn the_locks_of_a_server_are_those_that_the_step_takes() {
     assert_eq!(all_locks(&rehearsal), [["places: ACCESS EXCLUSIVE"], ["notes: ACCESS EXCLUSIVE"]]);
 }
 
-/// As if it held what it says: those who would have to wait, wait.
+/// The reported locks are real: sessions that would have to wait do wait.
 #[tokio::test]
 async fn the_locks_told_are_the_locks_taken() {
     let scratch = Scratch::postgres().await;

@@ -1,4 +1,4 @@
-//! Several migrators at once.
+//! Several migrators at the same time.
 
 use std::time::Duration;
 

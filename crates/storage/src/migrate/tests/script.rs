@@ -1,4 +1,4 @@
-//! Scripts, run by the programs that people run scripts with.
+//! Migration scripts, run by `psql` and the `sqlite3` shell.
 
 use std::process::Output;
 
@@ -14,7 +14,7 @@ fn run(scratch: &Scratch, script: &str) {
     assert!(status.success() && stderr.is_empty(), "{}\n{script}", String::from_utf8_lossy(&stderr));
 }
 
-/// What the program says about a script at which it stops.
+/// The shell's message at the statement where a script stops.
 #[track_caller]
 fn stopped(scratch: &Scratch, script: &str) -> String {
     let Output { status, stderr, .. } = run_script(&scratch.url, script);
@@ -22,7 +22,7 @@ fn stopped(scratch: &Scratch, script: &str) -> String {
     String::from_utf8(stderr).unwrap()
 }
 
-/// The three revisions, and a fourth that runs outside of a transaction where there is such a thing.
+/// The three revisions, and a fourth that runs outside of a transaction on PostgreSQL.
 fn of_four() -> Folder {
     let folder = Folder::of_three();
     let (up, down) = ("CREATE INDEX idx_notes_text ON notes (text)", "DROP INDEX idx_notes_text");
@@ -48,12 +48,12 @@ async fn a_script_does_what_the_runner_does() {
     let folder = of_four();
     for (scratch, other) in both().await.iter().zip(&both().await) {
         let (migrator, reference) = (folder.migrator(scratch), folder.migrator(other));
-        // Up from nothing.
+        // Starting with nothing.
         run(scratch, &migrator.upgrade_script(&target("2"), None).await.unwrap());
         reference.upgrade(&target("2")).await.unwrap();
         is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0002_colors").await;
 
-        // On with rows in it, from where it is said to be.
+        // Continuing on a populated database, from a given revision.
         execute(
             scratch,
             "UPDATE notes SET color = 'blue' WHERE id = 1; INSERT INTO notes (id, text) VALUES (3, 'mine')",
@@ -65,7 +65,7 @@ async fn a_script_does_what_the_runner_does() {
         assert_eq!(migrator.state().await.unwrap(), State::Head);
         assert_eq!(count(scratch, "notes").await, 3);
 
-        // The runner goes on from there, and so does the script from what the runner did.
+        // The runner continues after the script, and the script after the runner.
         migrator.downgrade(&target("-1"), false).await.unwrap();
         migrator.upgrade(&Target::Head).await.unwrap();
         run(scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
@@ -100,12 +100,15 @@ async fn a_database_that_is_elsewhere_is_left_as_it_is() {
         let before = schema::read(&scratch.url).await.unwrap();
         for from in [Target::Base, target("1"), target("3")] {
             let script = migrator.upgrade_script(&Target::Head, Some(&from)).await.unwrap();
-            assert_says(&stopped(&scratch, &script), &["this script starts from ", "is elsewhere", "sotto db current"]);
+            assert_says(
+                &stopped(&scratch, &script),
+                &["this script starts at ", "is at another revision", "sotto db current"],
+            );
         }
         let edited = of_four();
         edited.file("0001_notes.up.sql", "CREATE TABLE notes (id INTEGER); -- no longer what was run");
         let script = edited.migrator(&scratch).upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["is elsewhere"]);
+        assert_says(&stopped(&scratch, &script), &["is at another revision"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
         assert_eq!(current(&migrator).await, "0002_colors");
     }
@@ -118,7 +121,7 @@ async fn another_programs_database_is_left_alone() {
         let before = schema::read(&scratch.url).await.unwrap();
         let migrator = of_four().migrator(&scratch);
         let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["holds tables that are not", "give Sotto"]);
+        assert_says(&stopped(&scratch, &script), &["contains tables of another program", "give Sotto"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
     }
 }
@@ -160,7 +163,7 @@ async fn a_script_waits_for_nobody() {
     let other = connect(&scratch.url).await.unwrap();
     other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
     let script = migrator.upgrade_script(&Target::Head, None).await.unwrap();
-    assert_says(&stopped(&scratch, &script), &["another migration is at work"]);
+    assert_says(&stopped(&scratch, &script), &["another migration is running"]);
     assert_eq!(migrator.state().await.unwrap(), State::Empty);
 }
 
@@ -173,7 +176,7 @@ async fn without_a_database_the_start_has_to_be_named() {
     for url in [&file.url, &nobody] {
         let migrator = Migrator::new(url).unwrap();
         let refused = sentence(migrator.upgrade_script(&Target::Head, None).await);
-        assert_says(&refused, &["does not say where it is", "--from base"]);
+        assert_says(&refused, &["the start of the script is unknown", "--from base"]);
         assert!(!refused.contains("s3cret"), "{refused}");
         let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
         assert_says(&script, &["upgrade from base to 00", "CREATE TABLE users"]);

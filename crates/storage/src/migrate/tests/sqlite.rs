@@ -1,10 +1,11 @@
-//! What only SQLite needs.
+//! Behaviour that only SQLite needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Folder, Migrator, Target, assert_says, count, count_in, current, execute, sentence, target};
 use crate::DatabaseUrl;
+use crate::migrate::State;
 use crate::testing::Scratch;
 
 fn path(scratch: &Scratch) -> &Path {
@@ -14,7 +15,7 @@ fn path(scratch: &Scratch) -> &Path {
     }
 }
 
-/// The copies beside the database.
+/// The copies next to the database.
 fn copies(scratch: &Scratch) -> Vec<PathBuf> {
     let files = fs::read_dir(path(scratch).parent().unwrap()).unwrap().map(|file| file.unwrap().path());
     files.filter(|file| file.to_string_lossy().contains("-at-")).collect()
@@ -31,7 +32,7 @@ async fn a_copy_is_taken_before_a_schema_is_changed() {
     assert!(copy.file_name().unwrap().to_string_lossy().starts_with("journal-at-0001-"), "{}", copy.display());
     assert_eq!(copy.parent(), path(&scratch).parent());
     assert_eq!(count_in(&copy, "notes"), 3);
-    // A copy is a database of Sotto's like any other.
+    // A copy is a complete database of Sotto.
     let folder = Folder::of_three();
     let old = Migrator::with_directory(&DatabaseUrl::Sqlite(copy), folder.0.path()).unwrap();
     assert_eq!(current(&old).await, "0001_notes");
@@ -49,6 +50,59 @@ async fn a_copy_never_replaces_another() {
     }
     assert_eq!((taken.len(), copies(&scratch).len()), (3, 3));
     assert!(taken.iter().all(|copy| count_in(copy, "notes") == 2));
+}
+
+#[tokio::test]
+async fn the_newest_copies_and_the_young_ones_are_kept() {
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    migrator.upgrade(&target("1")).await.unwrap();
+    let folder = path(&scratch).parent().unwrap().to_owned();
+    let old = |name: &str| {
+        let old = folder.join(name);
+        rusqlite::Connection::open(&old).unwrap().execute_batch("CREATE TABLE t (id INTEGER)").unwrap();
+        old
+    };
+    let oldest = old("journal-at-0001-20200101T000000Z.db");
+    fs::write(folder.join("journal-at-0001-20200101T000000Z.db-wal"), "").unwrap();
+    let old_ones = [old("journal-at-0001-20210101T000000Z.db"), old("journal-at-0001-20220101T000000Z.db")];
+    let others = [old("journal-at-home.db"), old("letters-at-0001-20200101T000000Z.db")];
+
+    let report = migrator.upgrade(&target("2")).await.unwrap();
+    assert_eq!(report.deleted, std::slice::from_ref(&oldest), "with the new one, there are three newer ones");
+    assert!(!oldest.exists() && !folder.join("journal-at-0001-20200101T000000Z.db-wal").exists());
+    assert!(old_ones.iter().chain(&others).all(|copy| copy.exists()));
+
+    let mut taken = vec![report.snapshot.unwrap()];
+    for _ in 0..2 {
+        taken.extend(migrator.upgrade(&target("3")).await.unwrap().snapshot);
+        execute(&scratch, "INSERT INTO places VALUES (1)").await;
+        taken.extend(migrator.downgrade(&target("2"), true).await.unwrap().snapshot);
+    }
+    assert_eq!(taken.len(), 5);
+    assert!(taken.iter().all(|copy| copy.exists()), "they are young");
+    assert!(!old_ones.iter().any(|copy| copy.exists()));
+    assert!(others.iter().all(|other| other.exists()));
+}
+
+#[tokio::test]
+async fn what_killed_runs_have_left_is_removed() {
+    let scratch = Scratch::sqlite();
+    let migrator = Folder::of_three().migrator(&scratch);
+    migrator.upgrade(&target("1")).await.unwrap();
+    let folder = path(&scratch).parent().unwrap();
+    let draft = ".journal-at-0001-20200101T000000Z.db.unfinished";
+    for left in [draft, &format!("{draft}-journal"), "journal-at-0001-20200202T000000Z.db"] {
+        fs::write(folder.join(left), [0; 5000]).unwrap();
+    }
+    for other in [".letter.db.unfinished", ".journal.db.unfinished"] {
+        fs::write(folder.join(other), "to be continued").unwrap();
+    }
+    let copy = migrator.upgrade(&target("2")).await.unwrap().snapshot.unwrap();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    names.sort();
+    let copy = copy.file_name().unwrap().to_str().unwrap();
+    assert_eq!(names, [".journal.db.unfinished", ".letter.db.unfinished", copy, "journal.db"]);
 }
 
 #[tokio::test]
@@ -110,8 +164,11 @@ async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
 async fn looking_makes_no_file() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
-    migrator.state().await.unwrap();
-    migrator.history().await.unwrap();
+    assert_eq!(migrator.state().await.unwrap(), State::Missing);
+    assert_eq!(migrator.current().await.unwrap(), None);
+    assert_says(&sentence(migrator.history().await), &["there is no database sqlite:/"]);
+    assert_says(&sentence(migrator.stamp(&Target::Head).await), &["there is no database"]);
+    assert_says(&sentence(migrator.rehearse_downgrade(&Target::Base).await), &["there is no database"]);
     assert!(migrator.downgrade(&Target::Base, true).await.is_err());
     assert!(!path(&scratch).exists());
 }

@@ -1,6 +1,7 @@
-//! Where a migrator can be sent.
+//! Targets of a migration.
 
 use super::{Folder, Target, assert_says, both, current, sentence, target};
+use crate::DatabaseUrl;
 use crate::migrate::State;
 
 #[tokio::test]
@@ -61,10 +62,7 @@ async fn a_beginning_that_fits_several_is_refused() {
     folder.step("0004_note", "CREATE TABLE note (id INTEGER);", "-- loses: note\nDROP TABLE note;");
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
-        assert_says(
-            &sentence(migrator.upgrade(&target("not")).await),
-            &["several begin like that: 0001_notes, 0004_note"],
-        );
+        assert_says(&sentence(migrator.upgrade(&target("not")).await), &["several match: 0001_notes, 0004_note"]);
         assert_eq!(migrator.upgrade(&target("note")).await.unwrap().to, "0004_note");
     }
 }
@@ -72,7 +70,7 @@ async fn a_beginning_that_fits_several_is_refused() {
 #[test]
 fn what_is_no_target_is_refused() {
     for text in ["", "+", "-", "+0", "-0", "+x", "1.5", "HEAD~1", "a b", "99999999999x-", "+99999999999"] {
-        assert_says(&text.parse::<Target>().unwrap_err().to_string(), &["is not a target", "sotto db history"]);
+        assert_says(&text.parse::<Target>().unwrap_err().to_string(), &["is not a valid target", "sotto db history"]);
     }
 }
 
@@ -81,7 +79,8 @@ async fn the_state_tells_what_helps() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
-        assert_eq!(migrator.state().await.unwrap(), State::Empty);
+        let nothing = if matches!(scratch.url, DatabaseUrl::Sqlite(_)) { State::Missing } else { State::Empty };
+        assert_eq!(migrator.state().await.unwrap(), nothing);
         assert_says(&State::Empty.to_string(), &["`sotto db upgrade`"]);
 
         migrator.upgrade(&target("2")).await.unwrap();
@@ -102,5 +101,31 @@ async fn the_state_tells_what_helps() {
             assert_says(&sentence(refused), &["0003_places", "does not know", "up to 0002_colors"]);
         }
         assert_eq!(older.history().await.unwrap().last().unwrap().revision, "0003_places");
+    }
+}
+
+/// Two versions diverged from a revision that both know.
+#[tokio::test]
+async fn the_way_back_from_a_branch_is_to_the_last_common_revision() {
+    for scratch in both().await {
+        let theirs = Folder::of_three();
+        theirs.remove("0003_places");
+        theirs.step("0003_moods", "CREATE TABLE moods (id INTEGER);", "-- loses: moods\nDROP TABLE moods;");
+        theirs.step("0004_songs", "CREATE TABLE songs (id INTEGER);", "-- loses: songs\nDROP TABLE songs;");
+        let theirs = theirs.migrator(&scratch);
+        theirs.upgrade(&Target::Head).await.unwrap();
+
+        let ours = Folder::of_three().migrator(&scratch);
+        let state = ours.state().await.unwrap();
+        assert_says(
+            &state.to_string(),
+            &["0004_songs", "its newest is 0003_places", "`sotto db downgrade 0002_colors`"],
+        );
+        for refused in [ours.upgrade(&Target::Head).await, ours.downgrade(&target("1"), true).await] {
+            assert_says(&sentence(refused), &["0004_songs", "does not know", "`sotto db downgrade 0002_colors`"]);
+        }
+        // The advice in the message works.
+        theirs.downgrade(&target("0002_colors"), false).await.unwrap();
+        assert_eq!(ours.upgrade(&Target::Head).await.unwrap().to, "0003_places");
     }
 }

@@ -1,4 +1,4 @@
-//! The statements that were run: by PostgreSQL's own count if it keeps one, else by ours.
+//! The statements that were run, as counted by PostgreSQL if it keeps count, otherwise by this process.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use super::super::Postgres;
 use super::super::values::{count, read};
 use crate::statements::{mark, without_values};
 
-/// Where the extension is, if it is made in this database and loaded by the server.
+/// The schema of the extension, if it exists in this database and the server has loaded its library.
 const EXTENSION: &str = concat!(
     mark!(),
     "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -17,12 +17,13 @@ const EXTENSION: &str = concat!(
 );
 
 impl Postgres {
-    /// The statements of this database, and who has timed them.
+    /// The statements of this database, and the source of their timings.
     pub(super) async fn statements(&self) -> Result<(Vec<StatementHealth>, TimedBy)> {
         if let Some(row) = self.pool.query_opt(EXTENSION, &[]).await? {
             let schema: String = read(&row, 0)?;
             match self.counted_by_the_server(&schema).await {
-                // Made, but not to be used: not loaded after all, or not ours to read.
+                // The extension exists but cannot be used: its library is not loaded after all, or this role may not
+                // read it.
                 Err(StorageError::Other(error)) => tracing::debug!(%error, "pg_stat_statements does not answer"),
                 counted => return Ok((counted?, TimedBy::PgStatStatements)),
             }
@@ -30,8 +31,9 @@ impl Postgres {
         Ok((self.counted_here(), TimedBy::Sotto))
     }
 
-    /// By <https://www.postgresql.org/docs/15/pgstatstatements.html>. Only what reads or changes rows: other statements are
-    /// listed with their literals, a password among them. What other users run is not shown to everybody, and left out.
+    /// Reads `pg_stat_statements` (<https://www.postgresql.org/docs/15/pgstatstatements.html>). Selects only statements
+    /// that read or change rows: others are listed with their literals, which may include a password. Statements of
+    /// other users are hidden from ordinary roles, and are left out.
     async fn counted_by_the_server(&self, schema: &str) -> Result<Vec<StatementHealth>> {
         let sql = format!(
             "{}SELECT query, calls, total_exec_time, rows FROM {schema}.pg_stat_statements

@@ -1,4 +1,4 @@
-//! What an index costs those who write, measured on a temporary copy in a transaction that is rolled back.
+//! Measures how much an index slows down writes, on a temporary copy of its table in a transaction that is rolled back.
 
 use std::fmt::Write;
 
@@ -10,9 +10,9 @@ use super::super::pool::Pool;
 use super::super::values::{all, read};
 use crate::statements::mark;
 
-/// Rows in one go.
+/// The number of rows of each insert.
 const ROWS: u32 = 2000;
-/// The best of so many tries counts: whatever else the machine does only makes a try longer.
+/// The fastest of this many tries counts, because other load on the machine can only make a try slower.
 const TRIES: usize = 3;
 
 const INDEX: &str = concat!(
@@ -21,7 +21,7 @@ const INDEX: &str = concat!(
      JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
      WHERE i.relnamespace = current_schema()::regnamespace AND i.relname = $1 AND NOT x.indisunique"
 );
-/// All others of its table.
+/// All other indexes of the same table.
 const OTHERS: &str = concat!(
     mark!(),
     "SELECT pg_get_indexdef(x.indexrelid) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
@@ -37,7 +37,7 @@ const COLUMNS: &str = concat!(
      AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum"
 );
 
-/// `None` if there is no such index or the table cannot do without it.
+/// Returns `None` if there is no such index, or if the table cannot do without it.
 pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
     let Some(row) = pool.query_opt(INDEX, &[&index]).await? else { return Ok(None) };
     let (table, definition): (String, String) = (read(&row, 0)?, read(&row, 1)?);
@@ -61,12 +61,12 @@ pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
         }
     }
     let lease = pool.lease().await?;
-    // Never committed: when the lease is given back, all is rolled back.
+    // The transaction is never committed, so it is rolled back when the lease is returned.
     let answers = lease.begin(lease.client()?.simple_query(&script)).await?;
     Ok(Some(cost(&answers)))
 }
 
-/// The same index on the copy, under a name that PostgreSQL chooses. A definition reads
+/// The definition of the same index for the copy, under a name that PostgreSQL chooses. `definition` has the form
 /// `CREATE [UNIQUE] INDEX name ON schema.table USING …`.
 fn on_scratch(definition: &str) -> String {
     let kind = if definition.starts_with("CREATE UNIQUE") { "CREATE UNIQUE INDEX" } else { "CREATE INDEX" };
@@ -74,7 +74,7 @@ fn on_scratch(definition: &str) -> String {
     format!("{kind} ON sotto_scratch{rest}")
 }
 
-/// Rows of a hundred users, else with no two values equal.
+/// Inserts rows of a hundred users. The other values are distinct, except booleans.
 fn insert(columns: &[(String, String)]) -> String {
     let names: Vec<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let value = |(name, kind): &(String, String)| match (name.as_str(), kind.as_str()) {
@@ -95,7 +95,7 @@ fn insert(columns: &[(String, String)]) -> String {
     )
 }
 
-/// From the times before and after each insert, in microseconds.
+/// Computes the cost from the times, in microseconds, before and after each insert.
 fn cost(answers: &[SimpleQueryMessage]) -> WriteCost {
     let time = |message: &SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse::<f64>().ok()),

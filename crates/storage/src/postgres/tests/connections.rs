@@ -1,4 +1,4 @@
-//! Connections that are killed, silent, refused, used up, left in the middle, or turned read-only.
+//! Connections that are killed, silent, rejected, exhausted, abandoned in the middle of a call, or turned read-only.
 
 use std::time::Duration;
 
@@ -6,21 +6,13 @@ use sotto_domain::storage::{Entries, Storage, StorageError, Users};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::{Journal, new_entry, now};
+use super::{Journal, new_entry, now, unavailable};
 use crate::postgres::{PoolOptions, Postgres};
 
-/// One connection, and little patience.
+/// One connection and short timeouts.
 fn impatient() -> PoolOptions {
     let soon = Duration::from_secs(2);
-    PoolOptions { connections: 1, connect_within: soon, answer_within: soon }
-}
-
-fn unavailable<T>(result: Result<T, StorageError>) -> String {
-    match result {
-        Err(StorageError::Unavailable(sentence)) => sentence,
-        Err(other) => panic!("{other:?}"),
-        Ok(_) => panic!("it succeeded"),
-    }
+    PoolOptions { connections: 1, connect_within: soon, answer_within: soon, ..PoolOptions::default() }
 }
 
 #[tokio::test]
@@ -87,7 +79,8 @@ async fn nobody_is_told_the_password() {
     assert!(sentence.contains("password authentication failed") && !sentence.contains("s3cret"), "{sentence}");
 }
 
-/// A server that asks for a password in the clear and refuses it (manual, section 55.7), once.
+/// Starts a server that asks for a password in clear text and rejects it (manual, section 55.7). It serves one
+/// connection.
 async fn refusing_every_password() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -116,8 +109,19 @@ async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
     while journal.admin.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    // For a change, it is unknown whether the server has made it.
+    let change = Users::set_active(&journal.storage, journal.user, true, now()).await;
+    assert!(matches!(change, Err(StorageError::Unknown(_))), "{change:?}");
     journal.admin.batch_execute("ROLLBACK").await.unwrap();
     assert!(Users::get(&journal.storage, journal.user).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told() {
+    let journal = Journal::new().await;
+    let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$";
+    let told = journal.storage.pool.execute(full, &[]).await;
+    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
 }
 
 #[tokio::test]
@@ -140,10 +144,10 @@ async fn what_was_left_in_the_middle_is_rolled_back() {
     let user = Users::get(&journal.storage, journal.user).await.unwrap().unwrap();
     assert_eq!(user.full_name, None);
 
-    // A caller that goes away while it waits for a lock leaves nothing locked behind either.
+    // A caller that goes away while it waits for a lock leaves no lock behind either.
     journal.admin.batch_execute("BEGIN; LOCK TABLE journal_entries IN SHARE MODE").await.unwrap();
     let new = new_entry(1, "text");
-    let create = Entries::create(&journal.storage, journal.user, &new, now());
+    let create = Entries::create(&journal.storage, journal.user, &new, None, now());
     assert!(tokio::time::timeout(Duration::from_millis(100), create).await.is_err());
     journal.admin.batch_execute("ROLLBACK").await.unwrap();
     journal.storage.ping().await.unwrap();

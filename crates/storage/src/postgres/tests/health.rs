@@ -1,18 +1,18 @@
-//! What only PostgreSQL knows of its health: half-made indexes, its own statistics, and statements timed by it.
+//! Health checks that only PostgreSQL has: half-built indexes, its own statistics, and statements that it has timed.
 
 use sotto_domain::EntryId;
 use sotto_domain::account::UserQuery;
 use sotto_domain::health::advice::{AdviceKind, advise, remarks};
 use sotto_domain::health::{Snapshot, Thresholds, TimedBy};
-use sotto_domain::storage::{Entries, Storage, Users};
+use sotto_domain::storage::{Entries, Health, Storage, Users};
 use uuid::Uuid;
 
-use super::{Journal, new_entry, now};
+use super::{Journal, new_entry, now, until};
 use crate::postgres::Postgres;
 
 impl Journal {
     async fn snapshot(&self) -> Snapshot {
-        self.storage.health().snapshot(now()).await.unwrap()
+        self.storage.snapshot(now()).await.unwrap()
     }
 }
 
@@ -20,7 +20,7 @@ impl Journal {
 async fn an_index_whose_making_failed_is_invalid() {
     let journal = Journal::new().await;
     for number in [1, 2] {
-        Entries::create(&journal.storage, journal.user, &new_entry(number, "the same"), now()).await.unwrap();
+        Entries::create(&journal.storage, journal.user, &new_entry(number, "the same"), None, now()).await.unwrap();
     }
     let sql = "CREATE UNIQUE INDEX CONCURRENTLY idx_planted_invalid ON journal_entries (user_id, content)";
     journal.admin.batch_execute(sql).await.unwrap_err();
@@ -51,7 +51,7 @@ async fn reads_are_counted_by_the_server() {
         if (table.scans, table.look_ups, index.scans) == (2, 1, 1) {
             break;
         }
-        // Statistics arrive when a connection has nothing to do.
+        // PostgreSQL updates its statistics when a connection is idle.
         journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -72,6 +72,90 @@ async fn constraints_that_nobody_enforces_are_told() {
     let damage = journal.snapshot().await.damage;
     assert_eq!(damage.len(), 2, "{damage:?}");
     assert!(damage[0].contains("ck_planted") && damage[1].contains("reminders"), "{damage:?}");
+}
+
+#[tokio::test]
+async fn orphans_are_found_within_an_hour() {
+    let journal = Journal::new().await;
+    Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), None, now()).await.unwrap();
+    let damage_at = async |seconds: i64| journal.storage.snapshot(now().plus_seconds(seconds)).await.unwrap().damage;
+    assert_eq!(damage_at(0).await, [""; 0]);
+    journal
+        .admin
+        .batch_execute(
+            "SET session_replication_role = replica; DELETE FROM users; SELECT pg_stat_force_next_flush(); SELECT 1",
+        )
+        .await
+        .unwrap();
+    assert_eq!(damage_at(3599).await, [""; 0]);
+    let mut seconds = 3600;
+    let damage = loop {
+        let damage = damage_at(seconds).await;
+        if !damage.is_empty() {
+            break damage;
+        }
+        // PostgreSQL updates its statistics when a connection is idle.
+        journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        seconds += 3600;
+    };
+    assert!(damage[0].contains("fk_journal_entries_user") && damage[0].contains(": 1."), "{damage:?}");
+    // The result is reused while the tables are not written to.
+    assert_eq!(damage_at(seconds + 3600).await, damage);
+}
+
+/// If several servers share a database, one inspects it. The others name this server and report its findings; when it
+/// ends, another one takes over.
+#[tokio::test]
+async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
+    let journal = Journal::new().await;
+    Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), None, now()).await.unwrap();
+    let second = Postgres::connect(&journal.url).await.unwrap();
+    let third = Postgres::connect(&journal.url).await.unwrap();
+    let at = async |storage: &Postgres, seconds: i64| storage.snapshot(now().plus_seconds(seconds)).await.unwrap();
+    let is_told = |snapshot: &Snapshot| snapshot.notes.iter().any(|note| note.contains("by another server"));
+    let first = at(&journal.storage, 0).await;
+    assert!(!is_told(&first) && first.inspected_at == Some(now()), "{first:?}");
+    for storage in [&second, &third] {
+        let other = at(storage, 0).await;
+        assert!(is_told(&other) && other.inspected_at.is_some(), "{:?}", other.notes);
+    }
+    let break_it =
+        "SET session_replication_role = replica; DELETE FROM users; SELECT pg_stat_force_next_flush(); SELECT 1";
+    journal.admin.batch_execute(break_it).await.unwrap();
+    let mut seconds = 3600;
+    // PostgreSQL updates its statistics when a connection is idle.
+    until("the first finds it", async || {
+        seconds += 3600;
+        journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+        !at(&journal.storage, seconds).await.damage.is_empty()
+    })
+    .await;
+    for storage in [&second, &third] {
+        let damage = at(storage, seconds).await.damage;
+        assert!(
+            damage.iter().any(|told| told.contains("Another server has found rows that break the foreign key fk_"))
+        );
+        assert!(damage.iter().any(|told| told.contains("fk_journal_entries_user")), "{damage:?}");
+    }
+
+    journal.storage.close().await;
+    until("the second takes over", async || !is_told(&at(&second, seconds).await)).await;
+    let own = at(&second, seconds).await;
+    assert!(own.damage.iter().any(|told| told.contains("fk_journal_entries_user") && told.contains(": 1.")), "{own:?}");
+    assert!(is_told(&at(&third, seconds).await));
+
+    // Repaired damage is no longer reported.
+    journal.admin.batch_execute("DELETE FROM journal_entries; SELECT pg_stat_force_next_flush()").await.unwrap();
+    until("it is mended", async || {
+        seconds += 3600;
+        journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+        at(&second, seconds).await.damage.is_empty()
+    })
+    .await;
+    assert_eq!(at(&third, seconds).await.damage, [""; 0]);
+    second.close().await;
+    third.close().await;
 }
 
 #[tokio::test]
@@ -98,12 +182,12 @@ async fn dead_rows_are_counted() {
     }
     let snapshot = journal.snapshot().await;
     let index = snapshot.indexes.iter().find(|index| index.name == "idx_bloated").unwrap();
-    // Half of it is in use, in pages that are full by half.
+    // Half of the index is in use, on half-full pages.
     let packed = index.packed_bytes.unwrap();
     assert!(packed * 10 > index.bytes * 3 && packed * 10 < index.bytes * 7, "{packed} of {}", index.bytes);
 }
 
-/// The cluster of `make unit` has the library loaded; whether a database uses it is up to the extension.
+/// The cluster of `make unit` loads the library; a database uses it only if the extension is created.
 #[tokio::test]
 async fn statements_are_timed_by_the_extension_if_it_is_there() {
     let journal = Journal::new().await;
@@ -126,7 +210,7 @@ async fn statements_are_timed_by_the_extension_if_it_is_there() {
     for _ in 0..5 {
         Entries::get(&journal.storage, journal.user, EntryId(Uuid::nil())).await.unwrap();
     }
-    // What others run in the same database, with its literals.
+    // Statements of another user in the same database, which contain literals.
     journal.admin.batch_execute("SELECT 'zanzibar', pg_sleep(0.12)").await.unwrap();
     journal.admin.batch_execute("CREATE ROLE sotto_planted PASSWORD 'quetzal'; DROP ROLE sotto_planted").await.unwrap();
     let period = journal.snapshot().await.since(&before);
@@ -144,7 +228,7 @@ async fn statements_are_timed_by_the_extension_if_it_is_there() {
     assert_eq!(journal.snapshot().await.timed_by, TimedBy::Sotto);
 }
 
-/// Somebody without rights beyond their own database.
+/// A user without rights beyond their own database.
 #[tokio::test]
 async fn a_plain_user_sees_enough() {
     let journal = Journal::new().await;
@@ -156,8 +240,32 @@ async fn a_plain_user_sees_enough() {
         .unwrap();
     let storage = Postgres::connect(&journal.url.replace("sotto@", &format!("{role}@"))).await.unwrap();
     Users::list(&storage, &UserQuery { limit: 1, ..UserQuery::default() }).await.unwrap();
-    let snapshot = storage.health().snapshot(now()).await.unwrap();
+    let snapshot = storage.snapshot(now()).await.unwrap();
     assert!(!snapshot.tables.is_empty() && !snapshot.indexes.is_empty() && !snapshot.statements.is_empty());
     storage.close().await;
     journal.admin.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+}
+
+/// The queries of `docs/monitoring.md` run as printed, and detect what they are meant to detect.
+#[tokio::test]
+async fn the_queries_of_the_documentation_run() {
+    const PAGE: &str = include_str!("../../../../../docs/monitoring.md");
+    let queries: Vec<&str> = PAGE.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [slow, unused] = queries[..] else { panic!("two queries, and not {}", queries.len()) };
+    let journal = Journal::new().await;
+    journal.admin.batch_execute("CREATE EXTENSION pg_stat_statements").await.unwrap();
+    Entries::create(&journal.storage, journal.user, &new_entry(1, "the same"), None, now()).await.unwrap();
+
+    let rows = journal.admin.query(slow, &[]).await.unwrap();
+    let found = rows.iter().find(|row| row.get::<_, String>("query").starts_with("INSERT INTO journal_entries"));
+    let found = found.expect("the statement that stores an entry is listed");
+    assert!(found.get::<_, i64>("calls") > 0 && found.get::<_, f64>("mean_exec_time") > 0.0);
+    let times: Vec<f64> = rows.iter().map(|row| row.get("mean_exec_time")).collect();
+    assert!(times.is_sorted_by(|a, b| a >= b), "{times:?}");
+
+    journal.admin.batch_execute("CREATE INDEX idx_planted_unused ON journal_entries (title)").await.unwrap();
+    let rows = journal.admin.query(unused, &[]).await.unwrap();
+    let names = |column: &str| rows.iter().map(|row| row.get::<_, String>(column)).collect::<Vec<_>>();
+    let place = names("indexname").iter().position(|name| name == "idx_planted_unused");
+    assert_eq!(names("tablename")[place.expect("an index that nothing has read is listed")], "journal_entries");
 }

@@ -1,14 +1,20 @@
-//! What only PostgreSQL can do, or can do wrong. What both engines do alike is tested in `crate::conformance`.
+//! Tests of behaviour that only PostgreSQL has. Behaviour that both engines share is tested in `crate::conformance`.
 
 mod connections;
+mod few;
+mod frozen;
 mod health;
 mod plans;
+mod pooler;
 mod rows;
 mod sealing;
+mod text;
+
+use std::time::Duration;
 
 use sotto_domain::account::{Email, NewUser};
 use sotto_domain::entry::NewEntry;
-use sotto_domain::storage::Users;
+use sotto_domain::storage::{StorageError, Users};
 use sotto_domain::{EntryId, Timestamp, UserId, Zone};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
@@ -17,7 +23,7 @@ use crate::DatabaseUrl;
 use crate::postgres::{PoolOptions, Postgres};
 use crate::testing::Scratch;
 
-/// A database with the schema and a user, as Sotto sees it and as an administrator does.
+/// A database with the schema and a user, with a connection of Sotto's and one of an administrator.
 struct Journal {
     storage: Postgres,
     admin: Client,
@@ -47,8 +53,27 @@ impl Journal {
             is_superuser: false,
             time_zone: Zone::utc(),
         };
-        Users::create(&storage, &new, now()).await.unwrap();
+        Users::create(&storage, &new, None, now()).await.unwrap();
         Self { storage, admin, user, url, _scratch: scratch }
+    }
+}
+
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), wait).await.unwrap_or_else(|_| panic!("waited too long until {what}"));
+}
+
+/// Returns the message of an `Unavailable` error.
+#[track_caller]
+fn unavailable<T>(result: Result<T, StorageError>) -> String {
+    match result {
+        Err(StorageError::Unavailable(sentence)) => sentence,
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("it succeeded"),
     }
 }
 

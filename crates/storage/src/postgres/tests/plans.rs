@@ -1,5 +1,5 @@
-//! How pages and searches are read, as the planner sees it without knowing the parameters: that is how a prepared
-//! statement runs in the long run. That every statement uses an index is tested in `crate::plans`.
+//! The plans of pages and searches when the planner does not know the parameters, which is how a prepared statement
+//! runs after its first calls. `crate::plans` tests that every statement uses an index.
 
 use sotto_domain::EntryId;
 use sotto_domain::entry::EntryQuery;
@@ -9,7 +9,7 @@ use super::{Journal, now};
 use crate::postgres::entry_list::{ListQuery, SEARCH};
 use crate::postgres::sealed_entries;
 
-/// 100 users with 200 entries each, every fifth of them tagged.
+/// 100 users with 200 entries each, every fifth of which is tagged.
 const POPULATE: &str = "
     INSERT INTO users (id, email) SELECT md5(u::text)::uuid, u || '@example.org' FROM generate_series(1, 100) u;
     INSERT INTO tags (id, name, name_key, user_id)
@@ -45,7 +45,7 @@ async fn populated() -> Journal {
 }
 
 impl Journal {
-    /// The plan of a statement whatever its parameters are.
+    /// The generic plan of a statement.
     async fn plan(&self, sql: &str) -> String {
         let count = (1..10).take_while(|n| sql.contains(&format!("${n}"))).count();
         self.admin.batch_execute(&format!("PREPARE statement AS {sql}")).await.unwrap();
@@ -89,7 +89,8 @@ async fn a_page_of_a_secret_tag_is_read_backwards_off_its_index() {
 #[tokio::test]
 async fn the_text_index_fits_the_search() {
     let journal = populated().await;
-    // Whether it is worth it depends on the data; that it can be used, on the expression.
+    // Whether the planner prefers the index depends on the data; whether it can use the index depends on the
+    // expression.
     journal.admin.batch_execute("SET enable_seqscan = off").await.unwrap();
     let plan = journal.plan(&format!("SELECT id FROM journal_entries WHERE {SEARCH} $1)")).await;
     assert!(plan.contains("idx_journal_entries_search"), "{plan}");

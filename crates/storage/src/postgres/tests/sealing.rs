@@ -1,4 +1,4 @@
-//! What is left of an entry in the tables when it has come under a secret tag.
+//! The data of an entry that remains in the tables after it has moved in.
 
 use sotto_domain::entry::{EntryPatch, NewEntry};
 use sotto_domain::secret_tag::{NewLogin, NewSecretTag, Stored};
@@ -16,7 +16,7 @@ impl Journal {
         let id = SecretTagId(Uuid::from_u128(7));
         let (metadata, recovery_wrap, recovery_verifier) = (vec![1; 61], vec![1; 61], vec![1; 32]);
         let new = NewSecretTag { id, lock: lock(1), metadata, recovery_wrap, recovery_verifier };
-        SecretTags::create(&self.storage, self.user, &new, now()).await.unwrap();
+        SecretTags::create(&self.storage, self.user, &new, None, now()).await.unwrap();
         id
     }
 
@@ -44,7 +44,7 @@ async fn no_table_has_a_word_of_a_sealed_entry() {
     let mut entry: NewEntry = new_entry(8, "earliest");
     entry.body.title = Some("clandestine".into());
     entry.body.audio_url = Some("/recording".into());
-    Entries::create(storage, user, &entry, now()).await.unwrap();
+    Entries::create(storage, user, &entry, None, now()).await.unwrap();
     let dump = journal.dump().await;
     assert!(["earliest", "clandestine", "recording"].iter().all(|word| dump.contains(word)), "{dump}");
     let patch = EntryPatch { content: Some("whispering".into()), ..EntryPatch::default() };

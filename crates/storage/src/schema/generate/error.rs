@@ -1,4 +1,4 @@
-//! Why no revision was written.
+//! The errors of generating migrations.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,50 +6,47 @@ use std::path::PathBuf;
 use crate::migrate::MigrateError;
 use crate::schema::{Engine, SchemaError};
 
-/// Why no revision was written. Nothing has changed then.
+/// Why no migration was written. No file was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RevisionError {
-    /// The message makes no name.
+    /// The message makes no file name.
     #[error("the message {0}: say in a few plain words what the revision does, such as -m \"add moods\"")]
     Message(&'static str),
-    /// Somebody else is writing a revision in the same folder.
+    /// Another process writes a migration to the same folder.
     #[error("another `sotto db revision` is at work in {}: try again when it is done", .0.display())]
     Busy(PathBuf),
-    /// The engines' folders do not hold the same revisions.
+    /// The engines' folders contain different revisions.
     #[error("the folders sqlite and postgres do not hold the same revisions: {sqlite} and {postgres} are the newest")]
     Uneven {
-        /// The newest for SQLite.
+        /// The newest revision for SQLite.
         sqlite: String,
-        /// The newest for PostgreSQL.
+        /// The newest revision for PostgreSQL.
         postgres: String,
     },
     /// A file cannot be read or written.
     #[error("{} cannot be {verb}: {reason}", path.display())]
     File {
-        /// Which one.
         path: PathBuf,
         /// `read` or `written`.
         verb: &'static str,
-        /// What the operating system says.
         reason: io::Error,
     },
-    /// What was worked out does not lead to where it should.
+    /// The generated migrations do not create the expected schema.
     #[error(
         "what was worked out for {engine} does not lead {direction}: {reason}. Nothing was written: write the files by \
          hand, `sotto db revision` without --autogenerate makes their skeletons"
     )]
-    Astray {
-        /// On which engine.
+    WrongResult {
         engine: Engine,
         /// To the desired schema, or back.
         direction: &'static str,
-        /// The first difference, or what the engine says.
+        /// The first difference, or the engine's message.
         reason: String,
     },
-    /// About the migrations that are there.
+    /// An existing migration is invalid.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// About trying them.
+    /// The migrations could not be tried.
     #[error(transparent)]
     Schema(#[from] SchemaError),
 }

@@ -1,22 +1,22 @@
-//! A draft becomes files: its name, its number, and writing them so that no file is ever lost.
+//! Names, numbers and writes the files of new migrations without overwriting any file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::RevisionError;
-use super::draft::Draft;
+use super::migration::NewMigration;
 use crate::DatabaseUrl;
 use crate::migrate::source::{Migration, Source};
 use crate::schema::Engine;
 
-/// The longest message, in characters; it becomes the name of files.
+/// The longest message, in characters. It becomes part of file names.
 pub const LONGEST_MESSAGE: usize = 72;
 
-/// A folder of migrations in which nobody else writes a revision, until this value is dropped.
+/// A locked folder of migrations. The lock is released when this value is dropped.
 pub(super) struct Folder {
     path: PathBuf,
-    /// The newest number.
+    /// The newest version in the folder.
     newest: u32,
     _lock: File,
 }
@@ -24,7 +24,7 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, RevisionError> {
         let failed = |reason| RevisionError::File { path: path.to_owned(), verb: "read", reason };
-        // The folder itself is locked, so that no file is left behind.
+        // Locking the folder itself leaves no lock file behind.
         let lock = File::open(path).map_err(failed)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => RevisionError::Busy(path.to_owned()),
@@ -42,7 +42,7 @@ impl Folder {
     }
 
     pub(super) fn source(&self, engine: Engine) -> Result<Source, RevisionError> {
-        // Of the address, only the engine is of interest.
+        // The address only names the engine.
         let url = match engine {
             Engine::Sqlite => DatabaseUrl::Sqlite(self.path.clone()),
             Engine::Postgres => DatabaseUrl::Postgres(String::new()),
@@ -50,10 +50,10 @@ impl Folder {
         Ok(Source::directory(&url, &self.path)?)
     }
 
-    /// Writes all files of the drafts, in their order, or none.
-    pub(super) fn write(&self, drafts: &[Draft]) -> Result<Vec<PathBuf>, RevisionError> {
+    /// Writes all files of the migrations in their order, or none.
+    pub(super) fn write(&self, new_migrations: &[NewMigration]) -> Result<Vec<PathBuf>, RevisionError> {
         let mut written = Vec::new();
-        for (number, draft) in (self.newest + 1..).zip(drafts) {
+        for (number, draft) in (self.newest + 1..).zip(new_migrations) {
             for engine in Engine::BOTH {
                 let pair = draft.pair(engine);
                 for (direction, text) in [("up", &pair.up), ("down", &pair.down)] {
@@ -61,7 +61,7 @@ impl Folder {
                     let path = self.path.join(engine.folder()).join(name);
                     if let Err(reason) = write_new(&path, text, &mut written) {
                         for path in &written {
-                            // One that stays does no harm: without its counterpart it is refused.
+                            // A file that remains does no harm: without its counterpart it is rejected.
                             let _ = fs::remove_file(path);
                         }
                         return Err(RevisionError::File { path, verb: "written", reason });
@@ -73,14 +73,14 @@ impl Folder {
     }
 }
 
-/// Never writes over a file that is there.
+/// Never overwrites an existing file.
 fn write_new(path: &Path, text: &str, written: &mut Vec<PathBuf>) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     written.push(path.to_owned());
     file.write_all(text.as_bytes())
 }
 
-/// What a message calls its files: `Add moods!` becomes `add_moods`.
+/// The file name for a message: `Add moods!` becomes `add_moods`.
 pub(super) fn name(message: &str) -> Result<String, RevisionError> {
     let message = message.trim();
     if message.is_empty() {
@@ -106,10 +106,10 @@ pub(super) fn name(message: &str) -> Result<String, RevisionError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draft::skeleton;
+    use super::super::migration::skeleton;
     use super::*;
 
-    /// As if somebody who does not know of the lock had made a file meanwhile.
+    /// A file that another process created without taking the lock.
     #[test]
     fn a_file_that_is_there_stays_and_nothing_else_is_left() {
         let home = tempfile::TempDir::new().unwrap();

@@ -1,40 +1,51 @@
-//! A way in PostgreSQL's words. Indexes of tables that are there already have files of their own.
+//! Renders a schema diff as PostgreSQL statements. Indexes of existing tables get files of their own.
 
+use super::constraints::{is_validated_later, takes_over_an_index};
 use super::decisions::add_column;
-use super::way::{Direction, Way, constraint, create_index};
-use crate::schema::{Column, Part, Table};
+use super::diff::{Direction, SchemaDiff, constraint, create_index};
+use crate::schema::{Column, Difference, SchemaPart, Table};
 
-/// The statements, in the order in which they work.
-pub(super) fn statements(way: &Way<'_>) -> Vec<String> {
+/// The statements in a working order.
+pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
     let mut sql = Vec::new();
-    sql.extend(way.of(Part::View).filter(|one| one.found.is_some()).map(|one| format!("DROP VIEW {};", one.name)));
-    let triggers = way.of(Part::Trigger).filter(|one| one.found.is_some());
+    sql.extend(
+        diff.in_part(SchemaPart::View).filter(|one| one.found.is_some()).map(|one| format!("DROP VIEW {};", one.name)),
+    );
+    let triggers = diff.in_part(SchemaPart::Trigger).filter(|one| one.found.is_some());
     sql.extend(triggers.map(|one| format!("DROP TRIGGER {} ON {};", one.name, one.table)));
-    for part in [Part::ForeignKey, Part::Check, Part::Unique, Part::PrimaryKey] {
-        let old = way.of(part).filter(|one| one.found.is_some());
+    for part in [SchemaPart::ForeignKey, SchemaPart::Check, SchemaPart::Unique, SchemaPart::PrimaryKey] {
+        let old = diff.in_part(part).filter(|one| one.found.is_some() && !elsewhere(diff, part, one));
         sql.extend(old.map(|one| format!("ALTER TABLE {} DROP CONSTRAINT {};", one.table, one.name)));
     }
-    create_tables(way, &mut sql);
-    columns(way, &mut sql);
-    for part in [Part::PrimaryKey, Part::Unique, Part::Check, Part::ForeignKey] {
-        let new = way.of(part).filter(|one| one.expected.is_some());
+    create_tables(diff, &mut sql);
+    columns(diff, &mut sql);
+    for part in [SchemaPart::PrimaryKey, SchemaPart::Unique, SchemaPart::Check, SchemaPart::ForeignKey] {
+        let new = diff.in_part(part).filter(|one| one.expected.is_some() && !elsewhere(diff, part, one));
         sql.extend(new.filter_map(|one| {
-            let constraint = constraint(way.to.tables.get(&one.table)?, part, &one.name)?;
-            Some(format!("ALTER TABLE {} ADD {constraint};", one.table))
+            let constraint = constraint(diff.to.tables.get(&one.table)?, part, &one.name)?;
+            let later = is_validated_later(diff, &one.table, part, &one.name);
+            Some(format!("ALTER TABLE {} ADD {constraint}{};", one.table, if later { " NOT VALID" } else { "" }))
         }));
     }
-    drop_tables(way, &mut sql);
-    sql.extend(way.of(Part::Trigger).filter_map(|one| one.expected.as_ref()).map(|trigger| format!("{trigger};")));
-    for one in way.of(Part::View) {
+    drop_tables(diff, &mut sql);
+    sql.extend(
+        diff.in_part(SchemaPart::Trigger).filter_map(|one| one.expected.as_ref()).map(|trigger| format!("{trigger};")),
+    );
+    for one in diff.in_part(SchemaPart::View) {
         let view = one.expected.as_ref().map(|query| query.trim_end_matches(';'));
         sql.extend(view.map(|query| format!("CREATE VIEW {} AS\n{query};", one.name)));
     }
     sql
 }
 
-/// New tables with their indexes; foreign keys that go round in a circle come when all tables are there.
-fn create_tables(way: &Way<'_>, sql: &mut Vec<String>) {
-    let tables = way.new_tables();
+/// Whether another migration adds or drops this constraint.
+fn elsewhere(diff: &SchemaDiff<'_>, part: SchemaPart, one: &Difference) -> bool {
+    part == SchemaPart::Unique && takes_over_an_index(diff, &one.table, &one.name)
+}
+
+/// Creates new tables with their indexes. Foreign keys that form a circle are added after all tables exist.
+fn create_tables(diff: &SchemaDiff<'_>, sql: &mut Vec<String>) {
+    let tables = diff.new_tables();
     let mut late = Vec::new();
     for (place, (name, table)) in tables.iter().enumerate() {
         let later: Vec<&str> = tables[place + 1..].iter().map(|(name, _)| name.as_str()).collect();
@@ -42,7 +53,8 @@ fn create_tables(way: &Way<'_>, sql: &mut Vec<String>) {
             table.columns.iter().map(|column| format!("{} {}", column.name, column.definition)).collect();
         for (part, constraint_name) in constraints(table) {
             let Some(text) = constraint(table, part, constraint_name) else { continue };
-            let key = table.foreign_keys.iter().find(|key| part == Part::ForeignKey && key.name == constraint_name);
+            let key =
+                table.foreign_keys.iter().find(|key| part == SchemaPart::ForeignKey && key.name == constraint_name);
             if key.is_some_and(|key| later.contains(&key.table.as_str())) {
                 late.push(format!("ALTER TABLE {name} ADD {text};"));
             } else {
@@ -56,22 +68,22 @@ fn create_tables(way: &Way<'_>, sql: &mut Vec<String>) {
     sql.extend(late);
 }
 
-fn constraints(table: &Table) -> Vec<(Part, &str)> {
-    let primary = table.primary_key.iter().map(|key| (Part::PrimaryKey, key.name.as_str()));
-    let uniques = table.uniques.iter().map(|key| (Part::Unique, key.name.as_str()));
-    let keys = table.foreign_keys.iter().map(|key| (Part::ForeignKey, key.name.as_str()));
-    let checks = table.checks.iter().map(|check| (Part::Check, check.name.as_str()));
+fn constraints(table: &Table) -> Vec<(SchemaPart, &str)> {
+    let primary = table.primary_key.iter().map(|key| (SchemaPart::PrimaryKey, key.name.as_str()));
+    let uniques = table.uniques.iter().map(|key| (SchemaPart::Unique, key.name.as_str()));
+    let keys = table.foreign_keys.iter().map(|key| (SchemaPart::ForeignKey, key.name.as_str()));
+    let checks = table.checks.iter().map(|check| (SchemaPart::Check, check.name.as_str()));
     primary.chain(uniques).chain(keys).chain(checks).collect()
 }
 
-fn columns(way: &Way<'_>, sql: &mut Vec<String>) {
-    sql.extend(way.questions());
-    sql.extend(way.new_columns().map(|(table, column)| add_column(table, column)));
-    for (table, from, to) in way.changed_columns() {
+fn columns(diff: &SchemaDiff<'_>, sql: &mut Vec<String>) {
+    sql.extend(diff.questions());
+    sql.extend(diff.new_columns().map(|(table, column)| add_column(table, column)));
+    for (table, from, to) in diff.changed_columns() {
         sql.extend(alter(from, to).map(|what| format!("ALTER TABLE {table} ALTER COLUMN {} {what};", to.name)));
     }
-    if way.direction == Direction::Down {
-        sql.extend(way.old_columns().map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")));
+    if diff.direction == Direction::Down {
+        sql.extend(diff.old_columns().map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")));
     }
 }
 
@@ -85,12 +97,12 @@ fn alter(from: &Column, to: &Column) -> impl Iterator<Item = String> {
     changes.into_iter().filter(|(differs, _)| *differs).map(|(_, what)| what)
 }
 
-fn drop_tables(way: &Way<'_>, sql: &mut Vec<String>) {
-    let tables = way.old_tables();
+fn drop_tables(diff: &SchemaDiff<'_>, sql: &mut Vec<String>) {
+    let tables = diff.old_tables();
     for (place, (name, table)) in tables.iter().enumerate() {
         let earlier = |key: &&crate::schema::ForeignKey| tables[..place].iter().any(|(other, _)| **other == key.table);
         let circle = table.foreign_keys.iter().filter(earlier);
-        // In front of all tables, since one of these would have to go before the key that refers to it.
+        // Before all tables, because a table cannot be dropped before the key that refers to it.
         for key in circle {
             sql.insert(0, format!("ALTER TABLE {name} DROP CONSTRAINT {};", key.name));
         }

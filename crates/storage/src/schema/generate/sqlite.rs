@@ -1,59 +1,62 @@
-//! A way in SQLite's words. What its `ALTER TABLE` cannot do is a table made anew: see
-//! <https://www.sqlite.org/lang_altertable.html#otheralter>; the migration runner sees to the rest of that recipe.
+//! Renders a schema diff as SQLite statements. Where `ALTER TABLE` cannot make a change, the table is rebuilt as
+//! <https://www.sqlite.org/lang_altertable.html#otheralter> recommends; the migration runner does the rest of that
+//! recipe.
 
 use std::collections::BTreeSet;
 
 use super::decisions::add_column;
-use super::way::{Direction, Way, create_index};
-use crate::schema::{Column, Part, Schema, Table, Trigger};
+use super::diff::{Direction, SchemaDiff, create_index};
+use crate::schema::{Column, Schema, SchemaPart, Table, Trigger};
 
-/// The statements, in the order in which they work.
-pub(super) fn statements(way: &Way<'_>) -> Vec<String> {
-    let rebuilt = rebuilt(way);
+/// The statements in a working order.
+pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
+    let rebuilt = rebuilt(diff);
     let mut sql = Vec::new();
-    let (old_views, old_triggers) = (views_in_the_way(way, &rebuilt), triggers_in_the_way(way, &rebuilt));
+    let (old_views, old_triggers) = (views_in_the_way(diff, &rebuilt), triggers_in_the_way(diff, &rebuilt));
     sql.extend(old_views.iter().map(|name| format!("DROP VIEW {name};")));
     sql.extend(old_triggers.iter().map(|name| format!("DROP TRIGGER {name};")));
-    for (name, table) in way.new_tables() {
+    for (name, table) in diff.new_tables() {
         sql.extend(table.statement.as_ref().map(|statement| format!("{statement};")));
         sql.extend(table.indexes.iter().map(|index| create_index(name, index, "")));
     }
-    sql.extend(way.questions());
+    sql.extend(diff.questions());
     let stays = |table: &str| !rebuilt.contains(table);
-    sql.extend(way.new_columns().filter(|(table, _)| stays(table)).map(|(table, column)| add_column(table, column)));
-    if way.direction == Direction::Down {
-        let old = way.old_columns().filter(|(table, _)| stays(table));
+    sql.extend(diff.new_columns().filter(|(table, _)| stays(table)).map(|(table, column)| add_column(table, column)));
+    if diff.direction == Direction::Down {
+        let old = diff.old_columns().filter(|(table, _)| stays(table));
         sql.extend(old.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")));
     }
-    sql.extend(rebuilt.iter().filter_map(|table| rebuild(way, table)));
-    sql.extend(way.old_tables().into_iter().map(|(name, _)| format!("DROP TABLE {name};")));
-    let new_triggers = triggers(way.to).filter(|(table, trigger)| {
-        let was = way.from.tables.get(*table).is_some_and(|table| table.triggers.contains(trigger));
+    sql.extend(rebuilt.iter().filter_map(|table| rebuild(diff, table)));
+    sql.extend(diff.old_tables().into_iter().map(|(name, _)| format!("DROP TABLE {name};")));
+    let new_triggers = triggers(diff.to).filter(|(table, trigger)| {
+        let was = diff.from.tables.get(*table).is_some_and(|table| table.triggers.contains(trigger));
         !was || old_triggers.contains(&trigger.name)
     });
     sql.extend(new_triggers.map(|(_, trigger)| format!("{};", trigger.definition)));
-    let new_views = way
+    let new_views = diff
         .to
         .views
         .iter()
-        .filter(|(name, view)| way.from.views.get(*name) != Some(*view) || old_views.contains(*name));
+        .filter(|(name, view)| diff.from.views.get(*name) != Some(*view) || old_views.contains(*name));
     sql.extend(new_views.map(|(_, view)| format!("{view};")));
     sql
 }
 
-/// The tables that have to be made anew.
-fn rebuilt(way: &Way<'_>) -> BTreeSet<String> {
-    let constraints = [Part::PrimaryKey, Part::Unique, Part::ForeignKey, Part::Check].into_iter();
-    let mut tables: BTreeSet<String> = constraints.flat_map(|part| way.of(part)).map(|one| one.table.clone()).collect();
-    let both = way.of(Part::Table).filter(|one| one.expected.is_some() && one.found.is_some());
+/// The tables that must be rebuilt.
+fn rebuilt(diff: &SchemaDiff<'_>) -> BTreeSet<String> {
+    let constraints =
+        [SchemaPart::PrimaryKey, SchemaPart::Unique, SchemaPart::ForeignKey, SchemaPart::Check].into_iter();
+    let mut tables: BTreeSet<String> =
+        constraints.flat_map(|part| diff.in_part(part)).map(|one| one.table.clone()).collect();
+    let both = diff.in_part(SchemaPart::Table).filter(|one| one.expected.is_some() && one.found.is_some());
     tables.extend(both.map(|one| one.table.clone()));
-    tables.extend(way.changed_columns().map(|(table, _, _)| table.to_owned()));
-    let hard = way.new_columns().filter(|(_, column)| !can_be_added(column));
+    tables.extend(diff.changed_columns().map(|(table, _, _)| table.to_owned()));
+    let hard = diff.new_columns().filter(|(_, column)| !can_be_added(column));
     tables.extend(hard.map(|(table, _)| table.to_owned()));
-    // A change that is to be decided is made in the table that is made anew.
-    let changes = way.decisions.keys().filter(|(table, column)| {
+    // A change with an open question is made by rebuilding the table.
+    let changes = diff.decisions.keys().filter(|(table, column)| {
         let has = |schema: &Schema| schema.tables.get(table).is_some_and(|table| table.column(column).is_some());
-        has(way.from) && has(way.to)
+        has(diff.from) && has(diff.to)
     });
     tables.extend(changes.map(|(table, _)| table.clone()));
     tables
@@ -69,10 +72,10 @@ fn can_be_added(column: &Column) -> bool {
     constant && !["PRIMARY KEY", "UNIQUE", "STORED"].iter().any(|word| words.contains(word))
 }
 
-/// The table as it is to be, with the values of the columns that both have, and with the indexes that stay: others have gone
-/// before, or come later.
-fn rebuild(way: &Way<'_>, name: &str) -> Option<String> {
-    let (from, to) = (way.from.tables.get(name)?, way.to.tables.get(name)?);
+/// Creates the desired table, copies the values of the columns that both have, and recreates the indexes that stay.
+/// Other indexes are dropped before or created later.
+fn rebuild(diff: &SchemaDiff<'_>, name: &str) -> Option<String> {
+    let (from, to) = (diff.from.tables.get(name)?, diff.to.tables.get(name)?);
     let statement = to.statement.as_ref()?;
     let body = &statement[statement.find('(')?..];
     let kept = |column: &&Column| {
@@ -91,19 +94,19 @@ fn rebuild(way: &Way<'_>, name: &str) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// Triggers that change or go, and those that would stop a table from being made anew, because they speak of it.
-fn triggers_in_the_way(way: &Way<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
-    let found = triggers(way.from).filter(|(table, trigger)| {
-        let stays = way.to.tables.get(*table).is_none_or(|table| table.triggers.contains(trigger));
+/// Triggers that change or are dropped, and those that mention a rebuilt table and would make the rebuild fail.
+fn triggers_in_the_way(diff: &SchemaDiff<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
+    let found = triggers(diff.from).filter(|(table, trigger)| {
+        let stays = diff.to.tables.get(*table).is_none_or(|table| table.triggers.contains(trigger));
         !stays || rebuilt.iter().any(|name| name == *table || speaks_of(&trigger.definition, name))
     });
     found.map(|(_, trigger)| trigger.name.clone()).collect()
 }
 
-/// The same for views.
-fn views_in_the_way(way: &Way<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
-    let found = way.from.views.iter().filter(|(name, view)| {
-        way.to.views.get(*name) != Some(*view) || rebuilt.iter().any(|table| speaks_of(view, table))
+/// Views that change or are dropped, and those that mention a rebuilt table.
+fn views_in_the_way(diff: &SchemaDiff<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
+    let found = diff.from.views.iter().filter(|(name, view)| {
+        diff.to.views.get(*name) != Some(*view) || rebuilt.iter().any(|table| speaks_of(view, table))
     });
     found.map(|(name, _)| name.clone()).collect()
 }

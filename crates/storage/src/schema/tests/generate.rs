@@ -1,114 +1,17 @@
-//! From a desired schema to migrations, there and back, on populated databases of both engines.
+//! Generates migrations from a desired schema and runs them up and down on populated databases of both engines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::Database;
+use super::project::Project;
 use crate::DatabaseUrl;
-use crate::migrate::source::Source;
-use crate::migrate::{Migrator, Target};
-use crate::schema::generate::{LONGEST_MESSAGE, RevisionError, Written, autogenerate, missing, revision};
-use crate::schema::{self, Engine};
+use crate::migrate::Migrator;
+use crate::schema::Engine;
+use crate::schema::generate::{LONGEST_MESSAGE, RevisionError, missing, revision};
 use crate::testing::Scratch;
 
-/// A copy of the project's migrations and desired schemas.
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        let desk = Self(TempDir::new().unwrap());
-        let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::create_dir(desk.desired()).unwrap();
-        for engine in ["sqlite", "postgres"] {
-            let folder = desk.migrations().join(engine);
-            fs::create_dir_all(&folder).unwrap();
-            for file in fs::read_dir(crates.join("migrations").join(engine)).unwrap() {
-                let file = file.unwrap();
-                fs::copy(file.path(), folder.join(file.file_name())).unwrap();
-            }
-            let file = format!("{engine}.sql");
-            fs::copy(crates.join("schema").join(&file), desk.desired().join(&file)).unwrap();
-        }
-        desk
-    }
-
-    fn migrations(&self) -> PathBuf {
-        self.0.path().join("migrations")
-    }
-
-    fn desired(&self) -> PathBuf {
-        self.0.path().join("schema")
-    }
-
-    /// Changes what is desired: each text that is there becomes another.
-    fn edit(&self, engine: Engine, changes: &[(&str, &str)]) {
-        let path = self.desired().join(format!("{}.sql", engine.folder()));
-        let mut text = fs::read_to_string(&path).unwrap();
-        for (from, to) in changes {
-            assert!(text.contains(from), "{engine}: {from}");
-            text = text.replacen(from, to, 1);
-        }
-        fs::write(path, text).unwrap();
-    }
-
-    fn edit_both(&self, changes: &[(&str, &str)]) {
-        for engine in Engine::BOTH {
-            self.edit(engine, changes);
-        }
-    }
-
-    async fn generate(&self, server: &DatabaseUrl) -> Result<Written, RevisionError> {
-        autogenerate("Change it", &self.migrations(), &self.desired(), server).await
-    }
-
-    fn migrator(&self, database: &Database) -> Migrator {
-        Migrator::with_directory(&database.scratch.url, &self.migrations()).unwrap()
-    }
-
-    /// How many revisions are shipped.
-    fn shipped() -> usize {
-        Source::embedded(&DatabaseUrl::Sqlite(PathBuf::new())).unwrap().migrations().len()
-    }
-
-    /// A file of the revision that comes `place` after those that are shipped, such as `postgres`, 1, `change_it.up`.
-    fn path(&self, engine: &str, place: usize, name: &str) -> PathBuf {
-        self.migrations().join(engine).join(format!("{:04}_{name}.sql", Self::shipped() + place))
-    }
-
-    fn read(&self, engine: &str, place: usize, name: &str) -> String {
-        fs::read_to_string(self.path(engine, place, name)).unwrap()
-    }
-
-    /// The names of all files that are not shipped.
-    fn files(&self) -> Vec<String> {
-        let of = |engine: &str| fs::read_dir(self.migrations().join(engine)).unwrap();
-        let names = of("sqlite").chain(of("postgres")).map(|file| file.unwrap().file_name().into_string().unwrap());
-        let number = |name: &String| name[..4].parse::<usize>().unwrap();
-        let mut names: Vec<String> = names.filter(|name| number(name) > Self::shipped()).collect();
-        names.sort();
-        names
-    }
-
-    /// Goes up, compares, and goes down and up again.
-    async fn there_and_back(&self, database: &Database) {
-        let url = &database.scratch.url;
-        let before = schema::read(url).await.unwrap();
-        let migrator = self.migrator(database);
-        migrator.upgrade(&Target::Head).await.unwrap();
-        assert_eq!(missing(&self.migrations(), &self.desired(), url).await.unwrap(), [], "{url}");
-        let drift = schema::check(url, &migrator).await.unwrap().differences;
-        assert_eq!(drift, [], "{url}");
-        let after = schema::read(url).await.unwrap();
-        migrator.downgrade(&Self::shipped().to_string().parse().unwrap(), true).await.unwrap();
-        assert_eq!(before.differences(&schema::read(url).await.unwrap()), [], "{url}");
-        migrator.upgrade(&Target::Head).await.unwrap();
-        assert_eq!(after.differences(&schema::read(url).await.unwrap()), [], "{url}");
-    }
-}
-
-/// The one test that holds the migrations to the desired schema.
+/// Holds the shipped migrations to the desired schema.
 #[tokio::test]
 async fn the_migrations_make_the_desired_schema() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -120,20 +23,20 @@ async fn the_migrations_make_the_desired_schema() {
 
 #[tokio::test]
 async fn nothing_is_generated_where_nothing_is_desired() {
-    let (desk, server) = (Desk::new(), Scratch::postgres().await);
-    let written = desk.generate(&server.url).await.unwrap();
+    let (project, server) = (Project::new(), Scratch::postgres().await);
+    let written = project.generate(&server.url).await.unwrap();
     assert_eq!((written.files.len(), written.undecided), (0, false));
-    assert_eq!(desk.files(), [""; 0]);
+    assert_eq!(project.files(), [""; 0]);
 }
 
 #[tokio::test]
 async fn what_can_be_known_is_written_whole() {
     let [sqlite, postgres] = Database::both().await;
-    let desk = Desk::new();
-    desk.edit(
+    let project = Project::new();
+    project.edit(
         Engine::Sqlite,
         &[
-            // A default that is computed, which ADD COLUMN refuses, on the table with the triggers.
+            // A computed default, which ADD COLUMN rejects, on the table with the triggers.
             (
                 "    CONSTRAINT pk_journal_entries PRIMARY",
                 "    read_at INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),\n    CONSTRAINT pk_journal_entries PRIMARY",
@@ -146,7 +49,7 @@ async fn what_can_be_known_is_written_whole() {
             ("user_agent        TEXT,", "user_agent        TEXT,\n    device TEXT,"),
         ],
     );
-    desk.edit(
+    project.edit(
         Engine::Postgres,
         &[
             (
@@ -159,58 +62,59 @@ async fn what_can_be_known_is_written_whole() {
             ),
             ("CREATE TABLE login_sessions (", "CREATE TABLE moods (\n    id UUID NOT NULL,\n    user_id UUID NOT NULL,\n    name TEXT NOT NULL,\n    CONSTRAINT pk_moods PRIMARY KEY (id),\n    CONSTRAINT uq_moods_user_name UNIQUE (user_id, name),\n    CONSTRAINT ck_moods_name CHECK (name <> ''),\n    CONSTRAINT fk_moods_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE\n);\nCREATE INDEX idx_moods_name ON moods (name);\nCREATE TABLE login_sessions ("),
             ("user_agent TEXT,", "user_agent TEXT,\n    device TEXT,"),
-            // On one engine alone.
+            // A change on one engine only.
             ("CREATE INDEX idx_login_sessions_user_id", "CREATE INDEX idx_login_sessions_agent ON login_sessions USING gin (to_tsvector('simple', user_agent));\nCREATE INDEX idx_login_sessions_user_id"),
         ],
     );
-    desk.edit_both(&[
-        // Indexes: a new one, one that changes, one that goes.
+    project.edit_both(&[
+        // Indexes: new, changed, dropped.
         ("CREATE INDEX idx_tags_user_id", "CREATE UNIQUE INDEX idx_tags_note ON tags (user_id, note) WHERE note IS NOT NULL;\nCREATE INDEX idx_tags_user_id"),
         ("idx_tags_user_created ON tags (user_id, created_at)", "idx_tags_user_created ON tags (user_id, created_at DESC, id)"),
         ("CREATE INDEX idx_opaque_sessions_binary_tag_id ON opaque_sessions (binary_tag_id);", ""),
-        // Constraints: one that changes, a new one, one that goes, a foreign key that does something else.
+        // Constraints: changed, new, dropped, and a foreign key with another action.
         ("'monthly', 'custom')),", "'monthly', 'yearly', 'custom')),\n    CONSTRAINT ck_reminders_title CHECK (title <> ''),"),
         ("    CONSTRAINT uq_reminders_user_reminder UNIQUE (user_id, id),\n", ""),
         ("REFERENCES tags (user_id, id) ON DELETE CASCADE", "REFERENCES tags (user_id, id) ON UPDATE CASCADE ON DELETE CASCADE"),
-        // Columns: another default, and one that may be NULL from now on.
+        // Columns: another default, and one that becomes nullable.
         ("DEFAULT 'initialized'", "DEFAULT 'new'"),
         ("CREATE TABLE tags (", "CREATE VIEW entry_words AS SELECT user_id, word_count FROM journal_entries;\nCREATE TABLE tags ("),
     ]);
-    desk.edit(Engine::Sqlite, &[("message           TEXT    NOT NULL", "message TEXT")]);
-    desk.edit(Engine::Postgres, &[("message     TEXT        NOT NULL", "message TEXT")]);
+    project.edit(Engine::Sqlite, &[("message           TEXT    NOT NULL", "message TEXT")]);
+    project.edit(Engine::Postgres, &[("message     TEXT        NOT NULL", "message TEXT")]);
 
-    let written = desk.generate(&postgres.scratch.url).await.unwrap();
+    let written = project.generate(&postgres.scratch.url).await.unwrap();
     assert!(!written.undecided);
-    // One for the rest, and one each for: a new index, one that goes and comes, one that goes, one on PostgreSQL alone.
-    assert_eq!(written.files.len(), 4 * 6, "{:?}", written.files);
-    let down = desk.read("postgres", 3, "change_it.down");
+    // One main migration, one each for a new, a changed (dropped and created), a dropped and a PostgreSQL-only index,
+    // and one that validates.
+    assert_eq!(written.files.len(), 4 * 7, "{:?}", written.files);
+    let down = project.read("postgres", 3, "change_it.down");
     let loses = "-- loses: journal_entries.read_at, login_sessions.device, moods, tags.note, tags.weight\n";
     assert!(down.starts_with(loses), "{down}");
-    assert!(desk.read("sqlite", 3, "change_it.down").starts_with(loses));
-    let concurrent = desk.read("postgres", 5, "change_it_create_idx_tags_note.up");
+    assert!(project.read("sqlite", 3, "change_it.down").starts_with(loses));
+    let concurrent = project.read("postgres", 5, "change_it_create_idx_tags_note.up");
     assert!(concurrent.starts_with("-- no-transaction\n") && concurrent.contains("CONCURRENTLY idx_tags_note ON tags"));
 
     for database in [&sqlite, &postgres] {
-        desk.there_and_back(database).await;
+        project.there_and_back(database).await;
         for (table, rows) in [("journal_entries", 3), ("journal_entry_tags", 4), ("tags", 3), ("reminders", 2)] {
             assert_eq!(database.count(table, "1 = 1").await, rows, "{table}");
         }
     }
-    // What is searched for is still found, and what is new is found as well.
+    // Search still finds old entries, and finds new ones.
     let found = "SELECT 'x' FROM journal_entries_fts JOIN search_documents ON document = journal_entries_fts.rowid \
                  WHERE journal_entries_fts MATCH 'first OR later'";
     assert_eq!(sqlite.list(found).await.len(), 1);
     sqlite.accept("INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id) VALUES (#25, 'later', #time, #day, #1)").await;
     assert_eq!(sqlite.list(found).await.len(), 2);
-    let again = desk.generate(&postgres.scratch.url).await.unwrap();
+    let again = project.generate(&postgres.scratch.url).await.unwrap();
     assert_eq!(again.files, Vec::<PathBuf>::new());
 }
 
-/// Tables that refer to each other, and what only one engine has.
+/// Tables that refer to each other, and parts that only one engine has.
 #[tokio::test]
 async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
     let [sqlite, postgres] = Database::both().await;
-    let desk = Desk::new();
+    let project = Project::new();
     let circle = |id: &str, late: &str, end: &str| {
         format!(
             "CREATE TABLE albums (id {id} NOT NULL, photo_id {id}, CONSTRAINT pk_albums PRIMARY KEY (id){late}){end};\n\
@@ -220,12 +124,12 @@ async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
         )
     };
     let key = "CONSTRAINT fk_albums_photo FOREIGN KEY (photo_id) REFERENCES photos (id) DEFERRABLE INITIALLY DEFERRED";
-    desk.edit(Engine::Sqlite, &[
+    project.edit(Engine::Sqlite, &[
         ("CREATE TABLE tags (", &circle("BLOB", &format!(", {key}"), " STRICT, WITHOUT ROWID")),
         ("CREATE TABLE journal_entry_tags", "CREATE VIRTUAL TABLE tags_fts USING fts5 (name);\nCREATE TRIGGER tags_fts_insert AFTER INSERT ON tags BEGIN INSERT INTO tags_fts (name) VALUES (new.name); END;\nCREATE TABLE journal_entry_tags"),
         ("TRIGGER journal_entries_search_insert AFTER INSERT ON journal_entries WHEN", "TRIGGER journal_entries_search_insert AFTER INSERT ON journal_entries WHEN 1 = 1 AND"),
     ]);
-    desk.edit(
+    project.edit(
         Engine::Postgres,
         &[
             ("CREATE TABLE tags (", &circle("UUID", "", "")),
@@ -236,25 +140,25 @@ async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
             ("entry_zone        TEXT        NOT NULL", "entry_zone TEXT COLLATE \"C\" NOT NULL"),
         ],
     );
-    let undecided = desk.generate(&postgres.scratch.url).await.unwrap();
-    let text = desk.read("postgres", 1, "change_it.up");
+    let undecided = project.generate(&postgres.scratch.url).await.unwrap();
+    let text = project.read("postgres", 1, "change_it.up");
     assert!(undecided.undecided && text.contains("decide: journal_entries.entry_zone changes from"), "{text}");
-    // It was not meant like that.
+    // The person decides otherwise.
     for file in &undecided.files {
         fs::remove_file(file).unwrap();
     }
-    desk.edit(Engine::Postgres, &[("entry_zone TEXT COLLATE \"C\" NOT NULL", "entry_zone TEXT NOT NULL")]);
+    project.edit(Engine::Postgres, &[("entry_zone TEXT COLLATE \"C\" NOT NULL", "entry_zone TEXT NOT NULL")]);
 
-    let written = desk.generate(&postgres.scratch.url).await.unwrap();
+    let written = project.generate(&postgres.scratch.url).await.unwrap();
     assert_eq!((written.files.len(), written.undecided), (4, false));
     for database in [&sqlite, &postgres] {
-        desk.there_and_back(database).await;
+        project.there_and_back(database).await;
     }
     sqlite.accept("INSERT INTO tags (id, name, name_key, user_id) VALUES (#19, 'New', 'new', #1)").await;
     assert_eq!(sqlite.count("tags_fts", "tags_fts MATCH 'new'").await, 1);
 }
 
-/// What cannot be known stops everything until a person has decided.
+/// An open question blocks everything until a person has decided.
 #[tokio::test]
 async fn what_cannot_be_known_is_asked() {
     let server = Scratch::postgres().await;
@@ -262,27 +166,27 @@ async fn what_cannot_be_known_is_asked() {
         (
             &[("color             TEXT,", "")][..],
             &[("color      TEXT,", "")][..],
-            "tags.color goes: is it renamed, or are its values to be deleted?",
+            "tags.color is dropped: is it renamed, or are its values to be deleted?",
         ),
         (
             &[("color             TEXT,", "hue TEXT,")],
             &[("color      TEXT,", "hue TEXT,")],
-            "tags.color goes and tags.hue appears: is it renamed?",
+            "tags.color is dropped and tags.hue is new: is it renamed?",
         ),
         (
             &[("color             TEXT,", "color INTEGER,")],
             &[("color      TEXT,", "color INTEGER,")],
-            "tags.color changes from TEXT to INTEGER: what becomes of its values?",
+            "tags.color changes from TEXT to INTEGER: how are its values converted?",
         ),
         (
             &[("color             TEXT,", "color TEXT NOT NULL,")],
             &[("color      TEXT,", "color TEXT NOT NULL,")],
-            "tags.color may no longer be NULL: what do the rows get where it is?",
+            "tags.color may no longer be NULL: which values do rows with NULL get?",
         ),
         (
             &[("color             TEXT,", "color TEXT,\n    weight INTEGER NOT NULL,")],
             &[("color      TEXT,", "color TEXT,\n    weight INTEGER NOT NULL,")],
-            "tags.weight is NOT NULL without a default: what do the rows have that are there?",
+            "tags.weight is NOT NULL without a default: which values do existing rows get?",
         ),
         (
             &[
@@ -295,26 +199,26 @@ async fn what_cannot_be_known_is_asked() {
                 ("ON login_sessions", "ON logins"),
                 ("ON login_sessions", "ON logins"),
             ],
-            "login_sessions goes and logins, which has the same columns, appears: is it renamed?",
+            "login_sessions is dropped and logins, which has the same columns, is new: is it renamed?",
         ),
     ] {
-        let desk = Desk::new();
-        desk.edit(Engine::Sqlite, sqlite);
-        desk.edit(Engine::Postgres, postgres);
-        let written = desk.generate(&server.url).await.unwrap();
+        let project = Project::new();
+        project.edit(Engine::Sqlite, sqlite);
+        project.edit(Engine::Postgres, postgres);
+        let written = project.generate(&server.url).await.unwrap();
         assert!(written.undecided && !written.files.is_empty());
         for engine in ["sqlite", "postgres"] {
             for direction in ["up", "down"] {
-                let text = desk.read(engine, 1, &format!("change_it.{direction}"));
+                let text = project.read(engine, 1, &format!("change_it.{direction}"));
                 let decide: Vec<&str> = text.lines().filter(|line| line.starts_with("-- decide:")).collect();
                 assert!(decide.len() == 1 && decide[0].ends_with(question), "{question}: {engine} {direction}: {text}");
-                // Of what is asked, nothing is done: only a table that is made anew stands ready.
+                // Statements with an open question are comments; only the rebuild of a table is ready.
                 let ready = text.lines().filter(|line| !line.starts_with("--") && line.contains("color"));
                 assert!(text.contains("CREATE TABLE new_tags") || ready.count() == 0, "{text}");
             }
         }
         for url in [&server.url, &DatabaseUrl::Sqlite(PathBuf::new())] {
-            let refused = Migrator::with_directory(url, &desk.migrations()).unwrap_err().to_string();
+            let refused = Migrator::with_directory(url, &project.migrations()).unwrap_err().to_string();
             assert!(
                 refused.contains("_change_it.") && refused.contains("in line ") && refused.contains(question),
                 "{refused}"
@@ -326,12 +230,12 @@ async fn what_cannot_be_known_is_asked() {
 #[tokio::test]
 async fn once_decided_it_is_done() {
     let [sqlite, postgres] = Database::both().await;
-    let desk = Desk::new();
-    desk.edit(Engine::Sqlite, &[("color             TEXT,", "hue TEXT,")]);
-    desk.edit(Engine::Postgres, &[("color      TEXT,", "hue TEXT,")]);
-    assert!(desk.generate(&postgres.scratch.url).await.unwrap().undecided);
+    let project = Project::new();
+    project.edit(Engine::Sqlite, &[("color             TEXT,", "hue TEXT,")]);
+    project.edit(Engine::Postgres, &[("color      TEXT,", "hue TEXT,")]);
+    assert!(project.generate(&postgres.scratch.url).await.unwrap().undecided);
     for engine in ["sqlite", "postgres"] {
-        let up = desk.path(engine, 1, "change_it.up");
+        let up = project.path(engine, 1, "change_it.up");
         let text = fs::read_to_string(&up).unwrap();
         let chosen = "-- ALTER TABLE tags RENAME COLUMN color TO hue;";
         let kept = text.lines().filter(|line| !line.starts_with("-- decide:"));
@@ -339,60 +243,60 @@ async fn once_decided_it_is_done() {
         assert!(text.contains(chosen), "{text}");
         fs::write(up, decided.join("\n")).unwrap();
         let down = "-- loses: nothing\nALTER TABLE tags RENAME COLUMN hue TO color;\n";
-        fs::write(desk.path(engine, 1, "change_it.down"), down).unwrap();
+        fs::write(project.path(engine, 1, "change_it.down"), down).unwrap();
     }
     for database in [&sqlite, &postgres] {
-        desk.there_and_back(database).await;
+        project.there_and_back(database).await;
     }
 }
 
 #[tokio::test]
 async fn a_desired_schema_that_does_not_run_is_named() {
-    let (desk, server) = (Desk::new(), Scratch::postgres().await);
-    desk.edit(Engine::Postgres, &[("CREATE TABLE tags", "CREATE TABEL tags")]);
-    let refused = desk.generate(&server.url).await.unwrap_err().to_string();
+    let (project, server) = (Project::new(), Scratch::postgres().await);
+    project.edit(Engine::Postgres, &[("CREATE TABLE tags", "CREATE TABEL tags")]);
+    let refused = project.generate(&server.url).await.unwrap_err().to_string();
     assert!(
         refused.contains("postgres.sql") && refused.contains("TABEL") && refused.contains("PostgreSQL"),
         "{refused}"
     );
-    fs::remove_file(desk.desired().join("sqlite.sql")).unwrap();
-    let refused = desk.generate(&server.url).await.unwrap_err().to_string();
+    fs::remove_file(project.desired().join("sqlite.sql")).unwrap();
+    let refused = project.generate(&server.url).await.unwrap_err().to_string();
     assert!(refused.contains("sqlite.sql cannot be read"), "{refused}");
-    assert_eq!(desk.files().len(), 0);
+    assert_eq!(project.files().len(), 0);
 }
 
-/// What is not understood after all is not written: everything is tried first.
+/// Generated migrations that do not create the desired schema are not written.
 #[tokio::test]
 async fn what_leads_astray_is_not_written() {
-    let (desk, server) = (Desk::new(), Scratch::postgres().await);
-    // A name that needs quotes, which no name of the standard does.
-    desk.edit_both(&[("    CONSTRAINT pk_tags PRIMARY", "    \"order\" INTEGER,\n    CONSTRAINT pk_tags PRIMARY")]);
-    let refused = desk.generate(&server.url).await.unwrap_err();
-    assert!(matches!(refused, RevisionError::Astray { .. }), "{refused}");
+    let (project, server) = (Project::new(), Scratch::postgres().await);
+    // A name that needs quotes, which no standard name does.
+    project.edit_both(&[("    CONSTRAINT pk_tags PRIMARY", "    \"order\" INTEGER,\n    CONSTRAINT pk_tags PRIMARY")]);
+    let refused = project.generate(&server.url).await.unwrap_err();
+    assert!(matches!(refused, RevisionError::WrongResult { .. }), "{refused}");
     assert!(
         refused.to_string().contains("does not lead to the desired schema") && refused.to_string().contains("order"),
         "{refused}"
     );
-    assert_eq!(desk.files(), [""; 0]);
+    assert_eq!(project.files(), [""; 0]);
 }
 
 #[test]
 fn a_skeleton_is_refused_until_it_is_written() {
-    let desk = Desk::new();
-    let written = revision("Add moods; really -- 'now'/../!", &desk.migrations()).unwrap();
+    let project = Project::new();
+    let written = revision("Add moods; really -- 'now'/../!", &project.migrations()).unwrap();
     assert_eq!(written.files.len(), 4);
-    assert_eq!(desk.files().iter().filter(|file| file.contains("_add_moods_really_now.")).count(), 4);
+    assert_eq!(project.files().iter().filter(|file| file.contains("_add_moods_really_now.")).count(), 4);
     for url in [DatabaseUrl::Sqlite(PathBuf::new()), DatabaseUrl::Postgres(String::new())] {
-        let refused = Migrator::with_directory(&url, &desk.migrations()).unwrap_err().to_string();
+        let refused = Migrator::with_directory(&url, &project.migrations()).unwrap_err().to_string();
         assert!(refused.contains("_add_moods_really_now.") && refused.contains("how to go"), "{refused}");
     }
-    // Nor does the next one come before it is written.
-    assert!(revision("More", &desk.migrations()).unwrap_err().to_string().contains("waits for a decision"));
+    // No further migration can be generated before this one is complete.
+    assert!(revision("More", &project.migrations()).unwrap_err().to_string().contains("waits for a decision"));
 }
 
 #[test]
 fn a_message_makes_a_name_or_is_refused() {
-    let desk = Desk::new();
+    let project = Project::new();
     let long = "x".repeat(LONGEST_MESSAGE + 1);
     for (message, said) in [
         ("", "is empty"),
@@ -404,38 +308,38 @@ fn a_message_makes_a_name_or_is_refused() {
         ("2 factors", "does not begin with a letter"),
         ("…", "does not begin with a letter"),
     ] {
-        let refused = revision(message, &desk.migrations()).unwrap_err().to_string();
+        let refused = revision(message, &project.migrations()).unwrap_err().to_string();
         assert!(refused.contains(said), "{message}: {refused}");
     }
-    assert_eq!(desk.files().len(), 0);
+    assert_eq!(project.files().len(), 0);
 }
 
 #[test]
 fn of_two_developers_one_writes() {
-    let desk = Desk::new();
-    let lock = fs::File::open(desk.migrations()).unwrap();
+    let project = Project::new();
+    let lock = fs::File::open(project.migrations()).unwrap();
     lock.lock().unwrap();
-    assert!(matches!(revision("Add moods", &desk.migrations()).unwrap_err(), RevisionError::Busy(_)));
+    assert!(matches!(revision("Add moods", &project.migrations()).unwrap_err(), RevisionError::Busy(_)));
     drop(lock);
     let results = std::thread::scope(|scope| {
-        let rivals = [0, 1].map(|_| scope.spawn(|| revision("Add moods", &desk.migrations())));
+        let rivals = [0, 1].map(|_| scope.spawn(|| revision("Add moods", &project.migrations())));
         rivals.map(|rival| rival.join().unwrap().is_ok())
     });
-    // The second finds the folder locked, or what the first has written and not decided.
+    // The second process finds the folder locked, or the incomplete files of the first.
     assert_eq!(results.iter().filter(|written| **written).count(), 1);
-    assert_eq!(desk.files().len(), 4);
+    assert_eq!(project.files().len(), 4);
 }
 
 #[test]
 fn folders_that_are_not_as_they_should_be_are_refused() {
-    let desk = Desk::new();
+    let project = Project::new();
     for direction in ["up", "down"] {
-        fs::write(desk.path("sqlite", 1, &format!("odd.{direction}")), "-- loses: nothing\nSELECT 1;").unwrap();
+        fs::write(project.path("sqlite", 1, &format!("odd.{direction}")), "-- loses: nothing\nSELECT 1;").unwrap();
     }
-    let refused = revision("Add moods", &desk.migrations()).unwrap_err().to_string();
+    let refused = revision("Add moods", &project.migrations()).unwrap_err().to_string();
     assert!(refused.contains("do not hold the same revisions") && refused.contains("_odd and "), "{refused}");
-    assert_eq!(desk.files().len(), 2);
+    assert_eq!(project.files().len(), 2);
 
-    let missing = revision("Add moods", &desk.0.path().join("nowhere")).unwrap_err().to_string();
+    let missing = revision("Add moods", &project.0.path().join("nowhere")).unwrap_err().to_string();
     assert!(missing.contains("nowhere cannot be read"), "{missing}");
 }

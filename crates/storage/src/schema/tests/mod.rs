@@ -1,12 +1,17 @@
-//! What the schema promises, checked on real databases of both engines.
+//! Tests of the schema on real databases of both engines.
 
 mod actions;
 mod check;
 mod constraints;
+mod coverage;
 mod generate;
+mod generated_constraints;
+mod generated_types;
 mod page;
 mod parity;
+mod project;
 mod reading;
+mod repair;
 mod standards;
 mod upgrade;
 
@@ -15,10 +20,10 @@ use crate::DatabaseUrl;
 use crate::migrate::{self, postgres::connect};
 use crate::testing::Scratch;
 
-/// A database with the newest schema, and two users in it with something of everything.
+/// A database with the newest schema and two users who have rows in every table.
 ///
 /// Statements are the same on both engines: `#7` stands for a UUID, `#time`, `#day` and `#bytes` for a value of that
-/// kind, `#b61` for 61 bytes, `#h1` for a hash of 32 bytes, `#true` and `#false` for what they say.
+/// kind, `#b61` for 61 bytes, `#h1` for a hash of 32 bytes, `#true` and `#false` for booleans.
 struct Database {
     engine: Engine,
     schema: Schema,
@@ -30,33 +35,37 @@ enum Engine {
     Postgres(tokio_postgres::Client),
 }
 
-const POPULATION: [&str; 11] = [
+const POPULATION: [&str; 14] = [
     "INSERT INTO users (id, email, google_id) VALUES (#1, 'ada@example.org', 'ada'), (#2, 'bob@example.org', NULL)",
     "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, \
-     recovery_wrap, recovery_verifier) VALUES (#31, #1, #b192, #b61, #b16, #b61, #b61, #b32), \
-     (#32, #2, #b192, #b61, #b16, #b157, #b61, #b32), (#33, #1, #b192, #b61, #b16, #b93, #b61, #b32)",
-    "INSERT INTO journal_entries (id, title, content, entry_date, entry_day, user_id) VALUES \
-     (#21, 'first', 'text', #time, #day, #1), (#22, 'second', 'text', #time, #day, #1), (#23, 'his', 'text', #time, #day, #2)",
-    "INSERT INTO tags (id, name, name_key, user_id) VALUES \
-     (#11, 'One', 'one', #1), (#12, 'Two', 'two', #1), (#13, 'His', 'his', #2)",
-    "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id) VALUES \
-     (#21, #11, #1), (#21, #12, #1), (#22, #11, #1), (#23, #13, #2)",
-    "INSERT INTO reminders (id, title, message, frequency, time, user_id) VALUES \
-     (#41, 'evening', 'Write!', 'daily', #time, #1), (#42, 'his', 'Write!', 'daily', #time, #2)",
+     recovery_wrap, recovery_verifier) VALUES (#31, #1, #b192, #b61, #b16, #b61, #b61, #b32), (#32, #2, #b192, #b61, \
+     #b16, #b157, #b61, #b32), (#33, #1, #b192, #b61, #b16, #b93, #b61, #b32)",
+    "INSERT INTO journal_entries (id, title, content, entry_date, entry_day, user_id) VALUES (#21, 'first', 'text', \
+     #time, #day, #1), (#22, 'second', 'text', #time, #day, #1), (#23, 'his', 'text', #time, #day, #2)",
+    "INSERT INTO tags (id, name, name_key, user_id) VALUES (#11, 'One', 'one', #1), (#12, 'Two', 'two', #1), (#13, \
+     'His', 'his', #2)",
+    "INSERT INTO journal_entry_tags (entry_id, tag_id, user_id) VALUES (#21, #11, #1), (#21, #12, #1), (#22, #11, #1), \
+     (#23, #13, #2)",
+    "INSERT INTO reminders (id, title, message, frequency, time, user_id) VALUES (#41, 'evening', 'Write!', 'daily', \
+     #time, #1), (#42, 'his', 'Write!', 'daily', #time, #2)",
     "INSERT INTO opaque_sessions (session_id, user_id, expires_at) VALUES (#51, #1, #time), (#52, #2, #time)",
     "INSERT INTO login_sessions (id, user_id, expires_at) VALUES (#61, #1, #time), (#62, #2, #time)",
-    "INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed) VALUES \
-     (#71, #1, #22, 'audio', 'audio/ogg', 7, #b32, #false), (#72, #2, #23, 'audio', 'audio/ogg', 7, #b32, #false)",
-    "INSERT INTO identities (id, user_id, issuer, subject) VALUES \
-     (#81, #1, 'https://id.example.org', 'ada'), (#82, #2, 'https://id.example.org', 'bob')",
-    "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes) VALUES \
-     (#91, #1, 'phone', #h1, 'entries:read'), (#92, #2, 'phone', #h2, 'entries:read')",
+    "INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed) VALUES (#71, #1, \
+     #22, 'audio', 'audio/ogg', 7, #b32, #false), (#72, #2, #23, 'audio', 'audio/ogg', 7, #b32, #false)",
+    "INSERT INTO attachment_store (id, name, next_sweep_at) VALUES (#101, 'attachments', #time)",
+    "INSERT INTO freed_attachments (id, user_id) VALUES (#111, #1), (#112, #2)",
+    "INSERT INTO identities (id, user_id, issuer, subject) VALUES (#81, #1, 'https://id.example.org', 'ada'), (#82, \
+     #2, 'https://id.example.org', 'bob')",
+    "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes) VALUES (#91, #1, 'phone', #h1, 'entries:read'), \
+     (#92, #2, 'phone', #h2, 'entries:read')",
+    "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id) VALUES (#1, #h1, #h5, #11), (#2, #h2, \
+     #h5, #13)",
 ];
 
-/// A sealed entry of the first user, with all that it needs.
+/// A sealed entry of the first user, with all required columns.
 const SEALED: &str = "INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, secret_tag_id, \
-     encrypted_content, wrapped_key, encryption_iv, wrap_iv) VALUES \
-     (#24, '', #time, #day, #1, #31, #bytes, #bytes, #bytes, #bytes)";
+                      encrypted_content, wrapped_key, encryption_iv, wrap_iv) VALUES (#24, '', #time, #day, #1, #31, \
+                      #bytes, #bytes, #bytes, #bytes)";
 
 impl Database {
     async fn both() -> [Self; 2] {
@@ -72,7 +81,7 @@ impl Database {
         database
     }
 
-    /// At whatever revision it is.
+    /// Opens a database at any revision.
     async fn open(scratch: Scratch) -> Self {
         let engine = match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
@@ -89,13 +98,13 @@ impl Database {
         matches!(self.engine, Engine::Sqlite(_))
     }
 
-    /// Runs a statement that must succeed, and says how many rows it changed.
+    /// Runs a statement that must succeed, and returns the number of changed rows.
     async fn accept(&self, statement: &str) -> u64 {
         self.execute(statement).await.unwrap_or_else(|error| panic!("{}: {statement}: {error}", self.scratch.url))
     }
 
-    /// Runs a statement that must be refused, and says by which constraint. SQLite does not tell which foreign key it
-    /// was: that is `FOREIGN KEY`.
+    /// Runs a statement that must be refused, and returns the constraint that refused it. SQLite does not name foreign
+    /// keys, so there it is `FOREIGN KEY`.
     async fn refuse(&self, statement: &str) -> String {
         match self.execute(statement).await {
             Ok(_) => panic!("{}: accepted: {statement}", self.scratch.url),
@@ -117,7 +126,7 @@ impl Database {
         }
     }
 
-    /// The first column, which must be text, of each row.
+    /// The first column of each row, which must be text.
     async fn list(&self, query: &str) -> Vec<String> {
         let query = self.spell(query);
         match &self.engine {

@@ -1,4 +1,4 @@
-//! The diagram, and the page about the schema.
+//! The diagram and the generated page about the schema.
 
 use super::Database;
 use crate::DatabaseUrl;
@@ -9,8 +9,8 @@ use crate::testing::Scratch;
 
 #[tokio::test]
 async fn schema_md_is_fresh() {
-    let sqlite = schema::of_migrations(&DatabaseUrl::Sqlite("".into())).await.unwrap();
-    let postgres = schema::of_migrations(&Scratch::postgres().await.url).await.unwrap();
+    let sqlite = schema::after_migrations(&DatabaseUrl::Sqlite("".into())).await.unwrap();
+    let postgres = schema::after_migrations(&Scratch::postgres().await.url).await.unwrap();
     let page = schema::page(&sqlite, &postgres);
     let committed = include_str!("../../../../../docs/schema.md");
     assert!(committed == page, "docs/schema.md is stale: run `make schema-docs` and commit it");

@@ -1,7 +1,7 @@
-//! What a catalogue tells, and the model shows, of parts that the journal's own schema does not have.
+//! Reads parts of a catalogue that the journal's own schema does not have.
 
 use super::Database;
-use crate::schema::{self, Kind, Table};
+use crate::schema::{self, ColumnKind, Table};
 
 impl Database {
     async fn made(&self, statements: &str) -> schema::Schema {
@@ -34,7 +34,7 @@ async fn both_engines_tell_of_columns_keys_and_views() {
         let double = parts.column("double").unwrap();
         assert!(double.generated.as_ref().is_some_and(|sql| sql.contains("size * 2")), "{double:?}");
         assert!(double.default.is_none() && double.definition.contains("STORED"), "{double:?}");
-        assert_eq!(parts.column("size").unwrap().kind, Kind::Integer);
+        assert_eq!(parts.column("size").unwrap().kind, ColumnKind::Integer);
         let keys: Vec<_> = parts
             .foreign_keys
             .iter()
@@ -85,7 +85,7 @@ async fn postgres_tells_of_methods_collations_and_what_is_not_checked() {
     let words = table(&schema, "words");
     assert_eq!(words.column("id").unwrap().definition, "INTEGER NOT NULL GENERATED ALWAYS AS IDENTITY");
     assert_eq!(words.column("a").unwrap().definition, "TEXT COLLATE \"C\" NOT NULL DEFAULT 'x'::text");
-    assert_eq!(words.column("b").unwrap().kind, Kind::Other("text[]".into()));
+    assert_eq!(words.column("b").unwrap().kind, ColumnKind::Other("text[]".into()));
     assert_eq!((words.indexes[0].method.as_str(), words.indexes[0].definition.as_str()), ("gin", "USING gin (b)"));
     assert!(!words.checks[0].validated);
     let odd = table(&schema, "tags").foreign_keys.iter().find(|key| key.name == "fk_tags_odd").unwrap();

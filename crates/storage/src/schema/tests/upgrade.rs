@@ -1,4 +1,4 @@
-//! The migrations that were shipped, on databases that people have written in.
+//! The shipped migrations on populated databases.
 
 use sotto_domain::UserId;
 use sotto_domain::entry::EntryQuery;
@@ -10,11 +10,19 @@ use crate::testing::Scratch;
 
 const KEPT: [&str; 6] = ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
 
-/// What cannot be stored at revision 0001.
-const SINCE: [&str; 5] = ["secret_tags", "opaque_sessions", "attachments", "identities", "api_tokens"];
+/// Columns that did not exist at revision 0001.
+const SINCE: [&str; 7] = [
+    "secret_tags",
+    "opaque_sessions",
+    "attachments",
+    "attachment_store",
+    "identities",
+    "api_tokens",
+    "idempotency_keys",
+];
 
 impl Database {
-    /// At revision 0001, with two users and something of everything that could be made then.
+    /// Databases at revision 0001, with two users and rows in every table of that revision.
     async fn both_at_0001() -> [Self; 2] {
         [Self::at_0001(Scratch::sqlite()).await, Self::at_0001(Scratch::postgres().await).await]
     }
@@ -32,7 +40,7 @@ impl Database {
         Migrator::new(&self.scratch.url).unwrap()
     }
 
-    /// All rows of a table, with all of their columns as text.
+    /// All rows of a table, with all columns as text.
     async fn rows(&self, table: &str) -> Vec<String> {
         let row = if self.is_sqlite() {
             let columns = &self.schema.tables[table].columns;
@@ -68,9 +76,9 @@ async fn up_to_secret_tags_and_back_nothing_is_lost() {
         let storage = database.scratch.url.open().await.unwrap();
         let query = EntryQuery { words: vec!["fir".into()], limit: 10, ..EntryQuery::default() };
         let found = storage.entries().list(UserId(Uuid::from_u128(1)), &query).await.unwrap();
-        assert_eq!(found.iter().map(|entry| entry.title.as_deref()).collect::<Vec<_>>(), [Some("first")]);
+        assert_eq!(found.iter().map(|entry| entry.body.title.as_deref()).collect::<Vec<_>>(), [Some("first")]);
         storage.close().await;
-        // An entry still cannot be under a secret tag that is not there.
+        // An entry still cannot refer to a missing secret tag.
         database.refuse(SEALED).await;
 
         migrator.downgrade(&"0001".parse().unwrap(), false).await.unwrap();
@@ -100,9 +108,13 @@ async fn up_to_the_web_app_and_back_nothing_from_before_is_lost() {
         database.accept("UPDATE users SET preferences = '{}', draft_key = #b32 WHERE id = #1").await;
         let migrator = database.migrator();
         let refused = migrator.downgrade(&"0002".parse().unwrap(), false).await.unwrap_err().to_string();
-        for said in
-            ["2 rows of attachments", "2 rows of identities", "2 rows of api_tokens", "1 value of users.draft_key"]
-        {
+        for said in [
+            "2 rows of attachments",
+            "2 rows of identities",
+            "2 rows of api_tokens",
+            "2 rows of idempotency_keys",
+            "1 value of users.draft_key",
+        ] {
             assert!(refused.contains(said), "{refused}");
         }
         let kept = async || {

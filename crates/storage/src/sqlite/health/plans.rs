@@ -1,4 +1,4 @@
-//! What the runs of statements have read, by their plans (<https://www.sqlite.org/eqp.html>).
+//! Derives from query plans (<https://www.sqlite.org/eqp.html>) which tables and indexes statements have read.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use sotto_domain::health::{IndexHealth, TableHealth};
 
 use crate::statements::{Timing, mark};
 
-/// Reads counted so far.
+/// The reads so far.
 #[derive(Default)]
 pub struct Reads {
     tables: HashMap<String, TableReads>,
@@ -21,19 +21,19 @@ struct TableReads {
     look_ups: u64,
 }
 
-/// One line of a plan: one loop over a table.
+/// One line of a plan: a loop over one table.
 #[derive(Debug, PartialEq, Eq)]
 struct Loop<'a> {
-    /// The table, or what the statement calls it.
+    /// The table, or its alias in the statement.
     table: &'a str,
-    /// Whether it begins at the first row and has no condition on where to end.
+    /// Whether the loop starts at the first row and has no condition for its end.
     is_scan: bool,
     index: Option<&'a str>,
 }
 
 impl Reads {
-    /// Adds what was run since `before`. Statements are planned as they would be now, and the engine says how many rows
-    /// they went over. Returns, for each statement, the tables that it reads from beginning to end.
+    /// Adds the runs since `before`. Uses the current query plans and the engine's counts of scanned rows. Returns, for
+    /// each statement, the tables that it reads from beginning to end.
     pub fn count<'a>(
         &mut self,
         connection: &Connection,
@@ -44,7 +44,7 @@ impl Reads {
     ) -> HashMap<&'a str, Vec<String>> {
         let mut scans = HashMap::new();
         for (sql, timing) in timings {
-            // A statement that cannot be planned has gone with a table, or is none: BEGIN, say.
+            // Not every statement has a plan: its table may have been dropped, or it may be a BEGIN.
             let Ok(plan) = plan(connection, sql) else { continue };
             let old = before.get(sql).copied().unwrap_or_default();
             let (calls, scanned) = (timing.calls - old.calls, timing.scanned - old.scanned);
@@ -56,7 +56,7 @@ impl Reads {
                 let name = of_index.map_or_else(|| table_called(line.table, sql), |index| &index.table);
                 let Some(table) = tables.iter().find(|table| table.name == name) else { continue };
                 let reads = self.tables.entry(table.name.clone()).or_default();
-                // A page off the front of an index has no end either, but stops soon.
+                // A page at the start of an index has no end condition either, but stops early.
                 let of_all = |rows: u64, runs: u64| 2 * rows >= table.rows.saturating_mul(runs) && rows > 0;
                 if line.is_scan && of_all(timing.scanned, timing.calls) {
                     scans.entry(&**sql).or_insert_with(Vec::new).push(table.name.clone());
@@ -72,7 +72,7 @@ impl Reads {
         scans
     }
 
-    /// Fills in the counters.
+    /// Sets the counters of tables and indexes.
     pub fn write_to(&self, tables: &mut [TableHealth], indexes: &mut [IndexHealth]) {
         for table in tables {
             if let Some(reads) = self.tables.get(&table.name) {
@@ -96,7 +96,7 @@ fn plan(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 }
 
 impl<'a> Loop<'a> {
-    /// Reads `SEARCH entry USING COVERING INDEX idx_… (user_id=?)`, `SCAN tags` and the like.
+    /// Parses lines such as `SEARCH entry USING COVERING INDEX idx_… (user_id=?)` and `SCAN tags`.
     fn parse(line: &'a str) -> Option<Self> {
         let (is_scan, rest) = match line.split_once(' ')? {
             ("SCAN", rest) => (true, rest),
@@ -113,7 +113,7 @@ impl<'a> Loop<'a> {
     }
 }
 
-/// The table that a statement calls `alias`: what stands before it, or before an AS before it.
+/// The table with this alias: the word before the alias, or before an AS that precedes it.
 fn table_called<'a>(alias: &'a str, sql: &'a str) -> &'a str {
     let mut words = sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
     let (mut last, mut table) = ("", "");

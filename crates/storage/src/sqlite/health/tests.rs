@@ -1,4 +1,4 @@
-//! What only SQLite's health has to find out by itself.
+//! Tests of the health information that only SQLite has to derive by itself.
 
 use sotto_domain::account::{Administered, Email};
 use sotto_domain::health::advice::{AdviceKind, advise};
@@ -32,7 +32,7 @@ async fn reads_are_counted_by_plan() {
     assert_eq!(scans(&period, "idx_journal_entries_user_date"), 10);
     assert_eq!(scans(&period, "idx_journal_entries_user_day"), 0);
 
-    // Another plan from now on changes nothing in what was counted.
+    // A later change of the plan does not change past counts.
     world.execute("DROP INDEX idx_journal_entries_user_date").await;
     let third = snapshot(&world, 120).await;
     assert_eq!(third.table("journal_entries"), second.table("journal_entries"));
@@ -50,13 +50,13 @@ async fn reading_all_of_a_table_is_seen_as_that() {
     let before = snapshot(&world, 0).await;
     for _ in 0..3 {
         world.users().credentials(&email).await.unwrap();
-        // By id, an index finds them.
+        // A look-up by id uses an index.
         world.users().get(last).await.unwrap();
     }
     let period = snapshot(&world, 60).await.since(&before);
     let table = period.table("users").unwrap();
     assert_eq!(table.scanned_rows, 3 * 49, "{:#?}", period.statements);
-    // A connection that has not heard yet that the index is gone begins twice.
+    // A connection that does not yet know that the index was dropped starts the statement twice.
     assert!((3..=6).contains(&table.scans) && (3..=6).contains(&table.look_ups), "{table:?} {:#?}", period.statements);
     let scanning: Vec<_> = period.statements.iter().filter(|statement| !statement.scans.is_empty()).collect();
     assert_eq!(scanning.len(), 1, "{scanning:?}");
@@ -76,8 +76,76 @@ async fn damage_is_looked_for_again_after_an_hour() {
     connection.pragma_update(None, "foreign_keys", false).unwrap();
     connection.execute("DELETE FROM users", []).unwrap();
     assert_eq!(snapshot(&world, 3599).await.damage, [""; 0]);
-    let damage = snapshot(&world, 3600).await.damage;
+    let damage = snapshot(&world, 3601).await.damage;
     assert_eq!(damage, ["In journal_entries, references to rows of users that do not exist: 1."]);
+}
+
+/// A failing disk changes bytes without a commit.
+#[tokio::test]
+async fn a_file_that_has_not_changed_is_read_again_after_a_day() {
+    const DAY: i64 = 24 * 3600;
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    world.write(user, "text").await;
+    world.storage.close().await;
+    let world = Opened(world.open_again().await, world);
+    assert_eq!(world.snapshot(0).await.damage, [""; 0]);
+    damage(world.1.file());
+    assert_eq!(world.snapshot(DAY - 1).await.damage, [""; 0]);
+    let damage = world.snapshot(DAY).await.damage;
+    assert!(damage[0].starts_with("The file is damaged"), "{damage:?}");
+    // The clock is set back.
+    assert!(!world.snapshot(-10 * 365 * DAY).await.damage.is_empty());
+}
+
+#[tokio::test]
+async fn an_emptied_search_index_is_told() {
+    let world = World::sqlite().await;
+    let user = world.user().await;
+    world.write(user, "text").await;
+    world.execute("INSERT INTO journal_entries_fts (journal_entries_fts) VALUES ('delete-all')").await;
+    let damage = snapshot(&world, 0).await.damage;
+    assert!(damage.len() == 1 && damage[0].contains("entries that are not in it: 1"), "{damage:?}");
+    assert!(damage[0].contains("sotto db reindex"), "{damage:?}");
+}
+
+#[tokio::test]
+async fn many_snapshots_at_once_share_an_inspection() {
+    let world = World::sqlite().await;
+    world.user().await;
+    let storage = world.storage.clone();
+    let snapshots = crate::conformance::world::at_once(8, |_| {
+        let storage = storage.clone();
+        async move { storage.health().snapshot(at(0)).await.unwrap() }
+    })
+    .await;
+    for one in snapshots {
+        assert!(one.table("users").unwrap().bytes > 0 && one.damage.is_empty(), "{one:?}");
+    }
+}
+
+/// A world with a reopened database.
+struct Opened(std::sync::Arc<dyn sotto_domain::storage::Storage>, World);
+
+impl Opened {
+    async fn snapshot(&self, seconds: i64) -> Snapshot {
+        self.0.health().snapshot(at(seconds)).await.unwrap()
+    }
+}
+
+/// Overwrites the second half of the first page of the index on users' addresses.
+fn damage(path: &std::path::Path) {
+    use std::os::unix::fs::FileExt;
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let (root, size): (u64, u64) = connection
+        .query_row(
+            "SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'idx_users_email'",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs())),
+        )
+        .unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&[0xAB; 512], (root - 1) * size).unwrap();
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What an index costs those who write, measured in a scratch database.
+//! Measures the time that an index adds to inserts, in a scratch database.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -8,9 +8,9 @@ use sotto_domain::health::WriteCost;
 
 use crate::statements::mark;
 
-/// Rows in one go.
+/// The number of rows in one run.
 const ROWS: u32 = 2000;
-/// The best of so many tries counts: whatever else the machine does only makes a try longer.
+/// The number of runs. The fastest one counts, because other load on the machine only makes runs slower.
 const TRIES: usize = 3;
 
 const TABLE_OF: &str = concat!(
@@ -25,7 +25,7 @@ const PARTS: &str = concat!(
 );
 const COLUMNS: &str = concat!(mark!(), "SELECT name, type FROM pragma_table_info(?1)");
 
-/// A table with its indexes, to be made elsewhere.
+/// A table with its indexes, to be created in a scratch database.
 pub struct Bench {
     table: String,
     index: String,
@@ -34,7 +34,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// `None` if there is no such index or the table cannot do without it.
+    /// Returns `None` if there is no such index or the table requires the index.
     pub fn find(connection: &Connection, index: &str) -> rusqlite::Result<Option<Self>> {
         let table = connection.query_row(TABLE_OF, [index], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((table, true)) = table else { return Ok(None) };
@@ -56,7 +56,8 @@ impl Bench {
     }
 
     fn insert_ms(&self, with_index: bool) -> rusqlite::Result<f64> {
-        // Without a name, a database is a temporary file that nobody else sees (https://www.sqlite.org/inmemorydb.html).
+        // A database without a name is a temporary file that no other connection sees
+        // (https://www.sqlite.org/inmemorydb.html).
         let scratch = Connection::open("")?;
         scratch.pragma_update(None, "foreign_keys", false)?;
         scratch.pragma_update(None, "ignore_check_constraints", true)?;
@@ -71,7 +72,7 @@ impl Bench {
         Ok(start.elapsed().as_secs_f64() * 1000.0)
     }
 
-    /// Rows of a hundred users, else with no two values equal.
+    /// Inserts rows of a hundred users. All other values are distinct.
     fn insert(&self) -> String {
         let (mut names, mut values) = (String::new(), String::new());
         for (name, kind) in &self.columns {

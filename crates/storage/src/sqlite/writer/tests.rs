@@ -1,4 +1,4 @@
-//! The writer by itself: groups, and what becomes of neighbours when something goes wrong.
+//! Tests of the writer alone: groups, and what happens to the other jobs of a group when one fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,9 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::sqlite::connection;
-use crate::sqlite::health::Watch;
+use crate::sqlite::health::StatementTimer;
 
-/// A writer on a table `kept (n UNIQUE)`, whose commits are counted and can be made to fail.
+/// A writer on a table `kept (n UNIQUE)`. Tests can count its commits and make them fail.
 struct Bench {
     writer: Arc<Writer>,
     commits: Arc<AtomicUsize>,
@@ -23,7 +23,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let mut connection = connection::writer(&folder.path().join("x.db"), &Watch::default()).unwrap();
+        let mut connection = connection::writer(&folder.path().join("x.db"), &StatementTimer::default()).unwrap();
         connection.execute_batch("CREATE TABLE kept (n INTEGER UNIQUE)").unwrap();
         let (commits, fail_commits) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, fail) = (commits.clone(), fail_commits.clone());
@@ -43,7 +43,7 @@ impl Bench {
         tokio::spawn(async move { writer.run(work).await })
     }
 
-    /// Holds the writer back until the sender is dropped, so that what is submitted meanwhile becomes one group.
+    /// Blocks the writer until the sender is dropped, so that jobs submitted in the meantime become one group.
     async fn hold(&self) -> (JoinHandle<storage::Result<()>>, Sender<()>) {
         let (release, held): (Sender<()>, Receiver<()>) = bounded(0);
         let (started, running) = oneshot::channel();
@@ -56,7 +56,7 @@ impl Bench {
         (job, release)
     }
 
-    /// Submits these behind one another and runs them in one group.
+    /// Submits the jobs in order and runs them in one group.
     async fn group(&self, jobs: Vec<Work>) -> Vec<storage::Result<()>> {
         let (holder, release) = self.hold().await;
         let mut answers = vec![];
@@ -79,9 +79,9 @@ impl Bench {
         }
     }
 
-    /// What another connection sees.
+    /// The rows that another connection sees.
     fn kept(&self) -> Vec<i64> {
-        let reader = connection::reader(&self.folder.path().join("x.db"), &Watch::default()).unwrap();
+        let reader = connection::reader(&self.folder.path().join("x.db"), &StatementTimer::default()).unwrap();
         let mut statement = reader.prepare("SELECT n FROM kept ORDER BY n").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
@@ -100,7 +100,7 @@ fn keep_and_panic(n: i64) -> Work {
     })
 }
 
-/// Stores `n` and then breaks the constraint, in a way that undoes the statement alone or all of the transaction.
+/// Stores `n` and then violates the constraint, in a way that undoes either the statement or the whole transaction.
 fn keep_and_fail(n: i64, sql: &'static str) -> Work {
     Box::new(move |connection| {
         connection.execute("INSERT INTO kept VALUES (?1)", [n])?;
@@ -144,9 +144,9 @@ async fn when_the_database_undoes_the_transaction_nobody_is_told_otherwise() {
     let bench = Bench::new();
     let undo = keep_and_fail(2, "INSERT OR ROLLBACK INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
-    assert!(outcomes[0].as_ref().unwrap_err().to_string().contains("undo"), "{outcomes:?}");
+    assert!(matches!(outcomes[0], Err(StorageError::Busy)), "{outcomes:?}");
     assert!(matches!(&outcomes[1], Err(StorageError::Conflict { .. })), "{outcomes:?}");
-    // The one behind it was not part of that transaction any more: it gets one of its own.
+    // The job behind the failed one was not part of that transaction, and gets one of its own.
     assert!(outcomes[2].is_ok());
     assert_eq!(bench.kept(), [3]);
 }
@@ -176,7 +176,7 @@ async fn a_full_disk_is_told_and_passes() {
         connection.execute(&format!("{numbers} INSERT INTO kept SELECT n FROM s"), []).map(drop)
     });
     let outcomes = bench.group(vec![keep(1), large, keep(2)]).await;
-    assert!(outcomes[1].as_ref().unwrap_err().to_string().contains("disk is full"), "{outcomes:?}");
+    assert!(matches!(outcomes[1], Err(StorageError::Full(_))), "{outcomes:?}");
     let told: Vec<_> =
         (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, told)| told.is_ok()).map(|(n, _)| n).collect();
     assert_eq!(bench.kept(), told, "what is told is what is kept");
@@ -233,12 +233,12 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
     assert!(matches!(bench.writer.run(keep(6)).await, Err(StorageError::Unavailable(_))));
 }
 
-/// There is no search index here, so its words cannot be erased; what was stored is stored.
+/// The table has no search index, so erasing its words fails. The stored rows stay stored.
 #[tokio::test]
 async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
     let bench = Bench::new();
-    bench.writer.run_and_forget(keep(1), |()| true).await.unwrap();
-    assert!(bench.writer.run_and_forget(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
+    bench.writer.run_and_erase(keep(1), |()| true).await.unwrap();
+    assert!(bench.writer.run_and_erase(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
     bench.writer.run(keep(2)).await.unwrap();
     assert_eq!(bench.kept(), [1, 2]);
 }
@@ -253,17 +253,41 @@ async fn a_job_whose_caller_is_gone_does_no_harm() {
     let _ = abandoned.await;
     drop(release);
     bench.submit(keep(2)).await.unwrap().unwrap();
-    assert!(bench.kept().contains(&2));
+    assert_eq!(bench.kept(), [2], "what had not begun was withdrawn");
+}
+
+/// A job that blocks the thread simulates a disk that hangs.
+#[tokio::test]
+async fn who_waits_in_vain_is_told_whether_the_change_can_still_be_made() {
+    let bench = Bench::new();
+    let soon = Duration::from_millis(50);
+    let (release, held): (Sender<()>, Receiver<()>) = bounded(0);
+    let hang = move |connection: &Connection| {
+        keep(1)(connection)?;
+        let _ = held.recv();
+        Ok(())
+    };
+    let begun = bench.writer.run_within(soon, hang, |()| false).await;
+    assert!(matches!(begun, Err(StorageError::Unknown(_))), "{begun:?}");
+    let waiting = bench.writer.run_within(soon, keep(2), |()| false).await;
+    assert!(matches!(waiting, Err(StorageError::Busy)), "{waiting:?}");
+    drop(release);
+    bench.submit(keep(3)).await.unwrap().unwrap();
+    assert_eq!(bench.kept(), [1, 3], "the one that had begun was made, the one that waited was not");
 }
 
 struct Nothing;
 
 impl Job for Nothing {
+    fn begin(&self) -> bool {
+        true
+    }
+
     fn run(&mut self, _: &Connection) -> bool {
         true
     }
 
-    fn forgets(&self) -> bool {
+    fn erases(&self) -> bool {
         false
     }
 

@@ -1,7 +1,7 @@
-//! A backup as one file: a tar archive (POSIX.1-1988, "ustar") of plain files and nothing else.
+//! A backup as one file: a tar archive (POSIX.1-1988, "ustar") that contains only plain files.
 //!
-//! A reader takes exactly the bytes that a writer makes: a header with anything else in it, be it a link, another
-//! owner or an extension, is refused, and so is everything behind the end.
+//! The reader accepts exactly the bytes that the writer creates. It rejects a header with anything else, such as a
+//! link, another owner or an extension, and any bytes after the end.
 
 use std::io::{self, Read, Write};
 
@@ -14,7 +14,7 @@ const BLOCK: usize = 512;
 /// Writes members to an archive.
 pub struct ArchiveWriter<W> {
     out: W,
-    /// Seconds since 1970: what tar shows as the time of each member.
+    /// Seconds since 1970: the modification time of each member.
     time: u64,
     size: u64,
 }
@@ -24,7 +24,7 @@ impl<W: Write> ArchiveWriter<W> {
         Self { out, time, size: 0 }
     }
 
-    /// Ends the archive, and hands back what it was written to.
+    /// Ends the archive and returns the output.
     pub fn finish(mut self) -> io::Result<W> {
         self.out.write_all(&[0; 2 * BLOCK])?;
         self.out.flush()?;
@@ -51,7 +51,7 @@ impl<W: Write> Members for ArchiveWriter<W> {
 /// Reads members from an archive.
 pub struct ArchiveReader<R> {
     input: R,
-    /// What is left of the present member.
+    /// Bytes of the current member that are not read yet.
     left: u64,
     padding: usize,
 }
@@ -64,8 +64,8 @@ impl<R: Read> ArchiveReader<R> {
     fn zeros(&mut self, count: usize) -> Result<(), String> {
         let mut block = [0; BLOCK];
         let block = &mut block[..count];
-        self.input.read_exact(block).map_err(|error| told(&error))?;
-        if block.iter().all(|byte| *byte == 0) { Ok(()) } else { Err("there is something between two files".into()) }
+        self.input.read_exact(block).map_err(|error| read_failure(&error))?;
+        if block.iter().all(|byte| *byte == 0) { Ok(()) } else { Err("there are bytes between two files".into()) }
     }
 }
 
@@ -77,13 +77,13 @@ impl<R: Read> Source for ArchiveReader<R> {
         self.zeros(self.padding)?;
         self.padding = 0;
         let mut block = Header::new_old();
-        self.input.read_exact(block.as_mut_bytes()).map_err(|error| told(&error))?;
+        self.input.read_exact(block.as_mut_bytes()).map_err(|error| read_failure(&error))?;
         if block.as_bytes().iter().all(|byte| *byte == 0) {
             self.zeros(BLOCK)?;
             return match self.input.read(&mut [0]) {
                 Ok(0) => Ok(None),
-                Ok(_) => Err("there is something behind its end".into()),
-                Err(error) => Err(told(&error)),
+                Ok(_) => Err("there are bytes after its end".into()),
+                Err(error) => Err(read_failure(&error)),
             };
         }
         let foreign = || "it is not an archive that Sotto has written, or it is damaged".to_owned();
@@ -112,7 +112,7 @@ impl<R: Read> Source for ArchiveReader<R> {
     }
 }
 
-/// The one header for a member.
+/// The only valid header for a member.
 fn header(name: &str, size: u64, time: u64) -> io::Result<Header> {
     let mut header = Header::new_ustar();
     header.set_path(name)?;
@@ -128,12 +128,12 @@ fn header(name: &str, size: u64, time: u64) -> io::Result<Header> {
 
 fn padding_of(size: u64) -> usize {
     let block = BLOCK as u64;
-    // Less than a block.
+    // The padding is shorter than a block.
     usize::try_from((block - size % block) % block).unwrap_or_default()
 }
 
-/// Why reading failed, as a clause.
-pub(super) fn told(error: &io::Error) -> String {
+/// Describes a read error as a clause.
+pub(super) fn read_failure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "it was cut off before its end".into(),
         _ => format!("it cannot be read: {error}"),

@@ -1,19 +1,22 @@
-//! A backup as a folder: the same files as in an archive, as they are.
+//! A backup as a folder: the files of an archive as plain files.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use sotto_files::{
+    FileError, create_new, draft_name, lock_draft, make_folder, refuse_taken, remove_if_there, sync_folder_of,
+};
+
 use super::{HEADER, KEYS, MANIFEST, MANIFEST_SUM, Members, Source};
-use crate::transfer::draft::{draft_name, lock, make_folder, refuse_taken, sync_folder_of};
 use crate::transfer::error::{Result, TransferError, file};
 
-/// A folder that is being filled. It gets its name when it is whole.
+/// A folder that is being filled. It gets its final name when it is complete.
 pub struct FolderWriter {
     target: PathBuf,
     draft: PathBuf,
-    /// Beside the folder; whoever holds it may write.
+    /// The lock file next to the folder. Only its holder may write.
     lock: (PathBuf, File),
     open: Option<File>,
     published: bool,
@@ -23,9 +26,9 @@ impl FolderWriter {
     pub fn create(target: &Path) -> Result<Self> {
         refuse_taken(target)?;
         let draft = draft_name(target);
-        let lock_path = draft.with_extension("lock");
-        let lock = (lock_path.clone(), lock(&lock_path, target)?);
-        // From here on, what goes wrong is cleared away.
+        let lock_path = lock_name(&draft);
+        let lock = (lock_path.clone(), lock_draft(&lock_path, target)?);
+        // From here on, dropping the writer cleans up after an error.
         let writer = Self { target: target.to_owned(), draft, lock, open: None, published: false };
         if fs::symlink_metadata(&writer.draft).is_ok() {
             fs::remove_dir_all(&writer.draft).map_err(file(&writer.draft, "removed"))?;
@@ -34,14 +37,42 @@ impl FolderWriter {
         Ok(writer)
     }
 
-    /// Gives the folder its name, durably.
+    /// Gives the folder its final name, durably.
     pub fn publish(mut self) -> Result<()> {
         sync_tree(&self.draft)?;
         refuse_taken(&self.target)?;
         fs::rename(&self.draft, &self.target).map_err(file(&self.target, "written"))?;
         self.published = true;
-        sync_folder_of(&self.target)
+        Ok(sync_folder_of(&self.target)?)
     }
+}
+
+/// Deletes drafts in `folder` that killed processes have left, if their final name is `wanted`, and their lock files.
+pub fn remove_abandoned(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    for item in fs::read_dir(folder).map_err(file(folder, "read"))? {
+        let item = item.map_err(file(folder, "read"))?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let ending = if item.file_type().is_ok_and(|kind| kind.is_dir()) { ".unfinished" } else { ".lock" };
+        let target = name.strip_prefix('.').and_then(|name| name.strip_suffix(ending));
+        let Some(target) = target.filter(|target| wanted(target)).map(|target| folder.join(target)) else { continue };
+        let draft = draft_name(&target);
+        let lock_path = lock_name(&draft);
+        match lock_draft(&lock_path, &target) {
+            Ok(_held) => {
+                if fs::symlink_metadata(&draft).is_ok_and(|metadata| metadata.is_dir()) {
+                    fs::remove_dir_all(&draft).map_err(file(&draft, "removed"))?;
+                }
+                remove_if_there(&lock_path)?;
+            }
+            Err(FileError::BeingWritten(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn lock_name(draft: &Path) -> PathBuf {
+    draft.with_extension("lock")
 }
 
 impl Drop for FolderWriter {
@@ -57,17 +88,9 @@ impl Members for FolderWriter {
     fn begin(&mut self, name: &str, _: u64) -> io::Result<()> {
         let path = self.draft.join(name);
         if let Some(folder) = path.parent() {
-            let mut builder = fs::DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(folder)?;
+            make_folder(folder)?;
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        self.open = Some(options.open(path)?);
+        self.open = Some(create_new(&path)?);
         Ok(())
     }
 
@@ -80,7 +103,7 @@ impl Members for FolderWriter {
     }
 }
 
-/// Reads the files of a folder in the order in which an archive has them.
+/// Reads the files of a folder in the order of an archive.
 pub struct FolderReader {
     folder: PathBuf,
     names: VecDeque<String>,
@@ -91,7 +114,7 @@ impl FolderReader {
     pub fn open(folder: &Path) -> std::result::Result<Self, String> {
         let mut names = Vec::new();
         list(folder, folder, &mut names).map_err(|error| error.to_string())?;
-        names.sort_by_key(|name| (place(name), name.clone()));
+        names.sort_by_key(|name| (position(name), name.clone()));
         Ok(Self { folder: folder.to_owned(), names: names.into(), open: None })
     }
 }
@@ -114,8 +137,8 @@ impl Source for FolderReader {
     }
 }
 
-/// Lists the files below `folder`, with `/` between the parts of a name. Anything but files and folders is an error: a
-/// link would lead out of it.
+/// Lists the files below `folder`, with `/` between the parts of a name. Anything but files and folders is an error,
+/// because a link would lead out of the folder.
 pub fn list(root: &Path, folder: &Path, names: &mut Vec<String>) -> Result<()> {
     for item in fs::read_dir(folder).map_err(file(folder, "read"))? {
         let path = item.map_err(file(folder, "read"))?.path();
@@ -136,7 +159,7 @@ fn refused(path: &Path, why: &str) -> TransferError {
     TransferError::Refused(format!("{} {why}, which a backup cannot hold", path.display()))
 }
 
-fn place(name: &str) -> u8 {
+fn position(name: &str) -> u8 {
     match name {
         HEADER => 0,
         KEYS => 3,

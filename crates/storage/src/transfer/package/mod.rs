@@ -1,15 +1,15 @@
-//! The files that a backup consists of, in this order:
+//! The format of a backup. It consists of these files, in this order:
 //!
-//! | file | holds |
+//! | file | contents |
 //! |---|---|
 //! | `sotto-backup.json` | the [`Header`](super::manifest::Header) |
-//! | `tables/001-users/000001.jsonl.gz`, … | rows: tables in the order of the layout, rows by primary key, about 4 MiB a file |
+//! | `tables/002-users/000001.jsonl.gz`, … | rows: tables in the order of the layout, rows by primary key, about 4 MiB a file |
 //! | `attachments/…` | each file below the folder of attachments, by name |
-//! | `keys.json` | the server's keys, if asked for |
+//! | `keys.json` | the server's keys, if requested |
 //! | `manifest.json` | the [`Manifest`](super::manifest::Manifest): counts and checksums of all of the above |
-//! | `manifest.json.sha256` | the manifest's own checksum, as `sha256sum` writes it |
+//! | `manifest.json.sha256` | the manifest's own checksum, in the format of `sha256sum` |
 //!
-//! They are the members of a tar archive or the files of a folder. What ends before the last of them is no backup.
+//! The files are the members of a tar archive, or the files of a folder. Without the last file, a backup is invalid.
 
 pub(super) mod archive;
 pub(super) mod folder;
@@ -17,6 +17,9 @@ mod read;
 mod write;
 
 use std::io;
+use std::path::Path;
+
+use super::error::Result;
 
 pub use read::Package;
 pub(super) use read::{Content, Visitor};
@@ -24,34 +27,43 @@ pub(super) use write::PackageWriter;
 
 /// The first file.
 pub(super) const HEADER: &str = "sotto-backup.json";
-/// The server's keys.
 pub(super) const KEYS: &str = "keys.json";
 /// The last file but one.
 pub(super) const MANIFEST: &str = "manifest.json";
 /// The last file.
 pub(super) const MANIFEST_SUM: &str = "manifest.json.sha256";
-/// What the names of attachments begin with.
+/// The prefix of the names of attachments.
 pub(super) const ATTACHMENTS: &str = "attachments/";
 
-/// Takes files one after another.
+/// Writes files one after another.
 pub(super) trait Members {
-    /// Begins a file of `size` bytes.
+    /// Starts a file of `size` bytes.
     fn begin(&mut self, name: &str, size: u64) -> io::Result<()>;
-    /// Adds to it.
+    /// Appends to the current file.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Ends it.
+    /// Ends the current file.
     fn end(&mut self) -> io::Result<()>;
 }
 
-/// Gives files one after another.
+/// Reads files one after another.
 pub(super) trait Source {
     /// The name and the size of the next file; `None` at the end. Errors are clauses.
-    fn next(&mut self) -> Result<Option<(String, u64)>, String>;
-    /// Reads from the present file; 0 at its end.
+    fn next(&mut self) -> std::result::Result<Option<(String, u64)>, String>;
+    /// Reads from the current file; 0 at its end.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
-/// The name of the file number `number`, from 1, of the table at `place`, from 0.
+/// Deletes the unfinished backups in `folder` that killed processes have left, if their final name is `wanted`. Keeps
+/// backups that are still being written.
+///
+/// # Errors
+/// If the folder cannot be read, or a file cannot be deleted.
+pub fn remove_unfinished(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    sotto_files::remove_abandoned(folder, &wanted)?;
+    folder::remove_abandoned(folder, wanted)
+}
+
+/// The name of file `number` (from 1) of the table at `place` (from 0).
 fn rows_file(place: usize, table: &str, number: usize) -> String {
     format!("tables/{:03}-{table}/{number:06}.jsonl.gz", place + 1)
 }

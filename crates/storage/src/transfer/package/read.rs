@@ -1,4 +1,5 @@
-//! Reads a backup from end to end and holds it to its manifest. Memory does not grow with the size of what is read.
+//! Reads a backup from start to end and checks it against its manifest. Memory use does not depend on the size of the
+//! backup.
 
 use std::fmt;
 use std::fs::File;
@@ -9,21 +10,22 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::archive::{ArchiveReader, told};
+use super::archive::{ArchiveReader, read_failure};
 use super::folder::FolderReader;
 use super::{ATTACHMENTS, HEADER, KEYS, MANIFEST, MANIFEST_SUM, Source, rows_file};
 use crate::hex::hex;
+use crate::transfer::comparison::NamedAttachments;
 use crate::transfer::error::{Result, TransferError};
 use crate::transfer::layout::Table;
 use crate::transfer::manifest::{FORMAT, FileSum, Header, Manifest, RowDigest, TableSum};
 use crate::transfer::value::{LONGEST_LINE, Row, read_line};
 
-/// The longest manifest, and the longest file of keys, in bytes.
+/// The longest manifest and the longest key file, in bytes.
 const LONGEST_MANIFEST: u64 = 256 << 20;
 
 type Open = Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
-/// A backup, where it is.
+/// A backup that can be read.
 #[derive(Clone)]
 pub struct Package {
     name: String,
@@ -36,15 +38,14 @@ enum Form {
     Folder(PathBuf),
 }
 
-/// Is shown what a backup holds, in its order.
+/// Receives the contents of a backup in their order.
 pub trait Visitor {
-    /// What the backup says about itself before the first row.
+    /// The header, before the first row.
     fn header(&mut self, header: &Header) -> Result<()>;
-    /// A row, and how it is written.
+    /// A row, and its line in the backup.
     fn row(&mut self, table: &Table, row: Row, line: &[u8]) -> Result<()>;
     /// An attachment, named without `attachments/`.
     fn attachment(&mut self, name: &str, content: &mut Content<'_>) -> Result<()>;
-    /// The server's keys.
     fn keys(&mut self, keys: &[u8]) -> Result<()>;
 }
 
@@ -58,7 +59,7 @@ pub struct Content<'s> {
 
 impl Package {
     /// The backup at `path`: a folder or an archive.
-    pub fn at(path: &Path) -> Self {
+    pub fn from_path(path: &Path) -> Self {
         let name = path.display().to_string();
         let path = path.to_owned();
         let form = if path.is_dir() {
@@ -69,18 +70,18 @@ impl Package {
         Self { name, form }
     }
 
-    /// An archive that `open` opens anew each time: it is read twice.
+    /// An archive from a function that opens it. It is read twice, so `open` is called twice.
     pub fn archive(name: String, open: impl Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync + 'static) -> Self {
         Self { name, form: Form::Archive(Arc::new(open)) }
     }
 
-    /// What messages call it.
+    /// The name in messages.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Shows `visitor` everything, and then holds it to the manifest. Whatever is not exactly as it was written is an
-    /// error; the visitor may have seen a part of it by then.
+    /// Passes all contents to `visitor` and then checks them against the manifest. Any difference from what was written
+    /// is an error; the visitor may have received a part of the contents by then.
     pub(in crate::transfer) fn read(&self, visitor: &mut dyn Visitor) -> Result<Manifest> {
         let damaged = |reason: String| TransferError::damaged(&self.name, reason);
         let mut source: Box<dyn Source> = match &self.form {
@@ -90,7 +91,8 @@ impl Package {
             }
             Form::Folder(folder) => Box::new(FolderReader::open(folder).map_err(damaged)?),
         };
-        let mut reading = Reading { package: self, source: source.as_mut(), visitor };
+        let mut reading =
+            Reading { package: self, source: source.as_mut(), visitor, named: NamedAttachments::default() };
         reading.run()
     }
 }
@@ -105,12 +107,13 @@ struct Reading<'r> {
     package: &'r Package,
     source: &'r mut dyn Source,
     visitor: &'r mut dyn Visitor,
+    named: NamedAttachments,
 }
 
 impl Reading<'_> {
     fn run(&mut self) -> Result<Manifest> {
         let header = self.header()?;
-        let mut found = Manifest { header, tables: Vec::new(), attachments: Vec::new(), keys: None };
+        let mut found = Manifest::new(header);
         let mut next = self.next()?;
         let tables = found.header.layout.tables.clone();
         for (place, table) in tables.iter().enumerate() {
@@ -134,23 +137,25 @@ impl Reading<'_> {
         match next {
             Some(name) if name == MANIFEST => {}
             Some(name) => {
-                return Err(self.damaged(format!("the file {name} does not belong where it is: another is missing")));
+                return Err(self.damaged(format!("the file {name} is in the wrong place: another is missing")));
             }
             None => return Err(self.damaged("its manifest is missing: it was cut off before its end".into())),
         }
-        let manifest = self.manifest()?;
-        match manifest.contradiction(&found) {
-            Some(reason) => Err(self.damaged(reason)),
-            None => Ok(manifest),
+        let mut manifest = self.manifest()?;
+        if let Some(reason) = manifest.contradiction(&found) {
+            return Err(self.damaged(reason));
         }
+        manifest.gaps = self.named.gaps(&manifest.attachments);
+        manifest.gaps.retain(|gap| !manifest.deleted_meanwhile.contains(&gap.name));
+        Ok(manifest)
     }
 
     fn header(&mut self) -> Result<Header> {
         if self.next()?.as_deref() != Some(HEADER) {
-            return Err(self.damaged("it does not begin as a backup of Sotto does".into()));
+            return Err(self.damaged("it does not begin like a backup of Sotto".into()));
         }
         let (bytes, _) = self.whole(HEADER)?;
-        // Another format may have another header, but always this field.
+        // Other formats may have other headers, but always this field.
         let any: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| self.damaged(format!("{HEADER} is damaged: {error}")))?;
         if any["format"].as_u64().is_some_and(|format| format > FORMAT.into()) {
@@ -176,7 +181,7 @@ impl Reading<'_> {
                 line.clear();
                 let longest = LONGEST_LINE as u64 + 1;
                 let read = lines.by_ref().take(longest).read_until(b'\n', &mut line);
-                if read.map_err(|error| damaged(&name, &told(&error)))? == 0 {
+                if read.map_err(|error| damaged(&name, &read_failure(&error)))? == 0 {
                     break;
                 }
                 if line.last() != Some(&b'\n') {
@@ -184,6 +189,7 @@ impl Reading<'_> {
                 }
                 digest.add(&line);
                 let row = read_line(&line, table).map_err(|reason| damaged(&name, &reason))?;
+                self.named.note(table, &row);
                 self.visitor.row(table, row, &line)?;
             }
         }
@@ -205,12 +211,12 @@ impl Reading<'_> {
         content.finish(name)
     }
 
-    /// A file that is small enough to be held in memory.
+    /// Reads a file that is small enough for memory.
     fn whole(&mut self, name: &str) -> Result<(Vec<u8>, FileSum)> {
         let mut content = Content::new(&self.package.name, self.source);
         let mut bytes = Vec::new();
         let read = content.by_ref().take(LONGEST_MANIFEST + 1).read_to_end(&mut bytes);
-        read.map_err(|error| TransferError::damaged(&self.package.name, told(&error)))?;
+        read.map_err(|error| TransferError::damaged(&self.package.name, read_failure(&error)))?;
         if bytes.len() as u64 > LONGEST_MANIFEST {
             return Err(self.damaged(format!("the file {name} is longer than any of its kind")));
         }
@@ -227,7 +233,7 @@ impl Reading<'_> {
             return Err(self.damaged("its manifest is not what was written".into()));
         }
         if let Some(name) = self.next()? {
-            return Err(self.damaged(format!("the file {name} is behind its end")));
+            return Err(self.damaged(format!("the file {name} is after its end")));
         }
         serde_json::from_slice(&bytes).map_err(|error| self.damaged(format!("{MANIFEST} is damaged: {error}")))
     }
@@ -247,12 +253,12 @@ impl<'s> Content<'s> {
         Self { backup, source, hash: Sha256::new(), size: 0 }
     }
 
-    /// Reads on; 0 at the end.
+    /// Reads the next bytes; 0 at the end.
     pub fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.read(buffer).map_err(|error| TransferError::damaged(self.backup, told(&error)))
+        self.read(buffer).map_err(|error| TransferError::damaged(self.backup, read_failure(&error)))
     }
 
-    /// Reads what is left.
+    /// Reads the rest of the file.
     fn finish(mut self, name: String) -> Result<FileSum> {
         let mut buffer = [0; 8 << 10];
         while self.read_some(&mut buffer)? > 0 {}

@@ -1,4 +1,4 @@
-//! Puts a backup together.
+//! Writes a backup.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,27 +8,29 @@ use sha2::{Digest, Sha256};
 
 use super::{ATTACHMENTS, HEADER, KEYS, MANIFEST, MANIFEST_SUM, Members, rows_file};
 use crate::hex::hex;
+use crate::transfer::comparison::{Gap, NamedAttachments};
 use crate::transfer::error::{Result, TransferError, file};
 use crate::transfer::manifest::{FileSum, Header, Manifest, RowDigest, TableSum};
 use crate::transfer::value::{Row, write_line};
 
-/// How long the lines of a file are together, about; a file is held in memory until it is full.
+/// Approximate length of the lines in a file. A file is kept in memory until it is full.
 const FILE_OF_ROWS: usize = 4 << 20;
 
 /// Writes the files of a backup in their order.
 pub struct PackageWriter<'m> {
     members: &'m mut dyn Members,
-    /// What errors call the backup.
+    /// The name of the backup in errors.
     target: PathBuf,
     manifest: Manifest,
     lines: Vec<u8>,
     files: Vec<FileSum>,
     digest: RowDigest,
+    named: NamedAttachments,
 }
 
 impl<'m> PackageWriter<'m> {
     pub fn begin(members: &'m mut dyn Members, target: &Path, header: Header) -> Result<Self> {
-        let manifest = Manifest { header, tables: Vec::new(), attachments: Vec::new(), keys: None };
+        let manifest = Manifest::new(header);
         let mut writer = Self {
             members,
             target: target.to_owned(),
@@ -36,23 +38,27 @@ impl<'m> PackageWriter<'m> {
             lines: Vec::new(),
             files: Vec::new(),
             digest: RowDigest::default(),
+            named: NamedAttachments::default(),
         };
         let header = pretty(&writer.manifest.header)?;
         writer.put(HEADER, &header)?;
         Ok(writer)
     }
 
-    /// Adds a row to the present table, which is the first one whose end has not been told.
+    /// Adds a row to the current table: the first one that has not been ended.
     pub fn row(&mut self, row: &Row) -> Result<()> {
         let start = self.lines.len();
         write_line(row, &mut self.lines).map_err(|reason| {
             TransferError::Refused(format!("{reason} in the table {}, which a backup cannot hold", self.table_name()))
         })?;
         self.digest.add(&self.lines[start..]);
+        if let Some(table) = self.manifest.header.layout.tables.get(self.manifest.tables.len()) {
+            self.named.note(table, row);
+        }
         if self.lines.len() >= FILE_OF_ROWS { self.put_lines() } else { Ok(()) }
     }
 
-    /// Ends the present table.
+    /// Ends the current table.
     pub fn end_table(&mut self) -> Result<()> {
         if !self.lines.is_empty() {
             self.put_lines()?;
@@ -62,7 +68,7 @@ impl<'m> PackageWriter<'m> {
         Ok(())
     }
 
-    /// Adds an attachment of `size` bytes; `path` is where it is read from.
+    /// Adds an attachment of `size` bytes; `path` is its source, for errors.
     pub fn attachment(&mut self, name: &str, size: u64, content: &mut dyn Read, path: &Path) -> Result<()> {
         let name = format!("{ATTACHMENTS}{name}");
         self.members.begin(&name, size).map_err(file(&self.target.join(&name), "written"))?;
@@ -85,17 +91,39 @@ impl<'m> PackageWriter<'m> {
         Ok(())
     }
 
+    /// Whether a row names this attachment.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.named.has(name)
+    }
+
+    /// The attachments that rows name, and that are missing or different.
+    pub fn gaps(&self) -> Vec<Gap> {
+        self.named.gaps(&self.manifest.attachments)
+    }
+
+    /// Records that attachments were left out on purpose.
+    pub fn leave_attachments_out(&mut self) {
+        self.manifest.without_attachments = true;
+    }
+
+    /// Records attachments that were deleted during the backup, so that they do not count as missing.
+    pub fn record_deleted(&mut self, names: Vec<String>) {
+        self.manifest.deleted_meanwhile = names;
+    }
+
     /// Adds the server's keys.
     pub fn keys(&mut self, keys: &[u8]) -> Result<()> {
         self.manifest.keys = Some(self.put(KEYS, keys)?);
         Ok(())
     }
 
-    /// Adds the manifest, and with it the end.
+    /// Adds the manifest and its checksum, which end the backup.
     pub fn finish(mut self) -> Result<Manifest> {
         let manifest = pretty(&self.manifest)?;
         let sum = self.put(MANIFEST, &manifest)?;
         self.put(MANIFEST_SUM, format!("{}  {MANIFEST}\n", sum.sha256).as_bytes())?;
+        self.manifest.gaps = self.gaps();
+        self.manifest.gaps.retain(|gap| !self.manifest.deleted_meanwhile.contains(&gap.name));
         Ok(self.manifest)
     }
 
@@ -106,7 +134,7 @@ impl<'m> PackageWriter<'m> {
 
     fn put_lines(&mut self) -> Result<()> {
         let name = rows_file(self.manifest.tables.len(), &self.table_name(), self.files.len() + 1);
-        // Without a time, so that the same rows are the same bytes.
+        // Without a time, so that the same rows give the same bytes.
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::fast());
         let zipped = gzip.write_all(&self.lines).and_then(|()| gzip.finish());
         let zipped = zipped.map_err(file(&self.target, "written"))?;

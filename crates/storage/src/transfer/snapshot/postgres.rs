@@ -1,5 +1,5 @@
-//! One read-only transaction at the isolation level REPEATABLE READ (PostgreSQL manual, section 13.2.2), which sees the
-//! database as it was at its beginning.
+//! A read-only transaction at the isolation level REPEATABLE READ (PostgreSQL manual, section 13.2.2), which sees the
+//! database as of its start.
 
 use futures_util::TryStreamExt;
 use tokio::runtime::Handle;
@@ -16,13 +16,13 @@ use crate::transfer::error::{Result, TransferError};
 use crate::transfer::layout::{Layout, Table};
 use crate::transfer::value::{Row, Value};
 
-/// How this session is told apart from a server's.
+/// Distinguishes this session from a server's.
 pub const APPLICATION: &str = "sotto transfer";
-/// A migration that holds a table is waited for, but not for ever.
+/// Waits for a migration that locks a table, but not forever.
 const SESSION: &str =
     "SET lock_timeout = '30s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
 
-/// A server's database as it was when this was opened.
+/// A PostgreSQL database as of the moment when the snapshot was opened.
 pub struct PostgresSnapshot {
     url: DatabaseUrl,
     runtime: Handle,
@@ -33,10 +33,10 @@ impl PostgresSnapshot {
     pub fn open(url: &DatabaseUrl, layout: &Layout, runtime: &Handle) -> Result<Self> {
         let client = session(url, runtime)?;
         let tables: Vec<_> = layout.tables.iter().map(|table| format!("\"{}\"", table.name)).collect();
-        // The locks come before the first look, and no table changes its columns after it.
+        // The locks come before the first query, so no table changes its columns afterwards.
         let begin = format!(
-            "{SESSION}; BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-             LOCK TABLE {} IN ACCESS SHARE MODE; SELECT 1",
+            "{SESSION}; BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE {} IN ACCESS SHARE \
+             MODE; SELECT 1",
             tables.join(", ")
         );
         let snapshot = Self { url: url.clone(), runtime: runtime.clone(), client };
@@ -49,12 +49,12 @@ impl PostgresSnapshot {
     }
 }
 
-/// A connection of its own.
+/// Opens a connection of its own.
 pub fn session(url: &DatabaseUrl, runtime: &Handle) -> Result<Client> {
     let unusable = |reason: String| TransferError::database(url, format!("cannot be used: {reason}"));
     runtime.block_on(async {
         let client = connect(url).await.map_err(unusable)?;
-        // Without notices, such as that a word is too long for an index.
+        // Suppresses notices, such as that a word is too long for an index.
         let session = format!("SET application_name = '{APPLICATION}'; SET client_min_messages = warning");
         client.batch_execute(&session).await.map_err(|error| unusable(sentence(&error)))?;
         Ok(client)
@@ -84,7 +84,7 @@ impl Snapshot for PostgresSnapshot {
         let none: [i32; 0] = [];
         let rows = self.runtime.block_on(self.client.query_raw(&sql, none)).map_err(|error| self.unreadable(&error))?;
         let mut rows = std::pin::pin!(rows);
-        // Rows come as they are asked for: the driver does not read ahead of who takes them.
+        // The driver reads no more rows than are requested.
         while let Some(row) = self.runtime.block_on(rows.try_next()).map_err(|error| self.unreadable(&error))? {
             let values = table.columns.iter().enumerate().map(|(place, column)| {
                 let value = row.try_get::<_, Option<Value>>(place).map_err(|error| {

@@ -1,4 +1,5 @@
-//! One read transaction on a connection of its own. Writers go on beside it; the write-ahead log grows until it ends.
+//! A read transaction on a connection of its own. Writers are not blocked; the write-ahead log grows until the
+//! transaction ends.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +9,12 @@ use rusqlite::types::ValueRef;
 use super::Snapshot;
 use crate::DatabaseUrl;
 use crate::sqlite::connection;
-use crate::sqlite::health::Watch;
+use crate::sqlite::health::StatementTimer;
 use crate::transfer::error::{Result, TransferError};
-use crate::transfer::layout::{Kind, Table};
+use crate::transfer::layout::{Table, ValueKind};
 use crate::transfer::value::{Row, Value};
 
-/// A file as it was when this was opened.
+/// A SQLite file as of the moment when the snapshot was opened.
 pub struct SqliteSnapshot {
     path: PathBuf,
     connection: Connection,
@@ -21,11 +22,11 @@ pub struct SqliteSnapshot {
 
 impl SqliteSnapshot {
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = connection::reader(path, &Watch::default()).map_err(|error| {
+        let connection = connection::reader(path, &StatementTimer::default()).map_err(|error| {
             TransferError::database(&DatabaseUrl::Sqlite(path.to_owned()), format!("cannot be read: {error}"))
         })?;
         let snapshot = Self { path: path.to_owned(), connection };
-        // The transaction begins with its first look at the file.
+        // The transaction starts with its first query.
         snapshot
             .connection
             .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
@@ -75,16 +76,16 @@ impl Snapshot for SqliteSnapshot {
     }
 }
 
-/// What a column of this kind holds; `None` if it cannot be that.
-pub fn value_of(value: ValueRef<'_>, kind: Kind) -> Option<Value> {
+/// Converts a value for a column of this kind; `None` if it does not fit.
+pub fn value_of(value: ValueRef<'_>, kind: ValueKind) -> Option<Value> {
     Some(match (value, kind) {
         (ValueRef::Null, _) => Value::Null,
-        (ValueRef::Blob(bytes), Kind::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
-        (ValueRef::Blob(bytes), Kind::Bytes) => Value::Bytes(bytes.to_vec()),
-        (ValueRef::Text(text), Kind::Text) => Value::Text(std::str::from_utf8(text).ok()?.to_owned()),
-        (ValueRef::Text(text), Kind::Day) => Value::Day(std::str::from_utf8(text).ok()?.to_owned()),
-        (ValueRef::Integer(number), Kind::Integer) => Value::Integer(number),
-        (ValueRef::Integer(number @ (0 | 1)), Kind::Boolean) => Value::Boolean(number == 1),
+        (ValueRef::Blob(bytes), ValueKind::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
+        (ValueRef::Blob(bytes), ValueKind::Bytes) => Value::Bytes(bytes.to_vec()),
+        (ValueRef::Text(text), ValueKind::Text) => Value::Text(std::str::from_utf8(text).ok()?.to_owned()),
+        (ValueRef::Text(text), ValueKind::Day) => Value::Day(std::str::from_utf8(text).ok()?.to_owned()),
+        (ValueRef::Integer(number), ValueKind::Integer) => Value::Integer(number),
+        (ValueRef::Integer(number @ (0 | 1)), ValueKind::Boolean) => Value::Boolean(number == 1),
         _ => return None,
     })
 }

@@ -1,37 +1,43 @@
-//! Writes to a server's database, which is marked as long as it holds a part.
+//! Writes to a PostgreSQL database, which is marked as unfinished until all rows are stored.
 
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::runtime::Handle;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Error};
 
-use super::{Plan, Target, refuse_used};
+use super::sessions::{Failure, Sessions};
+use super::{Plan, Target, in_use, refuse_used};
 use crate::DatabaseUrl;
-use crate::migrate::Target as Goal;
+use crate::migrate::Target as MigrationTarget;
+use crate::postgres::connect::without_servers;
 use crate::postgres::error::sentence;
 use crate::postgres::values::{Day, EPOCH_MICROS};
 use crate::transfer::error::{Result, TransferError};
 use crate::transfer::layout::{Layout, Table};
-use crate::transfer::mark::{VERSION, is_mark};
 use crate::transfer::snapshot::{Snapshot, postgres_session, snapshot};
+use crate::transfer::unfinished::{VERSION, is_mark};
 use crate::transfer::value::{Row, Value};
 
-/// Names the advisory lock of whoever restores or copies into a database (`Sotto` and `trans` in ASCII, shortened).
+/// The advisory lock of a restore or copy into a database (`Sotto` and `trans` in ASCII, shortened).
 const LOCK: i64 = 0x536F_7474_7472_616E;
-/// How long to wait for a session of a process that has just been killed, or of a command that is about to end.
+/// How long to wait for the session of a process that was just killed, or of a command that is about to end.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How many batches are stored in parallel. Each takes a few megabytes of memory, and a database server rarely has more
+/// idle cores.
+const SESSIONS: usize = 4;
+/// Connections that are left for the comparison at the end, and for others.
+const SPARE: usize = 3;
 const SESSION: &str =
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = on";
 
-/// A server's database that is being written. The session holds the lock.
+/// A PostgreSQL database that is being written. `client` holds the lock.
 pub struct PostgresTarget {
     url: DatabaseUrl,
     client: Client,
+    sessions: Sessions,
     layout: Layout,
     runtime: Handle,
 }
@@ -39,32 +45,62 @@ pub struct PostgresTarget {
 impl PostgresTarget {
     pub fn open(url: &DatabaseUrl, plan: &Plan<'_>) -> Result<Self> {
         let client = postgres_session(url, plan.runtime)?;
-        let target = Self { url: url.clone(), client, layout: plan.layout.clone(), runtime: plan.runtime.clone() };
+        let (layout, runtime) = (plan.layout.clone(), plan.runtime.clone());
+        let mut target = Self { url: url.clone(), client, sessions: Sessions::new(Vec::new()), layout, runtime };
         target.take_lock()?;
         target.run(SESSION)?;
+        target.prepare(plan)?;
+        target.sessions = Sessions::new(target.sessions()?);
+        Ok(target)
+    }
+
+    /// Prepares the database for rows, unless a part of the same run is in it.
+    fn prepare(&self, plan: &Plan<'_>) -> Result<()> {
+        let url = &self.url;
         let migrator = plan.migrations.migrator(url)?;
         let mut current = plan.runtime.block_on(migrator.current())?;
         if let Some(mark) = current.clone().filter(is_mark) {
             if !plan.restart {
                 plan.mark.refuse_other(url, &mark)?;
-                return Ok(target);
+                return Ok(());
             }
-            target.run(&format!("DELETE FROM schema_migrations WHERE version = {VERSION}"))?;
-            plan.runtime.block_on(migrator.downgrade(&Goal::Base, true))?;
+            self.run(&format!("DELETE FROM schema_migrations WHERE version = {VERSION}"))?;
+            plan.runtime.block_on(migrator.downgrade(&MigrationTarget::Base, true))?;
             current = None;
         }
-        target.refuse_servers()?;
+        self.refuse_servers()?;
         refuse_used(url, plan)?;
-        // Tables without rows, but perhaps not those of this revision.
+        // The tables are empty, but may be those of another revision.
         if current.is_some_and(|applied| applied.revision() != plan.revision) {
-            plan.runtime.block_on(migrator.downgrade(&Goal::Base, false))?;
+            plan.runtime.block_on(migrator.downgrade(&MigrationTarget::Base, false))?;
         }
-        plan.runtime.block_on(migrator.upgrade(&Goal::Revision(plan.revision.to_owned())))?;
-        target.put_mark(plan)?;
-        Ok(target)
+        plan.runtime.block_on(migrator.upgrade(&MigrationTarget::Revision(plan.revision.to_owned())))?;
+        self.insert_mark(plan)
     }
 
-    fn put_mark(&self, plan: &Plan<'_>) -> Result<()> {
+    /// Sessions that write rows: as many as the server accepts, and at least one.
+    fn sessions(&self) -> Result<Vec<Client>> {
+        let mut sessions = vec![self.session()?];
+        while sessions.len() < SESSIONS + SPARE {
+            match self.session() {
+                Ok(session) => sessions.push(session),
+                Err(error) => {
+                    tracing::debug!(%error, "the server has no room for more sessions");
+                    break;
+                }
+            }
+        }
+        sessions.truncate(sessions.len().saturating_sub(SPARE).max(1));
+        Ok(sessions)
+    }
+
+    fn session(&self) -> Result<Client> {
+        let client = postgres_session(&self.url, &self.runtime)?;
+        self.runtime.block_on(client.batch_execute(SESSION)).map_err(|error| self.unwritable(&error))?;
+        Ok(client)
+    }
+
+    fn insert_mark(&self, plan: &Plan<'_>) -> Result<()> {
         let sql = "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES ($1, $2, $3, $4)";
         let version = i32::try_from(VERSION).unwrap_or(i32::MAX);
         let (name, mark) = (plan.mark.name(), &plan.mark);
@@ -74,19 +110,17 @@ impl PostgresTarget {
 
     fn take_lock(&self) -> Result<()> {
         self.wait_until("SELECT pg_try_advisory_lock($1)", &[&LOCK], || {
-            format!("another restore or copy into {} is under way: wait until it is done", self.url)
+            format!("another restore or copy into {} is running: wait until it is done", self.url)
         })
     }
 
     fn refuse_servers(&self) -> Result<()> {
-        let none = "SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity
-                    WHERE datname = current_database() AND application_name = 'sotto')";
-        self.wait_until(none, &[], || {
-            format!("{} is in use, by a running server or another command: stop that first", self.url)
-        })
+        let connected =
+            self.runtime.block_on(without_servers(&self.client)).map_err(|error| self.unwritable(&error))?;
+        connected.map_or(Ok(()), |by| Err(in_use(&self.url, &by)))
     }
 
-    /// Asks until the answer is true, or it is time to refuse.
+    /// Repeats a query until it returns true, or until the patience is over.
     fn wait_until(&self, question: &str, values: &[&(dyn ToSql + Sync)], refusal: impl Fn() -> String) -> Result<()> {
         let start = Instant::now();
         self.runtime.block_on(async {
@@ -112,21 +146,25 @@ impl PostgresTarget {
         TransferError::database(&self.url, format!("cannot be written: {}", sentence(error)))
     }
 
-    async fn copy_in(&self, table: &Table, rows: &[Row]) -> std::result::Result<(), Error> {
-        let columns = table.column_list();
-        let shape = self.client.prepare(&format!("SELECT {columns} FROM \"{}\"", table.name)).await?;
-        let types: Vec<Type> = shape.columns().iter().map(|column| column.type_().clone()).collect();
-        let sink = self.client.copy_in(&format!("COPY \"{}\" ({columns}) FROM STDIN BINARY", table.name)).await?;
-        let mut writer = pin!(BinaryCopyInWriter::new(sink, &types));
-        for row in rows {
-            writer.as_mut().write_raw(row).await?;
-        }
-        writer.finish().await.map(drop)
+    fn not_stored(&self, (table, error): Failure) -> TransferError {
+        let said = error.map_or_else(|| "the task ended unexpectedly".into(), |error| sentence(&error));
+        let reason = format!(
+            "cannot store rows of {table}: {said}. The rows stored so far are kept: run the same command again to \
+             continue"
+        );
+        TransferError::database(&self.url, reason)
+    }
+
+    /// Waits until all batches are stored.
+    fn wait_for_sessions(&mut self) -> Result<()> {
+        self.sessions.finish(&self.runtime).map_err(|failure| self.not_stored(failure))
     }
 }
 
 impl Target for PostgresTarget {
     fn last_key(&mut self, table: &Table) -> Result<Option<Row>> {
+        // Rows of this table may refer to rows of batches that are still being stored.
+        self.wait_for_sessions()?;
         let key = table.key_order("", "");
         let order = table.key_order(" COLLATE \"C\"", " DESC");
         let sql = format!("SELECT {key} FROM \"{}\" ORDER BY {order} LIMIT 1", table.name);
@@ -138,26 +176,22 @@ impl Target for PostgresTarget {
         key.map_err(|error| self.unwritable(&error))
     }
 
-    fn store(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
-        self.runtime.block_on(self.copy_in(table, rows)).map_err(|error| {
-            let reason = format!(
-                "does not take rows of {}: {}. What was stored so far is kept: run the same command again, and it \
-                 continues there",
-                table.name,
-                sentence(&error)
-            );
-            TransferError::database(&self.url, reason)
-        })
+    fn store(&mut self, table: &Table, rows: Vec<Row>) -> Result<()> {
+        self.sessions.store(table, rows, &self.runtime).map_err(|failure| self.not_stored(failure))
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>> {
+        self.wait_for_sessions()?;
         snapshot(&self.url, &self.layout, &self.runtime)
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
-        // The planner knows nothing yet of what was written.
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        self.wait_for_sessions()?;
+        // The planner has no statistics of the new rows yet. With a list of columns, PostgreSQL leaves out the
+        // expression of the search index, which it would compute again for up to 30,000 entries. With such a list, the
+        // table also remains due for autovacuum, which analyses the expression within minutes.
         for table in &self.layout.tables {
-            self.run(&format!("ANALYZE \"{}\"", table.name))?;
+            self.run(&format!("ANALYZE \"{}\" ({})", table.name, table.column_list()))?;
         }
         self.run(&format!("DELETE FROM schema_migrations WHERE version = {VERSION}"))
     }

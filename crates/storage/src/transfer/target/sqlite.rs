@@ -1,5 +1,5 @@
-//! Writes to a draft beside the file, which takes the file's place when everything is in it. Until then nobody can start on
-//! a part, and the place stays as it is.
+//! Writes to a file draft, which replaces the database file when it is complete. Until then no server can start on a
+//! part, and the old file is unchanged.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, TransactionBehavior, params, params_from_iter};
+use sotto_files::{Claim, FileError, draft_name, lock_draft, publish_draft, remove_if_there, sync_folder_of};
 use tokio::runtime::Handle;
 
-use super::{Plan, Target, refuse_used};
+use super::indexes::{self, Index};
+use super::{Plan, Target, in_use, refuse_used, search};
 use crate::DatabaseUrl;
-use crate::migrate::{Applied, Target as Goal};
-use crate::transfer::draft::{draft_name, lock, place, sync_folder_of};
+use crate::migrate::{Applied, Target as MigrationTarget};
+use crate::sqlite::files::{beside, claim_without_server, clear_for_new, refuse_strays};
 use crate::transfer::error::{Result, TransferError, file};
 use crate::transfer::layout::{Layout, Table};
-use crate::transfer::mark::{VERSION, is_mark};
 use crate::transfer::snapshot::{Snapshot, snapshot};
+use crate::transfer::unfinished::{VERSION, is_mark};
 use crate::transfer::value::{Row, Value};
 
 /// A draft that is being written.
@@ -24,23 +26,42 @@ pub struct SqliteTarget {
     path: PathBuf,
     draft: PathBuf,
     connection: Connection,
+    /// The indexes that are created at the end.
+    indexes: Vec<Index>,
     layout: Layout,
     runtime: Handle,
-    /// Holds the draft for this process. It goes after the connection.
+    /// Holds the draft for this process. Dropped after the connection.
     lock: File,
+    /// Keeps servers away from the database's path.
+    claim: Claim,
 }
 
 impl SqliteTarget {
     pub fn open(path: &Path, plan: &Plan<'_>) -> Result<Self> {
+        refuse_strays(path).map_err(TransferError::Refused)?;
+        let claim = claim_without_server(path).map_err(|error| match error {
+            FileError::Held { holder, .. } => in_use(&DatabaseUrl::Sqlite(path.to_owned()), &holder),
+            other => other.into(),
+        })?;
         let draft = draft_name(path);
-        let mut lock = lock(&draft, path)?;
-        match prepare(path, &draft, &mut lock, plan) {
-            Ok(connection) => {
+        let mut lock = lock_draft(&draft, path)?;
+        let prepared = prepare(path, &draft, &mut lock, plan).and_then(|mut connection| {
+            let schema = plan.migrations.in_memory(plan.revision)?;
+            let postponed = || {
+                let indexes = indexes::deferrable(&schema)?;
+                indexes::postpone(&mut connection, &indexes)?;
+                search::postpone(&connection)?;
+                rusqlite::Result::Ok((connection, indexes))
+            };
+            postponed().map_err(|error| unwritable(path, &error))
+        });
+        match prepared {
+            Ok((connection, indexes)) => {
                 let (layout, runtime) = (plan.layout.clone(), plan.runtime.clone());
-                Ok(Self { path: path.to_owned(), draft, connection, layout, runtime, lock })
+                Ok(Self { path: path.to_owned(), draft, connection, indexes, layout, runtime, lock, claim })
             }
             Err(error) => {
-                // What was refused leaves nothing; what somebody has begun stays.
+                // A refused run leaves nothing; the unfinished part of an earlier run is kept.
                 if !matches!(begun(&draft, plan), Ok(Some(_))) {
                     remove(&draft)?;
                 }
@@ -63,21 +84,21 @@ impl Target for SqliteTarget {
         last_key(&self.connection, table).map_err(|error| self.unwritable(&error))
     }
 
-    fn store(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
+    fn store(&mut self, table: &Table, rows: Vec<Row>) -> Result<()> {
         let places: Vec<_> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
         let sql = format!("INSERT INTO \"{}\" ({}) VALUES ({})", table.name, table.column_list(), places.join(", "));
         let mut store = || {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
                 let mut insert = transaction.prepare_cached(&sql)?;
-                for row in rows {
+                for row in &rows {
                     insert.execute(params_from_iter(row))?;
                 }
             }
             transaction.commit()
         };
         store().map_err(|error: rusqlite::Error| {
-            let reason = format!("does not take rows of {}: {error}. {}", table.name, CONTINUE);
+            let reason = format!("cannot store rows of {}: {error}. {}", table.name, CONTINUE);
             TransferError::database(&self.url(), reason)
         })
     }
@@ -86,26 +107,33 @@ impl Target for SqliteTarget {
         snapshot(&DatabaseUrl::Sqlite(self.draft.clone()), &self.layout, &self.runtime)
     }
 
-    fn finish(self: Box<Self>) -> Result<()> {
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        let filled = search::fill(&mut self.connection);
+        let made = filled.and_then(|()| indexes::create_missing(&mut self.connection, &self.indexes));
+        made.map_err(|error| self.unwritable(&error))?;
+        refuse_damage(&self.connection, &self.path)?;
         let unmark = self.connection.execute("DELETE FROM schema_migrations WHERE version = ?1", [VERSION]);
         unmark.map_err(|error| self.unwritable(&error))?;
-        let Self { path, draft, connection, lock, .. } = *self;
+        let Self { path, draft, connection, lock, claim, .. } = *self;
         drop(connection);
         lock.sync_all().map_err(file(&path, "written"))?;
         if path.exists() {
-            // It was without rows at the beginning, and nobody else may use it now.
+            // It had no rows at the start; now no other process may use it.
             let guard = alone(&path)?;
             guard.execute_batch("BEGIN EXCLUSIVE").map_err(|error| unwritable(&path, &error))?;
             refuse_rows(&guard, &path)?;
             fs::rename(&draft, &path).map_err(file(&path, "written"))?;
         } else {
-            place(&draft, &path)?;
+            clear_for_new(&path).map_err(TransferError::Refused)?;
+            publish_draft(&draft, &path)?;
         }
-        sync_folder_of(&path)
+        sync_folder_of(&path)?;
+        drop(claim);
+        Ok(())
     }
 }
 
-/// Makes the draft what rows can be written to, if it is not. `lock` holds it, before and after.
+/// Prepares the draft for rows, unless a part of the same run is in it. `lock` holds the draft before and after.
 fn prepare(path: &Path, draft: &Path, lock: &mut File, plan: &Plan<'_>) -> Result<Connection> {
     let url = DatabaseUrl::Sqlite(path.to_owned());
     refuse_used(&url, plan)?;
@@ -118,11 +146,11 @@ fn prepare(path: &Path, draft: &Path, lock: &mut File, plan: &Plan<'_>) -> Resul
         plan.mark.refuse_other(&url, &mark)?;
         return open(draft).map_err(|error| unwritable(path, &error));
     }
-    // Without a mark there are no rows in it.
+    // A draft without a mark contains no rows.
     remove(draft)?;
-    *lock = self::lock(draft, path)?;
+    *lock = lock_draft(draft, path)?;
     let migrator = plan.migrations.migrator(&DatabaseUrl::Sqlite(draft.to_owned()))?;
-    plan.runtime.block_on(migrator.upgrade(&Goal::Revision(plan.revision.to_owned())))?;
+    plan.runtime.block_on(migrator.upgrade(&MigrationTarget::Revision(plan.revision.to_owned())))?;
     let connection = open(draft).map_err(|error| unwritable(path, &error))?;
     let mark = params![VERSION, plan.mark.name(), plan.mark.identity, plan.mark.source];
     let sql = "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES (?1, ?2, ?3, ?4)";
@@ -130,17 +158,17 @@ fn prepare(path: &Path, draft: &Path, lock: &mut File, plan: &Plan<'_>) -> Resul
     Ok(connection)
 }
 
-/// What is being written to the draft.
+/// The mark of the unfinished run in the draft.
 fn begun(draft: &Path, plan: &Plan<'_>) -> Result<Option<Applied>> {
     let migrator = plan.migrations.migrator(&DatabaseUrl::Sqlite(draft.to_owned()))?;
     Ok(plan.runtime.block_on(migrator.current())?.filter(is_mark))
 }
 
-/// What to do after a failure in the middle.
-const CONTINUE: &str = "What was stored so far is kept: run the same command again, and it continues there";
+/// Advice after a failure in the middle.
+const CONTINUE: &str = "The rows stored so far are kept: run the same command again to continue";
 
-/// For a file that is about to be replaced: a connection that is the only one. A server that is running keeps the
-/// file in the mode WAL, which only the last connection can leave.
+/// Opens the only connection to a file that is about to be replaced. A running server keeps the file in WAL mode, which
+/// only the last connection can leave.
 fn alone(path: &Path) -> Result<Connection> {
     let connect = || {
         let connection = open(path)?;
@@ -150,19 +178,39 @@ fn alone(path: &Path) -> Result<Connection> {
     };
     connect().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TransferError::Refused(format!(
-            "{} is in use, by a running server or another command: stop that first",
+            "{} is in use by a running server or another command: stop it first",
             DatabaseUrl::Sqlite(path.to_owned())
         )),
         _ => unwritable(path, &error),
     })
 }
 
-/// Once more, now that nobody can add any.
+/// Checks the pages, the indexes and the references of the draft.
+fn refuse_damage(connection: &Connection, path: &Path) -> Result<()> {
+    let check = || {
+        let pages: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        let orphans: i64 =
+            connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))?;
+        rusqlite::Result::Ok((pages, orphans))
+    };
+    let reason = match check().map_err(|error| unwritable(path, &error))? {
+        (pages, 0) if pages == "ok" => return Ok(()),
+        (pages, 0) => pages,
+        (_, orphans) => format!("{orphans} rows refer to rows that are missing"),
+    };
+    Err(TransferError::Unequal(format!(
+        "the database written for {} is damaged: {reason}. Check the disk, and start again with --restart",
+        path.display()
+    )))
+}
+
+/// Checks again for rows, now that no other process can add any.
 fn refuse_rows(guard: &Connection, path: &Path) -> Result<()> {
-    let schema = crate::schema::of_connection(guard).map_err(|error| unwritable(path, &error))?;
-    for table in Layout::of(schema)?.tables {
+    let schema = crate::schema::read_connection(guard).map_err(|error| unwritable(path, &error))?;
+    for table in Layout::from_schema(schema)?.tables {
         if last_key(guard, &table).map_err(|error| unwritable(path, &error))?.is_some() {
-            let sentence = format!("somebody has written to {} meanwhile: it is left as it is", path.display());
+            let sentence =
+                format!("another program has written to {} in the meantime: it was not replaced", path.display());
             return Err(TransferError::Refused(sentence));
         }
     }
@@ -188,7 +236,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
+    // All references are checked together at the end, which takes a fraction of the time.
+    connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "cache_size", -16384)?;
@@ -196,13 +245,8 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn remove(draft: &Path) -> Result<()> {
-    let mut journal = draft.as_os_str().to_owned();
-    journal.push("-journal");
-    for path in [Path::new(&journal), draft] {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(file(path, "removed")(error)),
-            _ => {}
-        }
+    for end in ["-journal", "-wal", "-shm", ""] {
+        remove_if_there(&beside(draft, end))?;
     }
     Ok(())
 }

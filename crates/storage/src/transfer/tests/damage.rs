@@ -1,4 +1,4 @@
-//! Backups that were cut off, edited, or made to do harm.
+//! Truncated, edited and malicious backups.
 
 use std::fs;
 use std::io::Write;
@@ -7,19 +7,19 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::data::Full;
-use super::{Desk, Manifest, Package, Result, Scratch, TransferError, Watch, assert_says, rows, sentence};
+use super::data::Populated;
+use super::{Manifest, Observer, Package, Result, Scratch, TransferError, Workspace, assert_says, rows, sentence};
 use crate::migrate::{Migrator, State};
 use crate::transfer::package::Members;
 use crate::transfer::package::archive::ArchiveWriter;
 use crate::transfer::{backup_to_folder, verify};
 
 async fn check(path: &Path) -> Result<Manifest> {
-    verify(&Package::at(path), &Watch::default()).await
+    verify(&Package::from_path(path), &Observer::default()).await
 }
 
-/// A backup of a few rows, so that it can be tried byte by byte.
-async fn small(desk: &Desk) -> Vec<u8> {
+/// A backup of a few rows, small enough to change every byte.
+async fn small(workspace: &Workspace) -> Vec<u8> {
     let scratch = Scratch::sqlite();
     crate::migrate::upgrade(&scratch.url).await.unwrap();
     let mut writer = super::data::Writer::open(&scratch.url).await;
@@ -28,16 +28,16 @@ async fn small(desk: &Desk) -> Vec<u8> {
         writer.insert("users", [("id", super::data::id(1, user).into()), ("email", email.as_str().into())]).await;
     }
     writer.close().await;
-    desk.backup(&scratch.url, "small.tar").await;
-    fs::read(desk.path("small.tar")).unwrap()
+    workspace.backup(&scratch.url, "small.tar").await;
+    fs::read(workspace.path("small.tar")).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_changed_byte_is_noticed() {
-    let desk = Desk::new();
-    let good = small(&desk).await;
-    let path = desk.path("bad.tar");
-    // Each kind of place: 41 has no factor in common with the length of a block.
+    let workspace = Workspace::new();
+    let good = small(&workspace).await;
+    let path = workspace.path("bad.tar");
+    // Covers each kind of position: 41 is coprime to the block size.
     for place in (0..good.len()).step_by(41).chain((good.len() - 1600..good.len()).step_by(9)) {
         let mut bad = good.clone();
         bad[place] ^= 1 << (place % 8);
@@ -49,41 +49,41 @@ async fn every_changed_byte_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cut_is_noticed_and_nothing_is_restored() {
-    let desk = Desk::new();
-    let good = small(&desk).await;
+    let workspace = Workspace::new();
+    let good = small(&workspace).await;
     let target = Scratch::sqlite();
     for length in (0..good.len()).step_by(211).chain((good.len() - 1030..good.len()).step_by(103)) {
-        fs::write(desk.path("bad.tar"), &good[..length]).unwrap();
-        let told = sentence(check(&desk.path("bad.tar")).await);
+        fs::write(workspace.path("bad.tar"), &good[..length]).unwrap();
+        let told = sentence(check(&workspace.path("bad.tar")).await);
         assert!(told.contains("cut off"), "{length}: {told}");
     }
-    assert_says(&sentence(desk.restore("bad.tar", &target.url).await), &["bad.tar", "cut off before its end"]);
-    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+    assert_says(&sentence(workspace.restore("bad.tar", &target.url).await), &["bad.tar", "cut off before its end"]);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 
     let longer = [good.as_slice(), b"x"].concat();
-    fs::write(desk.path("bad.tar"), longer).unwrap();
-    assert_says(&sentence(check(&desk.path("bad.tar")).await), &["behind its end"]);
-    fs::write(desk.path("bad.tar"), "Dear diary, ".repeat(1000)).unwrap();
-    assert_says(&sentence(check(&desk.path("bad.tar")).await), &["not an archive that Sotto has written"]);
-    assert_says(&sentence(check(&desk.path("nowhere")).await), &["nowhere", "cannot be opened"]);
+    fs::write(workspace.path("bad.tar"), longer).unwrap();
+    assert_says(&sentence(check(&workspace.path("bad.tar")).await), &["after its end"]);
+    fs::write(workspace.path("bad.tar"), "Dear diary, ".repeat(1000)).unwrap();
+    assert_says(&sentence(check(&workspace.path("bad.tar")).await), &["not an archive that Sotto has written"]);
+    assert_says(&sentence(check(&workspace.path("nowhere")).await), &["nowhere", "cannot be opened"]);
 }
 
-const TAGS: &str = "tables/010-tags/000001.jsonl.gz";
+const TAGS: &str = "tables/012-tags/000001.jsonl.gz";
 
-/// A change of a folder, and what has to be said about it.
+/// A change of a folder, and the expected parts of the error.
 type Edit = (fn(&Path), &'static [&'static str]);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_edit_of_a_folder_is_named() {
-    let full = Full::sqlite().await;
+    let populated = Populated::sqlite().await;
     let edits: [Edit; 9] = [
-        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/010-tags/000001.jsonl.gz", "is missing"]),
+        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/012-tags/000001.jsonl.gz", "is missing"]),
         (|at| fs::remove_file(at.join("manifest.json")).unwrap(), &["another is missing"]),
         (|at| fs::remove_file(at.join("manifest.json.sha256")).unwrap(), &["cut off"]),
-        (|at| fs::remove_file(at.join("sotto-backup.json")).unwrap(), &["does not begin as a backup"]),
+        (|at| fs::remove_file(at.join("sotto-backup.json")).unwrap(), &["does not begin like a backup"]),
         (|at| fs::write(at.join("attachments"), "").unwrap(), &["attachments"]),
         (
-            |at| fs::write(at.join("tables/010-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
+            |at| fs::write(at.join("tables/012-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
             &["000002", "not in its manifest"],
         ),
         (
@@ -100,7 +100,7 @@ async fn every_edit_of_a_folder_is_named() {
                 rows.drain(..=end);
                 fs::write(at.join(TAGS), gzip(&rows)).unwrap();
             },
-            &["010-tags", "is not what was written"],
+            &["012-tags", "is not what was written"],
         ),
         (
             |at| {
@@ -111,9 +111,9 @@ async fn every_edit_of_a_folder_is_named() {
         ),
     ];
     for (number, (edit, said)) in edits.into_iter().enumerate() {
-        let desk = Desk::new();
-        let path = desk.path("folder");
-        let manifest = backup_to_folder(full.url(), &path, &rows(), &Watch::default()).await.unwrap();
+        let workspace = Workspace::new();
+        let path = workspace.path("folder");
+        let manifest = backup_to_folder(populated.url(), &path, &rows(), &Observer::default()).await.unwrap();
         assert_eq!(check(&path).await.unwrap(), manifest);
         edit(&path);
         let told = sentence(check(&path).await);
@@ -125,9 +125,9 @@ async fn every_edit_of_a_folder_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_files_that_were_swapped_are_noticed() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await.grow(9).await);
-    let path = desk.path("folder");
-    let manifest = backup_to_folder(full.url(), &path, &rows(), &Watch::default()).await.unwrap();
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await.grow(9).await);
+    let path = workspace.path("folder");
+    let manifest = backup_to_folder(populated.url(), &path, &rows(), &Observer::default()).await.unwrap();
     let entries = manifest.tables.iter().find(|table| table.name == "journal_entries").unwrap();
     let [first, second, ..] = entries.files.as_slice() else { panic!("there are two files at least") };
     fs::rename(path.join(&first.name), path.join("spare")).unwrap();
@@ -136,7 +136,6 @@ async fn two_files_that_were_swapped_are_noticed() {
     assert_says(&sentence(check(&path).await), &[&first.name, "is not what was written"]);
 }
 
-/// An archive with these members.
 fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ArchiveWriter::new(Vec::new(), 0);
     for (name, content) in members {
@@ -159,7 +158,7 @@ fn unzip(bytes: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Adds a member whatever its name is.
+/// Adds a member with any name.
 fn append(builder: &mut tar::Builder<Vec<u8>>, name: &[u8], content: &[u8]) {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -172,7 +171,7 @@ fn append(builder: &mut tar::Builder<Vec<u8>>, name: &[u8], content: &[u8]) {
     builder.append(&header, content).unwrap();
 }
 
-/// The first file of a backup with one table, `notes`, of one text.
+/// The header of a backup with one table, `notes`, with one text column.
 fn header(format: u32) -> String {
     format!(
         r#"{{"format": {format}, "sotto": "9.9.9", "engine": "sqlite", "revision": "0001_notes", "created_at": "2025-01-22T10:00:00Z",
@@ -182,11 +181,11 @@ fn header(format: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn archives_that_mean_harm_do_none() {
-    let desk = Desk::new();
-    let (path, first) = (desk.path("bad.tar"), header(1));
+    let workspace = Workspace::new();
+    let (path, first) = (workspace.path("bad.tar"), header(1));
     let first = ("sotto-backup.json", first.as_bytes());
     let newer = header(2);
-    // 256 MiB in one row, and as much in rows of one letter.
+    // A row of 256 MiB, and 256 MiB of one-letter rows.
     let long_row = gzip(&[b"[\"".as_slice(), &vec![b'a'; 256 << 20]].concat());
     let wrong_kind = gzip(b"[1]\n");
     let deep = gzip(&b"[".repeat(1 << 20));
@@ -198,14 +197,14 @@ async fn archives_that_mean_harm_do_none() {
         (vec![first, (rows, &wrong_kind)], "not of its kind"),
         (vec![first, (rows, &deep)], "last row has no end"),
         (vec![first, (rows, b"not gzip at all")], rows),
-        (vec![first, ("tables/001-other/000001.jsonl.gz", b"")], "does not belong"),
+        (vec![first, ("tables/001-other/000001.jsonl.gz", b"")], "is in the wrong place"),
         (vec![first, ("manifest.json", b"{}")], "cut off"),
     ] {
         fs::write(&path, archive(&members)).unwrap();
         assert_says(&sentence(check(&path).await), &[said]);
     }
 
-    // What this writer refuses to make.
+    // Members that the writer refuses to create.
     let tar_with = |entry: &dyn Fn(&mut tar::Builder<Vec<u8>>)| {
         let mut builder = tar::Builder::new(Vec::new());
         append(&mut builder, first.0.as_bytes(), first.1);
@@ -235,5 +234,5 @@ async fn archives_that_mean_harm_do_none() {
         let told = sentence(check(&path).await);
         assert!(told.contains("not an archive that Sotto has written") || told.contains("lead out"), "{told}");
     }
-    assert_eq!(desk.names(), ["bad.tar"]);
+    assert_eq!(workspace.names(), ["bad.tar"]);
 }

@@ -1,4 +1,4 @@
-//! Rows in every table, with the values that are most likely to be spoilt on the way.
+//! Rows for every table, with the values that are most likely to be damaged in a transfer.
 
 use sotto_domain::Timestamp;
 use uuid::Uuid;
@@ -10,12 +10,12 @@ use crate::transfer::value::Value;
 pub const USERS: u128 = 3;
 pub const ENTRIES: u128 = 24;
 
-/// A database with the schema and rows in every table.
-pub struct Full {
+/// A database with rows in every table.
+pub struct Populated {
     pub scratch: Scratch,
 }
 
-impl Full {
+impl Populated {
     pub async fn sqlite() -> Self {
         Self::on(Scratch::sqlite()).await
     }
@@ -30,7 +30,7 @@ impl Full {
         for user in 1..=USERS {
             fill(&mut writer, user).await;
         }
-        // As long as an entry can be.
+        // The longest possible entry.
         let longest = "ünïcödé 😀 \u{1} ".repeat(55_000);
         writer.insert("journal_entries", entry(id(3, 1), id(1, 1), &longest, at(0))).await;
         writer.close().await;
@@ -41,7 +41,7 @@ impl Full {
         &self.scratch.url
     }
 
-    /// Adds as much text again as makes a backup so long, in MiB.
+    /// Adds entries until a backup has about this many MiB.
     pub async fn grow(self, mebibytes: u128) -> Self {
         let mut writer = Writer::open(self.url()).await;
         for number in 0..mebibytes * 4 {
@@ -54,7 +54,7 @@ impl Full {
     }
 }
 
-/// Texts that something on the way might change.
+/// Texts that a careless transfer might change.
 pub fn texts() -> Vec<String> {
     let mut texts: Vec<String> = [
         "",
@@ -81,7 +81,7 @@ pub fn instants() -> [i64; 7] {
 }
 
 pub fn id(kind: u128, number: u128) -> Uuid {
-    // Ids of one table are not in the order in which their rows are made.
+    // The ids of a table are not in the order of its rows' creation.
     Uuid::from_u128((kind << 120) | (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) & ((1 << 64) - 1)))
 }
 
@@ -90,7 +90,7 @@ fn letter(seed: u128) -> char {
     char::from(b' ' + u8::try_from(mixed % 95).unwrap())
 }
 
-/// A person with everything.
+/// A user with rows in every table.
 async fn fill(writer: &mut Writer, user: u128) {
     let owner = id(1, user);
     let account = [
@@ -174,7 +174,7 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("message", "".into()),
         ("frequency", if even { "custom".into() } else { "daily".into() }),
         ("time", instant(number)),
-        ("time_zone", "UTC".into()),
+        ("time_zone", "localtime".into()),
         ("is_active", Value::Boolean(even)),
         ("custom_days", if even { "mon,sun".into() } else { Value::Null }),
         ("next_due_at", if even { instant(number + 1) } else { Value::Null }),
@@ -211,6 +211,8 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("sealed", Value::Boolean(number.is_multiple_of(5))),
     ];
     writer.insert("attachments", recording.into_iter().chain(times(number))).await;
+    let freed = [("id", id(12, number).into()), ("user_id", owner.into())];
+    writer.insert("freed_attachments", freed.into_iter().chain(times(number))).await;
     let identity = [
         ("id", id(10, number).into()),
         ("user_id", owner.into()),
@@ -229,6 +231,13 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("last_used_at", if even { Value::Null } else { instant(number) }),
     ];
     writer.insert("api_tokens", token.into_iter().chain(times(number))).await;
+    let key = [
+        ("user_id", owner.into()),
+        ("key_hash", hash(number)),
+        ("request_hash", hash(number + 1)),
+        ("created_id", id(13, number).into()),
+    ];
+    writer.insert("idempotency_keys", key.into_iter().chain(times(number))).await;
 }
 
 fn place(number: u128, count: usize) -> usize {
@@ -290,7 +299,7 @@ impl From<Uuid> for Value {
     }
 }
 
-/// Stores rows past the contract.
+/// Writes rows directly, without the storage contract.
 pub enum Writer {
     Sqlite(rusqlite::Connection),
     Postgres(tokio_postgres::Client),

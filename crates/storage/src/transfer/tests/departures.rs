@@ -1,5 +1,5 @@
-//! An account that is deleted takes every row of its owner along: each table is asked, as the catalogue lists them, so that a new
-//! one cannot be forgotten. It stands here because these databases have rows in every table.
+//! Deleting an account deletes every row of its owner. The test checks each table in the catalogue, so a new table
+//! cannot be left out. It is here because these databases have rows in every table.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,21 @@ use sotto_domain::UserId;
 use sotto_domain::account::{AccountPatch, Administered};
 use uuid::Uuid;
 
-use super::data::{Full, USERS, id};
+use super::data::{Populated, USERS, id};
 use crate::testing::run_script;
 use crate::{DatabaseUrl, schema};
 
-/// Tables that say of no row whose it is, and why.
-const OWNERLESS: [(&str, &str); 2] = [
+/// Tables whose rows have no owner, with the reason.
+const OWNERLESS: [(&str, &str); 3] = [
     ("schema_migrations", "it is about the schema"),
+    ("attachment_store", "it is about the database"),
     ("search_documents", "a document goes with its entry; it has no row left in the end"),
 ];
 
-/// Rows of one owner, or of all.
+/// Until the objects of a deleted user's recordings are deleted, their ids remain.
+const OBJECTS_TO_DELETE: &str = "freed_attachments";
+
+/// The number of rows per table, of one owner or of all.
 async fn rows(url: &DatabaseUrl, owner: Option<Uuid>) -> BTreeMap<String, u64> {
     let mut rows = BTreeMap::new();
     for (name, table) in schema::read(url).await.unwrap().tables {
@@ -43,18 +47,22 @@ async fn rows(url: &DatabaseUrl, owner: Option<Uuid>) -> BTreeMap<String, u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_account_leaves_no_row_in_any_table() {
-    for full in [Full::sqlite().await, Full::postgres().await] {
-        let url = full.url();
+    for populated in [Populated::sqlite().await, Populated::postgres().await] {
+        let url = populated.url();
         let storage = url.open().await.unwrap();
         let owners: Vec<Uuid> = (1..=USERS).map(|user| id(1, user)).collect();
         let others = rows(url, Some(owners[1])).await;
         assert!(others.len() >= 10 && others.values().all(|count| *count > 0), "every table is tried: {others:?}");
 
-        // The first is the only superuser, who has to make another before they go.
+        // The first user is the only superuser, and must promote another before the deletion.
         assert_eq!(storage.users().delete(UserId(owners[0])).await.unwrap(), Administered::LastSuperuser);
         let promoted = AccountPatch { is_superuser: Some(true), ..AccountPatch::default() };
         storage.users().administer(UserId(owners[2]), &promoted, sotto_domain::Timestamp::MIN).await.unwrap();
         assert_eq!(storage.users().delete(UserId(owners[0])).await.unwrap(), Administered::Done(()));
+        let freed = storage.attachment_store().freed(None, 1000).await.unwrap();
+        let freed: Vec<_> = freed.into_iter().filter(|(user, _)| user.0 == owners[0]).map(|(_, id)| id).collect();
+        assert!(freed.len() > 1);
+        storage.attachment_store().forget_freed(UserId(owners[0]), &freed).await.unwrap();
         for (table, count) in rows(url, Some(owners[0])).await {
             assert_eq!(count, 0, "{table}");
         }
@@ -62,15 +70,16 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
 
         storage.users().delete(UserId(owners[1])).await.unwrap();
         storage.close().await;
-        // The last superuser goes by another hand, so that whatever had no owner would be seen.
-        full.scratch.execute(&delete_all(url)).await.unwrap();
+        // The last superuser is deleted by SQL, so that rows without an owner would show.
+        populated.scratch.execute(&delete_all(url)).await.unwrap();
         for (table, count) in rows(url, None).await {
-            assert!(count == 0 || table == "schema_migrations", "{count} rows of nobody in {table}");
+            let stays = ["schema_migrations", OBJECTS_TO_DELETE].contains(&table.as_str());
+            assert!(count == 0 || stays, "{count} rows of nobody in {table}");
         }
     }
 }
 
-/// Whoever deletes without the storage contract has to ask SQLite to mind foreign keys.
+/// Outside of the storage contract, SQLite must be told to enforce foreign keys.
 fn delete_all(url: &DatabaseUrl) -> String {
     let mind = match url {
         DatabaseUrl::Sqlite(_) => "PRAGMA foreign_keys = ON; ",

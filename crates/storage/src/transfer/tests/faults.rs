@@ -1,4 +1,4 @@
-//! Lost connections, stops, full databases and rivals in the middle of the work; and that it can be done again.
+//! Lost connections, stops, full databases and concurrent runs during a transfer, and its continuation.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::runtime::Handle;
 
-use super::data::{Full, Writer};
+use super::data::{Populated, Writer, id};
 use super::{
-    Desk, Manifest, Migrations, Package, Result, Scratch, TransferError, Watch, assert_says, backup, empty_ones, names,
-    restore, rows, sentence,
+    Manifest, Migrations, Observer, Package, Result, Scratch, TransferError, Workspace, assert_says, backup,
+    empty_ones, names, restore, rows, sentence,
 };
 use crate::DatabaseUrl;
-use crate::migrate::{Migrator, State};
+use crate::migrate::{Migrator, State, Target};
 use crate::transfer::{Stage, copy};
 
-/// Does something once, on the thread that does the work, when it gets to a table in a stage.
-fn when(stage: Stage, table: &'static str, act: impl Fn(&Handle) + Send + Sync + 'static) -> Watch {
+/// Calls `act` once, on the thread of the transfer, when it reaches a table in a stage.
+fn when(stage: Stage, table: &'static str, act: impl Fn(&Handle) + Send + Sync + 'static) -> Observer {
     let (runtime, done) = (Handle::current(), AtomicBool::new(false));
-    Watch::new(move |progress| {
+    Observer::new(move |progress| {
         if progress.stage == stage && progress.what == table && !done.swap(true, Ordering::Relaxed) {
             act(&runtime);
         }
     })
 }
 
-/// Stops the work when it gets there.
-fn stopping(stage: Stage, table: &'static str) -> Watch {
-    let own: Arc<OnceLock<Watch>> = Arc::default();
-    let watch = when(stage, table, {
+/// Stops the transfer when it reaches a table in a stage.
+fn stopping(stage: Stage, table: &'static str) -> Observer {
+    let own: Arc<OnceLock<Observer>> = Arc::default();
+    let observer = when(stage, table, {
         let own = own.clone();
         move |_| own.get().unwrap().stop()
     });
-    own.set(watch.clone()).unwrap();
-    watch
+    own.set(observer.clone()).unwrap();
+    observer
 }
 
-/// Ends every session of the transfers on a server's database.
+/// Terminates every session of the transfers on a server's database.
 fn kill_sessions(url: &DatabaseUrl) -> impl Fn(&Handle) + Send + Sync + 'static {
     let url = url.clone();
     move |runtime| {
@@ -49,19 +49,23 @@ fn kill_sessions(url: &DatabaseUrl) -> impl Fn(&Handle) + Send + Sync + 'static 
     }
 }
 
-/// Everybody who looks at the target finds that it is not whole.
+/// Every reader of the target sees that it is unfinished.
 async fn assert_marked(url: &DatabaseUrl) {
     let state = Migrator::new(url).unwrap().state().await.unwrap();
-    let told = crate::transfer::explain(url, &state).unwrap();
+    let told = crate::transfer::explain_unfinished(url, &state).unwrap();
     assert_says(&told, &["has not ended", "again"]);
     match url {
-        DatabaseUrl::Sqlite(_) => assert_eq!(state, State::Empty, "the draft is beside it"),
+        DatabaseUrl::Sqlite(_) => assert_eq!(state, State::Missing, "the draft is beside it"),
         DatabaseUrl::Postgres(_) => {
-            assert!(
-                matches!(&state, State::Ahead { current, .. } if current.starts_with("9999_unfinished")),
-                "{state}"
-            );
-            let refused = backup(url, &Desk::new().path("part.tar"), &rows(), &Watch::default()).await;
+            assert!(matches!(&state, State::Unfinished { .. }), "{state}");
+            let migrator = Migrator::new(url).unwrap();
+            let upgrade = migrator.upgrade(&Target::Head).await.unwrap_err().to_string();
+            let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap_err().to_string();
+            for told in [state.to_string(), upgrade, rehearsal] {
+                assert_says(&told, &["part of a ", " that has not ended: run the same ", "to continue it"]);
+                assert!(!told.contains("9999") && !told.contains("does not know"), "{told}");
+            }
+            let refused = backup(url, &Workspace::new().path("part.tar"), &rows(), &Observer::default()).await;
             assert_says(&sentence(refused), &["has not ended"]);
         }
     }
@@ -69,8 +73,8 @@ async fn assert_marked(url: &DatabaseUrl) {
 
 async fn assert_whole(url: &DatabaseUrl, expected: &Manifest) {
     assert_eq!(Migrator::new(url).unwrap().state().await.unwrap(), State::Head);
-    assert_eq!(crate::transfer::explain(url, &State::Head), None);
-    let found = backup(url, &Desk::new().path("found.tar"), &rows(), &Watch::default()).await.unwrap();
+    assert_eq!(crate::transfer::explain_unfinished(url, &State::Head), None);
+    let found = backup(url, &Workspace::new().path("found.tar"), &rows(), &Observer::default()).await.unwrap();
     assert_eq!(found.tables, expected.tables);
     if let DatabaseUrl::Sqlite(path) = url {
         assert_eq!(names(path.parent().unwrap()), ["journal.db"]);
@@ -79,70 +83,80 @@ async fn assert_whole(url: &DatabaseUrl, expected: &Manifest) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_whose_connection_is_lost_leaves_nothing() {
-    let (desk, full) = (Desk::new(), Full::postgres().await.grow(2).await);
-    let watch = when(Stage::Reading, "journal_entries", kill_sessions(full.url()));
-    let lost = sentence(backup(full.url(), &desk.path("archive.tar"), &rows(), &watch).await);
+    let (workspace, populated) = (Workspace::new(), Populated::postgres().await.grow(2).await);
+    let observer = when(Stage::Reading, "journal_entries", kill_sessions(populated.url()));
+    let lost = sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await);
     assert_says(&lost, &["cannot be read", "postgres://"]);
-    assert!(desk.names().is_empty());
-    desk.backup(full.url(), "archive.tar").await;
+    assert!(workspace.names().is_empty());
+    workspace.backup(populated.url(), "archive.tar").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_whose_connection_is_lost_goes_on_where_it_stopped() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    let manifest = desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::postgres().await;
     for stage in [Stage::Writing, Stage::Comparing] {
-        let watch = when(stage, "journal_entries", kill_sessions(&target.url));
-        let lost = restore(&Package::at(&desk.path("archive.tar")), &desk.destination(&target.url), &watch).await;
+        let observer = when(stage, "journal_entries", kill_sessions(&target.url));
+        let lost = restore(
+            &Package::from_path(&workspace.path("archive.tar")),
+            &workspace.destination(&target.url),
+            &observer,
+        )
+        .await;
         assert_says(&sentence(lost), &["postgres://"]);
         assert_marked(&target.url).await;
     }
-    desk.restore("archive.tar", &target.url).await.unwrap();
+    workspace.restore("archive.tar", &target.url).await.unwrap();
     assert_whole(&target.url, &manifest).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_whose_connection_is_lost_goes_on_where_it_stopped() {
-    let desk = Desk::new();
-    for (number, (full, target)) in
-        [(Full::sqlite().await, Scratch::postgres().await), (Full::postgres().await.grow(3).await, Scratch::sqlite())]
-            .into_iter()
-            .enumerate()
+    let workspace = Workspace::new();
+    for (number, (populated, target)) in [
+        (Populated::sqlite().await, Scratch::postgres().await),
+        (Populated::postgres().await.grow(3).await, Scratch::sqlite()),
+    ]
+    .into_iter()
+    .enumerate()
     {
-        let manifest = desk.backup(full.url(), &format!("{number}.tar")).await;
-        let server = [full.url(), &target.url].into_iter().find(|url| matches!(url, DatabaseUrl::Postgres(_))).unwrap();
-        let watch = when(Stage::Writing, "journal_entries", kill_sessions(server));
-        let lost = copy(full.url(), &target.url, false, &Migrations::default(), &watch).await;
+        let manifest = workspace.backup(populated.url(), &format!("{number}.tar")).await;
+        let server =
+            [populated.url(), &target.url].into_iter().find(|url| matches!(url, DatabaseUrl::Postgres(_))).unwrap();
+        let observer = when(Stage::Writing, "journal_entries", kill_sessions(server));
+        let lost = copy(populated.url(), &target.url, false, &Migrations::default(), &observer).await;
         assert_says(&sentence(lost), &["postgres://"]);
         assert_marked(&target.url).await;
-        copy(full.url(), &target.url, false, &Migrations::default(), &Watch::default()).await.unwrap();
+        copy(populated.url(), &target.url, false, &Migrations::default(), &Observer::default()).await.unwrap();
         assert_whole(&target.url, &manifest).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_stopped_leaves_nothing_or_goes_on() {
-    for (full, target) in
-        [(Full::sqlite().await, Scratch::sqlite()), (Full::postgres().await, Scratch::postgres().await)]
+    for (populated, target) in
+        [(Populated::sqlite().await, Scratch::sqlite()), (Populated::postgres().await, Scratch::postgres().await)]
     {
-        let desk = Desk::new();
-        let stopped = backup(full.url(), &desk.path("archive.tar"), &rows(), &stopping(Stage::Reading, "tags")).await;
+        let workspace = Workspace::new();
+        let stopped =
+            backup(populated.url(), &workspace.path("archive.tar"), &rows(), &stopping(Stage::Reading, "tags")).await;
         assert!(matches!(stopped, Err(TransferError::Stopped)), "{stopped:?}");
-        assert!(desk.names().is_empty());
-        let manifest = desk.backup(full.url(), "archive.tar").await;
+        assert!(workspace.names().is_empty());
+        let manifest = workspace.backup(populated.url(), "archive.tar").await;
 
-        let package = Package::at(&desk.path("archive.tar"));
-        let stopped = restore(&package, &desk.destination(&target.url), &stopping(Stage::Writing, "tags")).await;
+        let package = Package::from_path(&workspace.path("archive.tar"));
+        let stopped = restore(&package, &workspace.destination(&target.url), &stopping(Stage::Writing, "tags")).await;
         assert!(matches!(stopped, Err(TransferError::Stopped)), "{stopped:?}");
         assert_marked(&target.url).await;
 
-        // Another source is not mixed in, unless the first is given up.
-        let other = Full::sqlite().await;
-        let refused = sentence(copy(other.url(), &target.url, false, &Migrations::default(), &Watch::default()).await);
-        assert_says(&refused, &["a part of a restore of", "archive.tar", "--restart"]);
+        // Another source is refused, unless the first run is given up.
+        let other = Populated::sqlite().await;
+        let refused =
+            sentence(copy(other.url(), &target.url, false, &Migrations::default(), &Observer::default()).await);
+        assert_says(&refused, &["part of a restore of", "archive.tar", "--restart"]);
         assert_marked(&target.url).await;
-        desk.restore("archive.tar", &target.url).await.unwrap();
+        workspace.restore("archive.tar", &target.url).await.unwrap();
         assert_whole(&target.url, &manifest).await;
     }
 }
@@ -150,88 +164,165 @@ async fn what_is_stopped_leaves_nothing_or_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restart_begins_anew_with_another_source() {
     for target in empty_ones().await {
-        let (desk, full, other) = (Desk::new(), Full::sqlite().await, Full::postgres().await.grow(1).await);
-        let manifest = desk.backup(other.url(), "other.tar").await;
-        let watch = stopping(Stage::Writing, "tags");
-        copy(full.url(), &target.url, false, &Migrations::default(), &watch).await.unwrap_err();
-        copy(other.url(), &target.url, true, &Migrations::default(), &Watch::default()).await.unwrap();
+        let (workspace, populated, other) =
+            (Workspace::new(), Populated::sqlite().await, Populated::postgres().await.grow(1).await);
+        let manifest = workspace.backup(other.url(), "other.tar").await;
+        let observer = stopping(Stage::Writing, "tags");
+        copy(populated.url(), &target.url, false, &Migrations::default(), &observer).await.unwrap_err();
+        copy(other.url(), &target.url, true, &Migrations::default(), &Observer::default()).await.unwrap();
         assert_whole(&target.url, &manifest).await;
     }
 }
 
-/// The rows that were copied before are not copied again, so a change of them shows in the comparison at the end.
+/// Rows of the first run are not copied again, so a change of them shows in the comparison at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_has_changed_since_is_named() {
-    for (full, target) in
-        [(Full::sqlite().await, Scratch::postgres().await), (Full::postgres().await, Scratch::sqlite())]
+    for (populated, target) in
+        [(Populated::sqlite().await, Scratch::postgres().await), (Populated::postgres().await, Scratch::sqlite())]
     {
-        let watch = stopping(Stage::Comparing, "tags");
-        copy(full.url(), &target.url, false, &Migrations::default(), &watch).await.unwrap_err();
+        let observer = stopping(Stage::Comparing, "tags");
+        copy(populated.url(), &target.url, false, &Migrations::default(), &observer).await.unwrap_err();
 
-        let mut writer = Writer::open(full.url()).await;
+        let mut writer = Writer::open(populated.url()).await;
         writer.execute("UPDATE users SET full_name = 'Another name'").await;
         writer.execute("DELETE FROM login_sessions").await;
         writer.close().await;
-        let refused = sentence(copy(full.url(), &target.url, false, &Migrations::default(), &Watch::default()).await);
+        let refused =
+            sentence(copy(populated.url(), &target.url, false, &Migrations::default(), &Observer::default()).await);
         assert_says(&refused, &["users (some of its 3 rows)", "login_sessions", "instead of 0", "--restart"]);
         assert_marked(&target.url).await;
-        copy(full.url(), &target.url, true, &Migrations::default(), &Watch::default()).await.unwrap();
-        let manifest = backup(full.url(), &Desk::new().path("x.tar"), &rows(), &Watch::default()).await.unwrap();
+        copy(populated.url(), &target.url, true, &Migrations::default(), &Observer::default()).await.unwrap();
+        let manifest =
+            backup(populated.url(), &Workspace::new().path("x.tar"), &rows(), &Observer::default()).await.unwrap();
         assert_whole(&target.url, &manifest).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_restores_at_once_one_succeeds() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    let manifest = desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for target in empty_ones().await {
-        // The second comes when the first is in the middle.
+        // The second run starts in the middle of the first.
         let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-        let (told, url, package) = (refusal.clone(), target.url.clone(), Package::at(&desk.path("archive.tar")));
-        let destination = desk.destination(&url);
-        let watch = when(Stage::Writing, "tags", move |runtime| {
-            let second = runtime.block_on(restore(&package, &destination, &Watch::default()));
+        let (told, url, package) =
+            (refusal.clone(), target.url.clone(), Package::from_path(&workspace.path("archive.tar")));
+        let destination = workspace.destination(&url);
+        let observer = when(Stage::Writing, "tags", move |runtime| {
+            let second = runtime.block_on(restore(&package, &destination, &Observer::default()));
             *told.lock().unwrap() = Some(sentence(second));
         });
-        restore(&Package::at(&desk.path("archive.tar")), &desk.destination(&target.url), &watch).await.unwrap();
+        restore(&Package::from_path(&workspace.path("archive.tar")), &workspace.destination(&target.url), &observer)
+            .await
+            .unwrap();
         let refusal = refusal.lock().unwrap().take().unwrap();
-        assert!(refusal.contains("somebody else is writing") || refusal.contains("under way"), "{refusal}");
+        assert!(refusal.contains("another process is writing") || refusal.contains("is running"), "{refusal}");
         assert_whole(&target.url, &manifest).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_backups_to_one_name_one_succeeds() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-    let (told, url, path) = (refusal.clone(), full.url().clone(), desk.path("archive.tar"));
-    let watch = when(Stage::Reading, "tags", move |runtime| {
-        let second = runtime.block_on(backup(&url, &path, &rows(), &Watch::default()));
+    let (told, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
+    let observer = when(Stage::Reading, "tags", move |runtime| {
+        let second = runtime.block_on(backup(&url, &path, &rows(), &Observer::default()));
         *told.lock().unwrap() = Some(sentence(second));
     });
-    let manifest = backup(full.url(), &desk.path("archive.tar"), &rows(), &watch).await.unwrap();
-    assert_says(&refusal.lock().unwrap().take().unwrap(), &["archive.tar", "somebody else is writing"]);
-    let again = sentence(backup(full.url(), &desk.path("archive.tar"), &rows(), &Watch::default()).await);
-    assert_says(&again, &["archive.tar exists already"]);
+    let manifest = backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await.unwrap();
+    assert_says(&refusal.lock().unwrap().take().unwrap(), &["archive.tar", "another process is writing"]);
+    let again = sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &Observer::default()).await);
+    assert_says(&again, &["archive.tar already exists"]);
     assert_eq!(
-        super::super::verify(&Package::at(&desk.path("archive.tar")), &Watch::default()).await.unwrap(),
+        super::super::verify(&Package::from_path(&workspace.path("archive.tar")), &Observer::default()).await.unwrap(),
         manifest
     );
-    assert_eq!(desk.names(), ["archive.tar"]);
+    assert_eq!(workspace.names(), ["archive.tar"]);
 
-    // What a killed one has left is no backup, and in nobody's way.
-    fs::write(desk.path(".next.tar.unfinished"), "half").unwrap();
-    desk.backup(full.url(), "next.tar").await;
-    assert_eq!(desk.names(), ["archive.tar", "next.tar"]);
+    // The draft of a killed process is no backup, and does not block a new one.
+    fs::write(workspace.path(".next.tar.unfinished"), "half").unwrap();
+    workspace.backup(populated.url(), "next.tar").await;
+    assert_eq!(workspace.names(), ["archive.tar", "next.tar"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_device_is_told() {
-    let full = Full::sqlite().await;
+    let populated = Populated::sqlite().await;
     let device = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let (contents, watch) = (rows(), Watch::default());
-    let outcome = crate::transfer::backup_into(full.url(), device, "/dev/full".as_ref(), &contents, &watch).await;
+    let (contents, observer) = (rows(), Observer::default());
+    let outcome =
+        crate::transfer::backup_into(populated.url(), device, "/dev/full".as_ref(), &contents, &observer).await;
     let refused: Result<_> = outcome.map(|(manifest, _)| manifest);
     assert_says(&sentence(refused), &["/dev/full cannot be written", "No space left"]);
+}
+
+/// Sessions store batches in parallel: a failed batch holds back the following ones.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failed_piece_leaves_is_the_beginning() {
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await.grow(12).await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
+    let target = Scratch::postgres().await;
+    crate::migrate::upgrade(&target.url).await.unwrap();
+    let admin = crate::migrate::postgres::connect(&target.url).await.unwrap();
+    // The batch in the middle is also slower than the following ones.
+    let failing = id(9, 25);
+    let trigger = format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             PERFORM pg_sleep(1); RAISE EXCEPTION 'not this one'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON journal_entries FOR EACH ROW WHEN (new.id = '{failing}')
+             EXECUTE FUNCTION refuse()"
+    );
+    admin.batch_execute(&format!("SET application_name = 'a test'; {trigger}")).await.unwrap();
+    let refused = sentence(workspace.restore("archive.tar", &target.url).await);
+    assert_says(&refused, &["cannot store rows of journal_entries", "not this one", "run the same command again"]);
+    assert_marked(&target.url).await;
+    let count = async |condition: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM journal_entries WHERE id {condition} '{failing}'");
+        admin.query_one(&sql, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(count(">=").await, 0);
+    assert!(count("<").await > 0);
+    admin.batch_execute("DROP TRIGGER refuse ON journal_entries; DROP FUNCTION refuse").await.unwrap();
+    workspace.restore("archive.tar", &target.url).await.unwrap();
+    assert_whole(&target.url, &manifest).await;
+}
+
+/// Removes rows from an index, as a disk that loses a write does.
+fn damage(path: &std::path::Path) {
+    let index = "idx_users_email";
+    for (sql, after) in [
+        (
+            format!("UPDATE sqlite_schema SET sql = sql || ' WHERE 0' WHERE name = '{index}'"),
+            format!("REINDEX {index}"),
+        ),
+        (format!("UPDATE sqlite_schema SET sql = replace(sql, ' WHERE 0', '') WHERE name = '{index}'"), String::new()),
+    ] {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let version: i64 = connection.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
+        let change = format!("PRAGMA writable_schema = on; {sql}; PRAGMA schema_version = {}", version + 1);
+        connection.execute_batch(&change).unwrap();
+        drop(connection);
+        rusqlite::Connection::open(path).unwrap().execute_batch(&after).unwrap();
+    }
+}
+
+/// All rows exist and equal those of the backup, but a query that uses the index would find none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_onto_a_failing_disk_does_not_say_that_it_is_done() {
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
+    let target = Scratch::sqlite();
+    let DatabaseUrl::Sqlite(path) = &target.url else { panic!("it is a file") };
+    let (package, destination) =
+        (Package::from_path(&workspace.path("archive.tar")), workspace.destination(&target.url));
+    let stopped = restore(&package, &destination, &stopping(Stage::Comparing, "users")).await;
+    assert!(matches!(stopped, Err(TransferError::Stopped)), "{stopped:?}");
+    damage(&path.with_file_name(".journal.db.unfinished"));
+    let refused = sentence(restore(&package, &destination, &Observer::default()).await);
+    assert_says(&refused, &["is damaged", "idx_users_email", "--restart"]);
+    assert!(!path.exists());
+    let anew = crate::transfer::Destination { restart: true, ..destination };
+    restore(&package, &anew, &Observer::default()).await.unwrap();
+    assert_whole(&target.url, &manifest).await;
 }

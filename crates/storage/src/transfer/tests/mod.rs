@@ -6,6 +6,7 @@ mod departures;
 mod faults;
 mod layouts;
 mod round_trips;
+mod strays;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -14,15 +15,16 @@ use sotto_domain::Timestamp;
 use tempfile::TempDir;
 
 use super::{
-    Contents, Destination, Keys, Manifest, Migrations, Package, Restored, Result, TransferError, Watch, backup, restore,
+    BackupOptions, Destination, KeysOutcome, Manifest, Migrations, Observer, Package, Restored, Result, TransferError,
+    backup, restore,
 };
 use crate::DatabaseUrl;
 use crate::testing::Scratch;
 
 /// A folder for backups, attachments and keys.
-struct Desk(TempDir);
+struct Workspace(TempDir);
 
-impl Desk {
+impl Workspace {
     fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
@@ -36,42 +38,46 @@ impl Desk {
             database: url.clone(),
             attachments: self.path("restored/attachments").into(),
             keys: self.path("restored/keys.json"),
+            identity: None,
+            adopt: false,
             restart: false,
             migrations: Migrations::default(),
         }
     }
 
-    /// The names in it.
+    /// The names in the folder.
     fn names(&self) -> Vec<String> {
         names(self.0.path())
     }
 
     async fn backup(&self, url: &DatabaseUrl, name: &str) -> Manifest {
-        backup(url, &self.path(name), &rows(), &Watch::default()).await.unwrap()
+        backup(url, &self.path(name), &rows(), &Observer::default()).await.unwrap()
     }
 
     async fn restore(&self, name: &str, url: &DatabaseUrl) -> Result<Restored> {
-        restore(&Package::at(&self.path(name)), &self.destination(url), &Watch::default()).await
+        restore(&Package::from_path(&self.path(name)), &self.destination(url), &Observer::default()).await
     }
 }
 
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
+    // The lock file of a database remains after the lock is released.
+    names.retain(|name| name != ".journal.db.lock");
     names.sort();
     names
 }
 
-/// The rows alone.
-fn rows() -> Contents {
-    Contents::rows(Timestamp::parse("2025-01-22T10:00:00Z").unwrap())
+/// A backup of the rows alone.
+fn rows() -> BackupOptions {
+    BackupOptions::rows(Timestamp::parse("2025-01-22T10:00:00Z").unwrap())
 }
 
 async fn empty_ones() -> [Scratch; 2] {
     [Scratch::sqlite(), Scratch::postgres().await]
 }
 
-/// The sentence of a refusal.
+/// The message of a refusal.
 #[track_caller]
 fn sentence<T: std::fmt::Debug>(outcome: Result<T>) -> String {
     match outcome {

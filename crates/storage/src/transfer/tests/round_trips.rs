@@ -1,4 +1,4 @@
-//! What comes back is what was there.
+//! Backups and copies restore exactly what was there.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,13 +8,16 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use sotto_domain::entry::EntryQuery;
 use tempfile::TempDir;
 
-use super::data::{Full, Writer, entry, id};
+use super::data::{Populated, Writer, entry, id};
 use super::{
-    Desk, Keys, Migrations, Package, Scratch, Watch, assert_says, backup, empty_ones, restore, rows, sentence,
+    KeysOutcome, Migrations, Observer, Package, Scratch, Workspace, assert_says, backup, empty_ones, restore, rows,
+    sentence,
 };
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State, Target};
-use crate::transfer::{Attachments, Contents, Destination, Manifest, backup_to_folder, copy, verify};
+use crate::transfer::{
+    Attachments, BackupOptions, Destination, Gap, Manifest, Problem, backup_to_folder, copy, verify,
+};
 
 fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
     let tables = manifest.tables.iter();
@@ -23,54 +26,56 @@ fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_value_of_every_table_comes_back_on_either_engine() {
-    let desk = Desk::new();
-    for (number, full) in [Full::sqlite().await, Full::postgres().await].iter().enumerate() {
+    let workspace = Workspace::new();
+    for (number, populated) in [Populated::sqlite().await, Populated::postgres().await].iter().enumerate() {
         let (first, second) = (format!("{number}-first"), format!("{number}-second"));
-        let before = desk.backup(full.url(), &first).await;
+        let before = workspace.backup(populated.url(), &first).await;
         for table in &before.tables {
             assert!(table.sum.rows > 0, "the test data has no row of {}: add one", table.name);
         }
         for (target, copied) in
             [(Scratch::postgres().await, Scratch::sqlite()), (Scratch::sqlite(), Scratch::postgres().await)]
         {
-            desk.restore(&first, &target.url).await.unwrap();
-            let done = copy(&target.url, &copied.url, false, &Migrations::default(), &Watch::default()).await.unwrap();
-            let after = desk.backup(&copied.url, &second).await;
+            workspace.restore(&first, &target.url).await.unwrap();
+            let done =
+                copy(&target.url, &copied.url, false, &Migrations::default(), &Observer::default()).await.unwrap();
+            let after = workspace.backup(&copied.url, &second).await;
             assert_eq!(sums(&before), sums(&after));
             assert_eq!(done.tables.len(), before.tables.len());
-            fs::remove_file(desk.path(&second)).unwrap();
+            fs::remove_file(workspace.path(&second)).unwrap();
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_engines_give_the_same_bytes_for_the_same_rows() {
-    let desk = Desk::new();
-    let (sqlite, postgres) = (Full::sqlite().await, Full::postgres().await);
-    let (left, right) = (desk.backup(sqlite.url(), "a").await, desk.backup(postgres.url(), "b").await);
+    let workspace = Workspace::new();
+    let (sqlite, postgres) = (Populated::sqlite().await, Populated::postgres().await);
+    let (left, right) = (workspace.backup(sqlite.url(), "a").await, workspace.backup(postgres.url(), "b").await);
     assert_eq!(left.tables, right.tables);
     assert_eq!(left.header.layout, right.header.layout);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    let archive = desk.backup(full.url(), "archive.tar").await;
-    let folder = backup_to_folder(full.url(), &desk.path("folder"), &rows(), &Watch::default()).await.unwrap();
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let archive = workspace.backup(populated.url(), "archive.tar").await;
+    let folder =
+        backup_to_folder(populated.url(), &workspace.path("folder"), &rows(), &Observer::default()).await.unwrap();
     assert_eq!(archive, folder);
-    fs::create_dir(desk.path("unpacked")).unwrap();
+    fs::create_dir(workspace.path("unpacked")).unwrap();
     let tar = std::process::Command::new("tar")
         .args(["--extract", "--file"])
-        .args([&desk.path("archive.tar"), &"--directory".into(), &desk.path("unpacked")])
+        .args([&workspace.path("archive.tar"), &"--directory".into(), &workspace.path("unpacked")])
         .status();
     assert!(tar.unwrap().success());
     for name in ["folder", "unpacked"] {
-        assert_eq!(verify(&Package::at(&desk.path(name)), &Watch::default()).await.unwrap(), archive);
+        assert_eq!(verify(&Package::from_path(&workspace.path(name)), &Observer::default()).await.unwrap(), archive);
     }
-    // As docs/backup.md says.
-    let command = "cd folder && sha256sum --check --quiet manifest.json.sha256 && \
-                   zcat tables/*-users/*.gz | sha256sum && zcat tables/*-users/*.gz | wc -l";
-    let told = std::process::Command::new("sh").args(["-c", command]).current_dir(desk.0.path()).output().unwrap();
+    // The command in docs/backup.md.
+    let command = "cd folder && sha256sum --check --quiet manifest.json.sha256 && zcat tables/*-users/*.gz | sha256sum \
+                   && zcat tables/*-users/*.gz | wc -l";
+    let told = std::process::Command::new("sh").args(["-c", command]).current_dir(workspace.0.path()).output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
     let users = archive.tables.iter().find(|table| table.name == "users").unwrap();
     assert_eq!(told, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
@@ -80,106 +85,118 @@ async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_owner_reads_a_backup() {
     use std::os::unix::fs::PermissionsExt;
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    desk.backup(full.url(), "archive.tar").await;
-    backup_to_folder(full.url(), &desk.path("folder"), &rows(), &Watch::default()).await.unwrap();
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    workspace.backup(populated.url(), "archive.tar").await;
+    backup_to_folder(populated.url(), &workspace.path("folder"), &rows(), &Observer::default()).await.unwrap();
     for (name, mode) in
         [("archive.tar", 0o600), ("folder", 0o700), ("folder/manifest.json", 0o600), ("folder/tables", 0o700)]
     {
-        assert_eq!(fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
+        assert_eq!(fs::metadata(workspace.path(name)).unwrap().permissions().mode() & 0o777, mode, "{name}");
     }
     let target = Scratch::sqlite();
-    desk.restore("archive.tar", &target.url).await.unwrap();
+    workspace.restore("archive.tar", &target.url).await.unwrap();
     let DatabaseUrl::Sqlite(path) = &target.url else { panic!("it is a file") };
     assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(super::names(path.parent().unwrap()), ["journal.db"]);
 }
 
-/// As with S3, where nothing is a folder.
+/// An object store without folders, like S3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attachments_move_between_a_folder_and_a_store_of_objects() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let names = ["attachments/0a/01", "attachments/0a/02", "attachments/0b/03"];
     for name in names {
-        fs::create_dir_all(desk.path(name).parent().unwrap()).unwrap();
-        // One of them in several parts.
+        fs::create_dir_all(workspace.path(name).parent().unwrap()).unwrap();
+        // One of them needs several parts.
         let length = if name.ends_with("02") { 11 << 20 } else { 7 };
-        fs::write(desk.path(name), vec![7; length]).unwrap();
+        fs::write(workspace.path(name), vec![7; length]).unwrap();
     }
-    let contents = |attachments| Contents { attachments: Some(attachments), ..rows() };
-    let folder = contents(desk.path("attachments").into());
-    let first = backup(full.url(), &desk.path("one.tar"), &folder, &Watch::default()).await.unwrap();
+    let contents = |attachments| BackupOptions { attachments: Some(attachments), ..rows() };
+    let folder = contents(workspace.path("attachments").into());
+    let first = backup(populated.url(), &workspace.path("one.tar"), &folder, &Observer::default()).await.unwrap();
     assert_eq!(first.attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
 
     let bucket: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let store = Attachments::Store(bucket.clone(), "s3://bucket".into());
-    let destination = |url: &DatabaseUrl| Destination { attachments: store.clone(), ..desk.destination(url) };
+    let destination = |url: &DatabaseUrl| Destination { attachments: store.clone(), ..workspace.destination(url) };
     for _ in 0..2 {
-        // The second time, they are there.
+        // The second time, the attachments exist already.
         let target = Scratch::sqlite();
-        restore(&Package::at(&desk.path("one.tar")), &destination(&target.url), &Watch::default()).await.unwrap();
+        restore(&Package::from_path(&workspace.path("one.tar")), &destination(&target.url), &Observer::default())
+            .await
+            .unwrap();
     }
-    let second = backup(full.url(), &desk.path("two.tar"), &contents(store.clone()), &Watch::default()).await.unwrap();
+    let second = backup(populated.url(), &workspace.path("two.tar"), &contents(store.clone()), &Observer::default())
+        .await
+        .unwrap();
     assert_eq!(second.attachments, first.attachments);
 
     bucket.put(&"0b/03".into(), "another".into()).await.unwrap();
     let target = Scratch::sqlite();
-    let refused = restore(&Package::at(&desk.path("one.tar")), &destination(&target.url), &Watch::default()).await;
+    let refused =
+        restore(&Package::from_path(&workspace.path("one.tar")), &destination(&target.url), &Observer::default()).await;
     assert_says(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
-    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attachments_and_keys_come_back_and_other_ones_stay() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"] {
-        fs::create_dir_all(desk.path(name).parent().unwrap()).unwrap();
+        fs::create_dir_all(workspace.path(name).parent().unwrap()).unwrap();
         let content = if name.ends_with("empty") { vec![] } else { name.repeat(30_000).into_bytes() };
-        fs::write(desk.path(name), content).unwrap();
+        fs::write(workspace.path(name), content).unwrap();
     }
     for draft in ["attachments/.half.unfinished", "attachments/half#1"] {
-        fs::write(desk.path(draft), "somebody is writing it").unwrap();
+        fs::write(workspace.path(draft), "somebody is writing it").unwrap();
     }
-    let contents =
-        Contents { attachments: Some(desk.path("attachments").into()), keys: Some(desk.path("keys.json")), ..rows() };
-    let manifest = backup(full.url(), &desk.path("archive.tar"), &contents, &Watch::default()).await.unwrap();
+    let contents = BackupOptions {
+        attachments: Some(workspace.path("attachments").into()),
+        keys: Some(workspace.path("keys.json")),
+        ..rows()
+    };
+    let manifest =
+        backup(populated.url(), &workspace.path("archive.tar"), &contents, &Observer::default()).await.unwrap();
     let names: Vec<_> = manifest.attachments.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, ["attachments/ab/Grüße 😀.txt", "attachments/ab/recording.webm", "attachments/empty"]);
     for scratch in empty_ones().await {
-        let restored = desk.restore("archive.tar", &scratch.url).await.unwrap();
+        let restored = workspace.restore("archive.tar", &scratch.url).await.unwrap();
         for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"]
         {
-            assert_eq!(fs::read(desk.path("restored").join(name)).unwrap(), fs::read(desk.path(name)).unwrap());
+            assert_eq!(
+                fs::read(workspace.path("restored").join(name)).unwrap(),
+                fs::read(workspace.path(name)).unwrap()
+            );
         }
-        // The second time, both are there.
-        assert!([Keys::Restored, Keys::Same].contains(&restored.keys));
+        // The second time, both files exist already.
+        assert!([KeysOutcome::Restored, KeysOutcome::Same].contains(&restored.keys));
     }
-    fs::write(desk.path("restored/keys.json"), "other keys").unwrap();
-    assert_eq!(desk.restore("archive.tar", &Scratch::sqlite().url).await.unwrap().keys, Keys::OthersKept);
-    assert_eq!(fs::read_to_string(desk.path("restored/keys.json")).unwrap(), "other keys");
+    fs::write(workspace.path("restored/keys.json"), "other keys").unwrap();
+    assert_eq!(workspace.restore("archive.tar", &Scratch::sqlite().url).await.unwrap().keys, KeysOutcome::OthersKept);
+    assert_eq!(fs::read_to_string(workspace.path("restored/keys.json")).unwrap(), "other keys");
 
-    fs::write(desk.path("restored/attachments/empty"), "another").unwrap();
+    fs::write(workspace.path("restored/attachments/empty"), "another").unwrap();
     let target = Scratch::sqlite();
-    assert_says(&sentence(desk.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
-    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Empty);
+    assert_says(&sentence(workspace.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
+    assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 
-    let long = desk.path("attachments").join("a".repeat(120));
+    let long = workspace.path("attachments").join("a".repeat(120));
     fs::write(&long, "").unwrap();
-    let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
+    let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
     assert_says(&sentence(refused), &["aaaa", "too long"]);
     fs::remove_file(long).unwrap();
 
-    std::os::unix::fs::symlink("/etc/passwd", desk.path("attachments/link")).unwrap();
-    let refused = backup(full.url(), &desk.path("second.tar"), &contents, &Watch::default()).await;
+    std::os::unix::fs::symlink("/etc/passwd", workspace.path("attachments/link")).unwrap();
+    let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
     assert_says(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
-    assert!(!desk.path("second.tar").exists());
+    assert!(!workspace.path("second.tar").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_restored_can_be_searched_and_changed() {
-    let desk = Desk::new();
-    let full = Full::postgres().await;
-    let mut writer = Writer::open(full.url()).await;
+    let workspace = Workspace::new();
+    let populated = Populated::postgres().await;
+    let mut writer = Writer::open(populated.url()).await;
     writer
         .insert(
             "journal_entries",
@@ -187,22 +204,22 @@ async fn what_was_restored_can_be_searched_and_changed() {
         )
         .await;
     writer.close().await;
-    desk.backup(full.url(), "archive.tar").await;
+    workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
-        desk.restore("archive.tar", &scratch.url).await.unwrap();
+        workspace.restore("archive.tar", &scratch.url).await.unwrap();
         let storage = scratch.url.open().await.unwrap();
         let user = sotto_domain::UserId(id(1, 1));
         let query = EntryQuery { limit: 10, words: vec!["zanz".into()], ..EntryQuery::default() };
         let found = storage.entries().list(user, &query).await.unwrap();
         assert_eq!(found.len(), 1, "{}", scratch.url);
-        assert_eq!(found[0].content, "A zanzibar of words");
+        assert_eq!(found[0].body.content, "A zanzibar of words");
         storage.entries().delete(user, found[0].id, None).await.unwrap();
         assert!(storage.entries().list(user, &query).await.unwrap().is_empty());
         storage.close().await;
     }
 }
 
-/// Migrations with one more than those that ship: a table and a column.
+/// The shipped migrations and one more: a table and a column.
 fn with_one_more() -> (TempDir, Migrations) {
     let folder = TempDir::new().unwrap();
     for engine in ["sqlite", "postgres"] {
@@ -240,40 +257,41 @@ fn with_one_more() -> (TempDir, Migrations) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_of_a_later_migration_is_carried_over_as_well() {
     use super::super::value::Value;
-    let desk = Desk::new();
+    let workspace = Workspace::new();
     let (folder, migrations) = with_one_more();
-    for full in [Full::sqlite().await, Full::postgres().await] {
-        let name = full.url().to_string().replace('/', "-");
-        let before = desk.backup(full.url(), &format!("{name}-before")).await;
-        let migrator = Migrator::with_directory(full.url(), folder.path()).unwrap();
+    for populated in [Populated::sqlite().await, Populated::postgres().await] {
+        let name = populated.url().to_string().replace('/', "-");
+        let before = workspace.backup(populated.url(), &format!("{name}-before")).await;
+        let migrator = Migrator::with_directory(populated.url(), folder.path()).unwrap();
         migrator.upgrade(&Target::Head).await.unwrap();
-        let mut writer = Writer::open(full.url()).await;
+        let mut writer = Writer::open(populated.url()).await;
         let mood = [("id", id(8, 1).into()), ("entry_id", id(3, 101).into()), ("score", Value::Integer(i64::MIN))];
         writer.insert("moods", mood).await;
         writer.execute("UPDATE users SET motto = 'carpe diem'").await;
         writer.close().await;
 
-        // A program that does not know the revision refuses, and says why.
-        let refused = backup(full.url(), &desk.path("unknown"), &rows(), &Watch::default()).await;
+        // A program that does not know the revision refuses with the reason.
+        let refused = backup(populated.url(), &workspace.path("unknown"), &rows(), &Observer::default()).await;
         assert_says(&sentence(refused), &["add_moods", "does not know"]);
 
-        let contents = Contents { migrations: migrations.clone(), ..rows() };
-        let manifest = backup(full.url(), &desk.path(&name), &contents, &Watch::default()).await.unwrap();
+        let contents = BackupOptions { migrations: migrations.clone(), ..rows() };
+        let manifest = backup(populated.url(), &workspace.path(&name), &contents, &Observer::default()).await.unwrap();
         assert_eq!(manifest.tables.iter().find(|table| table.name == "moods").unwrap().sum.rows, 1);
         let target = if name.starts_with("sqlite") { Scratch::postgres().await } else { Scratch::sqlite() };
-        assert_says(&sentence(desk.restore(&name, &target.url).await), &["add_moods", "does not know", "newer"]);
-        let destination = super::Destination { migrations: migrations.clone(), ..desk.destination(&target.url) };
-        restore(&Package::at(&desk.path(&name)), &destination, &Watch::default()).await.unwrap();
-        let contents = Contents { migrations: migrations.clone(), ..rows() };
-        let again =
-            backup(&target.url, &desk.path(&format!("{name}-again")), &contents, &Watch::default()).await.unwrap();
+        assert_says(&sentence(workspace.restore(&name, &target.url).await), &["add_moods", "does not know", "newer"]);
+        let destination = super::Destination { migrations: migrations.clone(), ..workspace.destination(&target.url) };
+        restore(&Package::from_path(&workspace.path(&name)), &destination, &Observer::default()).await.unwrap();
+        let contents = BackupOptions { migrations: migrations.clone(), ..rows() };
+        let again = backup(&target.url, &workspace.path(&format!("{name}-again")), &contents, &Observer::default())
+            .await
+            .unwrap();
         assert_eq!(sums(&manifest), sums(&again));
 
-        // A backup of an older revision is restored as that, and can be upgraded.
+        // A backup of an older revision is restored at that revision, and can be upgraded.
         let older = Scratch::sqlite();
-        let destination = super::Destination { migrations: migrations.clone(), ..desk.destination(&older.url) };
-        let package = Package::at(&desk.path(&format!("{name}-before")));
-        let restored = restore(&package, &destination, &Watch::default()).await.unwrap();
+        let destination = super::Destination { migrations: migrations.clone(), ..workspace.destination(&older.url) };
+        let package = Package::from_path(&workspace.path(&format!("{name}-before")));
+        let restored = restore(&package, &destination, &Observer::default()).await.unwrap();
         assert_eq!(sums(&restored.manifest), sums(&before));
         let migrator = Migrator::with_directory(&older.url, folder.path()).unwrap();
         assert!(matches!(migrator.state().await.unwrap(), State::Behind { .. }));
@@ -283,17 +301,17 @@ async fn a_table_of_a_later_migration_is_carried_over_as_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_written_meanwhile_is_not_in_the_backup() {
-    for full in [Full::sqlite().await, Full::postgres().await] {
-        let desk = Desk::new();
-        // A server has been here, so SQLite lets others write beside a reader.
-        full.url().open().await.unwrap().close().await;
-        let before = desk.backup(full.url(), "before").await;
-        let url = full.url().clone();
+    for populated in [Populated::sqlite().await, Populated::postgres().await] {
+        let workspace = Workspace::new();
+        // After a server has used the file, SQLite allows writers next to a reader.
+        populated.url().open().await.unwrap().close().await;
+        let before = workspace.backup(populated.url(), "before").await;
+        let url = populated.url().clone();
         let runtime = tokio::runtime::Handle::current();
         let written = std::sync::atomic::AtomicU32::new(0);
-        let watch = Watch::new(move |progress| {
+        let observer = Observer::new(move |progress| {
             if progress.what == "tags" && written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
-                // Beside the reader, without waiting for it.
+                // A write during the backup, without waiting for it.
                 runtime.block_on(async {
                     let mut writer = Writer::open(&url).await;
                     writer.execute("DELETE FROM users WHERE email = 'user-1@example.org'").await;
@@ -301,9 +319,74 @@ async fn what_is_written_meanwhile_is_not_in_the_backup() {
                 });
             }
         });
-        let during = backup(full.url(), &desk.path("during"), &rows(), &watch).await.unwrap();
+        let during = backup(populated.url(), &workspace.path("during"), &rows(), &observer).await.unwrap();
         assert_eq!(before.tables, during.tables);
-        let after = desk.backup(full.url(), "after").await;
+        let after = workspace.backup(populated.url(), "after").await;
         assert_eq!(after.tables.iter().find(|table| table.name == "users").unwrap().sum.rows, 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recordings_that_are_missing_are_named_but_not_those_that_were_deleted_meanwhile() {
+    for populated in [Populated::sqlite().await, Populated::postgres().await] {
+        let workspace = Workspace::new();
+        populated.url().open().await.unwrap().close().await;
+        // Of the attachments that rows name, one is in place, one is in quarantine, and one differs from its row.
+        let name = |number| format!("{}/{}", id(1, 1), id(8, number));
+        for place in [name(101), format!("quarantine/2025-01-22/{}", name(102)), name(103)] {
+            let path = workspace.path("attachments").join(place);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "sound").unwrap();
+        }
+        fs::write(workspace.path("attachments/sotto-store.json"), "its own note").unwrap();
+        let mut writer = Writer::open(populated.url()).await;
+        let hash = match populated.url() {
+            DatabaseUrl::Sqlite(_) => "x'66'".replace("66", &sha256("sound")),
+            DatabaseUrl::Postgres(_) => format!("'\\x{}'", sha256("sound")),
+        };
+        let ids = match populated.url() {
+            DatabaseUrl::Sqlite(_) => [101, 102].map(|number| format!("x'{}'", id(8, number).simple())),
+            DatabaseUrl::Postgres(_) => [101, 102].map(|number| format!("'{}'", id(8, number))),
+        };
+        let set = format!("UPDATE attachments SET byte_length = 5, sha256 = {hash} WHERE id IN ({})", ids.join(", "));
+        writer.execute(&set).await;
+        writer.close().await;
+
+        let (url, runtime) = (populated.url().clone(), tokio::runtime::Handle::current());
+        let deleted = std::sync::atomic::AtomicU32::new(0);
+        let observer = Observer::new(move |progress| {
+            if progress.what == "tags" && deleted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0 {
+                runtime.block_on(async {
+                    let mut writer = Writer::open(&url).await;
+                    writer.execute("DELETE FROM users WHERE email = 'user-2@example.org'").await;
+                    writer.close().await;
+                });
+            }
+        });
+        let contents = BackupOptions { attachments: Some(workspace.path("attachments").into()), ..rows() };
+        let manifest = backup(populated.url(), &workspace.path("one.tar"), &contents, &observer).await.unwrap();
+        let held: Vec<_> = manifest.attachments.iter().map(|file| file.name.as_str()).collect();
+        let mut expected = [101, 102, 103].map(|number| format!("attachments/{}", name(number)));
+        expected.sort();
+        assert_eq!(held, expected);
+        let of = |user| format!("{}/", id(1, user));
+        let every = usize::try_from(super::data::ENTRIES).unwrap();
+        assert_eq!(manifest.deleted_meanwhile.len(), every);
+        assert!(manifest.deleted_meanwhile.iter().all(|name| name.starts_with(&of(2))));
+        let count = |user| manifest.gaps.iter().filter(|gap| gap.name.starts_with(&of(user))).count();
+        assert_eq!([count(1), count(2), count(3)], [every - 2, 0, every]);
+        assert!(manifest.gaps.contains(&Gap { name: name(103), problem: Problem::Length }));
+        // Reading the backup gives the same result.
+        assert_eq!(
+            verify(&Package::from_path(&workspace.path("one.tar")), &Observer::default()).await.unwrap(),
+            manifest
+        );
+        let restored = workspace.restore("one.tar", &Scratch::sqlite().url).await.unwrap();
+        assert_eq!(restored.missing, manifest.gaps);
+    }
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest;
+    crate::hex::hex(&sha2::Sha256::digest(text))
 }

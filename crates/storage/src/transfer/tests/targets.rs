@@ -1,45 +1,46 @@
-//! Where a backup must not be restored to, and what must not be backed up.
+//! Databases that a backup must not be restored to, and databases that cannot be backed up.
 
 use std::fs;
 
-use super::data::Full;
-use super::{Desk, Migrations, Scratch, Watch, assert_says, backup, empty_ones, names, rows, sentence};
+use super::data::Populated;
+use super::{Migrations, Observer, Scratch, Workspace, assert_says, backup, empty_ones, names, rows, sentence};
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State, Target};
+use crate::testing::run_script;
 use crate::transfer::copy;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_with_rows_is_left_as_it_is() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    desk.backup(full.url(), "archive.tar").await;
-    for used in [Full::sqlite().await, Full::postgres().await] {
-        let before = desk.backup(used.url(), "before").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    workspace.backup(populated.url(), "archive.tar").await;
+    for used in [Populated::sqlite().await, Populated::postgres().await] {
+        let before = workspace.backup(used.url(), "before").await;
         for outcome in [
-            sentence(desk.restore("archive.tar", used.url()).await),
-            sentence(copy(full.url(), used.url(), true, &Migrations::default(), &Watch::default()).await),
+            sentence(workspace.restore("archive.tar", used.url()).await),
+            sentence(copy(populated.url(), used.url(), true, &Migrations::default(), &Observer::default()).await),
         ] {
             assert_says(&outcome, &["is not empty", "rows of"]);
         }
-        assert_eq!(desk.backup(used.url(), "after").await.tables, before.tables);
+        assert_eq!(workspace.backup(used.url(), "after").await.tables, before.tables);
         if let DatabaseUrl::Sqlite(path) = used.url() {
             assert_eq!(names(path.parent().unwrap()), ["journal.db"]);
         }
-        fs::remove_file(desk.path("before")).unwrap();
-        fs::remove_file(desk.path("after")).unwrap();
+        fs::remove_file(workspace.path("before")).unwrap();
+        fs::remove_file(workspace.path("after")).unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_with_empty_tables_is_empty() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    let manifest = desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
         // As after the first start of a server.
         crate::migrate::upgrade(&scratch.url).await.unwrap();
         scratch.url.open().await.unwrap().close().await;
-        desk.restore("archive.tar", &scratch.url).await.unwrap();
-        assert_eq!(desk.backup(&scratch.url, "again").await.tables, manifest.tables);
-        fs::remove_file(desk.path("again")).unwrap();
+        workspace.restore("archive.tar", &scratch.url).await.unwrap();
+        assert_eq!(workspace.backup(&scratch.url, "again").await.tables, manifest.tables);
+        fs::remove_file(workspace.path("again")).unwrap();
         if let DatabaseUrl::Sqlite(path) = &scratch.url {
             assert_eq!(names(path.parent().unwrap()), ["journal.db"]);
         }
@@ -47,24 +48,40 @@ async fn a_database_with_empty_tables_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_takes_no_more_connections_than_there_are() {
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
+    let scratch = Scratch::postgres().await;
+    let DatabaseUrl::Postgres(admin) = &scratch.url else { panic!("it is a PostgreSQL") };
+    let role = format!("sotto_few_{}", admin.rsplit('_').next().unwrap());
+    let make = format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 6; GRANT ALL ON SCHEMA public TO {role}");
+    assert!(run_script(&scratch.url, &make).status.success());
+    let url = DatabaseUrl::Postgres(admin.replace("sotto@", &format!("{role}@")));
+    workspace.restore("archive.tar", &url).await.unwrap();
+    assert_eq!(workspace.backup(&url, "again").await.tables, manifest.tables);
+    let remove = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    assert!(run_script(&scratch.url, &remove).status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_a_server_uses_is_refused() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
         crate::migrate::upgrade(&scratch.url).await.unwrap();
         let server = scratch.url.open().await.unwrap();
         server.ping().await.unwrap();
-        assert_says(&sentence(desk.restore("archive.tar", &scratch.url).await), &["is in use", "stop that first"]);
+        assert_says(&sentence(workspace.restore("archive.tar", &scratch.url).await), &["is in use", "stop it first"]);
         server.ping().await.unwrap();
         server.close().await;
-        desk.restore("archive.tar", &scratch.url).await.unwrap();
+        workspace.restore("archive.tar", &scratch.url).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_of_another_program_is_left_as_it_is() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
         match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
@@ -78,11 +95,11 @@ async fn a_database_of_another_program_is_left_as_it_is() {
             }
         }
         for refused in [
-            sentence(desk.restore("archive.tar", &scratch.url).await),
-            sentence(backup(&scratch.url, &desk.path("other"), &rows(), &Watch::default()).await),
-            sentence(copy(full.url(), &scratch.url, false, &Migrations::default(), &Watch::default()).await),
+            sentence(workspace.restore("archive.tar", &scratch.url).await),
+            sentence(backup(&scratch.url, &workspace.path("other"), &rows(), &Observer::default()).await),
+            sentence(copy(populated.url(), &scratch.url, false, &Migrations::default(), &Observer::default()).await),
             sentence(
-                copy(&scratch.url, &Scratch::sqlite().url, false, &Migrations::default(), &Watch::default()).await,
+                copy(&scratch.url, &Scratch::sqlite().url, false, &Migrations::default(), &Observer::default()).await,
             ),
         ] {
             assert_says(&refused, &["recipes", "not Sotto's"]);
@@ -94,42 +111,48 @@ async fn a_database_of_another_program_is_left_as_it_is() {
             assert_eq!(mode, "wal");
         }
     }
-    let letter = desk.path("letter.txt");
+    let letter = workspace.path("letter.txt");
     fs::write(&letter, "Dear diary, ".repeat(1000)).unwrap();
     let url = DatabaseUrl::Sqlite(letter.clone());
-    assert_says(&sentence(desk.restore("archive.tar", &url).await), &["letter.txt"]);
-    assert_says(&sentence(backup(&url, &desk.path("other"), &rows(), &Watch::default()).await), &["letter.txt"]);
+    assert_says(&sentence(workspace.restore("archive.tar", &url).await), &["letter.txt"]);
+    assert_says(
+        &sentence(backup(&url, &workspace.path("other"), &rows(), &Observer::default()).await),
+        &["letter.txt"],
+    );
     assert_eq!(fs::read_to_string(&letter).unwrap(), "Dear diary, ".repeat(1000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_could_not_be_restored_is_not_backed_up() {
-    let desk = Desk::new();
-    for (full, change) in [
-        (Full::sqlite().await, "CREATE TABLE extra (id BLOB NOT NULL PRIMARY KEY) STRICT"),
-        (Full::sqlite().await, "ALTER TABLE tags ADD COLUMN extra TEXT"),
-        (Full::postgres().await, "CREATE TABLE extra (id UUID NOT NULL PRIMARY KEY, place POINT)"),
-        (Full::postgres().await, "ALTER TABLE tags ADD COLUMN extra TEXT"),
-        (Full::postgres().await, "ALTER TABLE tags DROP COLUMN color; ALTER TABLE tags ADD COLUMN extra INTEGER"),
+    let workspace = Workspace::new();
+    for (populated, change) in [
+        (Populated::sqlite().await, "CREATE TABLE extra (id BLOB NOT NULL PRIMARY KEY) STRICT"),
+        (Populated::sqlite().await, "ALTER TABLE tags ADD COLUMN extra TEXT"),
+        (Populated::postgres().await, "CREATE TABLE extra (id UUID NOT NULL PRIMARY KEY, place POINT)"),
+        (Populated::postgres().await, "ALTER TABLE tags ADD COLUMN extra TEXT"),
+        (Populated::postgres().await, "ALTER TABLE tags DROP COLUMN color; ALTER TABLE tags ADD COLUMN extra INTEGER"),
     ] {
-        let mut writer = super::data::Writer::open(full.url()).await;
+        let mut writer = super::data::Writer::open(populated.url()).await;
         writer.execute(change).await;
         writer.close().await;
-        let refused = sentence(backup(full.url(), &desk.path("archive.tar"), &rows(), &Watch::default()).await);
-        assert_says(&refused, &["extra", "not those of its revision", "Move away"]);
-        assert!(desk.names().is_empty());
+        let refused =
+            sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &Observer::default()).await);
+        assert_says(&refused, &["extra", "not those of its revision", "Remove what"]);
+        assert!(workspace.names().is_empty());
     }
     for scratch in empty_ones().await {
-        let refused = sentence(backup(&scratch.url, &desk.path("archive.tar"), &rows(), &Watch::default()).await);
-        assert_says(&refused, &["is empty"]);
+        let refused =
+            sentence(backup(&scratch.url, &workspace.path("archive.tar"), &rows(), &Observer::default()).await);
+        let nothing = if matches!(scratch.url, DatabaseUrl::Sqlite(_)) { "there is no database" } else { "is empty" };
+        assert_says(&refused, &[nothing]);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_without_rights_is_told_so() {
-    let (desk, full) = (Desk::new(), Full::postgres().await);
-    let manifest = desk.backup(full.url(), "archive.tar").await;
-    let DatabaseUrl::Postgres(address) = full.url() else { panic!("it is a server") };
+    let (workspace, populated) = (Workspace::new(), Populated::postgres().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
+    let DatabaseUrl::Postgres(address) = populated.url() else { panic!("it is a server") };
     let role = format!("weak_{}", address.rsplit_once("sotto_test_").unwrap().1);
     let empty = Scratch::postgres().await;
     let as_role = |url: &DatabaseUrl| match url {
@@ -139,20 +162,20 @@ async fn a_role_without_rights_is_told_so() {
         }
         DatabaseUrl::Sqlite(_) => panic!("it is a server"),
     };
-    let admin = crate::migrate::postgres::connect(full.url()).await.unwrap();
+    let admin = crate::migrate::postgres::connect(populated.url()).await.unwrap();
     admin.batch_execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
 
-    // Nothing at all, not even looking; then looking; then, elsewhere, a schema that it may not add to.
-    let weak = as_role(full.url());
-    let refused = sentence(backup(&weak, &desk.path("weak.tar"), &rows(), &Watch::default()).await);
+    // A role without any permission, then with permission to read, then a schema that it may not add to.
+    let weak = as_role(populated.url());
+    let refused = sentence(backup(&weak, &workspace.path("weak.tar"), &rows(), &Observer::default()).await);
     assert_says(&refused, &["permission denied", "42501"]);
     admin.batch_execute(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await.unwrap();
-    let seen = backup(&weak, &desk.path("weak.tar"), &rows(), &Watch::default()).await.unwrap();
+    let seen = backup(&weak, &workspace.path("weak.tar"), &rows(), &Observer::default()).await.unwrap();
     assert_eq!(seen.tables, manifest.tables);
-    let refused = sentence(desk.restore("archive.tar", &as_role(&empty.url)).await);
+    let refused = sentence(workspace.restore("archive.tar", &as_role(&empty.url)).await);
     assert_says(&refused, &["permission denied"]);
     assert_eq!(Migrator::new(&empty.url).unwrap().state().await.unwrap(), State::Empty);
-    // Tables that are there, and that it may only read.
+    // Existing tables that the role may only read.
     crate::migrate::upgrade(&empty.url).await.unwrap();
     let owner = crate::migrate::postgres::connect(&empty.url).await.unwrap();
     owner
@@ -161,7 +184,7 @@ async fn a_role_without_rights_is_told_so() {
         ))
         .await
         .unwrap();
-    let refused = sentence(desk.restore("archive.tar", &as_role(&empty.url)).await);
+    let refused = sentence(workspace.restore("archive.tar", &as_role(&empty.url)).await);
     assert_says(&refused, &["permission denied"]);
     assert_eq!(Migrator::new(&empty.url).unwrap().state().await.unwrap(), State::Head);
 
@@ -172,49 +195,50 @@ async fn a_role_without_rights_is_told_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_at_another_revision_is_brought_to_that_of_the_backup() {
-    let (desk, full) = (Desk::new(), Full::sqlite().await);
-    let manifest = desk.backup(full.url(), "archive.tar").await;
+    let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
+    let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
         let migrator = Migrator::new(&scratch.url).unwrap();
         migrator.upgrade(&Target::Head).await.unwrap();
         migrator.downgrade(&Target::Base, false).await.unwrap();
-        desk.restore("archive.tar", &scratch.url).await.unwrap();
+        workspace.restore("archive.tar", &scratch.url).await.unwrap();
         assert_eq!(migrator.current().await.unwrap().unwrap().revision(), manifest.header.revision);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_only_one_engine_can_keep_is_named() {
-    let full = Full::sqlite().await;
-    let mut writer = super::data::Writer::open(full.url()).await;
+    let populated = Populated::sqlite().await;
+    let mut writer = super::data::Writer::open(populated.url()).await;
     writer.execute("UPDATE users SET full_name = 'nothing' || char(0) || 'more' WHERE is_superuser").await;
     writer.close().await;
-    let desk = Desk::new();
-    desk.backup(full.url(), "archive.tar").await;
-    // SQLite keeps it, PostgreSQL does not.
+    let workspace = Workspace::new();
+    workspace.backup(populated.url(), "archive.tar").await;
+    // SQLite can store the text, PostgreSQL cannot.
     let target = Scratch::sqlite();
-    desk.restore("archive.tar", &target.url).await.unwrap();
+    workspace.restore("archive.tar", &target.url).await.unwrap();
     let target = Scratch::postgres().await;
-    assert_says(&sentence(desk.restore("archive.tar", &target.url).await), &["rows of users", "NUL character"]);
+    assert_says(&sentence(workspace.restore("archive.tar", &target.url).await), &["rows of users", "NUL character"]);
 
-    let full = Full::postgres().await;
-    let mut writer = super::data::Writer::open(full.url()).await;
+    let populated = Populated::postgres().await;
+    let mut writer = super::data::Writer::open(populated.url()).await;
     writer.execute("UPDATE reminders SET next_due_at = 'infinity'").await;
     writer.close().await;
-    let refused = sentence(backup(full.url(), &desk.path("second.tar"), &rows(), &Watch::default()).await);
+    let refused = sentence(backup(populated.url(), &workspace.path("second.tar"), &rows(), &Observer::default()).await);
     assert_says(&refused, &["next_due_at", "infinite instant"]);
-    assert!(!desk.path("second.tar").exists());
+    assert!(!workspace.path("second.tar").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_is_not_copied_to_itself() {
-    for full in [Full::sqlite().await, Full::postgres().await] {
-        let refused = sentence(copy(full.url(), full.url(), false, &Migrations::default(), &Watch::default()).await);
+    for populated in [Populated::sqlite().await, Populated::postgres().await] {
+        let refused =
+            sentence(copy(populated.url(), populated.url(), false, &Migrations::default(), &Observer::default()).await);
         assert_says(&refused, &["the same database"]);
     }
-    let full = Full::sqlite().await;
-    let DatabaseUrl::Sqlite(path) = full.url() else { panic!("it is a file") };
+    let populated = Populated::sqlite().await;
+    let DatabaseUrl::Sqlite(path) = populated.url() else { panic!("it is a file") };
     let other = DatabaseUrl::Sqlite(path.parent().unwrap().join(".").join("journal.db"));
-    let refused = sentence(copy(full.url(), &other, false, &Migrations::default(), &Watch::default()).await);
+    let refused = sentence(copy(populated.url(), &other, false, &Migrations::default(), &Observer::default()).await);
     assert_says(&refused, &["the same database"]);
 }

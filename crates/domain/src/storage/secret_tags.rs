@@ -1,0 +1,45 @@
+//! The storage contract of secret tags.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::clock::Timestamp;
+use crate::idempotency::Once;
+use crate::ids::{OpaqueSessionId, SecretTagId, UserId};
+use crate::secret_tag::{CreatedSecretTag, DeletedSecretTag, NewSecretTag, PhraseLock, SecretTag};
+
+/// Secret tags.
+#[async_trait]
+pub trait SecretTags: Send + Sync {
+    /// Creates a secret tag. Returns `Conflict{fk_secret_tags_user}` if the user does not exist.
+    async fn create(
+        &self,
+        user: UserId,
+        new: &NewSecretTag,
+        once: Option<Once>,
+        now: Timestamp,
+    ) -> Result<CreatedSecretTag>;
+    /// Returns the secret tag.
+    async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>>;
+    /// Returns a user's secret tags: first those that have been unlocked, the most recent unlock first, then the others
+    /// in the order of their creation. A client that tries one passphrase on all of them in this order makes each of
+    /// them fail at most once for every other one between two of its unlocks.
+    async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
+    /// Replaces the lock of a secret tag that is at `version`, raises the version, and ends every session of the tag
+    /// except `keep`; failed sessions stay. Returns `None` if there is no such secret tag or it is at another version.
+    async fn set_lock(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        lock: &PhraseLock,
+        version: u32,
+        keep: Option<OpaqueSessionId>,
+        now: Timestamp,
+    ) -> Result<Option<SecretTag>>;
+    /// Replaces name and colour. Returns false if there is no such secret tag.
+    async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
+    /// Deletes a secret tag and its sessions. Deletes its entries and their recordings only if `with_entries` is set.
+    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag>;
+    /// Returns the fingerprints of the server keys that secret tags of all users were made with, without duplicates.
+    async fn server_keys(&self) -> Result<Vec<[u8; 16]>>;
+}

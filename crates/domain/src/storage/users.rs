@@ -1,0 +1,53 @@
+//! The storage contract of accounts.
+
+use async_trait::async_trait;
+
+use super::Result;
+use crate::account::{
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
+    UserQuery,
+};
+use crate::clock::Timestamp;
+use crate::idempotency::Once;
+use crate::ids::{SessionId, UserId};
+
+/// Accounts.
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Creates an account. Returns `Conflict{idx_users_email}` if another account has the address. The user of `once`
+    /// is the superuser who creates the account.
+    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User>;
+    /// Returns the account, active or not.
+    async fn get(&self, id: UserId) -> Result<Option<User>>;
+    /// Returns the account with this address, and its password hash.
+    async fn credentials(&self, email: &Email) -> Result<Option<Credentials>>;
+    /// Changes an account and returns it. Returns `Conflict{idx_users_email}` if another account has the address. A new
+    /// time zone also moves, in the same unit, the user's reminders that are in the old one: each gets the plan that
+    /// [`ReminderPlan::moved_to`](crate::reminder::ReminderPlan::moved_to) returns, that plan's first due time after
+    /// `now`, and `now` as the time of its last change. Reminders in other zones stay as they are.
+    async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>>;
+    /// Returns the preferences, which are empty until a client stores some.
+    async fn preferences(&self, id: UserId) -> Result<Option<Preferences>>;
+    /// Returns the key of the user's drafts. If none is stored, first stores `fresh`. Concurrent calls all return the
+    /// same key.
+    async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>>;
+    /// Sets the password and ends every session except `keep`. Returns false if there is no such user.
+    async fn set_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        keep: Option<SessionId>,
+        now: Timestamp,
+    ) -> Result<bool>;
+    /// Activates or deactivates an account, for the command line. Unlike [`Self::administer`], this can deactivate the
+    /// last superuser. Deactivating ends every session. Returns false if there is no such user.
+    async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool>;
+    /// Changes an account on behalf of a superuser. Deactivating it or setting its password ends every session. Neither
+    /// single nor concurrent calls leave the server without an active superuser.
+    async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>>;
+    /// Deletes the user and all of their data. Neither single nor concurrent calls leave the server without an active
+    /// superuser.
+    async fn delete(&self, id: UserId) -> Result<Administered<()>>;
+    /// Returns a page of accounts.
+    async fn list(&self, query: &UserQuery) -> Result<Vec<User>>;
+}

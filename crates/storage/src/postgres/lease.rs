@@ -1,0 +1,226 @@
+//! A connection that is lent for one unit of work, with a deadline for every wait.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use sotto_domain::storage::{Result, StorageError};
+use tokio::sync::{RwLockReadGuard, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::{Row, Statement};
+
+use super::doubt::Doubt;
+use super::error;
+use super::pool::{Answer, Parameters, Pool};
+
+/// A connection that is lent for one unit of work.
+///
+/// If it is dropped in the middle of the work (the caller went away, a statement failed), an open transaction is rolled
+/// back before the connection is lent again. A connection that did not respond in time is never lent again.
+pub struct Lease<'a> {
+    client: Option<Object>,
+    pool: &'a Pool,
+    since: Instant,
+    deadline: Instant,
+    /// The first prepared statement. Statements that are sent together are timed under its text.
+    first: OnceLock<Box<str>>,
+    waiting: AtomicBool,
+    in_transaction: AtomicBool,
+    spoilt: AtomicBool,
+    _slot: SemaphorePermit<'a>,
+    _open: RwLockReadGuard<'a, bool>,
+}
+
+impl<'a> Lease<'a> {
+    /// The deadline counts from this call.
+    pub(super) fn new(
+        pool: &'a Pool,
+        client: Object,
+        slot: SemaphorePermit<'a>,
+        open: RwLockReadGuard<'a, bool>,
+    ) -> Self {
+        Self {
+            client: Some(client),
+            pool,
+            since: Instant::now(),
+            deadline: Instant::now() + pool.answer_within,
+            first: OnceLock::new(),
+            waiting: AtomicBool::new(false),
+            in_transaction: AtomicBool::new(false),
+            spoilt: AtomicBool::new(false),
+            _slot: slot,
+            _open: open,
+        }
+    }
+
+    /// Implements [`Pool::execute`].
+    pub async fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<u64> {
+        let client = self.client()?;
+        self.timed(sql, async {
+            client.execute(&self.statement(client, sql, Some(parameters)).await?, parameters).await
+        })
+        .await
+    }
+
+    /// Implements [`Pool::query_opt`].
+    pub async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>> {
+        let client = self.client()?;
+        self.timed(sql, async {
+            client.query_opt(&self.statement(client, sql, Some(parameters)).await?, parameters).await
+        })
+        .await
+    }
+
+    /// Implements [`Pool::query`].
+    pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        let client = self.client()?;
+        self.timed(sql, async { client.query(&self.statement(client, sql, Some(parameters)).await?, parameters).await })
+            .await
+    }
+
+    /// Prepares a statement, unless it has been prepared on this connection before.
+    ///
+    /// Statements that are sent together have to be prepared beforehand: they are sent in the order in which they are
+    /// first polled, and a preparation in between would change this order.
+    pub async fn prepare(&self, sql: &str) -> Result<Statement> {
+        self.first.get_or_init(|| sql.into());
+        let client = self.client()?;
+        self.wait(self.statement(client, sql, None)).await.map_err(error::harmless)
+    }
+
+    async fn statement(
+        &self,
+        client: &Object,
+        sql: &str,
+        #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at them"))] parameters: Option<
+            Parameters<'_>,
+        >,
+    ) -> Answer<Statement> {
+        #[cfg(test)]
+        self.pool.statement_log.note(client, sql, parameters).await?;
+        client.prepare_cached(sql).await
+    }
+
+    /// The connection, for statements that are sent together in [`Self::begin`], [`Self::commit`] or
+    /// [`Self::transaction`].
+    pub fn client(&self) -> Result<&Object> {
+        self.client.as_ref().ok_or_else(|| StorageError::Unavailable("the connection was given back".into()))
+    }
+
+    /// Opens a transaction and sends `first` with the same round trip.
+    pub async fn begin<T>(&self, first: impl Future<Output = Answer<T>>) -> Result<T> {
+        let client = self.client()?;
+        self.in_transaction.store(true, Ordering::Relaxed);
+        let opened = self.wait(async { tokio::try_join!(biased; client.batch_execute(BEGIN), first) }).await;
+        // Without a COMMIT the transaction is rolled back, so it cannot have changed anything.
+        opened.map(|((), answer)| answer).map_err(error::harmless)
+    }
+
+    /// Commits the transaction that [`Self::begin`] opened, and sends `last` with the same round trip. If `last` fails,
+    /// so does the commit.
+    pub async fn commit<T>(&self, last: impl Future<Output = Answer<T>>) -> Result<T> {
+        let client = self.client()?;
+        // All responses are awaited, even after an error, because the transaction has ended only when the last one
+        // arrives.
+        let ended = self.wait(async { Ok(tokio::join!(biased; last, client.batch_execute("COMMIT"))) }).await;
+        self.ended(ended.map(|(answer, commit)| answer.and_then(|answer| commit.map(|()| answer))))
+    }
+
+    /// Runs a whole transaction in one round trip.
+    pub async fn transaction<T>(&self, statements: impl Future<Output = Answer<T>>) -> Result<T> {
+        let client = self.client()?;
+        self.in_transaction.store(true, Ordering::Relaxed);
+        let all = async {
+            let (begin, answer, commit) =
+                tokio::join!(biased; client.batch_execute(BEGIN), statements, client.batch_execute("COMMIT"));
+            Ok(begin.and(answer).and_then(|answer| commit.map(|()| answer)))
+        };
+        let ended = self.wait(all).await;
+        self.ended(ended)
+    }
+
+    fn ended<T>(&self, answer: Result<Answer<T>>) -> Result<T> {
+        let answer = answer?;
+        self.in_transaction.store(false, Ordering::Relaxed);
+        // Statements that are sent together are timed as one, under the text of the first.
+        if let Some(first) = self.first.get() {
+            self.pool.timings.add(first, self.since.elapsed(), 0);
+        }
+        answer.map_err(|error| self.judge(error))
+    }
+
+    /// Waits for the response to one statement and records the time.
+    pub(super) async fn timed<T>(&self, sql: &str, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+        let start = Instant::now();
+        let answer = self.wait(answer).await;
+        self.pool.timings.add(sql, start.elapsed(), 0);
+        if sql.starts_with("SELECT") { answer.map_err(error::harmless) } else { answer }
+    }
+
+    pub(super) async fn wait<T>(&self, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+        self.waiting.store(true, Ordering::Relaxed);
+        let answer = timeout_at(self.deadline, answer).await;
+        self.waiting.store(false, Ordering::Relaxed);
+        let Ok(answer) = answer else {
+            self.spoilt.store(true, Ordering::Relaxed);
+            self.pool.doubt.raise();
+            self.cancel();
+            return Err(StorageError::Unknown("the server did not answer in time".into()));
+        };
+        answer.map_err(|error| self.judge(error))
+    }
+
+    fn judge(&self, error: tokio_postgres::Error) -> StorageError {
+        if error::spoils_connection(&error) {
+            self.spoilt.store(true, Ordering::Relaxed);
+            // The other connections lead to the same server, and each would make one more call fail.
+            self.pool.connections.retain(|_, _| false);
+        }
+        error::from_driver(error)
+    }
+
+    /// Asks the server to cancel a statement for which no caller waits any longer, such as a wait for a lock. Otherwise
+    /// the server would run it to the end before it noticed the closed connection.
+    fn cancel(&self) {
+        let Ok(client) = self.client() else { return };
+        let (token, tls) = (client.cancel_token(), self.pool.tls.clone());
+        tokio::spawn(timeout(FINISH_WITHIN, async move { token.cancel_query(tls).await }));
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let in_transaction = *self.in_transaction.get_mut();
+        if *self.spoilt.get_mut() {
+            drop(Object::take(client));
+        } else if in_transaction || *self.waiting.get_mut() {
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(finish(client, in_transaction, self.pool.doubt.clone()))),
+                Err(_) => drop(Object::take(client)),
+            }
+        }
+        // In all other cases, dropping `client` has returned the connection to the pool.
+    }
+}
+
+/// Overrides the database's default isolation level: each statement has to see the changes that were committed while
+/// the previous statement waited.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Returns a connection to the pool after the server has responded to everything that was sent.
+async fn finish(client: Object, in_transaction: bool, doubt: Arc<Doubt>) {
+    let last = if in_transaction { "ROLLBACK" } else { "" };
+    match timeout(FINISH_WITHIN, client.batch_execute(last)).await {
+        Ok(Ok(())) => drop(client),
+        Ok(Err(_)) => drop(Object::take(client)),
+        Err(_) => {
+            doubt.raise();
+            drop(Object::take(client));
+        }
+    }
+}

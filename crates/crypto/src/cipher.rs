@@ -1,4 +1,4 @@
-//! AES-256-GCM and HKDF-SHA512, as `WebCrypto` has them: the tag of 16 bytes comes after the ciphertext.
+//! AES-256-GCM and HKDF-SHA512 in the layout of `WebCrypto`: the tag of 16 bytes follows the ciphertext.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 #[cfg(feature = "client")]
@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 pub(crate) const KEY: usize = 32;
-/// Bytes of an initialization vector. Each is drawn at random, for one use.
+/// Length of an initialization vector in bytes. Each is random and used once.
 pub(crate) const IV: usize = 12;
-/// Bytes that sealing adds to a plaintext.
+/// Length of the authentication tag in bytes.
 pub(crate) const TAG: usize = 16;
-/// The version of every layout in this crate, the first byte of what is sealed.
+/// The version of every layout in this crate; the first byte of everything sealed.
 pub(crate) const VERSION: u8 = 1;
 /// Bytes that a box adds to a plaintext: version, iv and tag.
 pub(crate) const BOX: usize = 1 + IV + TAG;
@@ -39,7 +39,7 @@ impl Key {
         Some(Self(key))
     }
 
-    /// HKDF-SHA512 (RFC 5869) of a secret that is uniformly random, without salt; `label` is the info.
+    /// Derives a key with HKDF-SHA512 (RFC 5869) from a uniformly random secret, without salt; `label` is the info.
     #[cfg(feature = "client")]
     pub fn derive(secret: &[u8], label: &str) -> Result<Self, Error> {
         let mut key = Zeroizing::new([0; KEY]);
@@ -55,7 +55,7 @@ impl Key {
         &self.0
     }
 
-    /// Ciphertext and tag, after `prefix`, which is not encrypted.
+    /// Returns `prefix`, which is not encrypted, then ciphertext and tag.
     pub fn seal(&self, iv: [u8; IV], aad: &[u8], prefix: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         let mut sealed = Vec::with_capacity(prefix.len() + plaintext.len() + TAG);
         sealed.extend_from_slice(prefix);
@@ -69,7 +69,7 @@ impl Key {
         Ok(sealed)
     }
 
-    /// The plaintext; `None` if the ciphertext, its tag, `iv` or `aad` are not those that were sealed.
+    /// Returns the plaintext; `None` if ciphertext, tag, `iv` or `aad` differ from what was sealed.
     pub fn open(&self, iv: [u8; IV], aad: &[u8], ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let length = ciphertext.len().checked_sub(TAG)?;
         let mut plaintext = Zeroizing::new(ciphertext.to_vec());
@@ -79,7 +79,7 @@ impl Key {
         Some(plaintext)
     }
 
-    /// Version ‖ iv ‖ ciphertext ‖ tag. The version is also the last byte of the additional data.
+    /// Returns version ‖ iv ‖ ciphertext ‖ tag. The version is also the last byte of the additional data.
     pub fn seal_box(&self, aad: &[u8], plaintext: &[u8], random: &dyn Random) -> Result<Vec<u8>, Error> {
         let mut iv = [0; IV];
         random.fill(&mut iv);
@@ -88,7 +88,7 @@ impl Key {
         self.seal(iv, &[aad, &[VERSION]].concat(), &prefix, plaintext)
     }
 
-    /// What [`Self::seal_box`] sealed.
+    /// Opens the output of [`Self::seal_box`].
     pub fn open_box(&self, aad: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (version, rest) = sealed.split_first()?;
         let (iv, ciphertext) = rest.split_first_chunk()?;

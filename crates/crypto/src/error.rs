@@ -1,24 +1,24 @@
-//! What can go wrong.
+//! The errors of this crate.
 
-/// Why a step was refused. None of these says anything about a secret.
+/// Why a step was refused. No error reveals anything about a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A message is of the wrong length or alphabet, or holds no valid point, or the identity element.
+    /// A message has the wrong length or alphabet, or contains an invalid point or the identity element.
     #[error("the {name} is malformed: it must be {length} bytes as OPAQUE makes them, in base64url without padding")]
     Message {
-        /// Such as `login request`.
+        /// The message, such as `login request`.
         name: &'static str,
-        /// Bytes that it must have.
+        /// The expected length in bytes.
         length: usize,
     },
-    /// Something sealed has a length that it cannot have.
+    /// A sealed value has an impossible length.
     #[error("{name} must be {min} to {max} bytes long")]
     Length {
-        /// The field's name, as in the API.
+        /// The field's name in the API.
         name: &'static str,
-        /// Bytes, at least.
+        /// Shortest valid length in bytes.
         min: usize,
-        /// Bytes, at most.
+        /// Longest valid length in bytes.
         max: usize,
     },
     /// The server's OPAQUE keys cannot be read.
@@ -27,16 +27,16 @@ pub enum Error {
     /// A fingerprint cannot be read.
     #[error("a fingerprint must be 32 lower-case hexadecimal digits")]
     Fingerprint,
-    /// The exchange failed. With an unknown secret tag it always does.
+    /// The exchange failed. It always fails for an unknown secret tag.
     #[error("the phrase is wrong")]
     WrongPhrase,
     /// The time between start and finish of a login is over.
     #[error("this took too long: start again")]
     Expired,
-    /// What is sealed was changed, or belongs to another place, or the key is another.
+    /// A sealed value was changed, belongs somewhere else, or was sealed with another key.
     #[error("the {0} cannot be opened: it was changed, or does not belong here")]
     Refused(&'static str),
-    /// What was opened is genuine, but not laid out as this version does.
+    /// A sealed value is genuine, but its layout is unknown to this version.
     #[error("the {0} was written by a newer version")]
     Layout(&'static str),
     /// A phrase is empty or too long.
@@ -45,15 +45,15 @@ pub enum Error {
     /// A recovery key is mistyped.
     #[error("this is not a recovery key: it has 14 groups of 4 letters and digits, and one of them is mistyped")]
     RecoveryKey,
-    /// Text to be sealed is too long.
+    /// A plaintext is too long.
     #[error("the {name} must be at most {max} long")]
     TooLong {
-        /// Such as `title`.
+        /// The field, such as `title`.
         name: &'static str,
-        /// Bytes, or number of tags, at most.
+        /// Longest valid length in bytes, or number of tags.
         max: usize,
     },
-    /// A library refused what it always accepts.
+    /// A library refused an input that it always accepts.
     #[error("the cryptographic library failed")]
     Library,
 }

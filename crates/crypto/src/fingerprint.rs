@@ -1,4 +1,4 @@
-//! How a server's OPAQUE keys are told apart.
+//! Fingerprints that identify a server's OPAQUE keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use aws_lc_rs::digest;
 
 use crate::error::Error;
 
-/// The first 16 bytes of SHA-256 over `sotto/v1/opaque-keys` and the server's public key (32 bytes), in hexadecimal.
-/// It is public: a client can compute it from what the server sends.
+/// The first 16 bytes of SHA-256 over `sotto/v1/opaque-keys` and the server's public key (32 bytes), shown in
+/// hexadecimal. It is public: clients compute it from the server's response.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    pub(crate) fn of(public_key: &[u8]) -> Self {
+    pub(crate) fn from_public_key(public_key: &[u8]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(b"sotto/v1/opaque-keys");
         context.update(public_key);
@@ -22,7 +22,7 @@ impl Fingerprint {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The raw 16 bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }

@@ -1,16 +1,18 @@
-//! Secret tags: what the server cannot read.
+//! The cryptography of secret tags, whose entries the server cannot read.
 //!
-//! A phrase opens a secret tag through OPAQUE (RFC 9807) without reaching the server. What the exchange gives the client
-//! opens a master key, and that opens entries. `docs/protocol.md` has every byte.
+//! A phrase unlocks a secret tag through OPAQUE (RFC 9807) without reaching the server. The exchange gives the client
+//! an export key, which opens a master key, which opens entries. `docs/protocol.md` specifies every byte.
 //!
-//! * Both sides: [`message`] are the six messages of OPAQUE, [`sealed`] what is stored. The server only checks their lengths.
+//! * Both sides: [`message`] has the six messages of OPAQUE, [`sealed`] the stored values. The server only checks their
+//!   lengths.
 //! * [`server`] (feature `server`): [`server::ServerKeys`] answers registrations and logins.
-//! * [`client`] (feature `client`): [`client::Registration`] and [`client::Login`] are the other side of them, and
-//!   [`client::Vault`] is an open secret tag. It does all that a browser does.
+//! * [`client`] (feature `client`): [`client::Registration`] and [`client::Login`] are the client's side, and
+//!   [`client::Vault`] is an unlocked secret tag. This is all that a browser does.
 //!
 //! Secrets are overwritten when they are dropped, print as `…`, and are compared in constant time. Randomness is a
 //! parameter ([`sotto_domain::Random`]).
 
+#![warn(missing_docs)]
 #![cfg_attr(
     not(all(feature = "server", feature = "client")),
     allow(dead_code, reason = "each side uses its own half of what they share")

@@ -1,5 +1,6 @@
-//! The six messages of OPAQUE (RFC 9807, sections 5.1 and 6.1). Each has one length, and is written in base64url without
-//! padding. Who holds one of these types holds valid points: they are checked when a message is read, and nowhere else.
+//! The six messages of OPAQUE (RFC 9807, sections 5.1 and 6.1). Each has one fixed length and is written in base64url
+//! without padding. A value of one of these types contains valid points: they are checked when a message is parsed, and
+//! only there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,22 +16,24 @@ macro_rules! message {
         pub struct $name(pub(crate) opaque_ke::$inner<Suite>);
 
         impl $name {
-            /// Bytes.
+            /// Length in bytes.
             pub const LENGTH: usize = $length;
 
             const MALFORMED: Error = Error::Message { name: $called, length: $length };
 
+            /// Parses a message.
+            ///
             /// # Errors
-            /// [`Error::Message`], whatever is wrong with it.
+            /// [`Error::Message`].
             pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-                // The library would ignore what comes after the message.
+                // The library would ignore bytes after the message.
                 if bytes.len() != Self::LENGTH {
                     return Err(Self::MALFORMED);
                 }
                 opaque_ke::$inner::deserialize(bytes).map(Self).map_err(|_| Self::MALFORMED)
             }
 
-            /// The bytes, as in the RFC.
+            /// The encoding of the RFC.
             pub fn to_bytes(&self) -> [u8; $length] {
                 let mut bytes = [0; $length];
                 bytes.copy_from_slice(&self.0.serialize());
@@ -62,12 +65,12 @@ message!(
     RegistrationRequest, RegistrationRequest, 32, "registration request"
 );
 message!(
-    /// Server to client: what became of it under the tag's OPRF key, and the server's public key.
+    /// Server to client: the blinded phrase evaluated with the tag's OPRF key, and the server's public key.
     RegistrationResponse, RegistrationResponse, 64, "registration response"
 );
 message!(
-    /// Client to server, and what the server stores: public key, masking key and envelope. Who has it, and the
-    /// server's keys, can try phrases.
+    /// Client to server, which stores it: public key, masking key and envelope. With this record and the server's keys
+    /// one can guess phrases offline.
     RegistrationRecord, RegistrationUpload, 192, "registration record"
 );
 message!(

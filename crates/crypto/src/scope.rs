@@ -1,17 +1,17 @@
-//! Which secret tag it is about.
+//! The secret tag that an exchange, a key or a ciphertext belongs to.
 
 use opaque_ke::Identifiers;
 use sotto_domain::{SecretTagId, UserId};
 
-/// How the server names itself in every exchange.
+/// The server's identity in every exchange.
 const SERVER_IDENTITY: &[u8] = b"sotto/opaque/v1";
 
-/// A secret tag and whose it is. Every exchange, key and ciphertext is bound to it.
+/// A secret tag and its owner. Every exchange, key and ciphertext is bound to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
-    /// Whose it is.
+    /// The owner.
     pub user: UserId,
-    /// Which secret tag.
+    /// The secret tag.
     pub tag: SecretTagId,
 }
 
@@ -25,20 +25,20 @@ impl Scope {
     }
 }
 
-/// What both sides of an exchange have to agree on (RFC 9807, sections 4 and 6): made from a [`Scope`].
+/// The parameters that both sides of an exchange must agree on (RFC 9807, sections 4 and 6), derived from a [`Scope`].
 pub struct Binding {
-    /// What the server derives the tag's OPRF key from. It never leaves the server.
+    /// The server derives the tag's OPRF key from it. It never leaves the server.
     pub(crate) credential_identifier: Vec<u8>,
     pub(crate) client: Option<Vec<u8>>,
     pub(crate) server: Option<Vec<u8>>,
     pub(crate) context: &'static [u8],
-    /// False in the RFC's vectors only.
+    /// False only in tests with the RFC's vectors, and for benchmarks.
     #[cfg(feature = "client")]
     pub(crate) stretch: bool,
 }
 
 impl Binding {
-    /// Without stretching, which a server cannot tell: for a client that measures one, and has no phrase to protect.
+    /// Without stretching, which a server cannot notice: for a benchmark client, which has no phrase to protect.
     #[cfg(feature = "unstretched")]
     pub fn unstretched(scope: Scope) -> Self {
         Self { stretch: false, ..Self::from(scope) }

@@ -1,4 +1,5 @@
-//! What is stored of a secret tag and of the entries under it. The server checks lengths; only a client can open it.
+//! The stored, sealed values of a secret tag and its entries. The server checks their lengths; only a client can open
+//! them.
 
 use std::fmt;
 
@@ -10,50 +11,52 @@ use crate::cipher::{BOX, IV, KEY, TAG};
 use crate::error::Error;
 use crate::wire::fixed;
 
-/// Bytes of `encryption_iv` and of `wrap_iv`.
+/// Length of `encryption_iv` and of `wrap_iv` in bytes.
 pub const IV_LENGTH: usize = IV;
-/// Bytes of `wrapped_key`: a key and its tag.
+/// Length of `wrapped_key` in bytes: a key and its tag.
 pub const WRAPPED_KEY_LENGTH: usize = KEY + TAG;
-/// Bytes of `encrypted_content`, at least: version, one block of padded text, tag.
+/// Shortest `encrypted_content` in bytes: version, one block of padded text, tag.
 pub const MIN_ENCRYPTED_CONTENT: usize = 1 + PADDING + TAG;
-/// Bytes of `encrypted_content`, at most: the longest title and text, the most and longest tags, and two audio keys.
+/// Longest `encrypted_content` in bytes: the longest title and text, the most and longest tags, and two audio keys.
 pub const MAX_ENCRYPTED_CONTENT: usize = 1
     + padded(FIELD + MAX_TITLE + FIELD + MAX_CONTENT + MAX_TAGS_PER_ENTRY * (FIELD + MAX_TAG_NAME) + 2 * (FIELD + KEY))
     + TAG;
-/// Bytes of sealed metadata, at least.
+/// Shortest sealed metadata in bytes.
 pub const MIN_METADATA: usize = BOX + PADDING;
-/// Bytes of sealed metadata, at most.
+/// Longest sealed metadata in bytes.
 pub const MAX_METADATA: usize = BOX + padded(FIELD + MAX_TAG_NAME + FIELD + COLOR);
 
-/// A plaintext is filled up to a multiple of this many bytes.
+/// A plaintext is padded to a multiple of this many bytes.
 pub(crate) const PADDING: usize = 32;
-/// Bytes before a field of a plaintext: its type and its length.
+/// Bytes before the value of a field: its type and its length.
 pub(crate) const FIELD: usize = 1 + 4;
-/// Bytes in the name of a tag, at most.
+/// Longest name of a tag in bytes.
 pub(crate) const MAX_TAG_NAME: usize = 100;
-/// Bytes of a colour, `#rrggbb`.
+/// Length of a colour, `#rrggbb`, in bytes.
 pub(crate) const COLOR: usize = 7;
 
 pub(crate) const fn padded(length: usize) -> usize {
     length.next_multiple_of(PADDING)
 }
 
-/// What the columns of a sealed entry hold.
+/// The columns of a sealed entry.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedEntry {
-    /// Version ‖ ciphertext ‖ tag, of title, text, tags and audio key, under a key that is made for each save.
+    /// Version ‖ ciphertext ‖ tag, of title, text, tags and audio keys, under a key that is new for each save.
     pub encrypted_content: Vec<u8>,
     /// The iv of `encrypted_content`.
     pub encryption_iv: [u8; IV_LENGTH],
-    /// That key, sealed.
+    /// The key of `encrypted_content`, sealed.
     pub wrapped_key: [u8; WRAPPED_KEY_LENGTH],
     /// The iv of `wrapped_key`.
     pub wrap_iv: [u8; IV_LENGTH],
 }
 
 impl SealedEntry {
+    /// Checks the lengths of all fields.
+    ///
     /// # Errors
-    /// [`Error::Length`] of the first field that cannot be what it should be.
+    /// [`Error::Length`] of the first field with an invalid length.
     pub fn from_parts(
         encrypted_content: Vec<u8>,
         encryption_iv: &[u8],
@@ -84,24 +87,24 @@ fn exactly<const N: usize>(name: &'static str, bytes: &[u8]) -> Result<[u8; N], 
 }
 
 fixed!(
-    /// The master key of a secret tag under a key that the phrase gives.
+    /// The master key of a secret tag, wrapped with a key that follows from the phrase.
     WrappedMasterKey, 61, "wrapped_master_key"
 );
 fixed!(
-    /// The master key of a secret tag under its recovery key.
+    /// The master key of a secret tag, wrapped with its recovery key.
     RecoveryWrap, 61, "recovery_wrap"
 );
 fixed!(
-    /// What only who has the recovery key can show.
+    /// The proof that a client has the recovery key.
     RecoveryProof, 32, "recovery_proof"
 );
 fixed!(
-    /// What the server keeps to know a [`RecoveryProof`]. It gives neither the proof nor the key away.
+    /// The value by which the server verifies a [`RecoveryProof`]. It reveals neither the proof nor the key.
     RecoveryVerifier, 32, "recovery_verifier"
 );
 
 impl RecoveryVerifier {
-    /// Whether this is the proof, in the same time for any.
+    /// Whether the proof is right, in constant time.
     pub fn accepts(&self, proof: &RecoveryProof) -> bool {
         constant_time::verify_slices_are_equal(self.as_bytes(), proof.verifier().as_bytes()).is_ok()
     }
@@ -125,11 +128,13 @@ impl RecoveryProof {
     }
 }
 
-/// The name and the colour of a secret tag, sealed.
+/// The sealed name and colour of a secret tag.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedMetadata(Vec<u8>);
 
 impl SealedMetadata {
+    /// Checks the length.
+    ///
     /// # Errors
     /// [`Error::Length`].
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Error> {

@@ -1,11 +1,11 @@
-//! What both sides of a login know, and nobody else.
+//! The key that both sides share after a login.
 
 use aws_lc_rs::constant_time;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::wire::hidden;
 
-/// The 64 bytes that client and server share after a login. `==` takes the same time whatever they are.
+/// 64 bytes that client and server share after a login. `==` takes constant time.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SessionKey([u8; 64]);
 
@@ -16,7 +16,7 @@ impl SessionKey {
         Self(key)
     }
 
-    /// The bytes.
+    /// The raw 64 bytes.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }

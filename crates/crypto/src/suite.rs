@@ -1,4 +1,4 @@
-//! The suite (RFC 9807, section 7): ristretto255, 3DH, SHA-512; Argon2id stretches, on the client.
+//! The cipher suite (RFC 9807, section 7): ristretto255, 3DH, SHA-512, and Argon2id on the client.
 
 use opaque_ke::rand::{CryptoRng, Error, RngCore};
 use opaque_ke::{CipherSuite, Ristretto255, TripleDh};
@@ -12,12 +12,12 @@ impl CipherSuite for Suite {
     type KeyExchange = TripleDh<Ristretto255, Sha512>;
     #[cfg(feature = "client")]
     type Ksf = crate::client::Stretching;
-    /// A server never stretches.
+    /// The server does not stretch.
     #[cfg(not(feature = "client"))]
     type Ksf = opaque_ke::ksf::Identity;
 }
 
-/// Lends a [`Random`] to opaque-ke.
+/// Adapts a [`Random`] to opaque-ke.
 pub(crate) struct Rng<'a>(pub &'a dyn Random);
 
 impl RngCore for Rng<'_> {

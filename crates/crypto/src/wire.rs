@@ -1,11 +1,11 @@
-//! Base64url without padding (RFC 4648, section 5), read strictly: one text for each value.
+//! Base64url without padding (RFC 4648, section 5), parsed strictly: each value has one text.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Exactly `N` bytes; `None` for another length or alphabet, padding, or stray bits at the end.
+/// Decodes exactly `N` bytes; `None` for another length or alphabet, padding, or stray bits at the end.
 pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
-    // First the length: nobody has to look at a long text to know that it is too long.
+    // Checking the length first rejects long texts without decoding them.
     if text.len() != (N * 4).div_ceil(3) {
         return None;
     }
@@ -17,7 +17,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Keeps secrets out of logs.
+/// Implements `Debug` without revealing the secret.
 macro_rules! hidden {
     ($($name:ident),+) => {
         $(impl std::fmt::Debug for $name {
@@ -29,7 +29,7 @@ macro_rules! hidden {
 }
 pub(crate) use hidden;
 
-/// Makes a type of exactly `$length` bytes that reads and prints as base64url and is told to nobody by `Debug`.
+/// Defines a type of exactly `$length` bytes that is parsed from and printed as base64url, and hidden in `Debug`.
 macro_rules! fixed {
     ($(#[$doc:meta])* $name:ident, $length:literal, $field:literal) => {
         $(#[$doc])*
@@ -37,16 +37,18 @@ macro_rules! fixed {
         pub struct $name([u8; $length]);
 
         impl $name {
-            /// Bytes.
+            /// Length in bytes.
             pub const LENGTH: usize = $length;
 
+            /// Checks the length.
+            ///
             /// # Errors
             /// [`Error::Length`](crate::Error::Length).
             pub fn from_bytes(bytes: &[u8]) -> Result<Self, crate::Error> {
                 bytes.try_into().map(Self).map_err(|_| Self::malformed())
             }
 
-            /// The bytes, as they are stored.
+            /// The stored form.
             pub const fn as_bytes(&self) -> &[u8; $length] {
                 &self.0
             }

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What this server is, and how one gets in. */
+        /** The server and its ways to sign in. */
         get: operations["operation_describe"];
         put?: never;
         post?: never;
@@ -66,7 +66,8 @@ export interface paths {
         put?: never;
         /**
          * Exchange a refresh token for the next pair.
-         * @description Each works once; one that comes back after 10 seconds was copied, and ends the login.
+         * @description Each refresh token works once. A token that is used again after 10 seconds must have been copied, so it ends the
+         *     session.
          */
         post: operations["auth_refresh"];
         delete?: never;
@@ -86,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Sign out.
-         * @description This login ends, with all of its tokens.
+         * @description The session and all of its tokens end.
          */
         post: operations["auth_logout"];
         delete?: never;
@@ -103,9 +104,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Go to a provider to sign in.
-         * @description For browsers. Whoever is signed in already comes back with the identity linked to their account; everybody else comes back
-         *     signed in, by cookies. What goes wrong is told as `/login?error=<code>`; docs/sign-in.md lists the codes.
+         * Start to sign in with a provider.
+         * @description For browsers. With a valid session, the identity is linked to its account. Otherwise the browser comes back signed
+         *     in, by cookies. Failures redirect to `/login?error=<code>`; docs/sign-in.md lists the codes.
          */
         get: operations["auth_start_oidc"];
         put?: never;
@@ -124,8 +125,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Come back from a provider.
-         * @description For browsers: providers send them here.
+         * Finish to sign in with a provider.
+         * @description For browsers. Providers redirect to this address.
          */
         get: operations["auth_finish_oidc"];
         put?: never;
@@ -150,7 +151,7 @@ export interface paths {
         post?: never;
         /**
          * Delete your account.
-         * @description All that is yours goes with it, at once and for good: export it first.
+         * @description All of your data is deleted at once and for good. Export it first.
          */
         delete: operations["users_delete_me"];
         options?: never;
@@ -166,9 +167,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The key of your drafts.
-         * @description It is made when it is first asked for, and is the same ever after: what was encrypted with it before a logout can be read
-         *     after the next login, and by nobody who is not signed in.
+         * The key for your drafts.
+         * @description It is created by the first request and never changes. So drafts that were encrypted before signing out can be read
+         *     after signing in again, and by nobody without a session.
          */
         get: operations["users_draft_key"];
         put?: never;
@@ -187,15 +188,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Everything that is yours, as a zip archive.
-         * @description `journal.json` holds your account, tags, reminders, secret tags and entries, each as this API answers it; `entries/` holds
-         *     each entry in plain as a Markdown file, and beside it, under the same name, its recording, which the `recording` of its front
-         *     matter names. Of what is under secret tags, that comes along whose secret tag the request shows to be open, sealed as it is:
-         *     entries in `journal.json`, and the recording of each as `sealed/<entry id>`.
+         * Export all of your data as a zip archive.
+         * @description `journal.json` contains your account, tags, reminders, secret tags and entries, in the form of this API. `entries/`
+         *     contains a Markdown file for each entry that is not sealed and, beside it under the same name, its recording; the
+         *     front matter names it as `recording`. Sealed entries are included if the request unlocks their secret tag. They stay
+         *     encrypted: the entries in `journal.json`, their recordings as `sealed/<entry id>`.
          *
-         *     A recording that is lost, cut off or changed in the server's store, or that the store does not give, keeps nothing else from
-         *     you: `missing.txt`, at the end of the archive, names each, and what there is of it is in its place. An archive without that
-         *     file is whole. One that breaks off has no directory at its end, and no program opens it by mistake.
+         *     If the store has lost or damaged a recording or cannot be read, the export continues without it. `missing.txt` at
+         *     the end of the archive lists these recordings, and what could be read of them is in their place. An archive without
+         *     that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
          */
         get: operations["users_export"];
         put?: never;
@@ -216,7 +217,7 @@ export interface paths {
         get?: never;
         /**
          * Change your password, or set one.
-         * @description Every other login of yours ends.
+         * @description All of your other sessions end.
          */
         put: operations["users_set_password"];
         post?: never;
@@ -233,7 +234,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your logins, newest first. */
+        /** Your sessions, newest first. */
         get: operations["users_list_sessions"];
         put?: never;
         post?: never;
@@ -253,7 +254,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End one of your logins. */
+        /** End one of your sessions. */
         delete: operations["users_end_session"];
         options?: never;
         head?: never;
@@ -267,7 +268,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The identities that open your account, in the order in which they were linked. */
+        /** The identities linked to your account, in the order of linking. */
         get: operations["users_list_identities"];
         put?: never;
         post?: never;
@@ -289,7 +290,7 @@ export interface paths {
         post?: never;
         /**
          * Unlink an identity.
-         * @description The last one stays as long as you have no password.
+         * @description Without a password, the last identity cannot be unlinked.
          */
         delete: operations["users_unlink_identity"];
         options?: never;
@@ -305,15 +306,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your API tokens, in the order in which they were made.
-         * @description Those that have expired stay until you delete them.
+         * Your API tokens, oldest first.
+         * @description Expired tokens stay until you delete them.
          */
         get: operations["users_list_tokens"];
         put?: never;
         /**
-         * Make an API token.
-         * @description It lets a script or another program in, for what its scopes name: never to your account, to secret tags and what is under
-         *     them, or to other tokens.
+         * Create an API token.
+         * @description A script or another program can use it for what its scopes allow. It never gives access to your account, to secret
+         *     tags and their entries, or to other tokens.
          */
         post: operations["users_create_token"];
         delete?: never;
@@ -334,7 +335,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an API token.
-         * @description Whoever uses it is out within 5 seconds.
+         * @description It stops working within 5 seconds.
          */
         delete: operations["users_delete_token"];
         options?: never;
@@ -351,13 +352,15 @@ export interface paths {
         };
         /**
          * Your entries, newest first.
-         * @description A page whose entries are long ends before `limit`: whether there is more, `Link` says. Those under secret tags are listed for one open secret tag at a time.
+         * @description A page of long entries may end before `limit`; the `Link` header shows whether there is more. Entries under secret
+         *     tags are listed for one unlocked secret tag at a time.
          */
         get: operations["journals_list"];
         put?: never;
         /**
-         * Write an entry.
-         * @description With an `id` of your own it is safe to send it again: the same entry is answered with 200.
+         * Create an entry.
+         * @description With an `id` of your own, the request can be repeated safely: a repeated request returns the same entry with status
+         *     200. The same is true with an `Idempotency-Key`.
          */
         post: operations["journals_create"];
         delete?: never;
@@ -374,7 +377,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The days that have entries, in ascending order.
+         * The days with entries, in ascending order.
          * @description For a calendar or a heat map.
          */
         get: operations["journals_calendar"];
@@ -395,7 +398,7 @@ export interface paths {
         };
         /**
          * Your entries of this day in earlier years, newest first.
-         * @description The 29th of February is shown on the 28th where a year has none.
+         * @description Entries of 29 February are listed on the 28th in years without a leap day.
          */
         get: operations["journals_on_this_day"];
         put?: never;
@@ -413,7 +416,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Totals and streaks over your whole journal. */
+        /** Totals and streaks of your whole journal. */
         get: operations["journals_statistics"];
         put?: never;
         post?: never;
@@ -432,12 +435,12 @@ export interface paths {
         };
         /**
          * One of your entries.
-         * @description One under a secret tag is there while that is open.
+         * @description A sealed entry requires its secret tag to be unlocked.
          */
         get: operations["journals_get"];
         /**
          * Change an entry.
-         * @description With `If-Match` and the `ETag` that you last saw, nobody else's change is overwritten.
+         * @description `If-Match` with the `ETag` that you last read prevents you from overwriting another change.
          */
         put: operations["journals_update"];
         post?: never;
@@ -457,21 +460,22 @@ export interface paths {
         };
         /**
          * The recording of an entry.
-         * @description `Range` gives a part of it. One of an entry under a secret tag is as you have encrypted it, and there while that is open.
+         * @description `Range` selects a part of it. The recording of a sealed entry is encrypted, and requires the secret tag to be
+         *     unlocked.
          */
         get: operations["journals_get_audio"];
         /**
-         * Record an entry.
-         * @description The body is the recording itself, in place of the one before. Of an entry in plain it is `audio/webm`, `audio/ogg`,
-         *     `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`, as its content shows; of one under an open secret tag,
-         *     `application/octet-stream`, encrypted as docs/protocol.md says.
+         * Add a recording to an entry.
+         * @description The body is the recording; it replaces an existing one. For a plain entry the content must be `audio/webm`,
+         *     `audio/ogg`, `audio/mp4`, `audio/mpeg`, `audio/wav` or `audio/flac`. For a sealed entry, whose secret tag must be
+         *     unlocked, it is `application/octet-stream`, encrypted as described in docs/protocol.md.
          */
         put: operations["journals_put_audio"];
         post?: never;
         /** Delete the recording of an entry. */
         delete: operations["journals_delete_audio"];
         options?: never;
-        /** What `GET` would answer, without the recording. */
+        /** The response of `GET` without the recording. */
         head: operations["journals_head_audio"];
         patch?: never;
         trace?: never;
@@ -483,10 +487,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your tags, in the order in which they were made. */
+        /** Your tags, oldest first. */
         get: operations["tags_list"];
         put?: never;
-        /** Make a tag. */
+        /** Create a tag. */
         post: operations["tags_create"];
         delete?: never;
         options?: never;
@@ -503,12 +507,12 @@ export interface paths {
         };
         /** One of your tags. */
         get: operations["tags_get"];
-        /** Rename or recolour a tag. */
+        /** Change the name or colour of a tag. */
         put: operations["tags_update"];
         post?: never;
         /**
          * Delete a tag.
-         * @description Entries lose it and stay.
+         * @description Its entries stay.
          */
         delete: operations["tags_delete"];
         options?: never;
@@ -523,10 +527,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your reminders, in the order in which they were made. */
+        /** Your reminders, oldest first. */
         get: operations["reminders_list"];
         put?: never;
-        /** Set a reminder. */
+        /** Create a reminder. */
         post: operations["reminders_create"];
         delete?: never;
         options?: never;
@@ -544,7 +548,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * The next five times at which such a reminder would be due.
+         * The next five due times of a schedule.
          * @description Nothing is stored.
          */
         post: operations["reminders_preview"];
@@ -581,9 +585,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your secret tags, the one that was opened last first, and those that never were after, as they were made.
-         * @description Of locked ones there is no more than that they exist. Try a phrase on them in this order: each that it does not open
-         *     counts a failed try, and so none collects more of them than you have other secret tags before it is opened again.
+         * Your secret tags: the one that was unlocked last comes first, those that were never unlocked come last, oldest
+         *     first.
+         * @description A locked secret tag shows nothing but its existence. To find the one that a passphrase unlocks, try them in this
+         *     order: each wrong one counts as a failed attempt, so none collects more failures than you have other secret tags
+         *     before it is unlocked again.
          */
         get: operations["secret_tags_list"];
         put?: never;
@@ -602,10 +608,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Rename or recolour an open secret tag. */
+        /** Change the name or colour of an unlocked secret tag. */
         put: operations["secret_tags_update"];
         post?: never;
-        /** Delete an open secret tag. */
+        /** Delete an unlocked secret tag. */
         delete: operations["secret_tags_delete"];
         options?: never;
         head?: never;
@@ -621,7 +627,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to make a secret tag. */
+        /** Start to create a secret tag. */
         post: operations["secret_tags_register_start"];
         delete?: never;
         options?: never;
@@ -639,8 +645,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a secret tag.
-         * @description It is locked at first: unlock it to write in it.
+         * Create a secret tag.
+         * @description It is locked at first; unlock it to write entries.
          */
         post: operations["secret_tags_register_finish"];
         delete?: never;
@@ -659,8 +665,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin to open a secret tag.
-         * @description One that does not exist is answered like one that does.
+         * Start to unlock a secret tag.
+         * @description A missing secret tag is answered like an existing one.
          */
         post: operations["secret_tags_unlock_start"];
         delete?: never;
@@ -679,8 +685,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Open a secret tag.
-         * @description With the token that is answered, entries under it can be read and written by this login, until it is locked: by you,
+         * Unlock a secret tag.
+         * @description With the returned token, this session can read and write entries under the secret tag until it is locked: by you,
          *     after 15 minutes without use, or after 12 hours.
          */
         post: operations["secret_tags_unlock_finish"];
@@ -701,7 +707,7 @@ export interface paths {
         put?: never;
         /**
          * Lock a secret tag.
-         * @description It is locked for all of your logins, wherever you opened it.
+         * @description It is locked in all of your sessions.
          */
         post: operations["secret_tags_lock"];
         delete?: never;
@@ -737,8 +743,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Begin to change the phrase.
-         * @description It counts as a try that failed until it is finished.
+         * Start to change the passphrase.
+         * @description It counts as a failed attempt until it is finished.
          */
         post: operations["secret_tags_phrase_start"];
         delete?: never;
@@ -757,8 +763,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Change the phrase.
-         * @description The secret tag stays open here, and is locked everywhere else.
+         * Change the passphrase.
+         * @description The secret tag stays unlocked in this session and is locked in all others.
          */
         post: operations["secret_tags_phrase_finish"];
         delete?: never;
@@ -776,7 +782,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin to set a new phrase with the recovery key. */
+        /** Start to set a new passphrase with the recovery key. */
         post: operations["secret_tags_recover_start"];
         delete?: never;
         options?: never;
@@ -794,8 +800,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set a new phrase with the recovery key.
-         * @description The secret tag is locked everywhere; unlock it with the new phrase. The recovery key stays as it is.
+         * Set a new passphrase with the recovery key.
+         * @description The secret tag is locked in all sessions; unlock it with the new passphrase. The recovery key stays the same.
          */
         post: operations["secret_tags_recover_finish"];
         delete?: never;
@@ -811,7 +817,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your logins to secret tags, newest first; those that failed for a day. */
+        /** Your logins to secret tags, newest first. Failed ones are listed for a day. */
         get: operations["secret_tags_list_sessions"];
         put?: never;
         post?: never;
@@ -832,8 +838,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * End one that is under way or open.
-         * @description One that failed stays: it counts.
+         * End a login that is in progress or unlocked.
+         * @description Failed logins stay, because they count for the delay of the next one.
          */
         delete: operations["secret_tags_end_session"];
         options?: never;
@@ -848,7 +854,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the database is: alerts, advice, tables, indexes and the slowest statements. */
+        /** The health of the database: alerts, advice, tables, indexes and the slowest statements. */
         get: operations["operation_database"];
         put?: never;
         post?: never;
@@ -865,10 +871,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The accounts on this server, in the order of their addresses. */
+        /** The accounts on this server, sorted by address. */
         get: operations["operation_list_users"];
         put?: never;
-        /** Make an account, also where sign-up is closed. */
+        /** Create an account, even if sign-up is closed. */
         post: operations["operation_create_user"];
         delete?: never;
         options?: never;
@@ -884,10 +890,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Change somebody's account. */
+        /** Change an account. */
         put: operations["operation_update_user"];
         post?: never;
-        /** Delete somebody's account, and all that is theirs. */
+        /** Delete an account and all of its data. */
         delete: operations["operation_delete_user"];
         options?: never;
         head?: never;
@@ -901,7 +907,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers. */
+        /** Whether the process responds. */
         get: operations["operation_live"];
         put?: never;
         post?: never;
@@ -918,7 +924,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the database answers, too. */
+        /**
+         * Whether the server can take requests: the database responds and has the schema of this program, the disk has space,
+         *     and the server is not about to stop.
+         */
         get: operations["operation_ready"];
         put?: never;
         post?: never;
@@ -949,24 +958,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An account for somebody else. */
+        /** @description A new account for another user. */
         AccountCreate: {
             /**
              * Format: email
-             * @description What to sign in with.
+             * @description The address to sign in with.
              */
             email: string;
             full_name?: string | null;
             is_superuser?: boolean;
             /**
              * Format: password
-             * @description At least 8 characters. Without one, they can sign in through an identity provider that vouches for the address.
+             * @description At least 8 characters. Without a password, the user can sign in with an identity provider that has verified the
+             *     address.
              */
             password?: string | null;
-            /** @description An IANA time zone. `UTC` if absent. */
+            /** @description An IANA time zone; `UTC` by default. */
             time_zone?: string | null;
         };
-        /** @description What shows that it is you who wants this. */
+        /** @description A confirmation that the request comes from you. */
         AccountDeletion: {
             /** @description Your address, if your account has no password. */
             email?: string | null;
@@ -976,7 +986,7 @@ export interface components {
              */
             password?: string | null;
         };
-        /** @description An account, as its owner and superusers see it. */
+        /** @description An account, for its owner and for superusers. */
         AccountResponse: {
             avatar_url?: string | null;
             /** Format: date-time */
@@ -984,7 +994,7 @@ export interface components {
             /** Format: email */
             email: string;
             full_name?: string | null;
-            /** @description Whether one can sign in by password; if not, through an identity provider. */
+            /** @description Whether the user can sign in by password. If not, an identity provider is the only way. */
             has_password: boolean;
             /** Format: uuid */
             id: string;
@@ -995,25 +1005,25 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description What to change; a field that is absent stays, null clears it. */
+        /** @description The fields to change. An absent field stays as it is; null clears it. */
         AccountUpdate: {
             full_name?: string | null;
-            /** @description Whether they may sign in. Who is deactivated is out within 5 seconds; what they wrote stays. */
+            /** @description Whether the user may sign in. A deactivated user is signed out within 5 seconds, and keeps all data. */
             is_active?: boolean;
             is_superuser?: boolean;
             /**
              * Format: password
-             * @description A new password, which ends all of their logins.
+             * @description A new password. It ends all sessions of the user.
              */
             password?: string;
         };
         /** @description A piece of advice. */
         AdviceResponse: {
-            /** @description The statement that puts it right. */
+            /** @description The statement that fixes it. */
             command?: string | null;
-            /** @description Such as `missing index`. */
+            /** @description For example `missing index`. */
             kind: string;
-            /** @description Why to leave it as it is. */
+            /** @description A reason to leave it as it is. */
             leave?: string | null;
             /** @description The index, table, foreign key or statement. */
             subject: string;
@@ -1022,39 +1032,51 @@ export interface components {
         };
         /** @description An alert. */
         AlertResponse: {
-            /** @description `slow_statement`, `index_usage`, `constraint_violation` or `migration`. */
+            /**
+             * @description `slow_statement`, `index_usage`, `constraint_violation`, `disk_full`, `migration`, `recordings`, `clock` or, if backups are
+             *     watched, `backup`.
+             */
             alert: string;
             /**
              * Format: double
-             * @description What was measured last: milliseconds, per cent, or how many.
+             * @description The last measurement, or the last bad one while the alert is raised: milliseconds, per cent, days, or a count.
              */
             figure: number;
             raised: boolean;
+            /** @description The figure in a sentence. */
             sentence: string;
             /**
              * Format: date-time
-             * @description Since when it is raised.
+             * @description Since when the alert is raised.
              */
             since?: string | null;
+            /**
+             * @description The verdict of the last reading. An alert is raised by several bad readings in a row and cleared by several good
+             *     ones, so this may differ from `raised`. `unknown` if too little happened, or if readings fail.
+             */
+            verdict: components["schemas"]["Verdict"];
         };
         /** @description A new token. */
         ApiTokenCreate: {
             /**
              * Format: date-time
-             * @description When it ends; never if absent.
+             * @description The expiry. Without one, the token does not expire.
              */
             expires_at?: string | null;
-            /** @description What it is for: one line, at most 100 bytes. */
+            /** @description The purpose: one line, at most 100 bytes. */
             name: string;
-            /** @description What it is good for. */
+            /** @description What the token may be used for. */
             scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
         };
-        /** @description A token that was just made. */
+        /** @description A new API token with its secret. */
         ApiTokenMade: components["schemas"]["ApiTokenResponse"] & {
-            /** @description For requests: `Authorization: Bearer sotto_…`. It is shown this once; the server does not know it any more. */
+            /**
+             * @description For requests: `Authorization: Bearer sotto_…`. It is shown once, because the server does not store it. Only the
+             *     same request with the same `Idempotency-Key` shows it again.
+             */
             token: string;
         };
-        /** @description A token, without its secret. */
+        /** @description An API token without its secret. */
         ApiTokenResponse: {
             /** Format: date-time */
             created_at: string;
@@ -1068,53 +1090,75 @@ export interface components {
              */
             last_used_at?: string | null;
             name: string;
-            /** @description What it is good for. */
+            /** @description What the token may be used for. */
             scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
         };
-        /** @description How the database is. What was counted was counted since `watched_since`, as this node sees it. */
+        /** @description The health of the database. Counters count since `watched_since`, on this node. */
         DatabaseResponse: {
-            /** @description What to do, the most pressing first. */
+            /** @description What to do, most urgent first. */
             advice: components["schemas"]["AdviceResponse"][];
-            /** @description The roadmap's alerts, raised or not. */
+            /** @description All alerts, raised or not. */
             alerts: components["schemas"]["AlertResponse"][];
             /** @description `sqlite` or `postgres`. */
             engine: string;
             /**
+             * Format: date-time
+             * @description Since when readings fail; everything else is as of `taken_at`. Null if the last reading succeeded. The log has
+             *     the reason.
+             */
+            failing_since?: string | null;
+            /**
              * Format: int64
-             * @description Of those, what is free for new rows, where the engine knows.
+             * @description Bytes of `size_bytes` that are free for new rows, where the engine knows.
              */
             free_bytes: number;
-            /** @description By name. */
+            /** @description Sorted by name. */
             indexes: components["schemas"]["IndexResponse"][];
-            /** @description How much the counters can tell. */
+            /**
+             * Format: date-time
+             * @description When the stored rows were last checked for damage.
+             */
+            inspected_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the last backup was made with this node's data folder, if there was one.
+             */
+            last_backup_at?: string | null;
+            /** @description Limits of what the counters can show. */
             remarks: string[];
             /** @description The newest migration that the database records, or `base`. */
             revision: string;
-            /** @description Whether this program works with it, in a sentence. */
+            /** @description Whether this program works with the schema, in a sentence. */
             schema: string;
             /**
              * Format: int64
-             * @description On disk, in bytes.
+             * @description Size on disk, in bytes.
              */
             size_bytes: number;
-            /** @description On average, slowest first. */
+            /**
+             * Format: date-time
+             * @description When the sizes of tables and indexes were measured. SQLite has to read the whole file for that, so it happens at
+             *     most once an hour.
+             */
+            sized_at?: string | null;
+            /** @description Sorted by mean duration, slowest first. */
             slowest_statements: components["schemas"]["StatementResponse"][];
-            /** @description By name. */
+            /** @description Sorted by name. */
             tables: components["schemas"]["TableResponse"][];
             /**
              * Format: date-time
-             * @description When this node last looked.
+             * @description When this node last took a reading.
              */
             taken_at: string;
-            /** @description The engine's version. */
+            /** @description Version of the engine. */
             version: string;
             /**
              * Format: date-time
-             * @description When it first did.
+             * @description When this node took its first reading.
              */
             watched_since?: string | null;
         };
-        /** @description A day that has entries. */
+        /** @description A day with entries. */
         DayResponse: {
             /** Format: date */
             date: string;
@@ -1123,12 +1167,12 @@ export interface components {
             /** Format: int64 */
             words: number;
         };
-        /** @description What a client encrypts the drafts with that it keeps on a device. */
+        /** @description The key for drafts that a client keeps on a device. */
         DraftKeyResponse: {
             /** @description 32 bytes, in base64url without padding. */
             key: string;
         };
-        /** @description A tag as it is shown on an entry. */
+        /** @description A tag of an entry. */
         EntryTag: {
             /** @description `#rrggbb`. */
             color?: string | null;
@@ -1136,40 +1180,40 @@ export interface components {
             id: string;
             name: string;
         };
-        /** @description Tries that failed. */
+        /** @description Failed attempts. */
         FailedTriesResponse: {
             /** Format: int32 */
             count: number;
             /**
              * Format: date-time
-             * @description The last of them.
+             * @description When the last one failed.
              */
             last?: string | null;
         };
         /**
-         * @description What is wrong with a field. Take one that you do not know as `malformed`. `x-params` names the `params` that come with a code.
+         * @description The error of a field. Treat an unknown code as `malformed`. `x-params` names the `params` of each code.
          * @enum {string}
          */
-        FieldCode: "common_uuid" | "empty" | "far_time" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
-        /** @description What is wrong with one field. */
+        FieldCode: "common_uuid" | "empty" | "far_time" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
+        /** @description The error of one field. */
         FieldError: {
-            /** @description The same for programs. */
+            /** @description The error for programs. */
             code: components["schemas"]["FieldCode"];
-            /** @description Where it is: `["body", "title"]`, `["query", "limit"]` or `["path", "entry_id"]`. */
+            /** @description The path of the field: `["body", "title"]`, `["query", "limit"]` or `["path", "entry_id"]`. */
             loc: string[];
-            /** @description What is wrong with it. */
+            /** @description The error in words. */
             msg: string;
-            /** @description The values in it, such as `{"max": 100}`. */
+            /** @description The values in the message, such as `{"max": 100}`. */
             params?: {
                 [key: string]: number | string;
             };
         };
         /**
-         * @description On which days a reminder is due.
+         * @description The days on which a reminder is due.
          * @enum {string}
          */
         Frequency: "daily" | "weekdays" | "weekends" | "weekly" | "monthly" | "custom";
-        /** @description How the server is. */
+        /** @description The state of the server. */
         Health: {
             /** @description `ok`. */
             status: string;
@@ -1180,13 +1224,13 @@ export interface components {
         IdentityResponse: {
             /** Format: date-time */
             created_at: string;
-            /** @description The e-mail address that it told when the two were linked. */
+            /** @description The e-mail address at the time of linking. */
             email?: string | null;
             /** Format: uuid */
             id: string;
-            /** @description The provider's address. */
+            /** @description The provider's issuer address. */
             issuer: string;
-            /** @description The id of the provider; null if it is not set up here any more. */
+            /** @description The id of the provider; null if it is no longer set up on this server. */
             provider?: string | null;
         };
         /** @description An index. */
@@ -1194,14 +1238,14 @@ export interface components {
             /** Format: int64 */
             bytes: number;
             columns: string[];
-            /** @description Whether a key or constraint rests on it. */
+            /** @description Whether a key or constraint needs it. */
             constraint: boolean;
             name: string;
             /** Format: int64 */
             scans: number;
             table: string;
             unique: boolean;
-            /** @description False if its making failed. */
+            /** @description False if its creation failed. */
             valid: boolean;
         };
         /** @description An entry. */
@@ -1211,31 +1255,32 @@ export interface components {
             content: string;
             /** Format: date-time */
             created_at: string;
-            /** @description Base64url without padding, like the next three; all four are absent from an entry in plain. */
+            /** @description In base64url without padding, like the next three fields. All four are absent for a plain entry. */
             encrypted_content?: string;
             encryption_iv?: string;
             /**
              * Format: date-time
-             * @description The moment that it is about.
+             * @description The moment that the entry is about.
              */
             entry_date: string;
-            /** @description The IANA time zone that it was written in: its calendar day never shifts. */
+            /** @description The IANA time zone of the entry, which fixes its calendar day. An unknown name counts as UTC. */
             entry_zone: string;
             /** Format: uuid */
             id: string;
             /**
              * Format: int32
-             * @description One more with each change.
+             * @description Increases by one with each change.
              */
             revision: number;
             /**
              * Format: uuid
-             * @description What it is under; null for an entry in plain. With it, title, text, recording and tags are in `encrypted_content`.
+             * @description The secret tag, or null for a plain entry. Title, text, recording and tags of a sealed entry are in
+             *     `encrypted_content`.
              */
             secret_tag_id?: string | null;
             tags: components["schemas"]["EntryTag"][];
             title?: string | null;
-            /** @description True if `content` is cut, and absent if it is whole. */
+            /** @description True if `content` is cut; absent otherwise. */
             truncated?: boolean;
             /** Format: date-time */
             updated_at: string;
@@ -1244,7 +1289,7 @@ export interface components {
             wrap_iv?: string;
             wrapped_key?: string;
         };
-        /** @description A new entry: in plain, with `content`; or under a secret tag, with `id`, `secret_tag_id` and the four sealed fields. */
+        /** @description A new entry: plain, with `content`; or sealed, with `id`, `secret_tag_id` and the four sealed fields. */
         JournalEntryCreate: {
             /** @description An http(s) address, or a path on this server. */
             audio_url?: string | null;
@@ -1256,24 +1301,24 @@ export interface components {
             encryption_iv?: string | null;
             /**
              * Format: date-time
-             * @description The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
+             * @description The moment that the entry is about, with its offset: `2025-01-22T10:00:00Z`.
              */
             entry_date: string;
-            /** @description An IANA time zone; yours if absent. */
+            /** @description An IANA time zone; that of your account by default. */
             entry_zone?: string | null;
             /**
              * Format: uuid
-             * @description A UUID of your own, so that sending it again is safe; one is made if it is absent.
+             * @description A UUID of your own, so that the request can be repeated safely. Generated if absent.
              */
             id?: string | null;
             /**
              * Format: uuid
-             * @description An open secret tag of yours.
+             * @description An unlocked secret tag.
              */
             secret_tag_id?: string | null;
             /** @description Tags by id. */
             tag_ids?: string[];
-            /** @description Tags by name; those that you do not have yet are made. */
+            /** @description Tags by name. Missing tags are created. */
             tags?: string[];
             title?: string | null;
             /** @description 12 bytes. */
@@ -1282,35 +1327,35 @@ export interface components {
             wrapped_key?: string | null;
         };
         /**
-         * @description What to change; a field that is absent stays, null clears it.
+         * @description The fields to change. An absent field stays as it is; null clears it.
          *
-         *     With `secret_tag_id` and the four sealed fields, the entry is sealed as a whole, and comes under that secret tag if it was
-         *     not. With `secret_tag_id: null` and `content`, it leaves its secret tag. Both need `If-Match`.
+         *     `secret_tag_id` with the four sealed fields seals the whole entry, under that secret tag. `secret_tag_id: null` with
+         *     `content` removes the entry from its secret tag. Both need `If-Match`.
          */
         JournalEntryUpdate: {
             /** @description An http(s) address, or a path on this server. */
             audio_url?: string | null;
             /** @description Markdown, at most 1 MiB. */
             content?: string;
-            /** @description Sealed for this entry, secret tag and the revision that it is about to have, in base64url without padding. */
+            /** @description Sealed for this entry, secret tag and the next revision, in base64url without padding. */
             encrypted_content?: string;
             /** @description 12 bytes. */
             encryption_iv?: string;
             /**
              * Format: date-time
-             * @description The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
+             * @description The moment that the entry is about, with its offset: `2025-01-22T10:00:00Z`.
              */
             entry_date?: string;
             /** @description An IANA time zone. */
             entry_zone?: string;
             /**
              * Format: uuid
-             * @description An open secret tag of yours; null for none.
+             * @description An unlocked secret tag, or null for none.
              */
             secret_tag_id?: string | null;
-            /** @description All its tags by id, together with `tags`. */
+            /** @description All tags by id, together with `tags`. */
             tag_ids?: string[];
-            /** @description All its tags by name, together with `tag_ids`; those that you do not have yet are made. */
+            /** @description All tags by name, together with `tag_ids`. Missing tags are created. */
             tags?: string[];
             title?: string | null;
             /** @description 12 bytes. */
@@ -1318,11 +1363,11 @@ export interface components {
             /** @description 48 bytes. */
             wrapped_key?: string;
         };
-        /** @description Totals and streaks over a whole journal. */
+        /** @description Totals and streaks of a whole journal. */
         JournalStatistics: {
             /**
              * Format: int64
-             * @description Days in a row up to today, or up to yesterday while today is not written yet.
+             * @description Days in a row up to today, or up to yesterday if today has no entry yet.
              */
             current_streak: number;
             /**
@@ -1338,7 +1383,7 @@ export interface components {
             last_day?: string | null;
             /**
              * Format: int64
-             * @description The most days in a row ever.
+             * @description The largest number of days in a row.
              */
             longest_streak: number;
             /** Format: int64 */
@@ -1346,17 +1391,17 @@ export interface components {
         };
         /** @description E-mail address and password. */
         LoginRequest: {
-            /** @description For the web app: hand the tokens over as cookies that scripts cannot read, not in the answer. */
+            /** @description For the web app: return the tokens in cookies that scripts cannot read, and not in the body. */
             cookie?: boolean;
-            /** @description The address of the account. */
+            /** @description The address of your account. */
             email: string;
             /**
              * Format: password
-             * @description Its password.
+             * @description Your password.
              */
             password: string;
         };
-        /** @description A sentence that says what was done. */
+        /** @description A sentence that confirms what was done. */
         Message: {
             message: string;
         };
@@ -1366,14 +1411,14 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description When it ends, unless it is used.
+             * @description When it expires, unless it is used.
              */
             expires_at: string;
             /** Format: uuid */
             id: string;
             /**
              * Format: date-time
-             * @description When it was last used, to within a minute.
+             * @description When it was last used, to the minute.
              */
             last_activity: string;
             /** Format: uuid */
@@ -1381,21 +1426,21 @@ export interface components {
             /** @description `initialized`, `unlocked` or `failed`. */
             state: string;
         };
-        /** @description The OAuth 2.0 password form (RFC 6749, section 4.3.2). Fields that it may carry besides are ignored. */
+        /** @description The OAuth 2.0 password form (RFC 6749, section 4.3.2). Other fields are ignored. */
         PasswordForm: {
             /**
              * Format: password
-             * @description Its password.
+             * @description Your password.
              */
             password: string;
-            /** @description The e-mail address of the account. */
+            /** @description The e-mail address of your account. */
             username: string;
         };
-        /** @description The old password and the new one. */
+        /** @description The current password and the new one. */
         PasswordUpdate: {
             /**
              * Format: password
-             * @description Not for those who have none, because they sign in with a provider.
+             * @description Absent if you have no password because you sign in with a provider.
              */
             current_password?: string | null;
             /**
@@ -1404,18 +1449,18 @@ export interface components {
              */
             new_password: string;
         };
-        /** @description What shall open the secret tag from now on. */
+        /** @description The registration of the new passphrase. */
         PhraseFinish: {
             /** @description OPAQUE's registration record, 192 bytes. */
             registration_record: string;
-            /** @description As it came with the registration response. If it is absent, the server's current keys are taken to be the ones. */
+            /** @description The fingerprint from the registration response. The server's current keys by default. */
             server_keys?: string | null;
             /**
              * Format: int32
-             * @description The version that this replaces.
+             * @description The version that is replaced.
              */
             version: number;
-            /** @description The master key under the new phrase's key, 61 bytes. */
+            /** @description The master key, wrapped with the new passphrase's key, 61 bytes. */
             wrapped_master_key: string;
         };
         /** @description The first message of a registration. */
@@ -1423,133 +1468,133 @@ export interface components {
             /** @description OPAQUE's registration request, 32 bytes. */
             registration_request: string;
         };
-        /** @description The body of every error (RFC 9457). */
+        /** @description The body of every error response (RFC 9457). */
         Problem: {
-            /** @description What kind of problem it is, for programs (an extension, RFC 9457, section 3.2). */
+            /** @description The kind of problem, for programs (an extension member, RFC 9457, section 3.2). */
             code?: components["schemas"]["ProblemCode"];
-            /** @description How the thing is stored now (statuses 409 and 412), or how many entries are in the way. */
+            /** @description The stored version (statuses 409 and 412), or the number of entries that prevent a deletion. */
             current?: Record<string, never>;
             /** @description What happened and what to do about it, in a sentence. */
             detail: string;
-            /** @description What is wrong with each field (status 422). */
+            /** @description The errors of each field (status 422). */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: int32
              * @description The HTTP status.
              */
             status: number;
-            /** @description The status in words. */
+            /** @description The status as text. */
             title: string;
-            /** @description Always `about:blank`: the status says what kind of problem it is. */
+            /** @description Always `about:blank`: the status identifies the kind of problem. */
             type: string;
         };
         /**
-         * @description What kind of problem it is, where the status alone does not say it. Take one that you do not know as that of its status.
+         * @description The kind of a problem, where the status alone does not identify it. Treat an unknown code like the status.
          * @enum {string}
          */
-        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
-            /** @description As it stands in addresses. */
+            /** @description The id in addresses. */
             id: string;
-            /** @description As it is shown to people. */
+            /** @description The label of the sign-in button. */
             name: string;
         };
-        /** @description What is known of a recording. */
+        /** @description The description of a recording. */
         Recording: {
-            /** @description Where it is, as in the entry; null for one that you have encrypted. */
+            /** @description The address, as in the entry; null if you have encrypted it. */
             audio_url?: string | null;
             /** Format: int32 */
             byte_length: number;
             /** Format: uuid */
             entry_id: string;
-            /** @description What it is; of one that you have encrypted, `application/octet-stream`. */
+            /** @description The format; `application/octet-stream` if you have encrypted it. */
             media_type: string;
             /**
              * Format: date-time
-             * @description When it was stored.
+             * @description When the recording was stored.
              */
             updated_at: string;
         };
-        /** @description The proof again, and what shall open the secret tag from now on. */
+        /** @description The proof again, and the registration of the new passphrase. */
         RecoverFinish: {
             /** @description 32 bytes. */
             recovery_proof: string;
             /** @description OPAQUE's registration record, 192 bytes. */
             registration_record: string;
-            /** @description As it came with the registration response. If it is absent, the server's current keys are taken to be the ones. */
+            /** @description The fingerprint from the registration response. The server's current keys by default. */
             server_keys?: string | null;
             /**
              * Format: int32
-             * @description The version that this replaces.
+             * @description The version that is replaced.
              */
             version: number;
-            /** @description The master key under the new phrase's key, 61 bytes. */
+            /** @description The master key, wrapped with the new passphrase's key, 61 bytes. */
             wrapped_master_key: string;
         };
-        /** @description The proof that one has the recovery key, and the first message of a registration. */
+        /** @description The proof of the recovery key, and the first message of a registration. */
         RecoverStart: {
             /** @description 32 bytes. */
             recovery_proof: string;
             /** @description OPAQUE's registration request, 32 bytes. */
             registration_request: string;
         };
-        /** @description What it takes to get back in. */
+        /** @description The data for a new registration. */
         RecoverStarted: {
             /** @description Name and colour, sealed. */
             metadata: string;
-            /** @description The master key under the recovery key. */
+            /** @description The master key, wrapped with the recovery key. */
             recovery_wrap: string;
             /** @description OPAQUE's registration response, 64 bytes. */
             registration_response: string;
-            /** @description The fingerprint of the keys that it was made with: send it back with the record. */
+            /** @description The fingerprint of the server's keys. Send it back with the record. */
             server_keys: string;
             /**
              * Format: int32
-             * @description The version that the new phrase will replace.
+             * @description The version that the new passphrase replaces.
              */
             version: number;
         };
-        /** @description A refresh token; absent when it is in a cookie. */
+        /** @description A refresh token, unless it is in a cookie. */
         RefreshRequest: {
-            /** @description The one that came with the last pair. */
+            /** @description The refresh token of the last pair. */
             refresh_token?: string | null;
         };
-        /** @description A secret tag as it will be stored. All bytes are base64url without padding. */
+        /** @description A new secret tag. All bytes are in base64url without padding. */
         RegisterFinish: {
             /** @description Name and colour, sealed, 61 to 157 bytes. */
             metadata: string;
-            /** @description What a recovery proof is known by, 32 bytes. */
+            /** @description Verifies recovery proofs, 32 bytes. */
             recovery_verifier: string;
-            /** @description The master key under the recovery key, 61 bytes. */
+            /** @description The master key, wrapped with the recovery key, 61 bytes. */
             recovery_wrap: string;
             /** @description OPAQUE's registration record, 192 bytes. */
             registration_record: string;
-            /** @description As it came with the registration response. If it is absent, the server's current keys are taken to be the ones. */
+            /** @description The fingerprint from the registration response. The server's current keys by default. */
             server_keys?: string | null;
             /**
              * Format: uuid
              * @description As in the first message.
              */
             tag_id: string;
-            /** @description The master key under the phrase's key, 61 bytes. */
+            /** @description The master key, wrapped with the passphrase's key, 61 bytes. */
             wrapped_master_key: string;
         };
         /** @description A new account. */
         RegisterRequest: {
             /**
              * Format: email
-             * @description What to sign in with.
+             * @description The address to sign in with.
              */
             email: string;
-            /** @description How you want to be called. */
+            /** @description The name to address you by. */
             full_name?: string | null;
             /**
              * Format: password
              * @description At least 8 characters.
              */
             password: string;
-            /** @description An IANA time zone, such as `Europe/Berlin`. `UTC` if absent. */
+            /** @description An IANA time zone, such as `Europe/Berlin`; `UTC` by default. */
             time_zone?: string | null;
         };
         /** @description The first message of a registration. */
@@ -1562,53 +1607,50 @@ export interface components {
              */
             tag_id: string;
         };
-        /**
-         * @description Who may sign up.
-         * @enum {string}
-         */
+        /** @enum {string} */
         Registration: "open" | "closed";
-        /** @description The answer to it. */
+        /** @description The answer to the first message. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
             registration_response: string;
-            /** @description The fingerprint of the keys that it was made with: send it back with the record. */
+            /** @description The fingerprint of the server's keys. Send it back with the record. */
             server_keys: string;
         };
         /** @description A new reminder. */
         ReminderCreate: {
-            /** @description Such as `mon,wed,fri`, with the frequency `custom` and only then. */
+            /** @description For example `mon,wed,fri`; only with the frequency `custom`. */
             custom_days?: string | null;
             frequency: components["schemas"]["Frequency"];
-            /** @description Whether it is switched on; true if absent. */
+            /** @description Whether the reminder is active; true by default. */
             is_active?: boolean;
             message: string;
             /**
              * Format: date-time
-             * @description Its first day and its time of day, both in `time_zone`.
+             * @description The first day and the time of day, both in `time_zone`.
              */
             time: string;
-            /** @description An IANA time zone; yours if absent. */
+            /** @description An IANA time zone; that of your account by default. */
             time_zone?: string | null;
             title: string;
         };
-        /** @description When a reminder would be due. */
+        /** @description The schedule of a reminder. */
         ReminderPreview: {
-            /** @description Such as `mon,wed,fri`, with the frequency `custom` and only then. */
+            /** @description For example `mon,wed,fri`; only with the frequency `custom`. */
             custom_days?: string | null;
             frequency: components["schemas"]["Frequency"];
             /**
              * Format: date-time
-             * @description Its first day and its time of day, both in `time_zone`.
+             * @description The first day and the time of day, both in `time_zone`.
              */
             time: string;
-            /** @description An IANA time zone; yours if absent. */
+            /** @description An IANA time zone; that of your account by default. */
             time_zone?: string | null;
         };
         /** @description A reminder. */
         ReminderResponse: {
             /** Format: date-time */
             created_at: string;
-            /** @description Such as `mon,wed,fri`, with the frequency `custom`. */
+            /** @description For example `mon,wed,fri`, for the frequency `custom`. */
             custom_days?: string | null;
             frequency: components["schemas"]["Frequency"];
             /** Format: uuid */
@@ -1617,15 +1659,15 @@ export interface components {
             message: string;
             /**
              * Format: date-time
-             * @description When it is due next; null while it is switched off.
+             * @description When the reminder is due next; null while it is inactive.
              */
             next_due_at?: string | null;
             /**
              * Format: date-time
-             * @description Its first day and its time of day, both in `time_zone`.
+             * @description The first day and the time of day, both in `time_zone`.
              */
             time: string;
-            /** @description An IANA time zone: the time of day holds there, across changes of summer time. */
+            /** @description An IANA time zone. The time of day stays the same when clocks change. An unknown name counts as UTC. */
             time_zone: string;
             title: string;
             /** Format: date-time */
@@ -1633,28 +1675,28 @@ export interface components {
             /** Format: uuid */
             user_id: string;
         };
-        /** @description The next times of a reminder that need not exist. */
+        /** @description The next due times of a schedule. */
         ReminderTimes: {
-            /** @description In order; fewer than five at the end of the year 9999. */
+            /** @description In ascending order. Fewer than five at the end of the year 9999. */
             times: string[];
         };
-        /** @description What to change; a field that is absent stays. */
+        /** @description The fields to change. An absent field stays as it is. */
         ReminderUpdate: {
-            /** @description Such as `mon,wed,fri`. They go by themselves when the frequency changes to another than `custom`. */
+            /** @description For example `mon,wed,fri`. They are cleared when the frequency changes from `custom`. */
             custom_days?: string | null;
             frequency?: components["schemas"]["Frequency"];
             is_active?: boolean;
             message?: string;
             /**
              * Format: date-time
-             * @description Its first day and its time of day, both in `time_zone`.
+             * @description The first day and the time of day, both in `time_zone`.
              */
             time?: string;
             /** @description An IANA time zone. */
             time_zone?: string;
             title?: string;
         };
-        /** @description A secret tag. Of a locked one, nothing sealed is shown. */
+        /** @description A secret tag. Sealed fields are null while it is locked. */
         SecretTag: {
             /** Format: date-time */
             created_at: string;
@@ -1662,35 +1704,35 @@ export interface components {
             id: string;
             /** @description Name and colour, sealed; null while it is locked. */
             metadata?: string | null;
-            /** @description Whether the request showed that it is open. */
+            /** @description Whether the request has unlocked it. */
             open: boolean;
             /** Format: date-time */
             updated_at: string;
             /**
              * Format: int32
-             * @description One more with each new phrase; null while it is locked.
+             * @description Increases by one with each new passphrase; null while it is locked.
              */
             version?: number | null;
         };
-        /** @description What to change. */
+        /** @description The fields to change. */
         SecretTagUpdate: {
-            /** @description The new name and colour, sealed, 61 to 157 bytes in base64url without padding. */
+            /** @description The new name and colour, sealed: 61 to 157 bytes in base64url without padding. */
             metadata: string;
         };
-        /** @description What this server is, and how one gets in. */
+        /** @description The server and its ways to sign in. */
         ServerResponse: {
             /**
              * Format: int32
-             * @description The longest recording that is taken, in bytes.
+             * @description The longest recording, in bytes.
              */
             audio_limit_bytes: number;
-            /** @description Where people may sign in without a password. */
+            /** @description Identity providers for sign-in. */
             providers: components["schemas"]["ProviderResponse"][];
             /** @description Who may sign up. */
             registration: components["schemas"]["Registration"];
             version: string;
         };
-        /** @description A login of yours. */
+        /** @description One of your sessions. */
         SessionResponse: {
             /** Format: date-time */
             created_at: string;
@@ -1698,14 +1740,14 @@ export interface components {
             expires_at: string;
             /** Format: uuid */
             id: string;
-            /** @description Whether it is the one that asks. */
+            /** @description Whether it is the session of this request. */
             is_current: boolean;
             /**
              * Format: date-time
              * @description When its tokens were last exchanged.
              */
             refreshed_at: string;
-            /** @description What the client called itself. */
+            /** @description The `User-Agent` of the client. */
             user_agent?: string | null;
         };
         /** @description A statement. */
@@ -1716,7 +1758,7 @@ export interface components {
             mean_ms: number;
             /**
              * Format: int64
-             * @description Returned or changed; null where that is not counted.
+             * @description Rows returned or changed; null where the engine does not count them.
              */
             rows?: number | null;
             /** @description Without values. */
@@ -1735,25 +1777,25 @@ export interface components {
             dead_rows: number;
             /**
              * Format: double
-             * @description Null if it was not read.
+             * @description Null if the table was not read.
              */
             index_usage_percent?: number | null;
             /**
              * Format: int64
-             * @description How often rows were looked up by an index.
+             * @description Look-ups by an index.
              */
             look_ups: number;
             name: string;
             /**
              * Format: int64
-             * @description About how many.
+             * @description An estimate.
              */
             rows: number;
             /** Format: int64 */
             scanned_rows: number;
             /**
              * Format: int64
-             * @description How often it was read from beginning to end.
+             * @description Full scans.
              */
             scans: number;
         };
@@ -1777,23 +1819,23 @@ export interface components {
             /** Format: uuid */
             user_id: string;
         };
-        /** @description What to change; a field that is absent stays, null clears it. */
+        /** @description The fields to change. An absent field stays as it is; null clears it. */
         TagUpdate: {
             color?: string | null;
             name?: string;
         };
-        /** @description A pair of tokens. With cookies, the tokens are in those and absent here. */
+        /** @description A pair of tokens. They are absent if they are in cookies. */
         TokenResponse: {
             /** @description For requests: `Authorization: Bearer …`. */
             access_token?: string;
             /**
              * Format: int64
-             * @description Seconds until the access token ends.
+             * @description Seconds until the access token expires.
              */
             expires_in: number;
             /** @description For the next pair, once: `POST /api/auth/refresh`. */
             refresh_token?: string;
-            /** @description `bearer`, or `cookie`. */
+            /** @description `bearer` or `cookie`. */
             token_type: string;
         };
         /** @description The second message of a login. */
@@ -1802,31 +1844,31 @@ export interface components {
             login_finish: string;
             /**
              * Format: uuid
-             * @description From the answer to the first one. It is good once.
+             * @description From the answer to the first message. It works once.
              */
             session_id: string;
         };
-        /** @description An open secret tag. */
+        /** @description An unlocked secret tag. */
         UnlockResponse: {
             /**
              * Format: date-time
              * @description When it locks itself, unless it is used.
              */
             expires_at: string;
-            /** @description Tries that failed since it was last opened, within a day: were they yours? */
+            /** @description Failed attempts since it was last unlocked, within a day. They may reveal that another person tries. */
             failed_tries: components["schemas"]["FailedTriesResponse"];
             /** @description Name and colour, sealed. */
             metadata: string;
-            /** @description The server has newer keys: register the same phrase again, by `…/phrase/start` and `…/phrase/finish`. */
+            /** @description The server has newer keys: register the same passphrase again, with `…/phrase/start` and `…/phrase/finish`. */
             reregister: boolean;
-            /** @description For requests that need it open: `X-Sotto-Unlock`. It is good for this login only. */
+            /** @description For requests that need it unlocked: the header `X-Sotto-Unlock`. It is valid in this session only. */
             unlock_token: string;
             /**
              * Format: int32
-             * @description One more with each new phrase.
+             * @description Increases by one with each new passphrase.
              */
             version: number;
-            /** @description The master key under the phrase's key. */
+            /** @description The master key, wrapped with the passphrase's key. */
             wrapped_master_key: string;
         };
         /** @description The first message of a login. */
@@ -1834,14 +1876,14 @@ export interface components {
             /** @description OPAQUE's KE1, 96 bytes. */
             login_request: string;
         };
-        /** @description The answer to it. */
+        /** @description The answer to the first message. */
         UnlockStarted: {
             /**
              * Format: date-time
-             * @description The second message has to come before.
+             * @description When the second message must have arrived.
              */
             expires_at: string;
-            /** @description OPAQUE's KE2, 320 bytes. It is one also if there is no such secret tag. */
+            /** @description OPAQUE's KE2, 320 bytes. A missing secret tag is answered the same way. */
             login_response: string;
             /**
              * Format: uuid
@@ -1849,35 +1891,37 @@ export interface components {
              */
             session_id: string;
         };
-        /** @description An account, as its owner sees it. */
+        /** @description An account, for its owner. */
         UserResponse: components["schemas"]["AccountResponse"] & {
-            /** @description What clients keep here, such as a theme; the server does not read it. */
+            /** @description Settings that clients keep, such as a theme. The server does not read them. */
             preferences: {
                 [key: string]: unknown;
             };
         };
-        /** @description What to change; a field that is absent stays, null clears it. */
+        /** @description The fields to change. An absent field stays as it is; null clears it. */
         UserUpdate: {
             /** @description An http(s) address, or a path on this server. */
             avatar_url?: string | null;
             /**
              * Format: password
-             * @description The password, to change the address.
+             * @description Your password, to change the address.
              */
             current_password?: string | null;
             /**
              * Format: email
-             * @description A new address; needs `current_password`.
+             * @description A new address. It requires `current_password`.
              */
             email?: string;
             full_name?: string | null;
-            /** @description All of them: what is absent goes. At most 16 KiB of JSON. */
+            /** @description All preferences; the ones that are absent are deleted. At most 16 KiB of JSON. */
             preferences?: {
                 [key: string]: unknown;
             };
-            /** @description An IANA time zone. Reminders that were set in the old one move along: they keep their time of day. */
+            /** @description An IANA time zone. Reminders in the old time zone move to the new one and keep their time of day. */
             time_zone?: string;
         };
+        /** @enum {string} */
+        Verdict: "bad" | "between" | "good" | "unknown";
     };
     responses: never;
     parameters: never;
@@ -1974,7 +2018,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The address has an account. */
+            /** @description The address already has an account. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1992,7 +2036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2001,7 +2045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2107,7 +2151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2116,7 +2160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2185,7 +2229,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The token is not valid, or no longer. */
+            /** @description The token is invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2194,7 +2238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A request with a cookie that another site sent. */
+            /** @description Another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2221,7 +2265,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2230,7 +2274,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2277,7 +2321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2286,7 +2330,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2318,9 +2362,9 @@ export interface operations {
     auth_start_oidc: {
         parameters: {
             query?: {
-                /** @description Where to go afterwards: a path on this server. `/` if absent. */
+                /** @description The path to go to afterwards; `/` by default. */
                 next?: string;
-                /** @description Go there to link the identity to the account that is signed in, and fail if none is, or no longer. */
+                /** @description Link the identity to the signed-in account. Fails without a valid session. */
                 link?: boolean;
             };
             header?: never;
@@ -2335,13 +2379,13 @@ export interface operations {
             /** @description To the provider, or to `/login?error=<code>`. */
             303: {
                 headers: {
-                    /** @description Where to go */
+                    /** @description The address to go to */
                     location?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2373,13 +2417,13 @@ export interface operations {
     auth_finish_oidc: {
         parameters: {
             query?: {
-                /** @description What shows that the answer belongs to this browser. */
+                /** @description Shows that the redirect belongs to this browser. */
                 state?: string;
-                /** @description What is exchanged for a token. */
+                /** @description The authorization code. */
                 code?: string;
-                /** @description Why there is no code. */
+                /** @description The error, if there is no code. */
                 error?: string;
-                /** @description The provider (RFC 9207). */
+                /** @description The issuer (RFC 9207). */
                 iss?: string;
             };
             header?: never;
@@ -2391,16 +2435,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To where the person wanted to go, or to `/login?error=<code>`. */
+            /** @description To the requested path, or to `/login?error=<code>`. */
             303: {
                 headers: {
-                    /** @description Where to go */
+                    /** @description The address to go to */
                     location?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2447,7 +2491,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserResponse"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2456,7 +2500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2516,7 +2560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2525,7 +2569,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2543,7 +2587,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The address has an account. */
+            /** @description The address already has an account. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2561,7 +2605,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2570,7 +2614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2639,7 +2683,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2648,7 +2692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2684,7 +2728,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2693,7 +2737,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2749,7 +2793,7 @@ export interface operations {
                     "application/json": components["schemas"]["DraftKeyResponse"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2758,7 +2802,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2810,7 +2854,7 @@ export interface operations {
                     "application/zip": string;
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2819,7 +2863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2828,7 +2872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2888,7 +2932,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2897,7 +2941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2924,7 +2968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2933,7 +2977,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2989,7 +3033,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2998,7 +3042,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3047,7 +3091,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3056,7 +3100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3065,7 +3109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such login of yours. */
+            /** @description No such session of yours. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3074,7 +3118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3121,7 +3165,7 @@ export interface operations {
                     "application/json": components["schemas"]["IdentityResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3130,7 +3174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3179,7 +3223,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3188,7 +3232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3206,7 +3250,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Without it you could not sign in any more. */
+            /** @description Without it you could not sign in. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3215,7 +3259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3262,7 +3306,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiTokenResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3271,7 +3315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3303,7 +3347,10 @@ export interface operations {
     users_create_token: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3316,6 +3363,8 @@ export interface operations {
             /** @description Done. */
             201: {
                 headers: {
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     [name: string]: unknown;
                 };
                 content: {
@@ -3331,7 +3380,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3340,7 +3389,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3358,8 +3407,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You have 50 tokens already. */
+            /** @description You already have 50 tokens. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3376,7 +3434,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3385,7 +3443,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3434,7 +3492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3443,7 +3501,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3461,7 +3519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3493,21 +3551,24 @@ export interface operations {
     journals_list: {
         parameters: {
             query?: {
-                /** @description Entries on the page; 100 if absent. */
+                /** @description Entries per page; 100 by default. */
                 limit?: number;
-                /** @description From the `Link` header of the page before. */
+                /** @description The cursor from the `Link` header of the previous page. */
                 cursor?: string;
-                /** @description On this calendar day or later. */
+                /** @description Entries of this calendar day or later. */
                 from?: string;
-                /** @description On this calendar day or earlier. */
+                /** @description Entries of this calendar day or earlier. */
                 to?: string;
-                /** @description With this tag: its name or its id. */
+                /** @description Entries with this tag, by name or id. */
                 tag?: string;
-                /** @description With words that begin like each of these, in title or text. */
+                /** @description Entries with words that start like these, in title or text. */
                 q?: string;
-                /** @description Under this secret tag, which has to be open. It goes with `limit` and `cursor` only: what is sealed cannot be searched. */
+                /**
+                 * @description Entries under this secret tag, which must be unlocked. It can be combined with `limit` and `cursor` only,
+                 *     because sealed entries cannot be searched.
+                 */
                 secret_tag_id?: string;
-                /** @description How much of each entry: with `summary`, `content` is cut after 280 characters, and `truncated` says so. */
+                /** @description How much of each entry is listed. `summary` cuts `content` after 280 characters and sets `truncated`. */
                 view?: "summary";
             };
             header?: {
@@ -3530,7 +3591,7 @@ export interface operations {
                     "application/json": components["schemas"]["JournalEntry"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3539,7 +3600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3548,7 +3609,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3557,7 +3618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3590,6 +3651,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
                 /** @description Unlock tokens, separated by commas */
                 "x-sotto-unlock"?: string;
             };
@@ -3602,7 +3665,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It had been stored already. */
+            /** @description The entry was already stored. */
             200: {
                 headers: {
                     /** @description The revision, for `If-Match` */
@@ -3620,6 +3683,8 @@ export interface operations {
                 headers: {
                     /** @description The revision, for `If-Match` */
                     etag?: string;
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     /** @description Where the entry is */
                     location?: string;
                     [name: string]: unknown;
@@ -3637,7 +3702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3646,7 +3711,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3664,8 +3729,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Another entry has this id; if it is yours, and not locked away, it is in `current`. */
+            /** @description Another entry has this id; `current` has it if you may read it. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3682,7 +3756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3691,7 +3765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3723,9 +3797,9 @@ export interface operations {
     journals_calendar: {
         parameters: {
             query?: {
-                /** @description The first day; January 1st of this year if absent. */
+                /** @description The first day; 1 January of this year by default. */
                 from?: string;
-                /** @description The last day; December 31st of this year if absent. */
+                /** @description The last day; 31 December of this year by default. */
                 to?: string;
             };
             header?: never;
@@ -3743,7 +3817,7 @@ export interface operations {
                     "application/json": components["schemas"]["DayResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3752,7 +3826,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3761,7 +3835,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3793,7 +3867,7 @@ export interface operations {
     journals_on_this_day: {
         parameters: {
             query?: {
-                /** @description The day whose anniversaries are asked for; today, where you are, if absent. */
+                /** @description The day whose anniversaries are listed; today in your time zone by default. */
                 date?: string;
             };
             header?: never;
@@ -3811,7 +3885,7 @@ export interface operations {
                     "application/json": components["schemas"]["JournalEntry"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3820,7 +3894,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3829,7 +3903,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3876,7 +3950,7 @@ export interface operations {
                     "application/json": components["schemas"]["JournalStatistics"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3885,7 +3959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3939,7 +4013,7 @@ export interface operations {
                     "application/json": components["schemas"]["JournalEntry"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3948,7 +4022,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3966,7 +4040,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3999,7 +4073,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that you last saw */
+                /** @description The ETag that you last read */
                 "if-match"?: string | null;
                 /** @description Unlock tokens, separated by commas */
                 "x-sotto-unlock"?: string;
@@ -4035,7 +4109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4044,7 +4118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4071,7 +4145,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has changed since; it is in `current`. */
+            /** @description The entry has changed; `current` has the new version. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4089,7 +4163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4098,7 +4172,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4107,7 +4181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What is sealed needs `If-Match`. */
+            /** @description Sealing and unsealing need `If-Match`. */
             428: {
                 headers: {
                     [name: string]: unknown;
@@ -4140,7 +4214,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag that you last saw */
+                /** @description The ETag that you last read */
                 "if-match"?: string | null;
                 /** @description Unlock tokens, separated by commas */
                 "x-sotto-unlock"?: string;
@@ -4161,7 +4235,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4170,7 +4244,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4188,7 +4262,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It has changed since; it is in `current`. */
+            /** @description The entry has changed; `current` has the new version. */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4197,7 +4271,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4232,7 +4306,7 @@ export interface operations {
             header?: {
                 /** @description One range of bytes, such as `bytes=0-1023` */
                 range?: string | null;
-                /** @description The ETag that the part has to belong to */
+                /** @description The ETag of the version that you have a part of */
                 "if-range"?: string | null;
                 /** @description The ETag that you have */
                 "if-none-match"?: string | null;
@@ -4262,7 +4336,7 @@ export interface operations {
             /** @description The part. */
             206: {
                 headers: {
-                    /** @description Which bytes, of how many */
+                    /** @description The range, and the total length */
                     "content-range"?: string;
                     [name: string]: unknown;
                 };
@@ -4270,14 +4344,14 @@ export interface operations {
                     "application/octet-stream": number[];
                 };
             };
-            /** @description You have it. */
+            /** @description Your version is up to date. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4286,7 +4360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4304,7 +4378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The range is beyond its end. */
+            /** @description The range is beyond the end. */
             416: {
                 headers: {
                     [name: string]: unknown;
@@ -4313,7 +4387,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4367,7 +4441,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It has taken the place of another one. */
+            /** @description The recording replaces another one. */
             200: {
                 headers: {
                     /** @description For `If-Range` */
@@ -4398,7 +4472,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4407,7 +4481,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4434,7 +4508,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is longer than `audio_limit_bytes` of `/api/server`. */
+            /** @description The recording is longer than `audio_limit_bytes` of `/api/server`. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4443,7 +4517,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is no recording, or another kind of recording than it says. */
+            /** @description The body is no recording, or does not match its Content-Type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4452,7 +4526,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4479,7 +4553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your recordings would be too many bytes together. */
+            /** @description Your recordings would exceed your quota. */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4513,7 +4587,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4522,7 +4596,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4540,7 +4614,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4575,7 +4649,7 @@ export interface operations {
             header?: {
                 /** @description One range of bytes, such as `bytes=0-1023` */
                 range?: string | null;
-                /** @description The ETag that the part has to belong to */
+                /** @description The ETag of the version that you have a part of */
                 "if-range"?: string | null;
                 /** @description The ETag that you have */
                 "if-none-match"?: string | null;
@@ -4598,21 +4672,21 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description There is such a part. */
+            /** @description The range exists. */
             206: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description You have it. */
+            /** @description Your version is up to date. */
             304: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4621,7 +4695,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4639,7 +4713,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The range is beyond its end. */
+            /** @description The range is beyond the end. */
             416: {
                 headers: {
                     [name: string]: unknown;
@@ -4648,7 +4722,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4680,9 +4754,9 @@ export interface operations {
     tags_list: {
         parameters: {
             query?: {
-                /** @description Rows on the page; 100 if absent. */
+                /** @description Rows per page; 100 by default. */
                 limit?: number;
-                /** @description From the `Link` header of the page before. */
+                /** @description The cursor from the `Link` header of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -4702,7 +4776,7 @@ export interface operations {
                     "application/json": components["schemas"]["TagResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4711,7 +4785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4720,7 +4794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4752,7 +4826,10 @@ export interface operations {
     tags_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4765,6 +4842,8 @@ export interface operations {
             /** @description Done. */
             201: {
                 headers: {
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     [name: string]: unknown;
                 };
                 content: {
@@ -4780,7 +4859,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4789,7 +4868,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4807,8 +4886,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You have a tag of this name. */
+            /** @description You already have a tag with this name. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4825,7 +4913,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4834,7 +4922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4883,7 +4971,7 @@ export interface operations {
                     "application/json": components["schemas"]["TagResponse"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4892,7 +4980,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4910,7 +4998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4972,7 +5060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4981,7 +5069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5008,7 +5096,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You have another tag of this name. */
+            /** @description You have another tag with this name. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5026,7 +5114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5035,7 +5123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5084,7 +5172,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5093,7 +5181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5111,7 +5199,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5143,9 +5231,9 @@ export interface operations {
     reminders_list: {
         parameters: {
             query?: {
-                /** @description Rows on the page; 100 if absent. */
+                /** @description Rows per page; 100 by default. */
                 limit?: number;
-                /** @description From the `Link` header of the page before. */
+                /** @description The cursor from the `Link` header of the previous page. */
                 cursor?: string;
             };
             header?: never;
@@ -5165,7 +5253,7 @@ export interface operations {
                     "application/json": components["schemas"]["ReminderResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5174,7 +5262,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5183,7 +5271,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5215,7 +5303,10 @@ export interface operations {
     reminders_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5228,6 +5319,8 @@ export interface operations {
             /** @description Done. */
             201: {
                 headers: {
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     [name: string]: unknown;
                 };
                 content: {
@@ -5243,7 +5336,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5252,7 +5345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5270,6 +5363,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -5279,7 +5381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5288,7 +5390,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5348,7 +5450,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5357,7 +5459,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5384,7 +5486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5393,7 +5495,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5442,7 +5544,7 @@ export interface operations {
                     "application/json": components["schemas"]["ReminderResponse"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5451,7 +5553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5469,7 +5571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5531,7 +5633,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5540,7 +5642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5576,7 +5678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5585,7 +5687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5634,7 +5736,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5643,7 +5745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5661,7 +5763,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5711,7 +5813,7 @@ export interface operations {
                     "application/json": components["schemas"]["SecretTag"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5720,7 +5822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5729,7 +5831,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5794,7 +5896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5803,7 +5905,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5830,7 +5932,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5839,7 +5941,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5871,7 +5973,7 @@ export interface operations {
     secret_tags_delete: {
         parameters: {
             query?: {
-                /** @description The entries under it as well. */
+                /** @description Delete the entries under it too. */
                 with_entries?: boolean;
             };
             header?: {
@@ -5894,7 +5996,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5903,7 +6005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5912,7 +6014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There are entries under it; `current` says how many. */
+            /** @description The secret tag has entries; `current` has their number. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5921,7 +6023,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5981,7 +6083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5990,7 +6092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6008,7 +6110,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You have a secret tag with this id. */
+            /** @description You already have a secret tag with this id. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6026,7 +6128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6035,7 +6137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6067,7 +6169,12 @@ export interface operations {
     secret_tags_register_finish: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
+                /** @description Unlock tokens, separated by commas */
+                "x-sotto-unlock"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6080,6 +6187,8 @@ export interface operations {
             /** @description Done. */
             201: {
                 headers: {
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     [name: string]: unknown;
                 };
                 content: {
@@ -6095,7 +6204,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6104,7 +6213,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6122,8 +6231,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The id is taken, you have as many secret tags as one can have, or the server's keys have changed. */
+            /** @description The id is already used, you have the maximum number of secret tags, or the server's keys have changed. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6140,7 +6258,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6149,7 +6267,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6211,7 +6329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6220,7 +6338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6247,7 +6365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6256,7 +6374,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6265,7 +6383,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many tries failed; wait `Retry-After` seconds. */
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6327,7 +6445,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6336,7 +6454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The phrase is wrong, or there is no such secret tag. */
+            /** @description The passphrase is wrong, or the secret tag does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6345,7 +6463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such login of yours, or no longer: start again. */
+            /** @description The login does not exist or has ended; start again. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -6372,7 +6490,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6381,7 +6499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6430,7 +6548,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6439,7 +6557,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6448,7 +6566,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6495,7 +6613,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6504,7 +6622,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6569,7 +6687,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6578,7 +6696,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6605,7 +6723,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6614,7 +6732,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6623,7 +6741,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many tries failed; wait `Retry-After` seconds. */
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6688,7 +6806,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6697,7 +6815,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The secret tag is locked, or there is none. */
+            /** @description The secret tag is locked or does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6715,7 +6833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is at another version, or the server's keys have changed. */
+            /** @description The secret tag has another version, or the server's keys have changed. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6733,7 +6851,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6742,7 +6860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6804,7 +6922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6813,7 +6931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is not the recovery key of this secret tag, or there is none. */
+            /** @description The recovery key is wrong, or the secret tag does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6840,7 +6958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6849,7 +6967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6858,7 +6976,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many tries failed; wait `Retry-After` seconds. */
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -6920,7 +7038,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6929,7 +7047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is not the recovery key of this secret tag, or there is none. */
+            /** @description The recovery key is wrong, or the secret tag does not exist. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6947,7 +7065,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description It is at another version, or the server's keys have changed. */
+            /** @description The secret tag has another version, or the server's keys have changed. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6965,7 +7083,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -6974,7 +7092,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6983,7 +7101,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many tries failed; wait `Retry-After` seconds. */
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -7030,7 +7148,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpaqueSession"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7039,7 +7157,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7088,7 +7206,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7097,7 +7215,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API token that is not good for this, or a request with a cookie that another site sent. */
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7106,7 +7224,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No such login of yours that is under way or open. */
+            /** @description No such login of yours is in progress or unlocked. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -7115,7 +7233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7162,7 +7280,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatabaseResponse"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7203,11 +7321,11 @@ export interface operations {
     operation_list_users: {
         parameters: {
             query?: {
-                /** @description Accounts on the page; 100 if absent. */
+                /** @description Accounts per page; 100 by default. */
                 limit?: number;
-                /** @description From the `Link` header of the page before. */
+                /** @description The cursor from the `Link` header of the previous page. */
                 cursor?: string;
-                /** @description With this in their address or name. */
+                /** @description A part of the address or name. */
                 q?: string;
             };
             header?: never;
@@ -7227,7 +7345,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccountResponse"][];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7245,7 +7363,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7277,7 +7395,10 @@ export interface operations {
     operation_create_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A value that you choose for this request, such as a UUID: 1 to 255 visible ASCII characters. Within 24 hours, the same request with the same key creates nothing again. It returns what the first request created, in its current state, or 410 if that no longer exists. Another request with the same key is refused with 422. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7290,6 +7411,8 @@ export interface operations {
             /** @description Done. */
             201: {
                 headers: {
+                    /** @description Present if an earlier request with the same `Idempotency-Key` created what is shown */
+                    "idempotency-replayed"?: "true";
                     [name: string]: unknown;
                 };
                 content: {
@@ -7305,7 +7428,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7332,8 +7455,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The address has an account. */
+            /** @description The address already has an account. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The same request was carried out before, and what it created no longer exists. */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7350,7 +7482,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7359,7 +7491,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7421,7 +7553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7457,7 +7589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description They are the only active superuser. */
+            /** @description The account is the only active superuser. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7475,7 +7607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is of the wrong kind. */
+            /** @description The media type of the body is not accepted. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -7484,7 +7616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7533,7 +7665,7 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Not signed in, or no longer. */
+            /** @description The credentials are missing, invalid or expired. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -7560,7 +7692,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description They are the only active superuser. */
+            /** @description The account is the only active superuser. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7569,7 +7701,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description What was sent is not valid; `errors` names each field. */
+            /** @description The request is not valid; `errors` names each field. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7636,7 +7768,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description The database does not answer. */
+            /** @description The database does not respond, its schema does not fit this program, the disk is full, or the server is about to stop; `detail` says which. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7665,7 +7797,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description The server was given a metrics token, and this request does not carry it. */
+            /** @description The metrics token is missing or wrong. */
             401: {
                 headers: {
                     [name: string]: unknown;

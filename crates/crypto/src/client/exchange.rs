@@ -1,4 +1,4 @@
-//! Registering a phrase, and logging in with it.
+//! The client's side of an OPAQUE registration and login.
 
 use opaque_ke::argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::errors::InternalError;
@@ -26,14 +26,14 @@ pub struct Registration {
     binding: Binding,
 }
 
-/// What a registration gives.
+/// The result of a registration.
 #[derive(Debug)]
 pub struct Registered {
-    /// For the server.
+    /// Sent to the server.
     pub record: RegistrationRecord,
     /// Opens the vault; the same at every login with this phrase and record.
     pub export_key: ExportKey,
-    /// Which keys the server answered with.
+    /// Identifies the keys that the server answered with.
     pub server: Fingerprint,
 }
 
@@ -44,25 +44,25 @@ pub struct Login {
     binding: Binding,
 }
 
-/// What a login gives.
+/// The result of a login.
 #[derive(Debug)]
 pub struct LoggedIn {
-    /// For the server: the proof that the phrase was right.
+    /// Sent to the server: the proof that the phrase was right.
     pub finish: LoginFinish,
-    /// Shared with the server, new at every login.
+    /// Shared with the server; new at every login.
     pub session_key: SessionKey,
     /// Opens the vault; the same at every login with this phrase and record.
     pub export_key: ExportKey,
-    /// Which keys the server answered with. It has proven that it holds them.
+    /// Identifies the keys that the server answered with. The server has proven that it holds them.
     pub server: Fingerprint,
 }
 
-/// 64 bytes that the phrase gives, and the server never learns.
+/// 64 bytes that follow from the phrase, and that the server never learns.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct ExportKey([u8; 64]);
 
 impl Registration {
-    /// Begins to register a phrase, for the first time or to change it.
+    /// Starts the registration of a first or a changed phrase.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -76,12 +76,12 @@ impl Registration {
         Ok((RegistrationRequest(started.message), registration))
     }
 
-    /// Takes about as long as a login: the phrase is stretched with Argon2id in 64 MiB.
+    /// Finishes the registration. Takes about as long as a login: the phrase is stretched with Argon2id in 64 MiB.
     ///
     /// # Errors
     /// [`Error::Refused`] if the server sent the request back.
     pub fn finish(self, response: &RegistrationResponse, random: &dyn Random) -> Result<Registered, Error> {
-        let ksf = Stretching::of(&self.binding);
+        let ksf = Stretching::for_binding(&self.binding);
         let parameters = ClientRegistrationFinishParameters::new(self.binding.identifiers(), Some(&ksf));
         let finished = self
             .state
@@ -90,13 +90,13 @@ impl Registration {
         Ok(Registered {
             record: RegistrationRecord(finished.message),
             export_key: ExportKey::new(&Zeroizing::new(finished.export_key)),
-            server: Fingerprint::of(&finished.server_s_pk.serialize()),
+            server: Fingerprint::from_public_key(&finished.server_s_pk.serialize()),
         })
     }
 }
 
 impl Login {
-    /// Begins to log in.
+    /// Starts a login.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -110,12 +110,13 @@ impl Login {
         Ok((LoginRequest(started.message), login))
     }
 
-    /// Checks the server's proof and makes the client's.
+    /// Checks the server's proof and creates the client's.
     ///
     /// # Errors
-    /// [`Error::WrongPhrase`], also if there is no such secret tag, or if it is not the server that holds the record.
+    /// [`Error::WrongPhrase`], also if the secret tag does not exist, or if another server than the one with the record
+    /// answered.
     pub fn finish(self, response: &LoginResponse, random: &dyn Random) -> Result<LoggedIn, Error> {
-        let ksf = Stretching::of(&self.binding);
+        let ksf = Stretching::for_binding(&self.binding);
         let parameters =
             ClientLoginFinishParameters::new(Some(self.binding.context), self.binding.identifiers(), Some(&ksf));
         let finished = self
@@ -126,7 +127,7 @@ impl Login {
             finish: LoginFinish(finished.message),
             session_key: SessionKey::new(&Zeroizing::new(finished.session_key)),
             export_key: ExportKey::new(&Zeroizing::new(finished.export_key)),
-            server: Fingerprint::of(&finished.server_s_pk.serialize()),
+            server: Fingerprint::from_public_key(&finished.server_s_pk.serialize()),
         })
     }
 }
@@ -142,7 +143,7 @@ impl ExportKey {
         &self.0
     }
 
-    /// 80, 81, … bf, for the example of the documentation.
+    /// The bytes 80, 81, … bf, for the example in the documentation.
     #[cfg(test)]
     pub(crate) const fn counting() -> Self {
         let mut key = [0x80; 64];
@@ -155,18 +156,18 @@ impl ExportKey {
     }
 }
 
-/// Argon2id with 64 MiB, 3 passes, 4 lanes and a salt of 16 zeros (RFC 9106, section 4, second choice; RFC 9807, section 7):
-/// `memory-constrained` in `@serenity-kit/opaque`.
+/// Argon2id with 64 MiB, 3 passes, 4 lanes and a salt of 16 zeros (RFC 9106, section 4, second choice; RFC 9807,
+/// section 7): `memory-constrained` in `@serenity-kit/opaque`.
 #[derive(Default)]
 pub(crate) enum Stretching {
     #[default]
     Argon2id,
-    /// In the RFC's vectors.
+    /// For the test vectors of the RFC.
     Identity,
 }
 
 impl Stretching {
-    fn of(binding: &Binding) -> Self {
+    fn for_binding(binding: &Binding) -> Self {
         if binding.stretch { Self::Argon2id } else { Self::Identity }
     }
 }

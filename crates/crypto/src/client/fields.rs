@@ -1,5 +1,5 @@
-//! How a plaintext is laid out: fields, then zeros up to a multiple of 32 bytes. Each text has one layout, and each layout
-//! one reading.
+//! The layout of a plaintext: fields, then zeros up to a multiple of 32 bytes. Each text has exactly one layout, and
+//! each layout one reading.
 //!
 //! ```text
 //! field:   type (1 byte, not 0) ‖ length (4 bytes, big-endian) ‖ value
@@ -14,7 +14,8 @@ use crate::sealed::{FIELD, PADDING, padded};
 pub(super) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
-    /// With room for `fields` fields whose values have `bytes` bytes in all, so that nothing is left behind by a move.
+    /// Allocates room for `fields` fields whose values have `bytes` bytes in all, so that growing the buffer leaves no
+    /// copy of a secret in memory.
     pub fn new(fields: usize, bytes: usize) -> Self {
         Self(Zeroizing::new(Vec::with_capacity(padded(fields * FIELD + bytes))))
     }
@@ -42,7 +43,7 @@ impl<'a> Reader<'a> {
         (!plaintext.is_empty() && plaintext.len().is_multiple_of(PADDING)).then_some(Self(plaintext))
     }
 
-    /// The next field's value, if it is of this type.
+    /// Returns the next field's value, if it has this type.
     pub fn next(&mut self, kind: u8) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_first_chunk::<FIELD>()?;
         let [found, length @ ..] = *head;
@@ -55,7 +56,7 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
-    /// The same, as UTF-8 text.
+    /// Returns the next field's value as text, if it has this type and is UTF-8.
     pub fn text(&mut self, kind: u8) -> Option<String> {
         let mut ahead = Self(self.0);
         let text = std::str::from_utf8(ahead.next(kind)?).ok()?.to_owned();
@@ -63,7 +64,7 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
-    /// Whether nothing is left but as many zeros as it takes.
+    /// Whether nothing but the padding is left.
     pub fn is_at_end(&self) -> bool {
         self.0.len() < PADDING && self.0.iter().all(|byte| *byte == 0)
     }

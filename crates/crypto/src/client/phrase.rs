@@ -1,4 +1,4 @@
-//! The phrase that opens a secret tag.
+//! The passphrase of a secret tag.
 
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -6,17 +6,17 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 use crate::wire::hidden;
 
-/// Bytes of a phrase as it is typed, at most.
+/// Longest phrase as typed, in bytes.
 const MAX: usize = 1024;
-/// How much longer NFKC can make UTF-8 text (U+FDFA does).
+/// The largest factor by which NFKC lengthens UTF-8 text (that of U+FDFA).
 const GROWTH: usize = 11;
 
-/// A phrase in Unicode form NFKC (UAX #15), so that it is the same on every keyboard. Nothing is trimmed.
+/// A phrase in Unicode form NFKC (UAX #15), so that every keyboard gives the same bytes. Nothing is trimmed.
 #[derive(Clone)]
 pub struct Phrase(Zeroizing<String>);
 
 impl Phrase {
-    /// From what was typed, 1 to 1024 bytes.
+    /// Normalizes a typed phrase of 1 to 1024 bytes.
     ///
     /// # Errors
     /// [`Error::Phrase`].
@@ -24,7 +24,8 @@ impl Phrase {
         if typed.is_empty() || typed.len() > MAX {
             return Err(Error::Phrase);
         }
-        // With room from the start, no piece of it is left behind by a move to a larger allocation.
+        // Allocating all room at once avoids a move to a larger allocation, which would leave a part of the phrase in
+        // memory.
         let mut phrase = Zeroizing::new(String::with_capacity(typed.len() * GROWTH));
         phrase.extend(typed.nfkc());
         Ok(Self(phrase))

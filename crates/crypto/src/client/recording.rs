@@ -1,7 +1,8 @@
-//! The recording of an entry under a secret tag: encrypted in chunks, so that it can be streamed, and played from anywhere.
+//! The recording of an entry under a secret tag, encrypted in chunks, so that it can be streamed and played from any
+//! position.
 //!
 //! The construction is STREAM (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its Nonce-Reuse
-//! Misuse-Resistance, CRYPTO 2015): the iv of a chunk is its number and whether it is the last.
+//! Misuse-Resistance, CRYPTO 2015): the iv of a chunk consists of its number and whether it is the last.
 
 use sotto_domain::{EntryId, Random, UserId};
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ mod kind {
     pub const HEAD: u8 = 2;
 }
 
-/// The way into and out of one recording. A key is good for one recording only: its ivs count from zero.
+/// Encrypts and decrypts one recording. A key must not be used for a second recording, because its ivs count from zero.
 pub struct Recording {
     key: Key,
     /// `recording` ‖ user ‖ entry.
@@ -28,7 +29,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// A new one of so many bytes, with a key of its own, which goes into [`super::EntryText::audio_key`].
+    /// Starts a recording of `byte_length` bytes with a key of its own, to be stored in
+    /// [`super::EntryText::audio_key`].
     ///
     /// # Errors
     /// [`Error::TooLong`] for a media type of more than 56 bytes.
@@ -43,17 +45,17 @@ impl Recording {
             return Err(Error::TooLong { name: "media type", max: MEDIA_TYPE });
         }
         let key = AudioKey::generate(random);
-        let recording = Self { media_type: media_type.to_owned(), byte_length, ..Self::at(user, entry, &key)? };
+        let recording = Self { media_type: media_type.to_owned(), byte_length, ..Self::new(user, entry, &key)? };
         Ok((recording, key))
     }
 
-    /// Opens the first [`HEAD`] bytes of one.
+    /// Opens a recording by its first [`HEAD`] bytes.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Layout`].
     pub fn open(user: UserId, entry: EntryId, key: &AudioKey, head: &[u8]) -> Result<Self, Error> {
         const NEWER: Error = Error::Layout("recording");
-        let recording = Self::at(user, entry, key)?;
+        let recording = Self::new(user, entry, key)?;
         let (version, sealed) = head.split_first().filter(|_| head.len() == HEAD).ok_or(REFUSED)?;
         if *version != VERSION {
             return Err(NEWER);
@@ -67,7 +69,7 @@ impl Recording {
         Ok(Self { byte_length: u64::from_be_bytes(*length), media_type, ..recording })
     }
 
-    /// Its first [`HEAD`] bytes.
+    /// The first [`HEAD`] bytes of the encrypted recording.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -78,17 +80,17 @@ impl Recording {
         self.key.seal(iv(0, kind::HEAD), &self.head_aad(), &[VERSION], &*text)
     }
 
-    /// Seals a chunk; all but the last have [`CHUNK`] bytes.
+    /// Seals a chunk. All chunks but the last have [`CHUNK`] bytes.
     ///
     /// # Errors
-    /// [`Error::Length`] if it has not as many bytes as the chunk of this number.
+    /// [`Error::Length`] if the chunk of this number has another length.
     pub fn seal_chunk(&self, number: u32, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
         let length = self.chunk_length(number).filter(|length| *length == plaintext.len());
         length.ok_or(Error::Length { name: "chunk", min: 0, max: CHUNK })?;
         self.key.seal(self.chunk_iv(number), &self.chunk_aad(), &[], plaintext)
     }
 
-    /// Opens a chunk, which has [`SEALED_CHUNK`] bytes unless it is the last.
+    /// Opens a chunk. All chunks but the last have [`SEALED_CHUNK`] bytes.
     ///
     /// # Errors
     /// [`Error::Refused`].
@@ -98,7 +100,7 @@ impl Recording {
         opened.filter(|plaintext| plaintext.len() == length).ok_or(REFUSED)
     }
 
-    /// Seals a whole one that is in memory.
+    /// Seals a whole recording in memory.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -119,10 +121,10 @@ impl Recording {
         Ok((sealed, key))
     }
 
-    /// Opens a whole one that is in memory.
+    /// Opens a whole recording in memory.
     ///
     /// # Errors
-    /// [`Error::Refused`], also if a part of it is missing or there is more; [`Error::Layout`].
+    /// [`Error::Refused`], also if the recording is too short or too long; [`Error::Layout`].
     pub fn open_all(
         user: UserId,
         entry: EntryId,
@@ -142,28 +144,28 @@ impl Recording {
         Ok((recording, plaintext))
     }
 
-    /// What it is, such as `audio/webm;codecs=opus`.
+    /// The media type, such as `audio/webm;codecs=opus`.
     pub fn media_type(&self) -> &str {
         &self.media_type
     }
 
-    /// How long it is, in bytes.
+    /// The length in bytes, before encryption.
     pub fn byte_length(&self) -> u64 {
         self.byte_length
     }
 
-    /// How many chunks it has, at least one.
+    /// The number of chunks, at least one.
     pub fn chunks(&self) -> u32 {
         u32::try_from(chunks(self.byte_length)).unwrap_or(u32::MAX)
     }
 
-    fn at(user: UserId, entry: EntryId, key: &AudioKey) -> Result<Self, Error> {
+    fn new(user: UserId, entry: EntryId, key: &AudioKey) -> Result<Self, Error> {
         let place = [b"recording".as_slice(), user.0.as_bytes(), entry.0.as_bytes()].concat();
         let key = Key::from_bytes(&key.0).ok_or(Error::Library)?;
         Ok(Self { key, place, media_type: String::new(), byte_length: 0 })
     }
 
-    /// Of a chunk that exists.
+    /// The plaintext length of a chunk; `None` if there is no chunk of this number.
     fn chunk_length(&self, number: u32) -> Option<usize> {
         let left = self.byte_length.checked_sub(u64::from(number) * CHUNK as u64)?;
         (number < self.chunks()).then_some(usize::try_from(left).unwrap_or(CHUNK).min(CHUNK))

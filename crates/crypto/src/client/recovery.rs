@@ -1,4 +1,4 @@
-//! The recovery key: the way back in if the phrase is lost.
+//! The recovery key, which opens a secret tag when its phrase is lost.
 
 use std::str::FromStr;
 
@@ -13,23 +13,23 @@ use crate::wire::hidden;
 
 /// Crockford's base32 (<https://www.crockford.com/base32.html>).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Bytes that tell a mistyped key: one in 16 million slips through.
+/// Bytes of checksum that detect a mistyped key: one mistake in 16 million passes.
 const CHECK: usize = 3;
-/// 35 bytes are 56 symbols of 5 bits, with none left over.
+/// 35 bytes are exactly 56 symbols of 5 bits.
 const SYMBOLS: usize = (KEY + CHECK) * 8 / 5;
 const GROUP: usize = 4;
 
-/// 32 random bytes that open a secret tag without phrase and without the server's OPAQUE keys. Shown once.
+/// 32 random bytes that open a secret tag without its phrase and without the server's OPAQUE keys. Shown once.
 #[derive(Clone)]
 pub struct RecoveryKey(Key);
 
 impl RecoveryKey {
-    /// A new key.
+    /// Generates a random key.
     pub fn generate(random: &dyn Random) -> Self {
         Self(Key::generate(random))
     }
 
-    /// How it is shown and written down: 14 groups of 4 symbols, such as `7K2M-…`.
+    /// The written form: 14 groups of 4 symbols, such as `7K2M-…`.
     pub fn reveal(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(SYMBOLS + SYMBOLS / GROUP));
         let bytes = self.with_check();
@@ -46,7 +46,7 @@ impl RecoveryKey {
         text
     }
 
-    /// What shows the server that one has the key, without giving it away.
+    /// Proves to the server that its user has the key, without revealing the key.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -55,7 +55,7 @@ impl RecoveryKey {
         Ok(RecoveryProof::new(*key.as_bytes()))
     }
 
-    /// What wraps the master key.
+    /// The key that wraps the master key.
     pub(crate) fn wrapping(&self) -> Result<Key, Error> {
         Key::derive(self.0.as_bytes(), "sotto/v1/secret-tag/recovery")
     }
@@ -74,7 +74,7 @@ impl RecoveryKey {
 impl FromStr for RecoveryKey {
     type Err = Error;
 
-    /// Reads what a person typed: in any case, with dashes and spaces anywhere, O for 0, I or L for 1.
+    /// Reads a typed key: in any case, with dashes and spaces anywhere, O for 0, I or L for 1.
     fn from_str(typed: &str) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new([0_u8; KEY + CHECK]);
         let mut bits = 0;

@@ -1,4 +1,4 @@
-//! What is sealed: the text of an entry, and the name of a secret tag.
+//! The plaintexts that are sealed: the text of an entry, and the metadata of a secret tag.
 
 use sotto_domain::Random;
 use sotto_domain::entry::{MAX_CONTENT, MAX_TITLE};
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::sealed::{COLOR, MAX_TAG_NAME};
 use crate::wire::hidden;
 
-/// The version of an entry whose recording is being replaced.
+/// The layout version of an entry whose recording is being replaced.
 pub(super) const REPLACING: u8 = 2;
 
-/// The types of the fields of an entry, in their order.
+/// Field types of an entry, in their order.
 mod entry {
     pub const TITLE: u8 = 1;
     pub const CONTENT: u8 = 2;
@@ -23,25 +23,25 @@ mod entry {
     pub const FORMER_AUDIO_KEY: u8 = 5;
 }
 
-/// The types of the fields of metadata, in their order.
+/// Field types of metadata, in their order.
 mod metadata {
     pub const NAME: u8 = 1;
     pub const COLOR: u8 = 2;
 }
 
-/// What a person writes in an entry under a secret tag.
+/// The text of an entry under a secret tag, with all that is sealed with it.
 #[derive(Clone, PartialEq, Eq, Default, Zeroize, ZeroizeOnDrop)]
 pub struct EntryText {
-    /// An optional heading, at most [`MAX_TITLE`] bytes.
+    /// An optional title, at most [`MAX_TITLE`] bytes.
     pub title: Option<String>,
     /// The text, in Markdown, at most [`MAX_CONTENT`] bytes.
     pub content: String,
-    /// The names of its tags, at most [`MAX_TAGS_PER_ENTRY`], each at most 100 bytes.
+    /// Names of tags, at most [`MAX_TAGS_PER_ENTRY`], each at most 100 bytes.
     pub tags: Vec<String>,
-    /// What its recording is encrypted with.
+    /// The key of the entry's recording.
     pub audio_key: Option<AudioKey>,
-    /// What the recording before it was encrypted with, from before the new one is sent until it is known to be there: up to
-    /// then, either may be. Never without `audio_key`.
+    /// The key of the recording that is being replaced, from before the new recording is sent until the server is known
+    /// to have it: until then the server may have either. Never set without `audio_key`.
     pub former_audio_key: Option<AudioKey>,
 }
 
@@ -49,25 +49,25 @@ pub struct EntryText {
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct AudioKey(pub [u8; KEY]);
 
-/// What a secret tag looks like to its owner.
+/// The metadata of a secret tag.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Metadata {
-    /// Its name, at most 100 bytes.
+    /// The name, at most 100 bytes.
     pub name: String,
-    /// Its colour, `#rrggbb`.
+    /// The colour, `#rrggbb`.
     pub color: Option<String>,
 }
 
 impl EntryText {
-    /// The version of what it is sealed as: only one with a `former_audio_key` needs the second.
+    /// The layout version: 2 with a `former_audio_key`, otherwise 1.
     pub fn version(&self) -> u8 {
         if self.former_audio_key.is_some() { REPLACING } else { VERSION }
     }
 
-    /// Lays it out, padded.
+    /// Returns the padded layout.
     ///
     /// # Errors
-    /// [`Error::TooLong`]; [`Error::Layout`] of a former audio key alone.
+    /// [`Error::TooLong`]; [`Error::Layout`] for a former audio key without an audio key.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.check()?;
         let title = self.title.as_deref();
@@ -90,7 +90,7 @@ impl EntryText {
         Ok(fields.finish())
     }
 
-    /// Reads what [`Self::to_bytes`] laid out, and nothing else.
+    /// Reads the layout of [`Self::to_bytes`], and accepts no other.
     ///
     /// # Errors
     /// [`Error::Layout`], [`Error::TooLong`].
@@ -133,7 +133,7 @@ impl EntryText {
 }
 
 impl AudioKey {
-    /// A new key.
+    /// Generates a random key.
     pub fn generate(random: &dyn Random) -> Self {
         let mut key = Self([0; KEY]);
         random.fill(&mut key.0);
@@ -142,7 +142,7 @@ impl AudioKey {
 }
 
 impl Metadata {
-    /// Lays it out, padded.
+    /// Returns the padded layout.
     ///
     /// # Errors
     /// [`Error::TooLong`].
@@ -156,7 +156,7 @@ impl Metadata {
         Ok(fields.finish())
     }
 
-    /// Reads what [`Self::to_bytes`] laid out, and nothing else.
+    /// Reads the layout of [`Self::to_bytes`], and accepts no other.
     ///
     /// # Errors
     /// [`Error::Layout`], [`Error::TooLong`].

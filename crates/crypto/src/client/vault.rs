@@ -1,4 +1,4 @@
-//! An open secret tag.
+//! The keys of an unlocked secret tag, which seal and open its entries and metadata.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::scope::Scope;
 use crate::sealed::{RecoveryWrap, SealedEntry, SealedMetadata, WrappedMasterKey};
 
-/// The keys of an open secret tag. They never change: a new phrase only wraps the master key anew.
+/// The keys of an unlocked secret tag. They never change: a new phrase only wraps the same master key again.
 pub struct Vault {
     scope: Scope,
     master: Key,
@@ -20,7 +20,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// A new secret tag, with a new master key.
+    /// Creates a secret tag with a new master key.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -28,7 +28,7 @@ impl Vault {
         Self::with_master(scope, Key::generate(random))
     }
 
-    /// Opens with what a login gave.
+    /// Opens a secret tag with the export key of a login.
     ///
     /// # Errors
     /// [`Error::Refused`].
@@ -37,7 +37,7 @@ impl Vault {
         Self::unwrap(scope, &key, "tmk", wrapped.as_bytes())
     }
 
-    /// Opens with the recovery key.
+    /// Opens a secret tag with its recovery key.
     ///
     /// # Errors
     /// [`Error::Refused`].
@@ -45,7 +45,8 @@ impl Vault {
         Self::unwrap(scope, &key.wrapping()?, "recovery", wrap.as_bytes())
     }
 
-    /// Wraps the master key for what a registration gave: at the creation, and when the phrase changes.
+    /// Wraps the master key for the export key of a registration: when the secret tag is created and when its phrase
+    /// changes.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -62,7 +63,7 @@ impl Vault {
         RecoveryWrap::from_bytes(&self.wrap_with(&key.wrapping()?, "recovery", random)?)
     }
 
-    /// Seals an entry as it will be stored: `revision` is the one that this save gives it, 1 for a new entry.
+    /// Seals an entry. `revision` is the revision that this save will give to the entry; 1 for a new entry.
     ///
     /// # Errors
     /// [`Error::TooLong`].
@@ -85,11 +86,11 @@ impl Vault {
         SealedEntry::from_parts(encrypted_content, &encryption_iv, &wrapped_key, &wrap_iv)
     }
 
-    /// Opens an entry as it was stored.
+    /// Opens a stored entry.
     ///
     /// # Errors
     /// [`Error::Refused`] if anything was changed, or belongs to another user, secret tag, entry or revision;
-    /// [`Error::Layout`] if a newer version wrote it.
+    /// [`Error::Layout`] if a newer version wrote the entry.
     pub fn open_entry(&self, entry: EntryId, revision: u32, sealed: &SealedEntry) -> Result<EntryText, Error> {
         const REFUSED: Error = Error::Refused("entry");
         let (version, ciphertext) = sealed.encrypted_content.split_first().ok_or(REFUSED)?;
@@ -106,7 +107,7 @@ impl Vault {
         if text.version() == *version { Ok(text) } else { Err(Error::Layout("entry")) }
     }
 
-    /// Seals the tag's name and colour.
+    /// Seals the secret tag's name and colour.
     ///
     /// # Errors
     /// [`Error::TooLong`].
@@ -115,7 +116,7 @@ impl Vault {
         SealedMetadata::from_bytes(self.metadata.seal_box(&self.aad("meta"), &plaintext, random)?)
     }
 
-    /// Opens the tag's name and colour.
+    /// Opens the secret tag's name and colour.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Layout`].
@@ -125,7 +126,7 @@ impl Vault {
         Metadata::from_bytes(&plaintext)
     }
 
-    /// The same keys elsewhere, which no client would have.
+    /// The same keys under another scope, which no client would create.
     #[cfg(test)]
     pub(crate) fn under(&self, scope: Scope) -> Self {
         Self {

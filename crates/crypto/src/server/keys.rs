@@ -1,4 +1,4 @@
-//! The server's long-term keys of OPAQUE, and the two answers that need them.
+//! The server's long-term OPAQUE keys, and the two responses that need them.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::scope::Binding;
 use crate::server::PendingLogin;
 use crate::suite::{Rng, Suite};
 
-/// The seed of the OPRF keys, the server's key pair, and the public key of users that do not exist. Without them every
+/// The seed of the OPRF keys, the server's key pair, and the public key for users that do not exist. Without them every
 /// registration record is worthless.
 #[derive(Clone)]
 pub struct ServerKeys(ServerSetup<Suite>);
 
 impl ServerKeys {
-    /// Bytes of the stored form.
+    /// Length of the stored form in bytes.
     pub const LENGTH: usize = 64 + 32 + 32;
 
-    /// New keys.
+    /// Generates new keys.
     pub fn generate(random: &dyn Random) -> Self {
         Self(ServerSetup::new(&mut Rng(random)))
     }
@@ -47,15 +47,15 @@ impl ServerKeys {
         bytes
     }
 
-    /// Tells these keys from others. Not secret.
+    /// Identifies these keys. Not secret.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.0.keypair().public().serialize())
+        Fingerprint::from_public_key(&self.0.keypair().public().serialize())
     }
 
-    /// Answers the first message of a registration. The second one, a [`RegistrationRecord`], is stored as it is.
+    /// Answers the first message of a registration. The second message, a [`RegistrationRecord`], is stored as it is.
     ///
     /// # Errors
-    /// [`Error::Library`], never for a reason that lies in the request.
+    /// [`Error::Library`], never because of the request.
     pub fn register(
         &self,
         binding: impl Into<Binding>,
@@ -67,11 +67,12 @@ impl ServerKeys {
             .map_err(|_| Error::Library)
     }
 
-    /// Answers the first message of a login. Without a record, because there is no such secret tag, it does the same
-    /// work and gives an answer that cannot be told from a real one (RFC 9807, section 6.3.2.2); finishing it always fails.
+    /// Answers the first message of a login. Without a record, for a secret tag that does not exist, it does the same
+    /// work and returns a response that is indistinguishable from a real one (RFC 9807, section 6.3.2.2). Finishing
+    /// such a login always fails.
     ///
     /// # Errors
-    /// [`Error::Library`], never for a reason that lies in the request.
+    /// [`Error::Library`], never because of the request.
     pub fn start_login(
         &self,
         binding: impl Into<Binding>,
@@ -96,7 +97,8 @@ impl ServerKeys {
         .map_err(|_| Error::Library)
     }
 
-    /// A record was read before it came here, which decompresses a point. An unknown tag costs that time as well.
+    /// Spends the time that parsing a record takes, because it decompresses a point: an unknown tag must take as long
+    /// as a known one.
     fn read_a_record(&self) {
         let mut record = [0; RegistrationRecord::LENGTH];
         record[..32].copy_from_slice(&self.0.keypair().public().serialize());

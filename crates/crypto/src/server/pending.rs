@@ -1,4 +1,4 @@
-//! What the server keeps between the two halves of a login.
+//! The server's state between the two halves of a login.
 
 use opaque_ke::{ServerLogin, ServerLoginParameters};
 use sotto_domain::{OpaqueSessionId, Random, Timestamp};
@@ -12,36 +12,36 @@ use crate::session_key::SessionKey;
 use crate::suite::Suite;
 use crate::wire::hidden;
 
-/// Session key ‖ the proof that is expected, 64 bytes each.
+/// Session key ‖ expected proof, 64 bytes each.
 const STATE: usize = 64 + 64;
 
 /// A login that was started and not finished.
 pub struct PendingLogin(ServerLogin<Suite>);
 
-/// The row that a pending login is kept in. It can be opened as part of this row only.
+/// The row that stores a pending login. The sealed login can be opened only as part of this row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoginSession {
-    /// The row's id.
+    /// The id of the row.
     pub id: OpaqueSessionId,
-    /// Who opens which secret tag.
+    /// The secret tag that is being unlocked.
     pub scope: Scope,
-    /// From when on it is worthless.
+    /// The moment from which the login cannot be finished.
     pub expires_at: Timestamp,
 }
 
-/// Seals pending logins, which hold a session key in plain. It is not kept in the database.
+/// Seals pending logins, which contain a session key in the clear. It is kept outside of the database.
 #[derive(Clone)]
 pub struct SealingKey(Key);
 
 impl PendingLogin {
-    /// Bytes of the sealed form.
+    /// Length of the sealed form in bytes.
     pub const SEALED_LENGTH: usize = BOX + STATE;
 
     pub(crate) fn new(state: ServerLogin<Suite>) -> Self {
         Self(state)
     }
 
-    /// The sealed form, to be stored: version ‖ iv ‖ ciphertext ‖ tag of AES-256-GCM.
+    /// Returns the sealed form, to be stored: version ‖ iv ‖ ciphertext ‖ tag of AES-256-GCM.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -55,8 +55,8 @@ impl PendingLogin {
     /// Opens the sealed form.
     ///
     /// # Errors
-    /// [`Error::Expired`] if it is too late; [`Error::Refused`] if it was sealed for another row, with another key, or
-    /// changed.
+    /// [`Error::Expired`] after the expiry; [`Error::Refused`] if it was changed, or sealed for another row or with
+    /// another key.
     pub fn open(key: &SealingKey, session: &LoginSession, sealed: &[u8], now: Timestamp) -> Result<Self, Error> {
         const REFUSED: Error = Error::Refused("login");
         if now >= session.expires_at {
@@ -69,12 +69,12 @@ impl PendingLogin {
         ServerLogin::deserialize(&state).map(Self).map_err(|_| REFUSED)
     }
 
-    /// Checks the client's proof. Whatever comes of it, this login is over.
+    /// Checks the client's proof. This ends the login, whether the proof is right or not.
     ///
     /// # Errors
     /// [`Error::WrongPhrase`].
     pub fn finish(self, finish: &LoginFinish) -> Result<SessionKey, Error> {
-        // Identifiers and context went into the state when the login was started.
+        // Identifiers and context became part of the state when the login was started.
         self.0
             .finish(finish.0.clone(), ServerLoginParameters::default())
             .map(|finished| SessionKey::new(&Zeroizing::new(finished.session_key)))
@@ -96,21 +96,23 @@ impl LoginSession {
 }
 
 impl SealingKey {
-    /// Bytes.
+    /// Length in bytes.
     pub const LENGTH: usize = KEY;
 
-    /// A new key.
+    /// Generates a new key.
     pub fn generate(random: &dyn Random) -> Self {
         Self(Key::generate(random))
     }
 
+    /// Reads the stored form.
+    ///
     /// # Errors
     /// [`Error::Length`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         Key::from_bytes(bytes).map(Self).ok_or(Error::Length { name: "the sealing key", min: KEY, max: KEY })
     }
 
-    /// The bytes, as they are stored.
+    /// The stored form.
     pub fn as_bytes(&self) -> &[u8; KEY] {
         self.0.as_bytes()
     }

@@ -1,4 +1,4 @@
-//! The example of `docs/protocol.md`: computed here, and compared with what is written there.
+//! Computes the example of `docs/protocol.md` and compares it with the page.
 
 use super::*;
 use crate::client::{AudioKey, EntryText, Metadata, Recording, RecoveryKey, Vault};
@@ -16,12 +16,12 @@ pub const NAME: &str = "Therapy";
 pub const COLOR: &str = "#1e90ff";
 const PHRASE: &str = "correct horse battery staple";
 
-/// 80, 81, … bf.
+/// The bytes 80, 81, … bf.
 pub const EXPORT_KEY: ExportKey = ExportKey::counting();
 
 type Lines = Vec<(&'static str, String)>;
 
-/// What is sealed with randomness that counts from 00, in this order.
+/// The sealed values, with randomness that counts from 00, in this order.
 pub fn sealed() -> Lines {
     let random = Counting(AtomicU64::new(0));
     let vault = Vault::create(SCOPE, &random).unwrap();

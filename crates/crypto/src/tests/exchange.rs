@@ -1,4 +1,4 @@
-//! The two sides against each other, and what is kept between the halves of a login.
+//! Client and server against each other, and the server's state between the halves of a login.
 
 use sotto_domain::{OpaqueSessionId, Timestamp};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ fn session(id: u128, scope: Scope) -> LoginSession {
     LoginSession { id: OpaqueSessionId(Uuid::from_u128(id)), scope, expires_at: NOW.plus_seconds(120) }
 }
 
-/// A login that was started on both sides, and its two messages.
+/// Starts a login on both sides, and returns its state and messages.
 fn start(
     keys: &ServerKeys,
     scope: Scope,
@@ -35,7 +35,7 @@ fn the_same_phrase_gives_the_same_export_key_and_another_is_refused() {
     assert_eq!(server, keys.fingerprint());
     let record = record.to_string().parse::<RegistrationRecord>().unwrap();
     assert_eq!(log_in(&keys, scope, &record, "correct horse", &random).as_bytes(), export_key.as_bytes());
-    // The two ways to type é are one.
+    // Both ways to type é give the same phrase.
     let Registered { record, export_key, .. } = register(&keys, scope, "caf\u{e9}", &random);
     assert_eq!(log_in(&keys, scope, &record, "cafe\u{301}", &random).as_bytes(), export_key.as_bytes());
 
@@ -65,11 +65,11 @@ fn an_unknown_tag_is_answered_like_a_known_one_and_never_opens() {
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let (login, response, pending) = start(&keys, scope, None, "correct horse", &random);
     assert_eq!(response.to_bytes().len(), LoginResponse::LENGTH);
-    // It looks like a response: points are points.
+    // The response has valid points.
     response.to_string().parse::<LoginResponse>().unwrap();
     assert_eq!(login.finish(&response, &random).unwrap_err(), Error::WrongPhrase);
     assert_eq!(pending.finish(&LoginFinish::from_bytes(&[0; 64]).unwrap()).unwrap_err(), Error::WrongPhrase);
-    // Asked twice with one request, the OPRF answers the same, as for a known tag; the masks differ.
+    // The same request twice: the OPRF gives the same answer, as for a known tag, and the masks differ.
     let (request, _) = Login::start(scope, phrase("correct horse"), &random).unwrap();
     let first = keys.start_login(scope, None, &request, &random).unwrap().0.to_bytes();
     let second = keys.start_login(scope, None, &request, &random).unwrap().0.to_bytes();
@@ -106,7 +106,7 @@ fn a_server_that_sends_the_request_back_is_refused() {
 fn a_changed_login_response_is_refused_wherever_it_was_changed() {
     let random = Seeded::new(6);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
-    // Without stretching, which would take minutes here, and has no part in this.
+    // Without stretching, which would take minutes here and does not matter.
     let binding = || Binding { stretch: false, ..Binding::from(scope) };
     let (request, registration) = Registration::start(binding(), phrase("x"), &random).unwrap();
     let record = registration.finish(&keys.register(scope, &request).unwrap(), &random).unwrap().record;
@@ -115,12 +115,12 @@ fn a_changed_login_response_is_refused_wherever_it_was_changed() {
         let (response, _) = keys.start_login(scope, Some(&record), &request, &random).unwrap();
         let mut changed = response.to_bytes();
         changed[place] ^= 1 << (place % 8);
-        // Either it is no point any more, or the client sees through it.
+        // Either the point is invalid, or the client notices the change.
         if let Ok(changed) = LoginResponse::from_bytes(&changed) {
             assert_eq!(login.finish(&changed, &random).unwrap_err(), Error::WrongPhrase, "{place}");
         }
     }
-    // And a changed proof by the server.
+    // A changed proof of the client.
     for place in 0..LoginFinish::LENGTH {
         let (request, login) = Login::start(binding(), phrase("x"), &random).unwrap();
         let (response, pending) = keys.start_login(scope, Some(&record), &request, &random).unwrap();
@@ -143,7 +143,7 @@ fn a_sealed_login_opens_in_its_own_row_and_time_only() {
     let sealed = seal();
     assert_eq!(sealed.len(), PendingLogin::SEALED_LENGTH);
     assert!(PendingLogin::open(&sealing, &row, &sealed, NOW).is_ok());
-    // Another process that holds the same key.
+    // Another process with the same key.
     let copy = SealingKey::from_bytes(sealing.as_bytes()).unwrap();
     assert!(PendingLogin::open(&copy, &row, &sealed, NOW.plus_seconds(119)).is_ok());
 
@@ -161,7 +161,7 @@ fn a_sealed_login_opens_in_its_own_row_and_time_only() {
     refused(&session(8, home), &sealed);
     refused(&session(9, scope(1, 3)), &sealed);
     refused(&session(9, scope(3, 2)), &sealed);
-    // A row whose expiry was moved.
+    // A row whose expiry was changed.
     refused(&LoginSession { expires_at: row.expires_at.plus_seconds(1), ..row }, &sealed);
     assert_eq!(PendingLogin::open(&sealing, &row, &sealed, row.expires_at).unwrap_err(), Error::Expired);
     let other = SealingKey::generate(&random);
@@ -225,6 +225,6 @@ fn a_phrase_has_bounds() {
     for bad in [String::new(), "x".repeat(1025)] {
         assert_eq!(Phrase::new(&bad).unwrap_err(), Error::Phrase);
     }
-    // The longest that it can become is still one that OPAQUE takes.
+    // The longest phrase after normalization is still one that OPAQUE accepts.
     assert!(Login::start(scope(1, 2), phrase(&"\u{fdfa}".repeat(341)), &Seeded::new(11)).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Against what runs in a browser: `@serenity-kit/opaque`, and the vault of the web app, in node.
+//! This crate against the code of the browser, in node: `@serenity-kit/opaque` and the vault of the web app.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::sealed::{RecoveryWrap, SealedEntry, SealedMetadata, WrappedMasterKey}
 
 const ENTRY: u128 = 0x0193_0000_0000_7000_8000_0000_0000_0003;
 
-/// A node process that does what `tests/interop/client.mjs` says.
+/// A node process that executes the commands of `tests/interop/client.mjs`.
 struct Browser {
     process: Child,
     requests: ChildStdin,
@@ -65,7 +65,7 @@ impl Browser {
         (text(&finished["registrationRecord"]).parse().unwrap(), finished["exportKey"].clone())
     }
 
-    /// The export key, after the session keys were found equal; nothing if the client gave up.
+    /// Returns the export key after comparing the session keys; `None` if the client gave up.
     fn log_in(
         &mut self,
         keys: &ServerKeys,
@@ -166,7 +166,7 @@ fn written() -> [(EntryText, Value); 4] {
 fn a_browser_registers_and_both_log_in() {
     let (random, mut browser) = (Seeded::new(60), Browser::open());
     let (keys, home) = (ServerKeys::generate(&random), scope(1, ENTRY));
-    // Typed with a combining accent here, and without there.
+    // Typed with a combining accent by the browser, and without by this crate.
     let (record, export_key) = browser.register(&keys, home, "cafe\u{301} ﬁn");
     let again = browser.log_in(&keys, home, Some(&record), "caf\u{e9} fin", &random);
     assert_eq!(again.as_ref(), Some(&export_key));
@@ -220,7 +220,7 @@ fn a_browser_opens_what_we_sealed_and_the_reverse() {
     let sealed = vault.seal_metadata(&metadata, &random).unwrap();
     assert_eq!(browser.call("openMetadata", json!({"sealed": hex(sealed.as_bytes())})), as_json);
 
-    // The phrase is changed there, and opens here; then the phrase is lost, here and there.
+    // The browser changes the phrase and this crate opens the tag; then both open it with the recovery key.
     let sealed = vault.seal_entry(id, 7, &written()[0].0, &random).unwrap();
     let (record, export_key) = browser.register(&keys, home, "new");
     let wrapped = WrappedMasterKey::from_bytes(&unhex(text(&browser.call("wrap", json!({"exportKey": export_key})))));

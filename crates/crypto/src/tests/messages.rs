@@ -1,4 +1,4 @@
-//! What is no message.
+//! Malformed messages.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use crate::Error;
 use crate::message::{LoginFinish, LoginRequest, LoginResponse, RegistrationRequest, RegistrationResponse};
 use crate::sealed::{RecoveryProof, RecoveryVerifier, RecoveryWrap, WrappedMasterKey};
 
-/// Of a value that is good: each of these was damaged.
+/// Damages a valid text in many ways; each must be rejected.
 fn refuses_bad_text<T: FromStr<Err = Error> + Display + Debug>(good: &T, error: Error) {
     let text = good.to_string();
     assert_eq!(text.parse::<T>().unwrap().to_string(), text);
@@ -23,7 +23,7 @@ fn refuses_bad_text<T: FromStr<Err = Error> + Display + Debug>(good: &T, error: 
         format!(" {text}"),
         format!("{text}{text}"),
     ];
-    // The other alphabet, and what is in none, at the start.
+    // Symbols of the other alphabet and of none, at the start.
     bad.extend(["+", "/", "=", "*", " ", "\0"].map(|symbol| format!("{symbol}{}", &text[1..])));
     bad.push(format!("é{}", &text[2..]));
     // Bits at the end that belong to no byte.
@@ -42,7 +42,7 @@ fn refuses_bad_text<T: FromStr<Err = Error> + Display + Debug>(good: &T, error: 
     }
 }
 
-/// Bytes that are no element of ristretto255, or its identity (RFC 9496, appendix A.3 has the first four).
+/// 32 bytes that encode no element of ristretto255, or its identity (RFC 9496, appendix A.3 has the first four).
 fn bad_points() -> Vec<[u8; 32]> {
     let point = |text: &str| unhex(text).try_into().unwrap();
     vec![

@@ -1,4 +1,5 @@
-//! Both sides against each other, against the RFC's vectors, and against the npm package that browsers use.
+//! Tests of client and server against each other, against the RFC's vectors, and against the npm package of the
+//! browser.
 #![cfg(all(feature = "server", feature = "client"))]
 
 mod example;
@@ -23,7 +24,7 @@ use crate::client::{ExportKey, LoggedIn, Login, Phrase, Registered, Registration
 use crate::message::RegistrationRecord;
 use crate::server::{LoginSession, PendingLogin, SealingKey, ServerKeys};
 
-/// The same unpredictable bytes in every run.
+/// Deterministic pseudorandom bytes.
 struct Seeded(AtomicU64);
 
 impl Seeded {
@@ -47,7 +48,7 @@ impl Random for Seeded {
     }
 }
 
-/// Plays back what was recorded, in the order in which it is drawn, and must be used up.
+/// Plays back recorded bytes in the order in which they are drawn. All must be used.
 struct Tape(Mutex<VecDeque<u8>>);
 
 impl Tape {
@@ -67,7 +68,7 @@ impl Random for Tape {
     }
 }
 
-/// 00, 01, 02, … as in the example of the documentation.
+/// The bytes 00, 01, 02, …, as in the example of the documentation.
 struct Counting(AtomicU64);
 
 impl Random for Counting {
@@ -94,7 +95,7 @@ fn register(keys: &ServerKeys, scope: Scope, text: &str, random: &dyn Random) ->
     registration.finish(&response, random).unwrap()
 }
 
-/// A whole login with the right phrase; the server's and the client's session keys are compared.
+/// A whole login with the right phrase, which compares the session keys of both sides.
 fn log_in(keys: &ServerKeys, scope: Scope, record: &RegistrationRecord, text: &str, random: &dyn Random) -> ExportKey {
     let (request, login) = Login::start(scope, phrase(text), random).unwrap();
     let (response, pending) = keys.start_login(scope, Some(record), &request, random).unwrap();

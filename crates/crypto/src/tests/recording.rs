@@ -1,4 +1,4 @@
-//! Recordings: what was encrypted opens, whole and in parts, and whatever was done to it is refused.
+//! Encrypted recordings open, whole and in chunks, and every manipulation is refused.
 
 use super::*;
 use crate::client::{AudioKey, Recording};
@@ -88,7 +88,7 @@ fn what_is_cut_off_longer_or_in_another_order_is_refused() {
     ] {
         assert_eq!(open(&key, &wrong), Err(REFUSED), "{}", wrong.len());
     }
-    // The chunks of one recording under the head of another of the same key, which no client would make.
+    // The chunks of one recording under the head of another with the same key, which no client would create.
     let shorter = Recording::seal_all(USER, ENTRY, OPUS, &noise(2 * CHUNK), &Seeded::new(1)).unwrap();
     assert!(shorter.1 == key);
     assert_eq!(open(&key, &[&shorter.0[..HEAD], chunk(0), chunk(1)].concat()), Err(REFUSED));

@@ -1,4 +1,4 @@
-//! The recovery key as a person writes it down, and what it opens.
+//! The written form of the recovery key, and what the key opens.
 
 use super::*;
 use crate::Error;
@@ -56,7 +56,7 @@ fn it_notices_each_slip() {
         }
         refused(&format!("{}{}", &shown[..place], &shown[place + 1..]));
     }
-    // Neighbours in the wrong order.
+    // Two neighbouring symbols swapped.
     for place in
         (0..shown.len() - 1).filter(|place| place % 5 < 3 && shown[*place..=*place] != shown[place + 1..place + 2])
     {

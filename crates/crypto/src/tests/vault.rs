@@ -1,4 +1,4 @@
-//! What is sealed opens as it was, where it was, and nowhere else.
+//! Sealed values open unchanged in their own place, and nowhere else.
 
 use super::*;
 use crate::Error;
@@ -20,14 +20,14 @@ pub(super) fn text() -> EntryText {
     }
 }
 
-/// While its recording is replaced.
+/// An entry whose recording is being replaced.
 fn replacing() -> EntryText {
     let mut replacing = text();
     replacing.former_audio_key = Some(AudioKey([6; 32]));
     replacing
 }
 
-/// Every way in which one of the fields can be damaged, with what was done.
+/// Every way to damage one of the fields.
 fn damaged(sealed: &SealedEntry) -> Vec<SealedEntry> {
     let fields = [
         sealed.encrypted_content.clone(),
@@ -57,7 +57,7 @@ fn any_flipped_bit_is_refused() {
     assert_eq!(damaged.len(), (sealed.encrypted_content.len() + 12 + 48 + 12) * 8);
     for (index, damaged) in damaged.iter().enumerate() {
         let error = vault.open_entry(entry(3), 4, damaged).unwrap_err();
-        // The version is told before anything is opened.
+        // The version is checked before anything is opened.
         assert_eq!(error, if index < 8 { Error::Layout("entry") } else { REFUSED }, "bit {index}");
     }
 }
@@ -68,11 +68,11 @@ fn a_row_opens_in_its_own_place_only() {
     let (home, export) = (scope(1, 2), register(&ServerKeys::generate(&random), scope(1, 2), "x", &random).export_key);
     let vault = Vault::create(home, &random).unwrap();
     let sealed = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
-    // Another entry, an old revision, one that was not made yet.
+    // Another entry, an old revision, and a revision that does not exist yet.
     for (id, revision) in [(entry(5), 4), (entry(3), 3), (entry(3), 5), (entry(3), 4 << 8), (entry(0), 0)] {
         assert_eq!(vault.open_entry(id, revision, &sealed).unwrap_err(), REFUSED);
     }
-    // The same keys under another user or tag: what a server could try that moves a row with all that belongs to it.
+    // The same keys under another user or tag: a server could move a row with everything that belongs to it.
     let wrapped = vault.wrap(&export, &random).unwrap();
     for elsewhere in [scope(3, 2), scope(1, 3), scope(2, 1)] {
         assert_eq!(Vault::unlock(elsewhere, &export, &wrapped).unwrap_err(), Error::Refused("master key"));
@@ -91,7 +91,7 @@ fn parts_of_two_rows_do_not_mix() {
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let first = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
     let again = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
-    // Nothing of a save is used again, though text and place are the same.
+    // Each save uses new keys and ivs, though text and place are the same.
     assert!(first.encrypted_content[1..] != again.encrypted_content[1..]);
     assert!(first.wrapped_key != again.wrapped_key && first.wrap_iv != again.wrap_iv);
     assert!(first.encryption_iv != again.encryption_iv && first.wrap_iv != first.encryption_iv);
@@ -120,7 +120,7 @@ fn what_is_cut_or_longer_is_refused() {
         longer.encrypted_content.extend(vec![0; more]);
         assert_eq!(vault.open_entry(entry(3), 4, &longer).unwrap_err(), REFUSED);
     }
-    // These do not even become a row.
+    // Values of these lengths are rejected before they become a row.
     let part = |content: usize, iv: usize, key: usize, wrap_iv: usize| {
         SealedEntry::from_parts(vec![0; content], &vec![0; iv], &vec![0; key], &vec![0; wrap_iv]).map(drop)
     };
@@ -168,7 +168,7 @@ fn an_entry_whose_recording_is_replaced_has_both_keys_and_a_version_of_its_own()
     let versions = [text(), replacing()].map(|text| {
         let sealed = vault.seal_entry(entry(3), 4, &text, &random).unwrap();
         assert!(vault.open_entry(entry(3), 4, &sealed).unwrap() == text);
-        // Passed off as the other version, it does not open.
+        // Under the other version it does not open.
         let mut other = sealed.clone();
         other.encrypted_content[0] ^= 3;
         assert_eq!(vault.open_entry(entry(3), 4, &other).unwrap_err(), REFUSED);
@@ -229,7 +229,7 @@ fn the_largest_entry_fits_and_a_larger_one_is_refused() {
 fn a_plaintext_has_one_reading() {
     for good in [text(), replacing()].map(|text| text.to_bytes().unwrap()) {
         assert_eq!(EntryText::from_bytes(&good).unwrap().to_bytes().unwrap(), good);
-        // Whatever byte is changed, it is refused, or it is another text with this very layout.
+        // After any change of a byte the layout is rejected, or reads as another text with exactly this layout.
         for place in 0..good.len() * 8 {
             let mut changed = good.to_vec();
             changed[place / 8] ^= 1 << (place % 8);
@@ -249,15 +249,15 @@ fn a_plaintext_has_one_reading() {
         Vec::new(),
         vec![0; 32],
         content.to_vec(),
-        // A block of padding too many.
+        // One block of padding too many.
         [padded(&content), vec![0; 32]].concat(),
-        // No content; content twice; a title after it; an unknown field; a key that is none; text that is none.
+        // No content; content twice; a title after it; an unknown field; an invalid key; invalid text.
         padded(&[1, 0, 0, 0, 1, b'x']),
         padded(&[content, content].concat()),
         padded(&[content, [1, 0, 0, 0, 1, b'x']].concat()),
         padded(&[content, [5, 0, 0, 0, 1, b'x']].concat()),
         padded(&[content, [4, 0, 0, 0, 1, b'x']].concat()),
-        // A former key alone.
+        // A former key without a key.
         padded(&[content.as_slice(), &[5, 0, 0, 0, 32], &[7; 32]].concat()),
         padded(&[2, 0, 0, 0, 1, 0xff]),
         padded(&[2, 0xff, 0xff, 0xff, 0xff, b'x']),

@@ -1,5 +1,5 @@
-//! The ristretto255 test vectors of RFC 9807, through the public interface. Random values are played back in the order
-//! in which opaque-ke draws them; a scalar is drawn as 64 bytes and reduced, so zeros follow its 32.
+//! The ristretto255 test vectors of RFC 9807 through the public interface. Random values are played back in the order
+//! in which opaque-ke draws them. A scalar is drawn as 64 bytes and reduced, so zeros follow its 32 bytes.
 
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ impl Vector {
         Phrase::new(&String::from_utf8(self.input("password")).unwrap()).unwrap()
     }
 
-    /// `fake` is the input that is the public key of users that do not exist.
+    /// `fake` is the input for the public key of users that do not exist.
     fn keys(&self, fake: &str) -> ServerKeys {
         let stored = [self.input("oprf_seed"), self.input("server_private_key"), self.input(fake)].concat();
         let keys = ServerKeys::from_bytes(&stored).unwrap();
@@ -83,7 +83,7 @@ fn real_vectors() {
         let (ke1, login) = Login::start(vector.binding(), vector.phrase(), &client).unwrap();
         assert_eq!(ke1.to_bytes().as_slice(), vector.output("KE1"));
 
-        // The masking key of a fake record is drawn for real ones as well: the work is the same.
+        // The masking key of a fake record is drawn for real records as well, so that the work is the same.
         let server = Tape::new(&[
             &ZEROS,
             &vector.input("masking_nonce"),

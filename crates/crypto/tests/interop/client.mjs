@@ -1,12 +1,10 @@
 // A browser's side of the tests: @serenity-kit/opaque and the vault, behind JSON lines. Each line that comes in is
 // {"call": …, …}; each that goes out is {"ok": …} or {"error": …}. Bytes are hexadecimal, OPAQUE's messages are as they are.
 import { createInterface } from 'node:readline';
-import { webcrypto } from 'node:crypto';
 import * as opaque from '@serenity-kit/opaque';
-import { openRecording, readBlob, Recording, sealRecording } from '../../../../web/packages/vault/recording.js';
-import { identifiers, KEY_STRETCHING, normalizePhrase, RecoveryKey, Vault } from '../../../../web/packages/vault/vault.js';
+import { openRecording, readBlob, Recording, sealRecording } from '@sotto/vault/recording.js';
+import { identifiers, KEY_STRETCHING, normalizePhrase, RecoveryKey, Vault } from '@sotto/vault';
 
-globalThis.crypto ??= webcrypto;
 await opaque.ready;
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -79,7 +77,11 @@ const calls = {
   async openEntry({ entry, revision, sealed }) {
     const parts = Object.fromEntries(Object.entries(sealed).map(([name, value]) => [name, bytes(value)]));
     const text = await vault.openEntry(entry, revision, parts);
-    return { ...text, audioKey: text.audioKey && hex(text.audioKey), formerAudioKey: text.formerAudioKey && hex(text.formerAudioKey) };
+    return {
+      ...text,
+      audioKey: text.audioKey && hex(text.audioKey),
+      formerAudioKey: text.formerAudioKey && hex(text.formerAudioKey),
+    };
   },
   async sealMetadata({ metadata }) {
     return hex(await vault.sealMetadata(metadata, random));

@@ -6,11 +6,10 @@
 // writes {"tag", "phrase", "recoveryKey", "entry", "content"}. It ends with an error at the first thing that is not as it
 // should be.
 import assert from 'node:assert/strict';
-import { randomUUID, webcrypto } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import * as opaque from '@serenity-kit/opaque';
-import { identifiers, KEY_STRETCHING, normalizePhrase, RecoveryKey, Vault } from '../../../../web/packages/vault/vault.js';
+import { identifiers, KEY_STRETCHING, normalizePhrase, RecoveryKey, Vault } from '@sotto/vault';
 
-globalThis.crypto ??= webcrypto;
 await opaque.ready;
 
 const { url, token, user, theirs } = JSON.parse(process.argv[2]);
@@ -127,14 +126,23 @@ assert.equal(await unlock(randomUUID(), 'first phrase', unknown), undefined);
 // An instant is as long as its fraction needs.
 const shape = ([{ expires_at, ...started }]) => Object.entries(started).map(([name, value]) => [name, value.length]);
 assert.deepEqual(shape(wrong), shape(unknown));
-await expect(403, 'POST', `${path}/unlock/finish`, { session_id: wrong[0].session_id, login_finish: encode(new Uint8Array(64)) });
+await expect(403, 'POST', `${path}/unlock/finish`, {
+  session_id: wrong[0].session_id,
+  login_finish: encode(new Uint8Array(64)),
+});
 
 // Unlock, write, read, change, list.
 let opened = await unlock(tag, 'first phrase');
 assert.equal(opened.opened.failed_tries.count, 1);
 assert.deepEqual(await opened.vault.openMetadata(decode(opened.opened.metadata)), { name: 'Träume', color: '#1e90ff' });
 const entry = randomUUID();
-const text = { title: 'Dienstag', content: 'Es regnet. 🌧', tags: ['père'], audioKey: undefined, formerAudioKey: undefined };
+const text = {
+  title: 'Dienstag',
+  content: 'Es regnet. 🌧',
+  tags: ['père'],
+  audioKey: undefined,
+  formerAudioKey: undefined,
+};
 const body = { id: entry, entry_date: '2025-01-22T10:00:00Z', ...(await sealed(opened.vault, tag, entry, 1, text)) };
 const made = await expect(201, 'POST', '/api/journals/', body, opened.headers);
 assert.deepEqual(await open(opened.vault, made), text);

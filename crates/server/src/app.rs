@@ -1,4 +1,4 @@
-//! What every handler works with.
+//! The state that every handler shares.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -12,51 +12,51 @@ use sotto_domain::storage::Storage;
 use sotto_domain::{Clock, Random, SessionId, Timestamp};
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, STANDING_SECONDS};
-use crate::cursor::CursorKey;
-use crate::handlers::export;
-use crate::jobs::monitor::Monitor;
+use crate::attachments::AttachmentStore;
+use crate::auth::oidc::Providers;
+use crate::auth::password::Hasher;
+use crate::auth::rate_limits::RateLimits;
+use crate::auth::session_tokens::SessionTokens;
+use crate::config::{CONCURRENT_EXPORTS, Config, STANDING_SECONDS};
+use crate::disk_space::DiskSpace;
+use crate::http::cursor::CursorKey;
+use crate::http::idempotency::IdempotencySecret;
 use crate::keys::{Keys, SecretTagKeys};
-use crate::limits::Limits;
 use crate::metrics;
-use crate::oidc::Providers;
-use crate::password::Hasher;
-use crate::recordings::Recordings;
-use crate::tokens::Tokens;
+use crate::monitoring::clock::{ClockHealth, ClockMonitor};
+use crate::monitoring::monitor::Monitor;
 
-/// The state of a server; cheap to clone.
+/// The state of a server. Clones share it.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-/// What is behind an [`App`].
 pub struct Inner {
-    /// Where everything is kept.
     pub storage: Arc<dyn Storage>,
-    /// Where recordings are kept.
-    pub recordings: Recordings,
-    /// What an operator has set.
+    pub attachments: AttachmentStore,
     pub config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    pub(crate) tokens: Tokens,
+    pub(crate) session_tokens: SessionTokens,
     pub(crate) cursors: CursorKey,
+    pub(crate) idempotency: IdempotencySecret,
     pub(crate) secret_tag_keys: Arc<SecretTagKeys>,
     pub(crate) hasher: Hasher,
-    pub(crate) limits: Limits,
+    pub(crate) rate_limits: RateLimits,
     pub(crate) providers: Providers,
     pub(crate) standings: Cache<SessionId, Arc<Standing>>,
-    /// Places of exports.
+    /// One permit for each export that may run at the same time.
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) token_standings: Cache<[u8; 32], Arc<ApiTokenStanding>>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) monitor: Monitor,
+    pub(crate) disk_space: DiskSpace,
+    pub(crate) clock_monitor: ClockMonitor,
 }
 
 impl App {
-    /// Puts a server together.
     pub fn new(
         storage: Arc<dyn Storage>,
-        recordings: Recordings,
+        attachments: AttachmentStore,
         keys: &Keys,
         config: Config,
         clock: Arc<dyn Clock>,
@@ -64,32 +64,38 @@ impl App {
     ) -> Self {
         Self(Arc::new(Inner {
             storage,
-            recordings,
-            limits: Limits::new(config.rate_limits),
+            attachments,
+            rate_limits: RateLimits::new(config.rate_limits),
             providers: Providers::new(&config, &keys.token_signing),
+            monitor: Monitor::new(config.monitoring.data_dir.as_deref()),
             config,
-            tokens: Tokens::new(&keys.token_signing),
+            session_tokens: SessionTokens::new(&keys.token_signing),
             cursors: CursorKey::new(&keys.token_signing),
+            idempotency: IdempotencySecret::new(&keys.token_signing),
             secret_tag_keys: keys.secret_tags.clone(),
             hasher: Hasher::new(random.clone()),
             clock,
             random,
-            standings: short_memory(),
-            token_standings: short_memory(),
-            exports: Arc::new(Semaphore::new(export::AT_ONCE)),
+            standings: short_lived_cache(),
+            token_standings: short_lived_cache(),
+            exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)),
             metrics: metrics::recorder(),
-            monitor: Monitor::new(),
+            disk_space: DiskSpace::default(),
+            clock_monitor: ClockMonitor::default(),
         }))
     }
 
-    /// The present instant.
+    pub fn clock_health(&self) -> ClockHealth {
+        self.clock_monitor.health(self.clock.as_ref())
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }
 
-/// Forgets what it was told [`STANDING_SECONDS`] ago.
-fn short_memory<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>() -> Cache<K, V> {
+/// Entries expire after [`STANDING_SECONDS`], so a revoked session or token works on this node for at most that long.
+fn short_lived_cache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>() -> Cache<K, V> {
     Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(STANDING_SECONDS)).build()
 }
 

@@ -1,4 +1,4 @@
-//! What an operator can set about the HTTP side.
+//! The settings of the HTTP server.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,67 +9,70 @@ use serde::Serialize;
 use sotto_domain::health::Thresholds;
 use utoipa::ToSchema;
 
-use crate::oidc::ProviderSettings;
+use crate::auth::oidc::ProviderSettings;
 
-/// Settings of a running server; the command line makes it from flags, variables and `sotto.toml`.
+/// The settings of a running server. The command line makes them from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address that people type, such as `https://journal.example.org`. With `https`, cookies are `Secure` and
-    /// browsers are told to stay on HTTPS.
+    /// The public address, such as `https://journal.example.org`. With `https`, cookies are `Secure` and browsers are
+    /// told to stay on HTTPS.
     pub public_url: Option<String>,
-    /// Who may sign up.
     pub registration: Registration,
-    /// Whether sign-up and login are limited. Off for load tests only.
+    /// Whether sign-up and sign-in are rate limited. Off for load tests only.
     pub rate_limits: bool,
-    /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are believed.
+    /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// If set, `/metrics` asks for it as a bearer token.
+    /// The bearer token that `/metrics` requires, if set.
     pub metrics_token: Option<String>,
     /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
     pub audio_limit: u32,
-    /// How many bytes of recordings one user may have; `None` for any number.
+    /// Bytes of recordings per user, or `None` for no limit.
     pub audio_quota: Option<u64>,
-    /// How the database is watched.
     pub monitoring: Monitoring,
-    /// Where the web app is, if not in the binary.
+    /// The folder of the web app, if it is not the one in the binary.
     pub web_dir: Option<PathBuf>,
-    /// Who people may sign in with, besides their password. They need `public_url`.
+    /// Identity providers for sign-in. They need `public_url`.
     pub providers: Vec<ProviderSettings>,
 }
 
-/// How the database is watched, and when that raises an alert.
+/// How the database is watched, and when alerts are raised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Monitoring {
-    /// How often a reading is taken; 1 minute by default.
+    /// Time between two readings; 1 minute by default.
     pub every: Duration,
-    /// What makes a reading bad; the roadmap's figures by default.
+    /// Limits above which a reading is bad.
     pub thresholds: Thresholds,
-    /// After so many bad readings in a row an alert about speed is raised; 3 by default.
+    /// Bad readings in a row that raise an alert about speed; 3 by default.
     pub raise_after: u32,
-    /// After so many good readings in a row an alert is cleared; 5 by default.
+    /// Good readings in a row that clear an alert; 5 by default.
     pub clear_after: u32,
-    /// Who is told.
     pub webhook: Option<Webhook>,
+    /// Days without a backup after which an alert is raised. `None`, the default: backups are not watched.
+    pub backup_days: Option<u32>,
+    /// The data folder. It keeps the raised alerts and the time of the last backup, and its free space is measured.
+    /// `None` for a server without one.
+    pub data_dir: Option<PathBuf>,
+    /// The folder of a database file, whose free space is measured too.
+    pub database_dir: Option<PathBuf>,
 }
 
 /// Where to post a notice when an alert is raised or cleared.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// An http(s) address. It may hold a secret, and is never shown.
+    /// An http(s) address. It may contain a secret and is never logged.
     pub url: String,
-    /// How long one try may take.
+    /// Deadline of one attempt.
     pub timeout: Duration,
-    /// How long to wait after each try that fails; when there is no next pause, the notice is given up.
+    /// Pauses after failed attempts. After the last one the notice is dropped.
     pub back_off: Vec<Duration>,
 }
 
-/// Who may sign up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {
     /// Everybody who can reach the server.
     Open,
-    /// Nobody: accounts are made with `sotto user create`.
+    /// Nobody: accounts are created with `sotto user create`.
     Closed,
 }
 
@@ -93,12 +96,21 @@ impl Default for Config {
 impl Default for Monitoring {
     fn default() -> Self {
         let thresholds = Thresholds::default();
-        Self { every: Duration::from_mins(1), thresholds, raise_after: 3, clear_after: 5, webhook: None }
+        Self {
+            every: Duration::from_mins(1),
+            thresholds,
+            raise_after: 3,
+            clear_after: 5,
+            webhook: None,
+            backup_days: None,
+            data_dir: None,
+            database_dir: None,
+        }
     }
 }
 
 impl Webhook {
-    /// With 5 seconds for each of four tries in a minute and a half.
+    /// Four attempts within a minute and a half, 5 seconds each.
     pub fn new(url: String) -> Self {
         Self { url, timeout: Duration::from_secs(5), back_off: [1, 10, 60].map(Duration::from_secs).to_vec() }
     }
@@ -111,22 +123,22 @@ impl fmt::Debug for Webhook {
 }
 
 impl Config {
-    /// Whether people reach this server by HTTPS.
+    /// Whether users reach this server by HTTPS.
     pub fn is_https(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
     }
 }
 
-/// How long an access token is good, in seconds: 15 minutes.
+/// Lifetime of an access token, in seconds: 15 minutes.
 pub const ACCESS_SECONDS: i64 = 15 * 60;
-/// How long a login lasts without being used, in seconds: 30 days.
-pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// How long somebody may take to sign in at a provider, in seconds: 10 minutes.
+/// Time for a sign-in at a provider, in seconds: 10 minutes.
 pub const HANDSHAKE_SECONDS: i64 = 10 * 60;
-/// How long a node trusts what it last read about an account or an API token, in seconds: the upper bound on how long
-/// somebody who was deactivated, or a token that was deleted, stays in.
+/// Seconds that a node caches an account, a session or an API token. A deactivated user or a deleted token is accepted
+/// for at most this long.
 pub const STANDING_SECONDS: u64 = 5;
-/// The longest recording unless an operator says otherwise, in bytes: 64 MiB, more than an hour of speech.
+/// The longest recording by default, in bytes: 64 MiB, more than an hour of speech.
 pub const AUDIO_LIMIT: u32 = 64 << 20;
-/// Bytes in a request body, at most: 4 MiB, since 1 MiB of text can grow on its way into JSON.
+/// Bytes in a request body, at most: 4 MiB, because 1 MiB of text can grow when it is written as JSON.
 pub const BODY_LIMIT: usize = 4 << 20;
+/// Exports that a node writes at the same time. Each holds a page of entries in memory, and a thread.
+pub const CONCURRENT_EXPORTS: usize = 8;

@@ -1,10 +1,10 @@
-//! The server's secret keys, which live in a file outside of the database.
+//! The server's secret keys, kept in a file outside of the database.
 //!
-//! The file is JSON: `{"version": 1, "token_signing": "…", "opaque": ["…", …], "session_sealing": "…"}`, in base64url without
-//! padding (RFC 4648, section 5): 32 bytes, 128 bytes each (`docs/protocol.md`, section 7), 32 bytes. It is made on first
-//! run with mode 0600. For several nodes, give each the same file, or its contents in the variable `SOTTO_KEYS`.
+//! The file is JSON: `{"version": 1, "token_signing": "…", "opaque": ["…", …], "session_sealing": "…"}`, in base64url
+//! without padding (RFC 4648, section 5): 32 bytes, 128 bytes each (`docs/protocol.md`, section 7), 32 bytes. The first
+//! start creates it with mode 0600. All nodes need the same file, or its contents in the variable `SOTTO_KEYS`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,50 +15,45 @@ use serde::{Deserialize, Serialize};
 use sotto_crypto::Fingerprint;
 use sotto_crypto::server::{SealingKey, ServerKeys};
 use sotto_domain::Random;
+use sotto_files::{Draft, folder_of, remove_abandoned, remove_if_there};
 
-/// The server's secret keys. They never print.
+/// The secret keys. They have no `Debug`, so they cannot be logged.
 #[derive(Clone)]
 pub struct Keys {
     /// Signs access and refresh tokens, and cursors.
     pub token_signing: [u8; 32],
-    /// What secret tags need.
     pub secret_tags: Arc<SecretTagKeys>,
 }
 
-/// What secret tags need. A registration record is worthless without the OPAQUE keys that it was made with, so those that
-/// were replaced are kept.
+/// The keys of secret tags. A registration record is useless without the OPAQUE keys that it was made with, so replaced
+/// keys are kept.
 #[derive(Clone)]
 pub struct SecretTagKeys {
-    /// What registrations are made with.
+    /// For new registrations.
     pub current: ServerKeys,
-    /// What older records were made with, newest first.
+    /// For older registration records, newest first.
     pub former: Vec<ServerKeys>,
-    /// Seals what the server keeps between the halves of a login.
+    /// Encrypts the state of a login between its two requests.
     pub session_sealing: SealingKey,
 }
 
-/// Why there are no keys to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The file cannot be read or made.
+    /// The file cannot be read or created.
     #[error("the key file {} cannot be used: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// What is in it is no set of keys.
+    File { path: PathBuf, source: io::Error },
+    /// The contents are not a set of keys.
     #[error(
-        "{origin} does not hold a set of keys of this version: {reason}. Restore it from a backup; if there is none, remove it to have new keys made, which signs everybody out and leaves secret tags to be opened by their recovery keys"
+        "{origin} does not hold a set of keys of this version: {reason}. Restore it from a backup. If there is none, \
+         delete it to get new keys: that signs everybody out, and secret tags can only be unlocked after a recovery with their recovery keys"
     )]
     Malformed {
         /// The file or the variable.
         origin: String,
-        /// What is wrong, without the keys.
+        /// The reason, without the keys.
         reason: String,
     },
-    /// It was made before there were secret tags.
+    /// The file is from before secret tags.
     #[error(
         "{origin} has no keys for secret tags yet: `sotto keys init` adds them to a key file, `sotto keys export` prints it"
     )]
@@ -79,14 +74,13 @@ struct KeyFile {
 }
 
 impl Keys {
-    /// New keys.
     pub fn generate(random: &dyn Random) -> Self {
         let mut token_signing = [0; 32];
         random.fill(&mut token_signing);
         Self { token_signing, secret_tags: Arc::new(SecretTagKeys::generate(random)) }
     }
 
-    /// The same keys with new OPAQUE keys in front. Records made with the ones before keep working.
+    /// These keys with new OPAQUE keys in front. Records made with the old ones keep working.
     #[must_use]
     pub fn rotated(&self, random: &dyn Random) -> Self {
         let old = &self.secret_tags;
@@ -98,114 +92,80 @@ impl Keys {
         Self { token_signing: self.token_signing, secret_tags: Arc::new(secret_tags) }
     }
 
-    /// Reads the file, or makes it if it is missing, or adds what an older one lacks. Of several servers that start at
-    /// once, one does it and the others read what it did.
+    /// Reads the file, creates it if it is missing, or adds the keys that an older file lacks. Several servers may
+    /// start at once: one of them writes, the others read. Drafts of a killed process are deleted.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or does not hold keys.
+    /// If the file cannot be read or written, or does not contain keys.
     pub fn load_or_create(path: &Path, random: &dyn Random) -> Result<Self, KeysError> {
         let file = |source| KeysError::File { path: path.to_owned(), source };
+        if let Ok(keys) = Self::load(path) {
+            // The folder may be read-only, such as a mounted secret.
+            let _ = lock(path).and_then(|_lock| remove_drafts(path));
+            return Ok(keys);
+        }
+        let _lock = lock(path).map_err(file)?;
+        remove_drafts(path).map_err(file)?;
         match Self::load(path) {
             Err(KeysError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 let keys = Self::generate(random);
-                match keys.create(path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Self::load_or_create(path, random),
-                    Err(error) => Err(file(error)),
-                    Ok(()) => Ok(keys),
-                }
+                keys.write(path).map_err(file)?;
+                Ok(keys)
             }
             Err(KeysError::Incomplete { .. }) => {
-                let _lock = lock(path).map_err(file)?;
                 let text = fs::read_to_string(path).map_err(file)?;
-                match Self::parse(&text, &origin(path)) {
-                    Err(KeysError::Incomplete { .. }) => {
-                        let keys = KeyFile::read(&text, &origin(path))?.complete(&origin(path), Some(random))?;
-                        keys.replace(path).map_err(file)?;
-                        Ok(keys)
-                    }
-                    other => other,
-                }
+                let keys = KeyFile::read(&text, &origin(path))?.complete(&origin(path), Some(random))?;
+                keys.write(path).map_err(file)?;
+                Ok(keys)
             }
             other => other,
         }
     }
 
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// If it cannot be read, or does not hold keys.
     pub fn load(path: &Path) -> Result<Self, KeysError> {
         let text = fs::read_to_string(path).map_err(|source| KeysError::File { path: path.to_owned(), source })?;
         Self::parse(&text, &origin(path))
     }
 
-    /// Reads the contents of a key file; `origin` is how an error names where they came from.
-    ///
-    /// # Errors
-    /// If the text does not hold keys.
+    /// Reads the contents of a key file. Errors name `origin` as the source.
     pub fn parse(text: &str, origin: &str) -> Result<Self, KeysError> {
         KeyFile::read(text, origin)?.complete(origin, None)
     }
 
-    /// Puts new OPAQUE keys in front of those in the file, and returns all of them.
+    /// Puts new OPAQUE keys in front of those in the file, and returns all keys.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or does not hold keys.
+    /// If the file cannot be read or written, or does not contain keys.
     pub fn rotate(path: &Path, random: &dyn Random) -> Result<Self, KeysError> {
         let file = |source| KeysError::File { path: path.to_owned(), source };
         let _lock = lock(path).map_err(file)?;
         let keys = Self::load(path)?.rotated(random);
-        keys.replace(path).map_err(file)?;
+        keys.write(path).map_err(file)?;
         Ok(keys)
     }
 
-    /// Makes these the keys in the file, whatever it holds.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
+    /// Writes these keys to the file, and replaces what it contains.
     pub fn store(&self, path: &Path) -> Result<(), KeysError> {
-        self.replace(path).map_err(|source| KeysError::File { path: path.to_owned(), source })
+        let written = lock(path).and_then(|_lock| self.write(path));
+        written.map_err(|source| KeysError::File { path: path.to_owned(), source })
     }
 
     /// The contents of a key file, in one line. Secret.
-    ///
-    /// # Errors
-    /// If they cannot be written as JSON, which would be a fault of the library.
     pub fn to_text(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(&KeyFile::of(self))
+        serde_json::to_string(&KeyFile::from_keys(self))
     }
 
-    /// Links the file there, which fails if another server was faster.
-    fn create(&self, path: &Path) -> io::Result<()> {
-        let draft = self.draft(path)?;
-        let linked = fs::hard_link(&draft, path);
-        fs::remove_file(&draft)?;
-        linked.and_then(|()| sync_folder(path))
-    }
-
-    fn replace(&self, path: &Path) -> io::Result<()> {
-        fs::rename(self.draft(path)?, path)?;
-        sync_folder(path)
-    }
-
-    /// Writes beside the final name first, so that nobody ever reads half a file.
-    fn draft(&self, path: &Path) -> io::Result<PathBuf> {
-        let mut text = serde_json::to_string_pretty(&KeyFile::of(self))?;
+    /// The caller holds the lock of the folder.
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(&KeyFile::from_keys(self))?;
         text.push('\n');
-        let draft = path.with_extension(format!("{}.new", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut handle = options.open(&draft)?;
-        handle.write_all(text.as_bytes())?;
-        handle.sync_all()?;
-        Ok(draft)
+        let mut draft = Draft::replacing(path)?;
+        draft.write_all(text.as_bytes())?;
+        Ok(draft.publish()?)
     }
 }
 
 impl SecretTagKeys {
-    /// New keys.
     pub fn generate(random: &dyn Random) -> Self {
         let session_sealing = SealingKey::generate(random);
         Self { current: ServerKeys::generate(random), former: Vec::new(), session_sealing }
@@ -216,12 +176,11 @@ impl SecretTagKeys {
         std::iter::once(&self.current).chain(&self.former)
     }
 
-    /// The OPAQUE keys with this fingerprint.
     pub fn find(&self, fingerprint: Fingerprint) -> Option<&ServerKeys> {
         self.all().find(|keys| keys.fingerprint() == fingerprint)
     }
 
-    /// Which of these are not here.
+    /// The fingerprints that none of these keys has.
     pub fn missing(&self, used: &[[u8; 16]]) -> Vec<Fingerprint> {
         used.iter().map(|bytes| Fingerprint::from(*bytes)).filter(|keys| self.find(*keys).is_none()).collect()
     }
@@ -229,16 +188,16 @@ impl SecretTagKeys {
 
 impl KeyFile {
     fn read(text: &str, origin: &str) -> Result<Self, KeysError> {
-        // serde's messages may quote a value, and the values are secret: only the position is told.
+        // serde's messages may quote a value, and the values are secret. So only the position is reported.
         let file: Self = serde_json::from_str(text)
             .map_err(|error| malformed(origin, format!("line {}, column {}", error.line(), error.column())))?;
         if file.version != 1 {
-            return Err(malformed(origin, format!("it is of version {}", file.version)));
+            return Err(malformed(origin, format!("it has version {}", file.version)));
         }
         Ok(file)
     }
 
-    /// The keys; what an older file lacks is made with `random`, if that is given.
+    /// The keys. With `random`, keys that an older file lacks are generated.
     fn complete(self, origin: &str, random: Option<&dyn Random>) -> Result<Keys, KeysError> {
         let bytes = |name: &str, text: &str| {
             URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed(origin, format!("{name} is not base64url")))
@@ -263,13 +222,13 @@ impl KeyFile {
                 current.map(|current| SecretTagKeys { current, former, session_sealing })
             }
             (true, None, random) => random.map(SecretTagKeys::generate),
-            _ => return Err(malformed(origin, "it has a part of the keys for secret tags only".into())),
+            _ => return Err(malformed(origin, "it has only some of the keys for secret tags".into())),
         };
         let secret_tags = secret_tags.ok_or_else(|| KeysError::Incomplete { origin: origin.to_owned() })?;
         Ok(Keys { token_signing, secret_tags: Arc::new(secret_tags) })
     }
 
-    fn of(keys: &Keys) -> Self {
+    fn from_keys(keys: &Keys) -> Self {
         Self {
             version: 1,
             token_signing: URL_SAFE_NO_PAD.encode(keys.token_signing),
@@ -287,20 +246,28 @@ fn malformed(origin: &str, reason: String) -> KeysError {
     KeysError::Malformed { origin: origin.to_owned(), reason }
 }
 
-/// Held while a file is changed. The file itself is replaced by that, so its folder is what is locked.
+/// Locks the folder, since the file itself is replaced by each write.
 fn lock(path: &Path) -> io::Result<File> {
-    let folder = open_folder(path)?;
+    let folder = File::open(folder_of(path))?;
     folder.lock()?;
     Ok(folder)
 }
 
-/// After a crash, the name leads to the new contents.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    open_folder(path)?.sync_all()
-}
-
-fn open_folder(path: &Path) -> io::Result<File> {
-    File::open(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+/// Deletes incomplete key files. The caller holds the lock of the folder, so no process is writing one.
+fn remove_drafts(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    remove_abandoned(folder_of(path), |target| target == name)?;
+    // Older versions named drafts keys.PID.new.
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    for item in fs::read_dir(folder_of(path))? {
+        let item = item?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(&stem).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        if number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())) {
+            remove_if_there(&item.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -317,6 +284,24 @@ mod tests {
         assert_eq!(first.to_text().unwrap(), second.to_text().unwrap());
         assert_private(&path);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        for left in [".keys.json.unfinished", "keys.4711.new"] {
+            fs::write(folder.path().join(left), "half of a ke").unwrap();
+        }
+        for other in [".letter.unfinished", "keys.mine.new"] {
+            fs::write(folder.path().join(other), "somebody's").unwrap();
+        }
+        let made = Keys::load_or_create(&path, &SystemRandom).unwrap();
+        fs::write(folder.path().join(".keys.json.unfinished"), "half of a ke").unwrap();
+        assert_eq!(Keys::load_or_create(&path, &SystemRandom).unwrap().to_text().unwrap(), made.to_text().unwrap());
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, [".letter.unfinished", "keys.json", "keys.mine.new"]);
     }
 
     #[test]

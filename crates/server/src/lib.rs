@@ -1,42 +1,32 @@
-//! The HTTP API.
-//!
-//! A request flows [`router`] → [`handlers`] → a rule of `sotto-domain` → its storage contract, and back. This crate
-//! names no engine.
+//! The HTTP server. A request goes from [`mod@router`] to a handler, from there to the rules in `sotto-domain`, and to its
+//! storage contract. This crate does not know which database engine implements that.
 
-mod api_token;
 mod app;
+pub mod attachments;
 pub mod auth;
-mod base64url;
 pub mod config;
-mod cookies;
-mod cursor;
-pub mod error;
-mod etag;
-mod extract;
+mod disk_space;
 mod handlers;
+mod http;
 mod jobs;
 pub mod keys;
-mod limits;
-mod listen;
+pub mod last_backup;
 mod metrics;
-mod middleware;
-mod oidc;
+pub mod monitoring;
 pub mod openapi;
-pub mod password;
-pub mod recordings;
 mod router;
+mod serve;
 mod sha256;
 pub mod system;
-mod tokens;
-mod unlocks;
 pub mod web_files;
 
 pub use app::App;
+pub use attachments::AttachmentStore;
+pub use auth::oidc::ProviderSettings;
 pub use config::{Config, Monitoring, Registration, Webhook};
-pub use jobs::monitor::take_reading;
+pub use http::listen::{Stage, accept};
+pub use http::middleware::with_middleware;
 pub use keys::Keys;
-pub use listen::{accept, serve};
-pub use middleware::layered;
-pub use oidc::ProviderSettings;
-pub use recordings::Recordings;
+pub use monitoring::monitor::take_reading;
 pub use router::router;
+pub use serve::serve;

@@ -1,62 +1,67 @@
 //! Every route.
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::error::ApiError;
-use crate::handlers::admin::users as accounts;
-use crate::handlers::secret_tags::{phrase, recover, register, unlock};
+use crate::handlers::admin::{database, users as accounts};
+use crate::handlers::auth::{self, oidc};
+use crate::handlers::journals::{self, calendar};
+use crate::handlers::secret_tags::{self, phrase, recover, register, unlock};
+use crate::handlers::users::{self, draft_key, password};
 use crate::handlers::{
-    admin, api_tokens, audio, auth, docs, export, health, identities, journals, oidc, opaque_sessions, reminders,
-    secret_tags, server, tags, users, web,
+    api_tokens, docs, export, health, identities, opaque_sessions, recordings, reminders, server, sessions, tags, web,
 };
-use crate::middleware::layered;
+use crate::http::error::ApiError;
+use crate::http::middleware::{DEADLINE, UPLOAD_DEADLINE, enforce_deadline, with_middleware};
 use crate::openapi;
 
-/// The whole server, ready for requests.
+/// The complete server as a service.
 pub fn router(app: &App) -> Router {
-    let (router, _) = api();
-    let router = router
+    let (api_routes, uploads, _) = api();
+    let all = api_routes
         .route("/api/openapi.json", get(docs::specification))
         .route("/api/docs", get(docs::to_index))
         .route("/api/docs/", get(docs::index))
         .route("/api/docs/{*file}", get(docs::file))
-        .fallback(get(web::file).fallback(web::nothing))
+        .fallback(get(web::file).fallback(web::not_found))
+        .layer(from_fn_with_state(DEADLINE, enforce_deadline))
+        .merge(uploads.layer(from_fn_with_state(UPLOAD_DEADLINE, enforce_deadline)))
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
         .with_state(app.clone());
-    layered(router, app)
+    with_middleware(all, app)
 }
 
-/// The routes that the specification describes, and the specification.
-pub fn api() -> (Router<App>, OpenApi) {
-    let (router, specification) = OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(server::describe))
+/// The routes in the specification, the upload routes (with a longer deadline), and the specification itself.
+pub fn api() -> (Router<App>, Router<App>, OpenApi) {
+    let (routes, mut specification) = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(server::get))
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
-        .routes(routes!(oidc::start_oidc))
-        .routes(routes!(oidc::finish_oidc))
-        .routes(routes!(users::get_me, users::update_me, users::delete_me))
-        .routes(routes!(users::draft_key))
+        .routes(routes!(oidc::start))
+        .routes(routes!(oidc::finish))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(draft_key::get))
         .routes(routes!(export::export))
-        .routes(routes!(users::set_password))
-        .routes(routes!(users::list_sessions))
-        .routes(routes!(users::end_session))
-        .routes(routes!(identities::list_identities))
-        .routes(routes!(identities::unlink_identity))
-        .routes(routes!(api_tokens::list_tokens, api_tokens::create_token))
-        .routes(routes!(api_tokens::delete_token))
+        .routes(routes!(password::update))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::delete))
+        .routes(routes!(identities::list))
+        .routes(routes!(identities::delete))
+        .routes(routes!(api_tokens::list, api_tokens::create))
+        .routes(routes!(api_tokens::delete))
         .routes(routes!(journals::list, journals::create))
-        .routes(routes!(journals::calendar))
-        .routes(routes!(journals::on_this_day))
-        .routes(routes!(journals::statistics))
+        .routes(routes!(calendar::calendar))
+        .routes(routes!(calendar::on_this_day))
+        .routes(routes!(calendar::statistics))
         .routes(routes!(journals::get, journals::update, journals::delete))
-        .routes(routes!(audio::get_audio, audio::head_audio, audio::put_audio, audio::delete_audio))
+        .routes(routes!(recordings::get, recordings::head, recordings::delete))
         .routes(routes!(tags::list, tags::create))
         .routes(routes!(tags::get, tags::update, tags::delete))
         .routes(routes!(reminders::list, reminders::create))
@@ -64,24 +69,26 @@ pub fn api() -> (Router<App>, OpenApi) {
         .routes(routes!(reminders::get, reminders::update, reminders::delete))
         .routes(routes!(secret_tags::list))
         .routes(routes!(secret_tags::update, secret_tags::delete))
-        .routes(routes!(register::register_start))
-        .routes(routes!(register::register_finish))
-        .routes(routes!(unlock::unlock_start))
-        .routes(routes!(unlock::unlock_finish))
+        .routes(routes!(register::start))
+        .routes(routes!(register::finish))
+        .routes(routes!(unlock::start))
+        .routes(routes!(unlock::finish))
         .routes(routes!(unlock::lock))
         .routes(routes!(unlock::lock_all))
-        .routes(routes!(phrase::phrase_start))
-        .routes(routes!(phrase::phrase_finish))
-        .routes(routes!(recover::recover_start))
-        .routes(routes!(recover::recover_finish))
+        .routes(routes!(phrase::start))
+        .routes(routes!(phrase::finish))
+        .routes(routes!(recover::start))
+        .routes(routes!(recover::finish))
         .routes(routes!(opaque_sessions::list))
-        .routes(routes!(opaque_sessions::end))
-        .routes(routes!(admin::database))
-        .routes(routes!(accounts::list_users, accounts::create_user))
-        .routes(routes!(accounts::update_user, accounts::delete_user))
+        .routes(routes!(opaque_sessions::delete))
+        .routes(routes!(database::get))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::update, accounts::delete))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .split_for_parts();
-    (router, openapi::complete(specification))
+    let (uploads, upload_specification) = OpenApiRouter::new().routes(routes!(recordings::put)).split_for_parts();
+    specification.merge(upload_specification);
+    (routes, uploads, openapi::complete(specification))
 }

@@ -1,6 +1,7 @@
-//! The real clock and the real randomness. Nothing else reads them; everything else is handed these.
+//! The real clock and the real random numbers. All other code gets them as arguments.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sotto_domain::{Clock, Random, Timestamp};
 
@@ -15,6 +16,11 @@ impl Clock for SystemClock {
         let micros = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
         Timestamp::from_micros(micros).unwrap_or(Timestamp::MAX)
     }
+
+    fn uptime(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
+    }
 }
 
 /// The operating system's random number generator.
@@ -26,7 +32,7 @@ impl Random for SystemRandom {
     #[expect(clippy::panic, reason = "no key may ever be made from anything less")]
     fn fill(&self, bytes: &mut [u8]) {
         if let Err(error) = getrandom::fill(bytes) {
-            panic!("the operating system gave no randomness: {error}");
+            panic!("the operating system provided no random numbers: {error}");
         }
     }
 }

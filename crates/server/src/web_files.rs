@@ -1,7 +1,7 @@
-//! The files of the web app: those of the binary, or of a folder while somebody works on them.
+//! The files of the web app, embedded in the binary or read from a folder during development.
 //!
-//! Vite builds them into `web/dist`, and puts a compressed copy beside each that is worth it: `index.html.br`,
-//! `index.html.gz`. A build of Sotto takes in what lies there; without the folder, it takes in nothing.
+//! Vite builds them into `web/dist`, with compressed copies such as `index.html.br` and `index.html.gz`. Without that
+//! folder, a build embeds no files.
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
@@ -20,21 +20,18 @@ pub const INDEX: &str = "index.html";
 #[allow_missing = true]
 struct Embedded;
 
-/// One file.
 pub(crate) struct File {
-    /// What is in it.
     pub bytes: Bytes,
-    /// SHA-256 of it.
     pub hash: [u8; 32],
 }
 
-/// Whether there is an app in this binary.
+/// Whether the binary contains a web app.
 pub fn is_embedded() -> bool {
     Embedded::get(INDEX).is_some()
 }
 
-/// The file with this name, such as `assets/app.js`: from the folder if there is one, else from the binary. A name that
-/// leads out of the folder, or to a hidden file, names no file.
+/// The file with this name, such as `assets/app.js`, from the folder if there is one, otherwise from the binary. Names
+/// outside of the folder and of hidden files are not found.
 pub(crate) async fn get(folder: Option<&Path>, name: &str) -> io::Result<Option<File>> {
     if name.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0'])) {
         return Ok(None);
@@ -43,7 +40,7 @@ pub(crate) async fn get(folder: Option<&Path>, name: &str) -> io::Result<Option<
     let path = folder.join(name);
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)? {
         Ok(bytes) => {
-            let hash = sha256::of(&[&bytes]);
+            let hash = sha256::digest(&[&bytes]);
             Ok(Some(File { bytes: bytes.into(), hash }))
         }
         Err(error) => match error.kind() {

@@ -1,23 +1,25 @@
-//! Personal API tokens.
+//! Your API tokens.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sotto_domain::api_token::{ApiToken, ApiTokenDraft, CreatedApiToken, Scope};
-use sotto_domain::{ApiTokenId, Timestamp};
+use sotto_domain::idempotency::Once;
+use sotto_domain::{ApiTokenId, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use super::{Message, message};
-use crate::api_token::ApiSecret;
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id};
+use crate::auth::api_tokens::ApiSecret;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::Id;
+use crate::http::idempotency::{CreateResponse, IdempotencyKey, IdempotentJson};
 
-/// A token, without its secret.
+/// An API token without its secret.
 #[derive(Serialize, ToSchema)]
 pub struct ApiTokenResponse {
     id: Uuid,
@@ -46,12 +48,13 @@ impl From<ApiToken> for ApiTokenResponse {
     }
 }
 
-/// A token that was just made.
+/// A new API token with its secret.
 #[derive(Serialize, ToSchema)]
 pub struct ApiTokenMade {
     #[serde(flatten)]
     token: ApiTokenResponse,
-    /// For requests: `Authorization: Bearer sotto_…`. It is shown this once; the server does not know it any more.
+    /// For requests: `Authorization: Bearer sotto_…`. It is shown once, because the server does not store it. Only the
+    /// same request with the same `Idempotency-Key` shows it again.
     #[serde(rename = "token")]
     secret: String,
 }
@@ -60,60 +63,84 @@ pub struct ApiTokenMade {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiTokenCreate {
-    /// What it is for: one line, at most 100 bytes.
+    /// The purpose: one line, at most 100 bytes.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     #[schema(schema_with = scopes)]
     scopes: Vec<String>,
-    /// When it ends; never if absent.
+    /// The expiry. Without one, the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
-/// Your API tokens, in the order in which they were made.
+/// Your API tokens, oldest first.
 ///
-/// Those that have expired stay until you delete them.
-#[utoipa::path(get, path = "/api/users/me/tokens", tag = "users", responses(
+/// Expired tokens stay until you delete them.
+#[utoipa::path(get, path = "/api/users/me/tokens", tag = "users", operation_id = "list_tokens", responses(
     (status = 200, body = Vec<ApiTokenResponse>),
 ))]
-pub async fn list_tokens(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Vec<ApiTokenResponse>>, ApiError> {
+pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Vec<ApiTokenResponse>>, ApiError> {
     let tokens = app.storage.api_tokens().list(signed_in.id()).await?;
     Ok(Json(tokens.into_iter().map(ApiTokenResponse::from).collect()))
 }
 
-/// Make an API token.
+/// Create an API token.
 ///
-/// It lets a script or another program in, for what its scopes name: never to your account, to secret tags and what is under
-/// them, or to other tokens.
-#[utoipa::path(post, path = "/api/users/me/tokens", tag = "users", request_body = ApiTokenCreate, responses(
+/// A script or another program can use it for what its scopes allow. It never gives access to your account, to secret
+/// tags and their entries, or to other tokens.
+#[utoipa::path(post, path = "/api/users/me/tokens", tag = "users", operation_id = "create_token", params(IdempotencyKey), request_body = ApiTokenCreate, responses(
     (status = 201, body = ApiTokenMade),
-    (status = 409, description = "You have 50 tokens already."),
+    (status = 409, description = "You already have 50 tokens."),
 ))]
-pub async fn create_token(
+pub async fn create(
     State(app): State<App>,
     signed_in: SignedIn,
-    extract::Json(request): extract::Json<ApiTokenCreate>,
-) -> Result<(StatusCode, Json<ApiTokenMade>), ApiError> {
+    IdempotentJson(request, key): IdempotentJson<ApiTokenCreate>,
+) -> Result<CreateResponse<(StatusCode, Json<ApiTokenMade>)>, ApiError> {
+    let user = signed_in.id();
+    let answer = |token: ApiToken, secret: ApiSecret| {
+        (StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() }))
+    };
+    let make = async |once| {
+        let id = ApiTokenId::new(app.clock.as_ref(), app.random.as_ref());
+        let secret = key.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
+        let token = create_api_token(&app, user, id, &secret, &request, once).await?;
+        Ok(answer(token, secret))
+    };
+    let find = async |id| {
+        let token = app.storage.api_tokens().list(user).await?.into_iter().find(|token| token.id.0 == id);
+        Ok(token.and_then(|token| key.api_secret(&app, user, token.id).map(|secret| answer(token, secret))))
+    };
+    key.create(&app, user, make, find).await
+}
+
+async fn create_api_token(
+    app: &App,
+    user: UserId,
+    id: ApiTokenId,
+    secret: &ApiSecret,
+    request: &ApiTokenCreate,
+    once: Option<Once>,
+) -> Result<ApiToken, ApiError> {
     let now = app.now();
     let draft = ApiTokenDraft::parse(&request.name, &request.scopes, request.expires_at.as_deref(), now)?;
-    let secret = ApiSecret::new(app.random.as_ref());
     let token = ApiToken {
-        id: ApiTokenId::new(app.clock.as_ref(), app.random.as_ref()),
-        user_id: signed_in.id(),
+        id,
+        user_id: user,
         name: draft.name,
         scopes: draft.scopes,
         expires_at: draft.expires_at,
         last_used_at: None,
         created_at: now,
     };
-    match app.storage.api_tokens().create(&token, &secret.hash()).await? {
+    match app.storage.api_tokens().create(&token, &secret.hash(), once).await? {
         CreatedApiToken::Created => {
-            tracing::info!(user = %token.user_id, token = %token.id, "an API token was made");
-            Ok((StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() })))
+            tracing::info!(user = %token.user_id, token = %token.id, "an API token was created");
+            Ok(token)
         }
         CreatedApiToken::TooMany => Err(ApiError::Conflict(
             Code::TooManyApiTokens,
-            "You have 50 API tokens already; delete one that you do not use.",
+            "You already have 50 API tokens; delete one that you do not use.",
             None,
         )),
     }
@@ -121,25 +148,25 @@ pub async fn create_token(
 
 /// Delete an API token.
 ///
-/// Whoever uses it is out within 5 seconds.
-#[utoipa::path(delete, path = "/api/users/me/tokens/{token_id}", tag = "users",
+/// It stops working within 5 seconds.
+#[utoipa::path(delete, path = "/api/users/me/tokens/{token_id}", tag = "users", operation_id = "delete_token",
     params(("token_id" = Uuid, Path)),
     responses(
         (status = 200, body = Message),
         (status = 404, description = "No such token of yours."),
     )
 )]
-pub async fn delete_token(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
     if !app.storage.api_tokens().delete(signed_in.id(), ApiTokenId(id)).await? {
         return Err(ApiError::NotFound(Code::NotFound, "Token not found"));
     }
-    // It is in this cache under a hash that only storage knows; forget all.
+    // The cache has tokens by their hash, which only storage knows, so it is cleared.
     app.token_standings.invalidate_all();
     Ok(message("Token deleted successfully"))
 }
 
-/// How the specification lists scopes: by name.
+/// Scopes in the specification: a list of their names.
 fn scopes() -> Array {
     let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Scope::ALL.map(Scope::name)));
-    ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some("What it is good for.")).build()
+    ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some("What the token may be used for.")).build()
 }

@@ -1,4 +1,4 @@
-//! The specification, and Swagger UI from the binary itself.
+//! The specification, and the Swagger UI that is embedded in the binary.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,33 +7,30 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use utoipa_swagger_ui::Config;
 
-use crate::error::{ApiError, Code};
+use crate::http::error::{ApiError, Code};
 use crate::openapi;
 
-/// `openapi.json`.
 pub async fn specification() -> Result<Response, ApiError> {
     static JSON: LazyLock<Result<String, serde_json::Error>> = LazyLock::new(openapi::to_json);
     let json = JSON.as_ref().map_err(|error| ApiError::internal(std::io::Error::other(error.to_string())))?;
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json.as_str()).into_response())
 }
 
-/// The page's relative addresses need the slash.
+/// The page's relative addresses need the trailing slash.
 pub async fn to_index() -> Redirect {
     Redirect::permanent("/api/docs/")
 }
 
-/// The page.
 pub async fn index() -> Result<Response, ApiError> {
     serve("")
 }
 
-/// What the page loads.
 pub async fn file(Path(file): Path<String>) -> Result<Response, ApiError> {
     serve(&file)
 }
 
 fn serve(path: &str) -> Result<Response, ApiError> {
-    // No validator: it would tell a public site that this server exists.
+    // Without a validator: it would reveal this server to a public site.
     let config = Config::new(["/api/openapi.json"])
         .validator_url("none")
         .use_base_layout()

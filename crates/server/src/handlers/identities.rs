@@ -1,4 +1,4 @@
-//! The identities at providers by which somebody signs in.
+//! The identities that your account is linked to.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::{ApiError, Code};
-use crate::extract::Id;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::Id;
 
 /// An identity at a provider.
 #[derive(Serialize, ToSchema)]
 pub struct IdentityResponse {
     id: Uuid,
-    /// The id of the provider; null if it is not set up here any more.
+    /// The id of the provider; null if it is no longer set up on this server.
     provider: Option<String>,
-    /// The provider's address.
+    /// The provider's issuer address.
     issuer: String,
-    /// The e-mail address that it told when the two were linked.
+    /// The e-mail address at the time of linking.
     email: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -41,34 +41,27 @@ impl IdentityResponse {
     }
 }
 
-/// The identities that open your account, in the order in which they were linked.
-#[utoipa::path(get, path = "/api/users/me/identities", tag = "users", responses(
+/// The identities linked to your account, in the order of linking.
+#[utoipa::path(get, path = "/api/users/me/identities", tag = "users", operation_id = "list_identities", responses(
     (status = 200, body = Vec<IdentityResponse>),
 ))]
-pub async fn list_identities(
-    State(app): State<App>,
-    signed_in: SignedIn,
-) -> Result<Json<Vec<IdentityResponse>>, ApiError> {
+pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Vec<IdentityResponse>>, ApiError> {
     let identities = app.storage.identities().list(signed_in.id()).await?;
     Ok(Json(identities.into_iter().map(|identity| IdentityResponse::new(&app, identity)).collect()))
 }
 
 /// Unlink an identity.
 ///
-/// The last one stays as long as you have no password.
-#[utoipa::path(delete, path = "/api/users/me/identities/{identity_id}", tag = "users",
+/// Without a password, the last identity cannot be unlinked.
+#[utoipa::path(delete, path = "/api/users/me/identities/{identity_id}", tag = "users", operation_id = "unlink_identity",
     params(("identity_id" = Uuid, Path)),
     responses(
         (status = 200, body = Message),
         (status = 404, description = "No such identity of yours."),
-        (status = 409, description = "Without it you could not sign in any more."),
+        (status = 409, description = "Without it you could not sign in."),
     )
 )]
-pub async fn unlink_identity(
-    State(app): State<App>,
-    signed_in: SignedIn,
-    Id(id): Id,
-) -> Result<Json<Message>, ApiError> {
+pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
     match app.storage.identities().unlink(signed_in.id(), IdentityId(id), app.now()).await? {
         Unlinked::Unlinked => Ok(message("Identity unlinked successfully")),
         Unlinked::Missing => Err(ApiError::NotFound(Code::NotFound, "Identity not found")),

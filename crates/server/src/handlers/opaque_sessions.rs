@@ -1,4 +1,4 @@
-//! Logins to secret tags: those under way, those that are open, and those that failed.
+//! Your OPAQUE sessions: logins to secret tags that are in progress, unlocked or failed.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::{ApiError, Code};
-use crate::extract::Id;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::Id;
 
 /// A login to a secret tag.
 #[derive(Serialize, ToSchema)]
@@ -22,10 +22,10 @@ pub struct OpaqueSessionResponse {
     secret_tag_id: Uuid,
     /// `initialized`, `unlocked` or `failed`.
     state: &'static str,
-    /// When it ends, unless it is used.
+    /// When it expires, unless it is used.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
-    /// When it was last used, to within a minute.
+    /// When it was last used, to the minute.
     #[schema(value_type = String, format = DateTime)]
     last_activity: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -45,7 +45,7 @@ impl From<OpaqueSession> for OpaqueSessionResponse {
     }
 }
 
-/// Your logins to secret tags, newest first; those that failed for a day.
+/// Your logins to secret tags, newest first. Failed ones are listed for a day.
 #[utoipa::path(get, path = "/api/opaque-sessions/", tag = "secret-tags", operation_id = "list_sessions", responses(
     (status = 200, body = Vec<OpaqueSessionResponse>),
 ))]
@@ -54,21 +54,21 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
     Ok(Json(sessions.into_iter().map(OpaqueSessionResponse::from).collect()))
 }
 
-/// End one that is under way or open.
+/// End a login that is in progress or unlocked.
 ///
-/// One that failed stays: it counts.
+/// Failed logins stay, because they count for the delay of the next one.
 #[utoipa::path(delete, path = "/api/opaque-sessions/{opaque_session_id}", tag = "secret-tags", operation_id = "end_session",
     params(("opaque_session_id" = Uuid, Path)),
     responses(
         (status = 200, body = Message),
-        (status = 404, description = "No such login of yours that is under way or open."),
+        (status = 404, description = "No such login of yours is in progress or unlocked."),
     )
 )]
-pub async fn end(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
     let ended = app.storage.opaque_sessions().end(signed_in.id(), OpaqueSessionId(id)).await?;
     if ended {
         Ok(message("Session ended successfully"))
     } else {
-        Err(ApiError::NotFound(Code::NotFound, "No such login of yours is under way or open."))
+        Err(ApiError::NotFound(Code::NotFound, "No such login of yours is in progress or unlocked."))
     }
 }

@@ -1,4 +1,4 @@
-//! Reminders.
+//! Your reminders.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,15 +11,15 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::page::{MAX_LIMIT, Page};
-use super::tags::PageParams;
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::{Authorized, Caller, RemindersRead, RemindersWrite};
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id, Query, present};
+use crate::auth::{Authorized, RemindersRead, RemindersWrite};
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id, Query, present};
+use crate::http::idempotency::{CreateResponse, IdempotencyKey, IdempotentJson};
+use crate::http::page::{Page, PageParams};
 
-/// The name of a frequency. Which there are is the domain's to know.
+/// The name of a frequency. The domain defines which there are.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct Frequency(String);
@@ -29,7 +29,7 @@ impl ToSchema for Frequency {}
 impl PartialSchema for Frequency {
     fn schema() -> RefOr<Schema> {
         let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(reminder::Frequency::NAMES));
-        names.description(Some("On which days a reminder is due.")).into()
+        names.description(Some("The days on which a reminder is due.")).into()
     }
 }
 
@@ -42,15 +42,15 @@ pub struct ReminderResponse {
     message: String,
     #[schema(value_type = Frequency)]
     frequency: &'static str,
-    /// Its first day and its time of day, both in `time_zone`.
+    /// The first day and the time of day, both in `time_zone`.
     #[schema(value_type = String, format = DateTime)]
     time: Timestamp,
-    /// An IANA time zone: the time of day holds there, across changes of summer time.
+    /// An IANA time zone. The time of day stays the same when clocks change. An unknown name counts as UTC.
     time_zone: String,
     is_active: bool,
-    /// Such as `mon,wed,fri`, with the frequency `custom`.
+    /// For example `mon,wed,fri`, for the frequency `custom`.
     custom_days: Option<String>,
-    /// When it is due next; null while it is switched off.
+    /// When the reminder is due next; null while it is inactive.
     #[schema(value_type = Option<String>, format = DateTime)]
     next_due_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
@@ -59,9 +59,11 @@ pub struct ReminderResponse {
     updated_at: Timestamp,
 }
 
-impl From<Reminder> for ReminderResponse {
-    fn from(reminder: Reminder) -> Self {
-        let plan = reminder.plan;
+impl ReminderResponse {
+    /// The next due time is calculated from the plan: the stored one may have passed, or was calculated with a wrong
+    /// clock.
+    pub fn new(reminder: Reminder, now: Timestamp) -> Self {
+        let (next_due_at, plan) = (reminder.plan.next_due(now), reminder.plan);
         Self {
             id: reminder.id.0,
             user_id: reminder.user_id.0,
@@ -72,7 +74,7 @@ impl From<Reminder> for ReminderResponse {
             time_zone: plan.schedule.time_zone.name().to_owned(),
             is_active: plan.is_active,
             custom_days: plan.schedule.frequency.custom_days(),
-            next_due_at: reminder.next_due_at,
+            next_due_at,
             created_at: reminder.created_at,
             updated_at: reminder.updated_at,
         }
@@ -88,19 +90,19 @@ pub struct ReminderCreate {
     #[schema(max_length = 2000)]
     message: String,
     frequency: Frequency,
-    /// Its first day and its time of day, both in `time_zone`.
+    /// The first day and the time of day, both in `time_zone`.
     #[schema(format = DateTime)]
     time: String,
-    /// An IANA time zone; yours if absent.
+    /// An IANA time zone; that of your account by default.
     time_zone: Option<String>,
-    /// Whether it is switched on; true if absent.
+    /// Whether the reminder is active; true by default.
     #[serde(default = "switched_on")]
     is_active: bool,
-    /// Such as `mon,wed,fri`, with the frequency `custom` and only then.
+    /// For example `mon,wed,fri`; only with the frequency `custom`.
     custom_days: Option<String>,
 }
 
-/// What to change; a field that is absent stays.
+/// The fields to change. An absent field stays as it is.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReminderUpdate {
@@ -113,7 +115,7 @@ pub struct ReminderUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     frequency: Option<Frequency>,
-    /// Its first day and its time of day, both in `time_zone`.
+    /// The first day and the time of day, both in `time_zone`.
     #[serde(default, deserialize_with = "present")]
     #[schema(format = DateTime, nullable = false)]
     time: Option<String>,
@@ -124,7 +126,7 @@ pub struct ReminderUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     is_active: Option<bool>,
-    /// Such as `mon,wed,fri`. They go by themselves when the frequency changes to another than `custom`.
+    /// For example `mon,wed,fri`. They are cleared when the frequency changes from `custom`.
     #[serde(default, deserialize_with = "present")]
     custom_days: Option<Option<String>>,
 }
@@ -142,13 +144,13 @@ impl ReminderUpdate {
             frequency,
             custom_days.as_deref(),
             &time,
-            self.time_zone.as_deref().map_or(Ok(schedule.time_zone), Err),
+            Zone::chosen(self.time_zone.as_deref(), &schedule.time_zone),
             self.is_active.unwrap_or(plan.is_active),
         )?)
     }
 }
 
-/// Your reminders, in the order in which they were made.
+/// Your reminders, oldest first.
 #[utoipa::path(get, path = "/api/reminders/", tag = "reminders", security(("api_token" = ["reminders:read"])), params(PageParams), responses(
     (status = 200, body = Vec<ReminderResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
 ))]
@@ -160,59 +162,64 @@ pub async fn list(
     let user = caller.id();
     let page = Page::parse(&app, user, "/api/reminders/", &[], params.limit, params.cursor.as_deref())?;
     let mut reminders = app.storage.reminders().list(user, page.after, page.rows()).await?;
-    let headers = page.cut(&app, user, &mut reminders, |reminder| (reminder.created_at, reminder.id.0));
-    Ok((headers, Json(reminders.into_iter().map(ReminderResponse::from).collect())))
+    let now = app.now();
+    let headers = page.paginate(&app, user, &mut reminders, |reminder| (reminder.created_at, reminder.id.0));
+    Ok((headers, Json(reminders.into_iter().map(|reminder| ReminderResponse::new(reminder, now)).collect())))
 }
 
-/// Set a reminder.
-#[utoipa::path(post, path = "/api/reminders/", tag = "reminders", security(("api_token" = ["reminders:write"])), request_body = ReminderCreate, responses(
+/// Create a reminder.
+#[utoipa::path(post, path = "/api/reminders/", tag = "reminders", security(("api_token" = ["reminders:write"])), params(IdempotencyKey), request_body = ReminderCreate, responses(
     (status = 201, body = ReminderResponse),
 ))]
 pub async fn create(
     State(app): State<App>,
     caller: Authorized<RemindersWrite>,
-    extract::Json(request): extract::Json<ReminderCreate>,
-) -> Result<(StatusCode, Json<ReminderResponse>), ApiError> {
-    let plan = ReminderPlan::parse(
-        &request.title,
-        request.message,
-        &request.frequency.0,
-        request.custom_days.as_deref(),
-        &request.time,
-        zone_or_own(request.time_zone.as_deref(), &caller),
-        request.is_active,
-    )?;
-    let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-    let reminder = app.storage.reminders().create(caller.id(), id, &plan, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(reminder.into())))
+    IdempotentJson(request, key): IdempotentJson<ReminderCreate>,
+) -> Result<CreateResponse<(StatusCode, Json<ReminderResponse>)>, ApiError> {
+    let (user, reminders, now) = (caller.id(), app.storage.reminders(), app.now());
+    let answer = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
+    let make = async |once| {
+        let plan = ReminderPlan::parse(
+            &request.title,
+            request.message,
+            &request.frequency.0,
+            request.custom_days.as_deref(),
+            &request.time,
+            Zone::chosen(request.time_zone.as_deref(), &caller.user().time_zone),
+            request.is_active,
+        )?;
+        let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
+        Ok(answer(reminders.create(user, id, &plan, once, now).await?))
+    };
+    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(answer))).await
 }
 
-/// When a reminder would be due.
+/// The schedule of a reminder.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReminderPreview {
     frequency: Frequency,
-    /// Its first day and its time of day, both in `time_zone`.
+    /// The first day and the time of day, both in `time_zone`.
     #[schema(format = DateTime)]
     time: String,
-    /// An IANA time zone; yours if absent.
+    /// An IANA time zone; that of your account by default.
     time_zone: Option<String>,
-    /// Such as `mon,wed,fri`, with the frequency `custom` and only then.
+    /// For example `mon,wed,fri`; only with the frequency `custom`.
     custom_days: Option<String>,
 }
 
-/// The next times of a reminder that need not exist.
+/// The next due times of a schedule.
 #[derive(Serialize, ToSchema)]
 pub struct ReminderTimes {
-    /// In order; fewer than five at the end of the year 9999.
+    /// In ascending order. Fewer than five at the end of the year 9999.
     #[schema(value_type = Vec<String>, max_items = 5)]
     times: Vec<Timestamp>,
 }
 
-/// Times that a preview shows, at most.
+/// Due times in a preview.
 const PREVIEWED: usize = 5;
 
-/// The next five times at which such a reminder would be due.
+/// The next five due times of a schedule.
 ///
 /// Nothing is stored.
 #[utoipa::path(post, path = "/api/reminders/preview", tag = "reminders", security(("api_token" = ["reminders:read"])), request_body = ReminderPreview, responses(
@@ -223,7 +230,7 @@ pub async fn preview(
     caller: Authorized<RemindersRead>,
     extract::Json(request): extract::Json<ReminderPreview>,
 ) -> Result<Json<ReminderTimes>, ApiError> {
-    let zone = zone_or_own(request.time_zone.as_deref(), &caller);
+    let zone = Zone::chosen(request.time_zone.as_deref(), &caller.user().time_zone);
     let schedule = Schedule::parse(&request.frequency.0, request.custom_days.as_deref(), &request.time, zone)?;
     Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEWED).collect() }))
 }
@@ -242,7 +249,7 @@ pub async fn get(
     Id(id): Id,
 ) -> Result<Json<ReminderResponse>, ApiError> {
     let reminder = app.storage.reminders().get(caller.id(), ReminderId(id)).await?;
-    reminder.map(|reminder| Json(reminder.into())).ok_or(NOT_FOUND)
+    reminder.map(|reminder| Json(ReminderResponse::new(reminder, app.now()))).ok_or(NOT_FOUND)
 }
 
 /// Change a reminder.
@@ -261,7 +268,7 @@ pub async fn update(
     extract::Json(request): extract::Json<ReminderUpdate>,
 ) -> Result<Json<ReminderResponse>, ApiError> {
     let changed = rewrite(&app, caller.id(), ReminderId(id), |plan| request.apply(plan)).await?;
-    changed.map(|reminder| Json(reminder.into())).ok_or(NOT_FOUND)
+    changed.map(|reminder| Json(ReminderResponse::new(reminder, app.now()))).ok_or(NOT_FOUND)
 }
 
 /// Delete a reminder.
@@ -281,22 +288,7 @@ pub async fn delete(
     if deleted { Ok(message("Reminder deleted successfully")) } else { Err(NOT_FOUND) }
 }
 
-/// Moves a user's reminders from one zone to another, each at its time of day. One that was set in a third zone stays.
-pub async fn move_all(app: &App, user: UserId, from: &Zone, to: &Zone) -> Result<(), ApiError> {
-    let mut after = None;
-    loop {
-        let reminders = app.storage.reminders().list(user, after, MAX_LIMIT).await?;
-        let Some(last) = reminders.last() else { return Ok(()) };
-        after = Some((last.created_at, last.id.0));
-        for reminder in reminders.iter().filter(|reminder| reminder.plan.schedule.time_zone == *from) {
-            let moved =
-                |plan: ReminderPlan| Ok(if plan.schedule.time_zone == *from { plan.moved_to(to) } else { plan });
-            rewrite(app, user, reminder.id, moved).await?;
-        }
-    }
-}
-
-/// Reads a plan, changes it and stores it, again if somebody else stored one in between. `None` if there is no such reminder.
+/// Changes the stored plan, and retries if it was changed at the same time. `None` if the reminder does not exist.
 async fn rewrite(
     app: &App,
     user: UserId,
@@ -315,11 +307,6 @@ async fn rewrite(
 }
 
 const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Reminder not found");
-
-/// The zone that was sent, to be checked, or else the user's own.
-fn zone_or_own<'a>(sent: Option<&'a str>, caller: &Caller) -> Result<Zone, &'a str> {
-    sent.map_or_else(|| Ok(caller.user().time_zone.clone()), Err)
-}
 
 fn switched_on() -> bool {
     true

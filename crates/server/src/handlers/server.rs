@@ -1,4 +1,4 @@
-//! What a client has to know of this server before anybody has signed in.
+//! What a client needs to know about this server before signing in.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,27 +6,27 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::auth::oidc::ProviderSettings;
 use crate::config::Registration;
-use crate::oidc::ProviderSettings;
 
-/// What this server is, and how one gets in.
+/// The server and its ways to sign in.
 #[derive(Serialize, ToSchema)]
 pub struct ServerResponse {
     version: &'static str,
     /// Who may sign up.
     registration: Registration,
-    /// Where people may sign in without a password.
+    /// Identity providers for sign-in.
     providers: Vec<ProviderResponse>,
-    /// The longest recording that is taken, in bytes.
+    /// The longest recording, in bytes.
     audio_limit_bytes: u32,
 }
 
 /// An identity provider.
 #[derive(Serialize, ToSchema)]
 pub struct ProviderResponse {
-    /// As it stands in addresses.
+    /// The id in addresses.
     id: String,
-    /// As it is shown to people.
+    /// The label of the sign-in button.
     name: String,
 }
 
@@ -36,11 +36,11 @@ impl From<&ProviderSettings> for ProviderResponse {
     }
 }
 
-/// What this server is, and how one gets in.
-#[utoipa::path(get, path = "/api/server", tag = "operation", responses(
+/// The server and its ways to sign in.
+#[utoipa::path(get, path = "/api/server", tag = "operation", operation_id = "describe", responses(
     (status = 200, body = ServerResponse),
 ))]
-pub async fn describe(State(app): State<App>) -> Json<ServerResponse> {
+pub async fn get(State(app): State<App>) -> Json<ServerResponse> {
     Json(ServerResponse {
         version: env!("CARGO_PKG_VERSION"),
         registration: app.config.registration,

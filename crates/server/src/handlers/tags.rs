@@ -1,4 +1,4 @@
-//! Tags.
+//! Your tags.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,15 +6,16 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use sotto_domain::tag::{NewTag, Tag, TagPatch};
 use sotto_domain::{TagId, Timestamp};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::page::Page;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::{Authorized, TagsRead, TagsWrite};
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id, Query, present};
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id, Query, present};
+use crate::http::idempotency::{CreateResponse, IdempotencyKey, IdempotentJson};
+use crate::http::page::{Page, PageParams};
 
 /// A tag.
 #[derive(Serialize, ToSchema)]
@@ -54,7 +55,7 @@ pub struct TagCreate {
     color: Option<String>,
 }
 
-/// What to change; a field that is absent stays, null clears it.
+/// The fields to change. An absent field stays as it is; null clears it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TagUpdate {
@@ -66,19 +67,7 @@ pub struct TagUpdate {
     color: Option<Option<String>>,
 }
 
-/// Which part of a list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct PageParams {
-    /// Rows on the page; 100 if absent.
-    #[param(minimum = 1, maximum = 1000)]
-    pub limit: Option<u32>,
-    /// From the `Link` header of the page before.
-    pub cursor: Option<String>,
-}
-
-/// Your tags, in the order in which they were made.
+/// Your tags, oldest first.
 #[utoipa::path(get, path = "/api/tags/", tag = "tags", security(("api_token" = ["tags:read"])), params(PageParams), responses(
     (status = 200, body = Vec<TagResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
 ))]
@@ -90,24 +79,28 @@ pub async fn list(
     let user = caller.id();
     let page = Page::parse(&app, user, "/api/tags/", &[], params.limit, params.cursor.as_deref())?;
     let mut tags = app.storage.tags().list(user, page.after, page.rows()).await?;
-    let headers = page.cut(&app, user, &mut tags, |tag| (tag.created_at, tag.id.0));
+    let headers = page.paginate(&app, user, &mut tags, |tag| (tag.created_at, tag.id.0));
     Ok((headers, Json(tags.into_iter().map(TagResponse::from).collect())))
 }
 
-/// Make a tag.
-#[utoipa::path(post, path = "/api/tags/", tag = "tags", security(("api_token" = ["tags:write"])), request_body = TagCreate, responses(
+/// Create a tag.
+#[utoipa::path(post, path = "/api/tags/", tag = "tags", security(("api_token" = ["tags:write"])), params(IdempotencyKey), request_body = TagCreate, responses(
     (status = 201, body = TagResponse),
-    (status = 409, description = "You have a tag of this name."),
+    (status = 409, description = "You already have a tag with this name."),
 ))]
 pub async fn create(
     State(app): State<App>,
     caller: Authorized<TagsWrite>,
-    extract::Json(request): extract::Json<TagCreate>,
-) -> Result<(StatusCode, Json<TagResponse>), ApiError> {
-    let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
-    let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
-    let tag = app.storage.tags().create(caller.id(), &new, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(tag.into())))
+    IdempotentJson(request, key): IdempotentJson<TagCreate>,
+) -> Result<CreateResponse<(StatusCode, Json<TagResponse>)>, ApiError> {
+    let (user, tags) = (caller.id(), app.storage.tags());
+    let answer = |tag: Tag| (StatusCode::CREATED, Json(tag.into()));
+    let make = async |once| {
+        let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
+        let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
+        Ok(answer(tags.create(user, &new, once, app.now()).await?))
+    };
+    key.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(answer))).await
 }
 
 /// One of your tags.
@@ -124,14 +117,14 @@ pub async fn get(
     tag.map(|tag| Json(tag.into())).ok_or(NOT_FOUND)
 }
 
-/// Rename or recolour a tag.
+/// Change the name or colour of a tag.
 #[utoipa::path(put, path = "/api/tags/{tag_id}", tag = "tags", security(("api_token" = ["tags:write"])),
     params(("tag_id" = Uuid, Path)),
     request_body = TagUpdate,
     responses(
         (status = 200, body = TagResponse),
         (status = 404, description = "No such tag of yours."),
-        (status = 409, description = "You have another tag of this name."),
+        (status = 409, description = "You have another tag with this name."),
     )
 )]
 pub async fn update(
@@ -148,7 +141,7 @@ pub async fn update(
 
 /// Delete a tag.
 ///
-/// Entries lose it and stay.
+/// Its entries stay.
 #[utoipa::path(delete, path = "/api/tags/{tag_id}", tag = "tags", security(("api_token" = ["tags:write"])), params(("tag_id" = Uuid, Path)), responses(
     (status = 200, body = Message),
     (status = 404, description = "No such tag of yours."),

@@ -1,53 +1,48 @@
-//! The web app. Whatever is outside of the API and is no file of the app is a page of it, which its scripts draw.
+//! The web app. An address outside of the API that is no file of the app is a page of the app.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::app::App;
-use crate::error::{ApiError, Code};
-use crate::etag;
+use crate::http::error::{ApiError, Code};
+use crate::http::etag;
+use crate::http::middleware::WebAppMarker;
 use crate::web_files::{self, File, INDEX};
 
-/// Marks an answer as a part of the app, which may do more than an answer of the API.
-#[derive(Clone, Copy)]
-pub struct OfTheApp;
-
-/// What is not the app's, and never becomes a page of it.
+/// The first path segments that never become a page of the app.
 const OTHERS: [&str; 3] = ["api", "health", "metrics"];
-/// Their names follow from what is in them, so these files never change.
+/// The names of these files contain a hash of their content, so they never change.
 const HASHED: &str = "assets/";
-/// The endings of compressed copies, by what they are called in HTTP; the smallest first.
+/// The file extensions of compressed copies by encoding, smallest first.
 const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
-/// A file of the app, or the page that starts it.
 pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     let name = uri.path().trim_start_matches('/');
     let (first, last) = (name.split('/').next().unwrap_or_default(), name.rsplit('/').next().unwrap_or_default());
     if OTHERS.contains(&first) {
-        return Err(nothing().await);
+        return Err(not_found().await);
     }
     let name = if name.is_empty() { INDEX } else { name };
     if let Some(answer) = find(&app, name, &headers).await? {
         return Ok(answer);
     }
-    // A page gets no script instead of a script that is missing: that would only fail later, and worse.
+    // A missing script must not be answered with a page: the browser would fail on it later, with a worse message.
     if last.contains('.') || name.starts_with(HASHED) {
         return Err(ApiError::NotFound(
             Code::NotFound,
-            "The web app has no such file; reload the page to get its newest version.",
+            "The web app has no such file; reload the page to get the newest version.",
         ));
     }
     let page = find(&app, INDEX, &headers).await?;
     Ok(page.unwrap_or_else(|| (StatusCode::NOT_FOUND, Html(NOT_INCLUDED)).into_response()))
 }
 
-/// What an address gets at which there is nothing.
-pub async fn nothing() -> ApiError {
+pub async fn not_found() -> ApiError {
     ApiError::NotFound(Code::NotFound, "There is nothing at this address; see /api/docs.")
 }
 
-/// The file with this name, in the smallest form that the client takes.
+/// The file with this name, in the smallest encoding that the client accepts.
 async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Response>, ApiError> {
     let get = async |name: &str| web_files::get(app.config.web_dir.as_deref(), name).await.map_err(ApiError::internal);
     for (encoding, ending) in ENCODINGS.into_iter().filter(|(encoding, _)| accepts(headers, encoding)) {
@@ -59,8 +54,8 @@ async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Respo
 }
 
 fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &HeaderMap) -> Response {
-    // Each form of a file has a tag of its own, as RFC 9110 wants it (section 8.8.3.3): it follows from the bytes sent.
-    let tag = etag::of(&file.hash);
+    // Each encoding has an entity tag of its own (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
+    let tag = etag::from_hash(&file.hash);
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -73,7 +68,7 @@ fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &Header
         headers.extend(encoding.map(|name| (header::CONTENT_ENCODING, HeaderValue::from_static(name))));
         (headers, file.bytes).into_response()
     };
-    response.extensions_mut().insert(OfTheApp);
+    response.extensions_mut().insert(WebAppMarker);
     response
 }
 
@@ -82,7 +77,8 @@ fn media_type(name: &str) -> String {
     if kind.type_() == mime_guess::mime::TEXT { format!("{kind}; charset=utf-8") } else { kind.to_string() }
 }
 
-/// Whether `Accept-Encoding` (RFC 9110, section 12.5.3) takes this encoding. Of those that it takes, ours is the choice.
+/// Whether `Accept-Encoding` (RFC 9110, section 12.5.3) accepts this encoding. The server chooses among the accepted
+/// ones.
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     let weight = |wanted: &str| {
         etag::list(headers, header::ACCEPT_ENCODING).find_map(|item| {
@@ -94,7 +90,7 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     weight(encoding).or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
 }
 
-/// Nothing but text: the policy of the API stands, under which not even a style is applied.
+/// Text only: the policy of the API forbids styles.
 const NOT_INCLUDED: &str = r#"<!doctype html>
 <html lang="en">
 <meta charset="utf-8">

@@ -91,14 +91,14 @@ async fn tokens_end_and_are_refreshed(server: Server) {
 
     let refresh = json!({"refresh_token": ada.refresh_token});
     let renewed = post(&server, "/api/auth/refresh", &refresh).await.expect(StatusCode::OK);
-    // Two tabs, or an answer that was lost: the same token, again, at once.
+    // Two tabs, or a lost response: the same token again, at once.
     let again = post(&server, "/api/auth/refresh", &refresh).await.expect(StatusCode::OK);
     ada.token = renewed["access_token"].as_str().unwrap().to_owned();
     ada.get("/api/users/me").await.expect(StatusCode::OK);
     let next = json!({"refresh_token": again["refresh_token"]});
     post(&server, "/api/auth/refresh", &next).await.expect(StatusCode::OK);
 
-    // Neither kind works as the other, and nothing forged works at all.
+    // Neither kind works as the other, and forged tokens never work.
     for token in [renewed["refresh_token"].as_str().unwrap(), "", "x", "a.b.c"] {
         ada.token = token.to_owned();
         ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -149,7 +149,7 @@ async fn the_web_app_signs_in_by_cookie(server: Server) {
     let tag = send(Method::POST, "/api/tags/").json(&json!({"name": "x"}));
     let own = tag.try_clone().unwrap().header("origin", format!("http://{}", server.address));
     Answer::of(own).await.expect(StatusCode::CREATED);
-    // Another site's page cannot make the browser act.
+    // Another site cannot make the browser send a request.
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
@@ -197,7 +197,7 @@ async fn preferences_are_kept_as_they_are(server: Server) {
     let first = json!({"theme": "dark", "<script>": ["\u{0}", 1.5, null, {"日": true}]});
     let changed = ada.put("/api/users/me", json!({"preferences": first})).await.expect(StatusCode::OK);
     assert_eq!(changed["preferences"], first);
-    // What else changes leaves them; they are replaced as a whole.
+    // Other changes leave the preferences; a new value replaces them as a whole.
     let named = ada.put("/api/users/me", json!({"full_name": "Ada L."})).await.expect(StatusCode::OK);
     assert_eq!(named["preferences"], first);
     ada.put("/api/users/me", json!({"preferences": {"language": "de"}})).await.expect(StatusCode::OK);
@@ -233,7 +233,7 @@ async fn drafts_have_one_key_each_person(server: Server) {
     assert_ne!(ben.get(path).await.expect(StatusCode::OK), first);
     assert!(!ada.get("/api/users/me").await.body.to_string().contains(first["key"].as_str().unwrap()));
 
-    // After the next login, on another node, it is the same.
+    // The key is the same after the next sign-in, on another node.
     let again = server.login(&ada.email, PASSWORD).await;
     let other_node = server.another(&server.keys).await;
     let again =
@@ -280,7 +280,7 @@ async fn logins_are_listed_and_ended(server: Server) {
     Answer::of(phone).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-/// Deactivated on one node, as `sotto user deactivate` does; another node has the account in its cache.
+/// Deactivated on one node, like `sotto user deactivate` does, while another node has cached the account.
 async fn who_is_deactivated_is_out_on_every_node(server: Server) {
     let keys = Keys::generate(&SystemRandom);
     let server = server.restart(&keys).await;

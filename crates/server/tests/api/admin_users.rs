@@ -1,4 +1,4 @@
-//! Superusers and everybody's accounts.
+//! Superusers and the accounts of others.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn accounts_are_found_and_paged(server: Server) {
     let (other, search) = (server.superuser("other").await, next.replace('?', "?q=a&"));
     assert_eq!(other.get(&next).await.refused(), "query.cursor");
     assert_eq!(root.get(&search).await.refused(), "query.cursor");
-    // Who is deleted in between leaves no hole.
+    // A deletion between two pages skips nobody.
     let ben = root.get(&format!("{USERS}?q=ben@")).await.body[0].clone();
     root.delete(&path(&ben)).await.expect(StatusCode::OK);
     assert_eq!(root.get(&next).await.expect(StatusCode::OK)[0]["email"], "cleo@example.org");
@@ -121,7 +121,7 @@ async fn who_is_deactivated_or_demoted_is_out_at_once(server: Server) {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     root.put(&ada_path, json!({"is_active": true})).await.expect(StatusCode::OK);
-    // What had ended stays so; a new login works.
+    // Ended sessions stay ended; a new one works.
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
     server.login(&ada.email, PASSWORD).await;
 }

@@ -1,4 +1,4 @@
-//! Personal API tokens: what they open, and what they never do.
+//! API tokens: what they allow, and what they never do.
 
 use std::collections::BTreeMap;
 
@@ -38,12 +38,12 @@ async fn a_token_is_shown_once(server: Server) {
     let mut expected = made.clone();
     expected.as_object_mut().unwrap().remove("token");
     assert_eq!(list, json!([expected]));
-    // Whoever reads the database finds no token in it.
+    // The database contains no token.
     let dump = sotto_storage::testing::dump(&server.scratch.url);
     assert!(dump.contains("Backup") && !dump.contains(secret));
 }
 
-/// Every operation of the specification, with a token of each scope: what it documents is what it does.
+/// Every operation of the specification, with a token of each scope, behaves as documented.
 async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
     let ada = server.person("ada").await;
     let mut tokens = BTreeMap::new();
@@ -65,7 +65,7 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
             assert!(named.len() <= 1, "{method} {path} needs one scope");
             for (scope, secret) in &tokens {
                 let request = server.request(method.to_uppercase().parse().unwrap(), &fill(path)).bearer_auth(secret);
-                // An answer to HEAD has no body that could be looked at.
+                // A response to HEAD has no body to check.
                 let status = match method.as_str() {
                     "head" => request.send().await.unwrap().status(),
                     _ => Answer::of(request.json(&json!({}))).await.status,
@@ -93,10 +93,10 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
     }
     let refused = server.request(Method::GET, "/api/tags/").bearer_auth(&tokens["entries:read"]);
     let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
-    assert_eq!(refused["detail"], "This API token is not good for this: it needs the scope tags:read.");
+    assert_eq!(refused["detail"], "This API token lacks a scope for this request: tags:read.");
     let refused = server.request(Method::GET, "/api/users/me").bearer_auth(&tokens["entries:read"]);
     let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
-    assert!(refused["detail"].as_str().unwrap().contains("signed in"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("sign in"), "{refused}");
 }
 
 async fn bad_tokens_are_refused(server: Server) {
@@ -134,7 +134,7 @@ async fn a_token_ends_when_it_was_to(server: Server) {
     assert_eq!(ada.get(TOKENS).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
-/// On another node it is in the cache, for 5 seconds.
+/// Another node has the token in its cache for 5 seconds.
 async fn a_token_that_is_deleted_is_out(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
@@ -172,7 +172,7 @@ async fn its_use_is_noted(server: Server) {
     assert_eq!(read(&server, &secret).await, StatusCode::OK);
     let first = noted().await;
     assert!(first.is_string());
-    // Another node reads it anew, and a minute has not passed.
+    // Another node reads the token from storage within the same minute.
     for (seconds, is_moved) in [(USE_SECONDS / 2, false), (USE_SECONDS, true)] {
         server.clock.advance(seconds);
         let node = server.another(&server.keys).await;
@@ -204,7 +204,7 @@ async fn tokens_of_others_do_not_exist(server: Server) {
     assert_eq!((list.as_array().unwrap().len(), &list[0]["content"]), (1, &json!("mine")));
 }
 
-/// Not even together with an unlock token of its owner's.
+/// Not even together with an unlock token of its owner.
 async fn what_is_sealed_stays_so(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;

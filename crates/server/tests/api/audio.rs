@@ -1,11 +1,10 @@
-//! Recordings of entries in plain: sent, played, limited, replaced, deleted.
+//! Recordings of plain entries: uploaded, played, limited, replaced, deleted.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sotto_domain::{EntryId, UserId};
 use sotto_server::Config;
 use sotto_storage::testing::Scratch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,11 +22,10 @@ on_both_engines!(
     one_that_breaks_off_leaves_nothing,
     of_many_at_once_one_is_left_whole,
     it_goes_with_its_entry,
-    it_is_nobody_elses,
-    what_faults_have_left_is_swept
+    it_is_nobody_elses
 );
 
-/// A WAV of so many bytes, told apart from others by `byte`.
+/// A WAV file of this length; `byte` tells files apart.
 pub fn wav(length: usize, byte: u8) -> Vec<u8> {
     let mut wav = b"RIFF\x24\0\0\0WAVEfmt ".to_vec();
     wav.resize(length, byte);
@@ -42,7 +40,7 @@ impl Server {
         files.collect()
     }
 
-    /// Waits until the store has so many files: what breaks off is cleared away in the background.
+    /// Waits until the store has this many files. Interrupted uploads are deleted in the background.
     pub async fn comes_to(&self, count: usize) {
         while self.objects().len() != count {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -55,7 +53,7 @@ impl Person<'_> {
         self.request(Method::PUT, &audio(entry)).header("content-type", media_type).body(recording)
     }
 
-    async fn play(&self, entry: &Value) -> Vec<u8> {
+    pub async fn play(&self, entry: &Value) -> Vec<u8> {
         let response = self.request(Method::GET, &audio(entry)).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.bytes().await.unwrap().to_vec()
@@ -157,7 +155,7 @@ async fn parts_of_it_are_played(server: Server) {
         let (status, part, ..) = ask(Method::GET, &asked, "").await;
         assert_eq!((status, part), (StatusCode::RANGE_NOT_SATISFIABLE, Some(format!("bytes */{length}"))), "{asked}");
     }
-    // What is no single range of bytes, or is for another recording, asks for all of it.
+    // Other units, several ranges and outdated conditions get the whole recording.
     let former = "\"AAAA\"";
     for (asked, condition) in
         [("bytes=5-1", ""), ("bytes=0-1,5-6", ""), ("lines=0-1", ""), ("bytes=0-1", former), ("bytes=0-1", "W/\"x\"")]
@@ -204,7 +202,7 @@ async fn limits_hold(server: Server) {
     let send = async |entry: &Value, length| Answer::of(ada.record(entry, "audio/wav", wav(length, 1))).await;
     let refused = send(&one, 1001).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
     assert!(text(&refused, "detail").contains("1000 bytes"), "{refused}");
-    // Without a length that is announced, it is counted as it arrives.
+    // Without a declared length, the bytes are counted.
     let pieces = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(wav(100, 1))));
     let unannounced = ada.request(Method::PUT, &audio(&one)).body(reqwest::Body::wrap_stream(pieces));
     Answer::of(unannounced).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
@@ -218,7 +216,7 @@ async fn limits_hold(server: Server) {
     Answer::of(unannounced).await.expect(StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(server.objects().len(), 1);
     send(&two, 500).await.expect(StatusCode::CREATED);
-    // What is replaced makes room.
+    // A replaced recording does not count.
     send(&one, 900).await.expect(StatusCode::OK);
     send(&one, 1000).await.expect(StatusCode::OK);
     let bob = server.person("bob").await;
@@ -230,7 +228,7 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
-    // Enough for a draft to be on the disk.
+    // Enough for a draft on the disk.
     let part = wav(7 << 20, 2);
     let head = format!(
         "PUT {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: audio/wav\r\ncontent-length: {}\r\n\r\n",
@@ -246,7 +244,7 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     server.comes_to(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 
-    // A client that says that it is done before it is.
+    // A client that ends the body too early.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&part[..1000]).await.unwrap();
@@ -303,36 +301,4 @@ async fn it_is_nobody_elses(server: Server) {
     let forged = server.request(Method::PUT, &audio(&entry)).header("cookie", &cookie).body(wav(99, 2));
     Answer::of(forged.header("sec-fetch-site", "cross-site")).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
-}
-
-async fn what_faults_have_left_is_swept(server: Server) {
-    let (ada, bob) = (server.person("ada").await, server.person("bob").await);
-    let entry = ada.write("Spoken.", DATE, &[]).await;
-    Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
-    let theirs = bob.write("Spoken.", DATE, &[]).await;
-    Answer::of(bob.record(&theirs, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
-    // An object without a row, a draft of a server that was killed, and a file that is none of ours.
-    let folder = server.recordings.path().join(&ada.id);
-    let lost = |name: &str| std::fs::write(folder.join(name), "lost").unwrap();
-    lost(&Uuid::from_u128(7).to_string());
-    lost(&format!("{}#1", Uuid::from_u128(8)));
-    std::fs::write(server.recordings.path().join("README"), "mine").unwrap();
-    // Somebody is gone, and their recordings are not yet.
-    server.app.storage.users().delete(UserId(bob.id.parse().unwrap())).await.unwrap();
-
-    let sweep = async || server.app.recordings.sweep(&*server.app.storage, server.app.now()).await.unwrap();
-    assert_eq!(sweep().await, 0, "what is young may be about to get its row");
-    server.clock.advance(3700);
-    assert_eq!(sweep().await, 3);
-    assert_eq!(sweep().await, 0);
-    assert!(server.recordings.path().join("README").exists());
-    let id = EntryId(text(&entry, "id").parse().unwrap());
-    let user = UserId(ada.id.parse().unwrap());
-    let kept = server.app.storage.attachments().get(user, id).await.unwrap().unwrap();
-    assert!(folder.join(kept.id.to_string()).exists());
-
-    // On a database that knows none of them, nothing goes.
-    let other = Server::start(Scratch::sqlite(), lenient()).await;
-    let swept = server.app.recordings.sweep(&*other.app.storage, server.app.now()).await.unwrap();
-    assert_eq!((swept, folder.join(kept.id.to_string()).exists()), (0, true));
 }

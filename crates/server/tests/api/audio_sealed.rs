@@ -1,4 +1,4 @@
-//! Recordings of entries under secret tags: encrypted by the client, there while the secret tag is open.
+//! Recordings of sealed entries: encrypted by the client, and accessible while the secret tag is unlocked.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ async fn it_is_sent_and_played_in_parts(server: Server) {
         (&sent["media_type"], &sent["byte_length"], &sent["audio_url"]),
         (&json!("application/octet-stream"), &json!(sealed.len()), &Value::Null)
     );
-    // The row tells nothing of it: what the client has to know is sealed.
+    // The row reveals nothing: what the client needs is sealed.
     let now = open.get(&path(&entry)).await.expect(StatusCode::OK);
     assert_eq!((&now["audio_url"], &now["revision"]), (&Value::Null, &json!(1)));
 
@@ -81,7 +81,7 @@ async fn it_is_sent_and_played_in_parts(server: Server) {
     let stored = std::fs::read(&files[0]).unwrap();
     assert!(files.len() == 1 && stored == sealed, "what lies there is what was sent");
 
-    // Sealing the entry anew keeps it.
+    // Sealing the entry again keeps the recording.
     open.put(&path(&entry), 1, open.seal(id.0, 2, "Shouted.")).await.expect(StatusCode::OK);
     open.request(Method::HEAD, &audio(&entry)).send().await.unwrap().error_for_status().unwrap();
     open.delete(&path(&entry)).await.expect(StatusCode::OK);
@@ -98,7 +98,7 @@ async fn it_needs_the_open_secret_tag(server: Server) {
     let locked = Answer::of(unlocked(Method::PUT).body(sealed.clone())).await.expect(StatusCode::NOT_FOUND);
     assert_eq!(locked["detail"], "Journal entry not found");
     Answer::of(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
-    // Locked, it is answered like one that does not exist.
+    // While the secret tag is locked, the recording seems not to exist.
     let nowhere = json!({"id": Uuid::from_u128(7)});
     let missing = ada.get(&audio(&nowhere)).await.expect(StatusCode::NOT_FOUND);
     assert_eq!(ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND), missing);
@@ -121,7 +121,7 @@ async fn what_is_not_encrypted_is_refused(server: Server) {
         assert_eq!(Answer::of(open.record(&entry, wrong)).await.refused(), "body", "{length}");
     }
     server.comes_to(0).await;
-    // And what is encrypted is no recording of an entry in plain.
+    // An encrypted recording is not accepted for a plain entry.
     let plain = ada.write("Said.", DATE, &[]).await;
     Answer::of(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
@@ -132,7 +132,7 @@ async fn moving_an_entry_leaves_no_recording(server: Server) {
     let entry = ada.write("Said.", DATE, &[]).await;
     let id: Uuid = text(&entry, "id").parse().unwrap();
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
-    // A move that is refused leaves it where it is.
+    // A refused move keeps the recording.
     open.put(&path(&entry), 7, open.seal(id, 8, "Said.")).await.expect(StatusCode::PRECONDITION_FAILED);
     assert_eq!(server.objects().len(), 1);
     open.put(&path(&entry), 1, open.seal(id, 2, "Said.")).await.expect(StatusCode::OK);
@@ -160,7 +160,7 @@ async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) 
         moved.expect(StatusCode::OK);
         for sent in [first, second, third, fourth] {
             let status = sent.status;
-            // It was there before the move, or there was no entry in plain to have it any more.
+            // The recording was uploaded before the move, or the move was first and the upload failed.
             assert!(status.is_success() || status.is_client_error(), "{}", sent.body);
         }
         server.comes_to(0).await;

@@ -1,4 +1,4 @@
-//! Errors have names that programs tell them apart by, beside the sentences for people.
+//! Error codes for programs, beside the sentences for people.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::server::{Answer, PASSWORD, Server};
 
 on_both_engines!(fields_have_codes, problems_have_codes);
 
-/// What is said of the fields, without where they are.
+/// The field errors without their places.
 fn fields(problem: &Value) -> Vec<Value> {
     let without_loc = |error: &Value| {
         let mut error = error.clone();
@@ -35,7 +35,7 @@ async fn fields_have_codes(server: Server) {
             json!({"msg": "must be the name of an IANA time zone, such as Europe/Berlin", "code": "unknown_zone"}),
         ]
     );
-    // The errors are the problem: it has no code of its own.
+    // The field errors are the problem, so it has no code of its own.
     assert_eq!(refused.get("code"), None);
     assert_eq!(
         refused["detail"],
@@ -62,7 +62,7 @@ async fn fields_have_codes(server: Server) {
         (ada.get("/api/journals/x").await, json!({"msg": "must be a UUID", "code": "not_a_uuid"})),
         (
             ada.post("/api/journals/", json!({"entry_date": date})).await,
-            json!({"msg": "must be given: an entry has a text, be it an empty one", "code": "missing"}),
+            json!({"msg": "must be given, even if it is empty", "code": "missing"}),
         ),
         (
             ada.post("/api/journals/", json!({"content": "", "entry_date": date, "tag_ids": [nobody]})).await,
@@ -84,7 +84,7 @@ async fn fields_have_codes(server: Server) {
         assert_eq!(fields(&answer.expect(StatusCode::UNPROCESSABLE_ENTITY)), [error]);
     }
 
-    // Parsers have their own words, and one name.
+    // Parsers word their errors differently, under one code.
     let number = ada.post("/api/tags/", json!({"name": 7})).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let text = ada.request(Method::POST, "/api/tags/").header("content-type", "application/json").body("{");
     for problem in [number, Answer::of(text).await.expect(StatusCode::UNPROCESSABLE_ENTITY)] {
@@ -122,14 +122,14 @@ async fn problems_have_codes(server: Server) {
             403,
             Some("foreign_origin"),
         ),
-        // The status says it all.
+        // The status is enough.
         (Answer::of(server.request(Method::PATCH, "/api/tags/")).await, 405, None),
     ] {
         let body = answer.expect(StatusCode::from_u16(status).unwrap());
         assert_eq!(body.get("code").and_then(Value::as_str), code, "{body}");
     }
 
-    // Whether it was the address or the password that is wrong, nobody is told.
+    // Nobody learns whether the address or the password is wrong.
     let guesses = [(ada.email.as_str(), "wrong password"), ("nobody@example.org", PASSWORD), ("no address", "")];
     for (email, password) in guesses {
         let guess = post("/api/auth/login").json(&json!({"email": email, "password": password}));

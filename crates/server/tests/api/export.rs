@@ -1,4 +1,4 @@
-//! Everything that is somebody's in one archive, read back by another implementation of the format: Python's.
+//! The export, read by another implementation of the zip format: Python's.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ on_both_engines!(
 
 const EXPORT: &str = "/api/users/me/export";
 
-/// Says what is in an archive as JSON, if all of it is sound.
+/// Describes an archive as JSON, if it is valid.
 const READ: &str = "
 import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive:
@@ -41,16 +41,16 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
 struct File {
     name: String,
     bytes: Vec<u8>,
-    /// Not compressed.
+    /// Uncompressed.
     is_stored: bool,
 }
 
-/// The texts of an archive, in their order.
+/// The texts of an archive, in order.
 async fn files(request: RequestBuilder) -> Vec<(String, String)> {
     all_files(request).await.into_iter().map(|file| (file.name, String::from_utf8(file.bytes).unwrap())).collect()
 }
 
-/// The files of an archive, in their order.
+/// The files of an archive, in order.
 async fn all_files(request: RequestBuilder) -> Vec<File> {
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
@@ -120,7 +120,7 @@ async fn the_archive_holds_what_the_api_answers(server: Server) {
 
     assert_eq!(files.len(), titles.len());
     for ((name, file), entry) in files.iter().zip(entries.as_array().unwrap()) {
-        // The day is that of the entry's own zone.
+        // The day is the one in the entry's own time zone.
         assert!(name.starts_with("entries/2025/2025-01-23"), "{name}");
         let (fields, text) = parse(file);
         assert_eq!(text, entry["content"].as_str().unwrap());
@@ -204,7 +204,7 @@ async fn an_empty_journal_is_an_archive_too(server: Server) {
 
 async fn pages_are_read_to_the_last(server: Server) {
     let ada = server.person("ada").await;
-    // More bytes than a page holds, and more rows.
+    // More bytes than a page has, and more rows.
     let long = "x".repeat(1 << 20);
     for n in 10..20 {
         ada.write(&long, &format!("2025-01-{n}T10:00:00Z"), &[]).await;
@@ -228,7 +228,7 @@ async fn recordings_are_beside_their_entries(server: Server) {
         ada.post("/api/journals/", entry).await.expect(StatusCode::CREATED)
     };
     let (one, two, silent) = (write("Same").await, write("same").await, write("Silent").await);
-    // More than is sent at once.
+    // More than a chunk.
     let long = wav(300_000, 1);
     Answer::of(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
     let ogg = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
@@ -315,24 +315,24 @@ async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
     let (_, told) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
     let mut told: Vec<_> = told.lines().collect();
     told.sort_unstable();
-    let sealed = format!("sealed/{}: it is gone", text(&entry, "id"));
+    let sealed = format!("sealed/{}: it is missing", text(&entry, "id"));
     assert_eq!(
         told,
         [
-            "entries/2025/2025-01-01.wav: it is gone",
-            "entries/2025/2025-01-02.wav: of its 200000 bytes, 150000 are here",
-            "entries/2025/2025-01-03.wav: it is not as it was stored",
+            "entries/2025/2025-01-01.wav: it is missing",
+            "entries/2025/2025-01-02.wav: only 150000 of its 200000 bytes could be read",
+            "entries/2025/2025-01-03.wav: its content has changed",
             "entries/2025/2025-01-04.wav: it could not be read",
             &sealed,
         ]
     );
-    // While it is locked, nothing tells of what is sealed.
+    // While the secret tag is locked, nothing reveals its entries.
     let locked = all_files(ada.request(Method::GET, EXPORT)).await;
     let told = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
     assert!(told.contains("2025-01-01.wav") && !told.contains("sealed"));
 }
 
-/// Those who do not take what they asked for hold a place each; without them, there is place again.
+/// Each client that does not read takes a permit. Once they are gone, exports are possible again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn there_are_so_many_at_once() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
@@ -342,7 +342,7 @@ async fn there_are_so_many_at_once() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         char::from(b' ' + u8::try_from((state >> 33) % 95).unwrap())
     };
-    // More than what waits on the way to a client, even compressed.
+    // More than the network buffers, even compressed.
     for n in 10..30 {
         let noise: String = (0..1 << 20).map(|_| letter()).collect();
         ada.write(&noise, &format!("2025-01-{n}T10:00:00Z"), &[]).await;

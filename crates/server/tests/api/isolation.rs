@@ -1,4 +1,4 @@
-//! Two people on one server: neither ever sees or touches what is the other's.
+//! Two users on one server: neither sees or changes the other's data.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ async fn nobody_gets_in_without_a_token(server: Server) {
             }
             let path = fill(path);
             let request = server.request(method.to_uppercase().parse().unwrap(), &path).json(&Value::Null);
-            // An answer to HEAD has no body that could be looked at.
+            // A response to HEAD has no body to check.
             let status = match method.as_str() {
                 "head" => request.send().await.unwrap().status(),
                 _ => Answer::of(request).await.status,

@@ -1,4 +1,4 @@
-//! The roadmap's tests of journal entries, and what it is silent about.
+//! Entries: creating, reading, changing, deleting.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ async fn tags_are_attached_by_name_and_by_id(server: Server) {
     assert_eq!(entry["tags"][0], json!({"id": tag["id"], "name": "Café", "color": "#ff0000"}));
     assert_eq!(ada.get("/api/tags/").await.body.as_array().unwrap().len(), 2);
 
-    // A tag that is not there: nothing is stored, neither the entry nor the other tags.
+    // A missing tag: neither the entry nor the other tags are stored.
     let unknown = json!({"content": "y", "entry_date": DATE, "tag_ids": [entry["id"]], "tags": ["another"]});
     assert_eq!(ada.post("/api/journals/", unknown).await.refused(), "body.tag_ids");
     let path = format!("/api/journals/{}", id(&entry));

@@ -23,7 +23,7 @@ on_both_engines!(
 
 async fn pages_visit_every_entry_once(server: Server) {
     let ada = server.person("ada").await;
-    // Several share an instant, so the id has to decide.
+    // Several entries share an instant, so the id decides.
     for n in 0..25 {
         ada.write(&format!("{n}"), &format!("2025-01-{:02}T10:00:00Z", n / 5 + 1), &[]).await;
     }
@@ -61,7 +61,7 @@ async fn a_cursor_is_good_for_its_own_list(server: Server) {
     }
     let cursor = next.split("cursor=").nth(1).unwrap();
     assert_eq!(ada.get(&format!("/api/tags/?cursor={cursor}")).await.refused(), "query.cursor");
-    // The size of the page may change on the way.
+    // The page size may change between pages.
     assert_eq!(ada.contents(&next.replace("limit=1", "limit=9")).await.len(), 2);
 }
 
@@ -78,7 +78,7 @@ async fn filters_narrow_the_list(server: Server) {
         (&format!("tag={}", garden["id"].as_str().unwrap()), vec!["spring"]),
         ("tag=nothing", vec![]),
         ("from=2025-03-22", vec!["summer"]),
-        // It was the first of January where it was written, though not in UTC.
+        // It was 1 January in the entry's time zone, though not in UTC.
         ("from=2025-01-01&to=2025-01-01", vec!["new year"]),
         ("to=2024-12-31", vec![]),
         ("from=2025-01-01&to=2025-06-30&tag=home&q=spr", vec!["spring"]),
@@ -191,12 +191,12 @@ async fn summaries_are_cut(server: Server) {
         assert_eq!(list.len(), count, "{filter}");
         assert!(list.iter().all(|entry| entry["content"].as_str().unwrap().chars().count() <= 280));
     }
-    // The next page is cut like this one, and is not another list's.
+    // The next page has the same filters, and the cursor is valid for this list only.
     let next = ada.get("/api/journals/?view=summary&limit=1").await.next().unwrap();
     assert!(next.contains("view=summary"), "{next}");
     assert_eq!(ada.get(&next).await.expect(StatusCode::OK)[0], cut[1]);
     assert_eq!(ada.get(&next.replace("view=summary&", "")).await.refused(), "query.cursor");
-    // One entry is whole, and so is what an update answers.
+    // A single entry is not cut, and neither is the response of an update.
     let path = format!("/api/journals/{}", cut[0]["id"].as_str().unwrap());
     assert_eq!(ada.get(&path).await.expect(StatusCode::OK), whole[0]);
 }

@@ -1,21 +1,24 @@
-//! The API over real HTTP, on both engines.
+//! Tests of the API over real HTTP, on both engines.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "that is how a test fails")]
 
+mod account_deletion;
 mod accounts;
 mod admin;
 mod admin_users;
 mod api_tokens;
 mod audio;
 mod audio_sealed;
-mod departure;
+mod audio_store;
+mod clocks;
 mod errors;
 mod export;
-mod hostile;
+mod health;
+mod idempotency;
 mod isolation;
 mod journals;
 mod listing;
+mod malformed_requests;
 mod oidc;
-mod operation;
 mod reminders;
 mod sealed_entries;
 mod secret_tags;
@@ -28,6 +31,7 @@ mod specification;
 mod tags;
 mod vault;
 mod web;
+mod zones;
 
 /// Runs each of these functions on SQLite and on PostgreSQL, with a server of its own.
 macro_rules! on_both_engines {

@@ -96,7 +96,7 @@ async fn a_preview_shows_the_next_five_times(server: Server) {
     sundays["time_zone"] = json!("UTC");
     assert_eq!(preview(&sundays).await.expect(StatusCode::OK)["times"][1], "2099-10-25T18:00:00Z");
 
-    // What is shown is what a reminder does.
+    // The preview matches the reminder.
     let daily = with("time_zone", "Asia/Kolkata");
     let made = ada.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
     let daily = json!({"frequency": "daily", "time": daily["time"], "time_zone": daily["time_zone"]});

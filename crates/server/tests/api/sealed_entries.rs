@@ -1,4 +1,4 @@
-//! Entries under secret tags: written, changed, moved in and out, listed in pages, deleted.
+//! Sealed entries: created, changed, sealed and unsealed, listed in pages, deleted.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn an_entry_is_written_and_changed(server: Server) {
     );
     let entry = answer.expect(StatusCode::CREATED);
     assert_eq!((open.read(&entry), &entry["entry_date"]), ("First.".to_owned(), &json!(DATE)));
-    // Sent again, it is the same; another one with its id is refused.
+    // A repeated create returns the same entry; a different one with its id is refused.
     assert_eq!(open.post("/api/journals/", body).await.expect(StatusCode::OK), entry);
     let clash = open.post("/api/journals/", open.entry(id, "Other.", DATE)).await.expect(StatusCode::CONFLICT);
     assert_eq!(clash["current"], entry);
@@ -77,7 +77,7 @@ async fn an_entry_moves_in_and_out(server: Server) {
     }
     assert_eq!(ada.contents("/api/journals/?q=zanzibar&tag=private").await, ["zanzibar"]);
     assert_eq!(open.contents(&open.entries()).await, Vec::<String>::new());
-    // Of an entry in plain, it is an ordinary change.
+    // For a plain entry, it is an ordinary change.
     let same = ada.put(&path(&written), json!({"secret_tag_id": null, "title": "T"})).await.expect(StatusCode::OK);
     assert_eq!((&same["title"], &same["content"]), (&json!("T"), &json!("zanzibar")));
 }
@@ -99,7 +99,7 @@ async fn pages_are_walked(server: Server) {
         seen.extend(entries.as_array().unwrap().iter().map(|entry| open.read(entry)));
     }
     assert_eq!((seen, cursors.len()), (["5", "4", "3", "2", "1"].map(str::to_owned).to_vec(), 2));
-    // A cursor is no way around the lock, nor into another list.
+    // A cursor does not bypass the lock, and is not valid for another list.
     ada.get(&cursors[0]).await.expect(StatusCode::NOT_FOUND);
     let (_, cursor) = cursors[0].split_once("cursor=").unwrap();
     assert_eq!(ada.get(&format!("/api/journals/?cursor={cursor}")).await.refused(), "query.cursor");
@@ -169,7 +169,7 @@ async fn mistakes_change_nothing(server: Server) {
     assert_eq!(open.put(&path(&entry), 1, json!({"content": "Plain."})).await.refused(), "body.secret_tag_id");
     assert_eq!(open.put(&path(&entry), 1, json!({"secret_tag_id": null})).await.refused(), "body.content");
 
-    // Without a condition, or with one that does not hold.
+    // Without a precondition, or with a failed one.
     let unconditional = |open: &Open, path: &str, body: Value| Answer::of(open.request(Method::PUT, path).json(&body));
     for (path, id) in [(path(&entry), id), (path(&plain), plain_id)] {
         unconditional(&open, &path, open.seal(id, 2, "x")).await.expect(StatusCode::PRECONDITION_REQUIRED);
@@ -182,7 +182,7 @@ async fn mistakes_change_nothing(server: Server) {
     open.put(&path(&entry), 2, out.clone()).await.expect(StatusCode::PRECONDITION_FAILED);
     let foreign = json!({"secret_tag_id": null, "content": "x", "tag_ids": [new_id()]});
     assert_eq!(open.put(&path(&entry), 1, foreign).await.refused(), "body.tag_ids");
-    // Under none, or a locked one.
+    // Under no secret tag, or a locked one.
     let nowhere = with(open.seal(id, 2, "x"), "secret_tag_id", json!(new_id()));
     open.put(&path(&entry), 1, nowhere.clone()).await.expect(StatusCode::FORBIDDEN);
     open.post("/api/journals/", with(good(), "secret_tag_id", json!(new_id()))).await.expect(StatusCode::FORBIDDEN);

@@ -1,4 +1,4 @@
-//! A secret tag from its making to its end.
+//! The life of a secret tag, from creation to deletion.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn the_whole_life(server: Server) {
     let listed = open.get("/api/secret-tags/").await.expect(StatusCode::OK);
     assert_eq!((open.name(&listed[0]), &listed[0]["version"]), ("Dreams".to_owned(), &json!(1)));
 
-    // A new phrase: it stays open here, the old phrase is worthless, the entries stay.
+    // A new passphrase: the secret tag stays unlocked here, the old passphrase stops working, the entries stay.
     let elsewhere = secret.unlock(PHRASE).await;
     open.change_phrase("a new one", 7).await.expect(StatusCode::CONFLICT);
     let changed = open.change_phrase("a new one", 1).await.expect(StatusCode::OK);
@@ -64,7 +64,7 @@ async fn the_whole_life(server: Server) {
     let open = secret.unlock("a new one").await;
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 
-    // The end: not by accident.
+    // Deletion needs an explicit parameter.
     let refusal = open.delete(&secret.path).await.expect(StatusCode::CONFLICT);
     assert_eq!(refusal["current"], json!({"entries": 1}));
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
@@ -84,7 +84,7 @@ async fn a_phrase_is_lost_and_replaced(server: Server) {
     secret.recover(&wrong, "never").await.expect(StatusCode::FORBIDDEN);
     let recovered = secret.recover(&secret.recovery_key, "a new one").await.expect(StatusCode::OK);
     assert_eq!(recovered["id"], json!(secret.scope.tag));
-    // It is locked everywhere, and opens with the new phrase only.
+    // It is locked in all sessions, and only the new passphrase unlocks it.
     open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
     secret.try_unlock(PHRASE).await.err().unwrap().expect(StatusCode::FORBIDDEN);
     let open = secret.unlock("a new one").await;
@@ -147,9 +147,9 @@ async fn several_are_open_at_once(server: Server) {
     }
     let listed = Answer::of(both(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
     assert!(listed.as_array().unwrap().iter().all(|tag| tag["open"] == true && tag["metadata"].is_string()));
-    // Each token opens its own.
+    // Each token unlocks its own secret tag.
     one.get(&crate::vault::path(&in_two)).await.expect(StatusCode::NOT_FOUND);
-    // From one into the other, as one change.
+    // From one secret tag to the other, in one change.
     let id = text(&in_one, "id").parse().unwrap();
     let moved =
         both(Method::PUT, &crate::vault::path(&in_one)).header("if-match", "\"1\"").json(&two.seal(id, 2, "moved"));
@@ -162,7 +162,7 @@ async fn several_are_open_at_once(server: Server) {
     }
 }
 
-/// A client that tries a phrase on all of them begins with the one that was opened last, as they are listed.
+/// A client that tries a passphrase on all secret tags starts with the one that was unlocked last, as listed.
 async fn opening_one_often_never_slows_the_others(server: Server) {
     let ada = server.person("ada").await;
     let mut secrets = Vec::new();
@@ -177,7 +177,7 @@ async fn opening_one_often_never_slows_the_others(server: Server) {
             .map(|id| secrets.iter().find(|(secret, _)| secret.path.ends_with(&id)).unwrap())
             .collect::<Vec<_>>()
     };
-    // How many tries of other phrases the secret tag tells of that this one opens.
+    // The failed attempts that the unlocked secret tag reports.
     let open = async |phrase: &str| {
         for (secret, _) in listed().await {
             server.clock.advance(1);
@@ -191,7 +191,7 @@ async fn opening_one_often_never_slows_the_others(server: Server) {
         }
         panic!("{phrase} opens nothing");
     };
-    // Never opened: as they were made, so the first two fail once for the last.
+    // Never unlocked, they are listed in order of creation, so the first two fail once for the last one.
     assert_eq!(open("three").await, 0);
     for _ in 0..20 {
         assert_eq!(open("three").await, 0);
@@ -199,7 +199,7 @@ async fn opening_one_often_never_slows_the_others(server: Server) {
     assert_eq!(open("one").await, 1);
     let order: Vec<_> = listed().await.into_iter().map(|(_, phrase)| *phrase).collect();
     assert_eq!(order, ["one", "three", "two"]);
-    // By turns, in the worst order, none fails more often than there are others.
+    // Even in the worst order, none fails more often than there are others.
     for phrase in ["two", "three", "one", "two", "three", "one", "two"] {
         assert!(open(phrase).await <= 2, "{phrase}");
     }

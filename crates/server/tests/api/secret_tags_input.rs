@@ -1,4 +1,4 @@
-//! Messages of secret tags that are malformed: a 422 that names the field each, and nothing changed.
+//! Malformed messages of secret tags: each gets a 422 that names the field, and changes nothing.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::vault::{PHRASE, Secret, encode, new_id};
 
 on_both_engines!(malformed_messages_change_nothing);
 
-/// Bytes, sent as base64url, and what is wrong with them. `good` is as it should be.
+/// Bytes, sent as base64url, and their error. `good` is a valid message.
 fn malformed(good: &str) -> Vec<Value> {
     let text = |text: String| Value::String(text);
     vec![
@@ -33,21 +33,21 @@ fn malformed(good: &str) -> Vec<Value> {
     ]
 }
 
-/// Of these lengths, bytes that are no point: the identity, one beyond the field, one that is on no curve.
+/// Of these lengths, bytes that are no valid point: the identity, one outside of the field, one off the curve.
 fn no_points(length: usize) -> Vec<Value> {
     let mut odd = vec![0; length];
     odd[0] = 1;
     vec![json!(encode(&vec![0; length])), json!(encode(&vec![0xff; length])), json!(encode(&odd))]
 }
 
-/// Where a message is sent, how it should be, and its fields of bytes: with their lengths if they begin with a point.
+/// The address of a message, a valid one, and its byte fields, with their lengths if they begin with a point.
 type Message = (String, Value, Vec<(&'static str, Option<usize>)>);
 
 fn messages(secret: &Secret<'_>) -> Vec<Message> {
     let phrase = || Phrase::new("x").unwrap();
     let registration = Registration::start(secret.scope, phrase(), &SystemRandom).unwrap().0.to_string();
     let login = Login::start(secret.scope, phrase(), &SystemRandom).unwrap().0.to_string();
-    // The public key of a record has to be a point: this one is, of anybody.
+    // The public key of a record must be a point; any valid point will do.
     let mut record = [7; 192];
     record[..32].copy_from_slice(&point(&registration));
     let (record, wrap, proof) = (encode(&record), encode(&[7; 61]), encode(&[7; 32]));
@@ -138,7 +138,7 @@ async fn malformed_messages_change_nothing(server: Server) {
     for keys in ["", "x", &"F".repeat(32)] {
         assert_eq!(finish("server_keys", json!(keys)).await.refused(), "body.server_keys");
     }
-    // Keys that this server does not have; an id that is taken, here and by somebody else.
+    // Keys that this server does not have; an id that is used, by this user and by another.
     finish("server_keys", json!("0".repeat(32))).await.expect(StatusCode::CONFLICT);
     let mut taken = messages[1].1.clone();
     taken.as_object_mut().unwrap().remove("server_keys");

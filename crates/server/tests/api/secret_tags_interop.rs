@@ -1,4 +1,4 @@
-//! Against what runs in a browser: `@serenity-kit/opaque` and the vault of the web app, in node, over real HTTP.
+//! Against the browser's code: `@serenity-kit/opaque` and the vault of the web app, in Node, over real HTTP.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! What a locked secret tag gives away, and what is left lying around: nothing.
+//! What a locked secret tag reveals, and what is left behind on disk: nothing.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -31,7 +31,7 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
         if locked {
             ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
         }
-        // Whether it is open does not matter to what asks for all entries.
+        // Lists of all entries never include sealed ones, locked or not.
         for list in [
             "/api/journals/",
             "/api/journals/?q=zanzibar",
@@ -46,7 +46,7 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
         assert_eq!((&statistics["entries"], &statistics["words"]), (&json!(0), &json!(0)));
     }
 
-    // It is locked: an entry under it is not there, whatever is known of it. With another secret tag open, too.
+    // While locked, its entries seem not to exist, even if another secret tag is unlocked.
     let missing = format!("/api/journals/{}", new_id());
     let elsewhere = other.unlock(PHRASE).await;
     for token in [&open.token, &elsewhere.token] {
@@ -82,7 +82,7 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
         let unknown = format!("/api/journals/?secret_tag_id={}", new_id());
         assert_eq!(Answer::of(ask(Method::GET, &unknown)).await.expect(StatusCode::NOT_FOUND), listed);
         Answer::of(ask(Method::GET, &cursor)).await.expect(StatusCode::NOT_FOUND);
-        // Its id is taken, as somebody else's would be: nothing is shown of it.
+        // Its id is used, like another user's would be, and nothing of it is shown.
         let ids = [text(&entry, "id"), text(&moved, "id")];
         for id in ids {
             let create = json!({"id": id, "content": "x", "entry_date": date});
@@ -99,7 +99,7 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
         let shown: Vec<_> = locked.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()).collect();
         assert_eq!(shown.len(), 4, "{shown:?}");
     }
-    // It was there all the time.
+    // The entry existed all the time.
     let open = secret.unlock(PHRASE).await;
     assert_eq!(open.contents(&open.entries()).await.len(), 3);
     assert_eq!(open.get(&path(&entry)).await.expect(StatusCode::OK), entry);
@@ -126,14 +126,14 @@ async fn nothing_readable_is_left_anywhere(mut server: Server) {
         let entry = open.write(content, "2025-01-22T10:00:00Z").await;
         let id = text(&entry, "id").parse().unwrap();
         open.put(&path(&entry), 1, open.seal(id, 2, content)).await.expect(StatusCode::OK);
-        // One that was in plain before, and one that was for a while.
+        // An entry that was plain before, and one that was plain for a while.
         let written = ada.write(moved_content, "2025-01-22T10:00:00Z", &["kept"]).await;
         let moved = text(&written, "id").parse().unwrap();
         open.put(&path(&written), 1, open.seal(moved, 2, moved_content)).await.expect(StatusCode::OK);
         let out = json!({"secret_tag_id": null, "content": moved_content, "title": "Heron"});
         open.put(&path(&written), 2, out).await.expect(StatusCode::OK);
         open.put(&path(&written), 3, open.seal(moved, 4, moved_content)).await.expect(StatusCode::OK);
-        // Mistakes and refusals say nothing either.
+        // Errors reveal nothing either.
         assert!(secret.try_unlock(new_phrase).await.is_err());
         let mut wrong = open.entry(new_id(), content, "2025-01-22T10:00:00Z");
         wrong["content"] = json!(content);
@@ -150,7 +150,7 @@ async fn nothing_readable_is_left_anywhere(mut server: Server) {
     let metrics = server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("/api/secret-tags/{secret_tag_id}/unlock/finish"));
     let dump = match &server.scratch.url {
-        // The server has closed the file, as it does after a quiet moment, too.
+        // The server has closed the file, which it also does when it is idle.
         DatabaseUrl::Sqlite(file) => {
             let file = file.clone();
             server.stop().await;
@@ -171,7 +171,7 @@ async fn nothing_readable_is_left_anywhere(mut server: Server) {
     }
 }
 
-/// In any case of its letters, as it is or in hexadecimal.
+/// In any case of letters, as text or in hexadecimal.
 fn contains(bytes: &[u8], needle: &str) -> bool {
     let hexadecimal = needle.bytes().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let find = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
@@ -182,7 +182,7 @@ fn has_id(dump: &[u8], id: uuid::Uuid) -> bool {
     contains(dump, &id.to_string()) || dump.windows(16).any(|window| window == id.as_bytes())
 }
 
-/// The database file, its log and whatever else lies there.
+/// The database file, its log and all other files beside it.
 fn files_beside(file: &std::path::Path) -> Vec<u8> {
     let folder = std::fs::read_dir(file.parent().unwrap()).unwrap();
     folder.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
@@ -204,7 +204,7 @@ async fn tables(url: &str) -> String {
     dump
 }
 
-/// What this process logs from now on, as `sotto serve --log debug` would. Other tests may log as well.
+/// The log of this process from now on, like with `sotto serve --log debug`. Other tests may log as well.
 fn captured_log() -> Arc<Mutex<Vec<u8>>> {
     #[derive(Clone)]
     struct Capture(Arc<Mutex<Vec<u8>>>);

@@ -1,4 +1,4 @@
-//! Those who want in without the phrase: what they try comes to nothing, is slowed, and is told.
+//! Attacks without the passphrase: they fail, are slowed down, and are reported to the owner.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -26,8 +26,8 @@ async fn guessing_is_slowed_across_nodes() {
     guessing_is_slowed_and_told(Server::on_three_nodes().await).await;
 }
 
-/// The names of the headers, and the names and lengths of the fields; of a problem, what it is called. An instant is as long
-/// as its fraction needs.
+/// The names of headers, and the names and lengths of fields; for a problem, its code. Timestamps have the length of
+/// their fraction.
 fn shape(answer: &Answer) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
     let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
     names.sort();
@@ -61,7 +61,7 @@ async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
         ] {
             seen.push(shape(&answer));
         }
-        // Both are slowed after as many tries.
+        // Both are slowed down after the same number of attempts.
         let request = login_request(secret);
         let mut tries = 0;
         let slowed = loop {
@@ -86,7 +86,7 @@ async fn messages_work_once_and_in_their_place(server: Server) {
     let theirs = Secret { person: ben.clone(), ..secret.by(&ada) };
     let before = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
 
-    // A proof that is good, in every place that is not its own.
+    // A valid proof, in every place where it does not belong.
     let (login, started) = secret.start(PHRASE).await;
     let started = started.expect(StatusCode::OK);
     let proof = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom).unwrap();
@@ -96,11 +96,11 @@ async fn messages_work_once_and_in_their_place(server: Server) {
     assert_eq!(secret.finish(session, &proof[1..]).await.refused(), "body.login_finish");
     let (_, again) = secret.start(PHRASE).await;
     secret.finish(&again.body["session_id"], &proof).await.expect(StatusCode::FORBIDDEN);
-    // None of it has used the session up. Once used, it is gone.
+    // None of these has used up the session. After one use, it ends.
     secret.finish(session, &proof).await.expect(StatusCode::OK);
     secret.finish(session, &proof).await.expect(StatusCode::NOT_FOUND);
 
-    // Under another secret tag, the session is used up for nothing.
+    // Under another secret tag, the session is used up without effect.
     let (login, started) = secret.start(PHRASE).await;
     let started = started.expect(StatusCode::OK);
     let proof = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom).unwrap();
@@ -146,19 +146,19 @@ async fn guessing_is_slowed_and_told(server: Server) {
         }
     }
     assert!(waits.is_sorted_by(|first, second| first < second) && waits[0] <= 2, "{waits:?}");
-    // The right phrase waits like any other, is let in, and tells what happened.
+    // The right passphrase waits like any other, is accepted, and reports the failures.
     let open = secret.unlock(PHRASE).await;
     let told = open.answer["failed_tries"]["count"].as_u64().unwrap();
     assert_eq!(told, tries);
     for _ in 0..3 {
         ada.post(&start, request.clone()).await.expect(StatusCode::OK);
     }
-    // Another person's tries are not counted here.
+    // Attempts of another user do not count here.
     let ben = server.person("ben").await;
     ben.post(&start, request).await.expect(StatusCode::OK);
 }
 
-/// What would let somebody try phrases in other ways counts as well.
+/// Other ways to guess passphrases count as well.
 async fn oracles_are_counted(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
@@ -174,11 +174,11 @@ async fn oracles_are_counted(server: Server) {
         tries += 1;
         assert!(tries < 10);
     }
-    // So do recovery proofs, for a start and for a finish; a recovery cannot be used to reset the count.
+    // Recovery proofs count, at the start and at the end. A recovery cannot reset the count.
     let proof = encode(&[7; 32]);
     let recover = json!({"recovery_proof": proof, "registration_request": request});
     ada.post(&format!("{}/recover/start", secret.path), recover).await.expect(StatusCode::TOO_MANY_REQUESTS);
-    // Ending what was begun does not undo it.
+    // Ending a started login does not reset the count.
     for session in ada.get("/api/opaque-sessions/").await.expect(StatusCode::OK).as_array().unwrap() {
         ada.delete(&format!("/api/opaque-sessions/{}", text(session, "id"))).await;
     }
@@ -206,7 +206,7 @@ async fn a_token_is_good_for_its_login_only(server: Server) {
         assert_eq!(shown(&ada, bad).await.refused(), "header.x-sotto-unlock");
     }
     shown(&ada, &open.token).await.expect(StatusCode::OK);
-    // The owner sees it from elsewhere, and can end it.
+    // The owner sees the session from elsewhere, and can end it.
     let sessions = elsewhere.get("/api/opaque-sessions").await.expect(StatusCode::OK);
     assert_eq!((&sessions[0]["state"], &sessions[0]["secret_tag_id"]), (&json!("unlocked"), &json!(secret.scope.tag)));
     let session = format!("/api/opaque-sessions/{}", text(&sessions[0], "id"));
@@ -215,7 +215,7 @@ async fn a_token_is_good_for_its_login_only(server: Server) {
     elsewhere.delete(&session).await.expect(StatusCode::OK);
     elsewhere.delete(&session).await.expect(StatusCode::NOT_FOUND);
     shown(&ada, &open.token).await.expect(StatusCode::NOT_FOUND);
-    // Signing out ends it, even for whoever has both tokens.
+    // Signing out ends it, even for a client with both tokens.
     let open = secret.unlock(PHRASE).await;
     ada.post("/api/auth/logout", json!({})).await.expect(StatusCode::OK);
     open.get(&open.entries()).await.expect(StatusCode::UNAUTHORIZED);
@@ -227,7 +227,7 @@ async fn an_unlock_ends(server: Server) {
     let mut ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
-    // Access tokens end sooner than what is measured here; the login goes on.
+    // Access tokens expire earlier than what is measured here, but the session continues.
     let refreshed = async |ada: &mut Person<'_>| {
         let body = json!({"refresh_token": ada.refresh_token});
         let pair = ada.post("/api/auth/refresh", body).await.expect(StatusCode::OK);
@@ -261,7 +261,7 @@ async fn open_unlocks_are_bounded(server: Server) {
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
     open.get(&open.entries()).await.expect(StatusCode::OK);
-    // As many more, without the work that a client has with each.
+    // The same number of attempts, without the client's work for each.
     let sessions = server.app.storage.opaque_sessions();
     for n in 0..MAX_OPEN {
         server.clock.advance(1);

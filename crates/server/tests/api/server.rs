@@ -1,22 +1,23 @@
-//! A running server, and people who use it.
+//! A running server, and its users.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sotto_domain::account::AccountPatch;
 use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Config, Keys, Recordings};
+use sotto_server::{App, AttachmentStore, Config, Keys, Stage};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::testing::Scratch;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A server on a free port, with an empty database of its own.
@@ -26,28 +27,42 @@ pub struct Server {
     pub clock: Arc<ShiftedClock>,
     pub client: Client,
     pub keys: Keys,
-    /// Where requests go, in turn.
+    /// The addresses that requests are sent to, in turn.
     nodes: Mutex<VecDeque<SocketAddr>>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<watch::Sender<Stage>>,
     task: Option<JoinHandle<()>>,
     pub scratch: Scratch,
-    /// Where its recordings are.
+    /// The folder of its recordings.
     pub recordings: TempDir,
 }
 
 /// The machine's clock, some seconds ahead.
 #[derive(Default)]
-pub struct ShiftedClock(AtomicI64);
+pub struct ShiftedClock {
+    shown: AtomicI64,
+    passed: AtomicU64,
+}
 
 impl ShiftedClock {
+    /// Lets time pass.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.set(seconds);
+        self.passed.fetch_add(u64::try_from(seconds).unwrap_or_default(), Ordering::SeqCst);
+    }
+
+    /// Sets the clock forward or back, while no time passes.
+    pub fn set(&self, seconds: i64) {
+        self.shown.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for ShiftedClock {
     fn now(&self) -> Timestamp {
-        SystemClock.now().plus_seconds(self.0.load(Ordering::SeqCst))
+        SystemClock.now().plus_seconds(self.shown.load(Ordering::SeqCst))
+    }
+
+    fn uptime(&self) -> Duration {
+        SystemClock.uptime() + Duration::from_secs(self.passed.load(Ordering::SeqCst))
     }
 }
 
@@ -64,19 +79,20 @@ impl Server {
         Self::start_on(free_port().await, scratch, config).await
     }
 
-    /// For a configuration that has to know the port.
+    /// For a configuration that needs the port.
     pub async fn start_on(listener: TcpListener, scratch: Scratch, config: Config) -> Self {
         sotto_storage::migrate::upgrade(&scratch.url).await.expect("the schema can be made");
         let clock = Arc::new(ShiftedClock::default());
         let keys = Keys::generate(&SystemRandom);
         let recordings = TempDir::new().unwrap();
-        let (address, app, stop, task) = listen(listener, &scratch.url, recordings.path(), &keys, config, &clock).await;
+        let (address, app, stage, task) =
+            listen(listener, &scratch.url, recordings.path(), &keys, config, &clock).await;
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let nodes = Mutex::new([address].into());
-        Self { address, app, clock, client, keys, nodes, stop: Some(stop), task: Some(task), scratch, recordings }
+        Self { address, app, clock, client, keys, nodes, stop: Some(stage), task: Some(task), scratch, recordings }
     }
 
-    /// Three servers on one database: each request reaches another one than the request before it.
+    /// Three servers on one database. Each request goes to the next server.
     pub async fn on_three_nodes() -> Self {
         let server = Self::on_postgres().await;
         for _ in 0..2 {
@@ -86,26 +102,31 @@ impl Server {
         server
     }
 
-    /// A second server on the same database, with the same keys only if `keys` are.
+    /// A second server on the same database. It has the same keys only if `keys` is true.
     pub async fn another(&self, keys: &Keys) -> SocketAddr {
         self.another_with(keys, self.app.config.clone()).await
     }
 
     /// The same with other settings.
     pub async fn another_with(&self, keys: &Keys, config: Config) -> SocketAddr {
-        let (address, _, stop, _) =
-            listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, &self.clock).await;
-        // It runs until the test's runtime ends.
-        std::mem::forget(stop);
-        address
+        self.another_at(keys, config, &self.clock).await.0
     }
 
-    /// Leaves the database, once it is stopped.
+    /// The same with a clock of its own.
+    pub async fn another_at(&self, keys: &Keys, config: Config, clock: &Arc<ShiftedClock>) -> (SocketAddr, App) {
+        let (address, app, stop, _) =
+            listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, clock).await;
+        // The server runs until the test's runtime ends.
+        std::mem::forget(stop);
+        (address, app)
+    }
+
+    /// The database without its server, which has to be stopped.
     pub fn into_scratch(self) -> Scratch {
         self.scratch
     }
 
-    /// Stops the server as a signal would, and waits until it has finished.
+    /// Stops the server like a signal would, and waits for its end.
     pub async fn stop(&mut self) {
         drop(self.stop.take());
         self.task.take().unwrap().await.unwrap();
@@ -114,10 +135,10 @@ impl Server {
     /// Starts again on the same database.
     pub async fn restart(mut self, keys: &Keys) -> Self {
         self.stop().await;
-        let (address, app, stop, task) =
+        let (address, app, stage, task) =
             listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, lenient(), &self.clock).await;
         let nodes = Mutex::new([address].into());
-        Self { address, app, keys: keys.clone(), nodes, stop: Some(stop), task: Some(task), ..self }
+        Self { address, app, keys: keys.clone(), nodes, stop: Some(stage), task: Some(task), ..self }
     }
 
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -126,7 +147,7 @@ impl Server {
         self.client.request(method, format!("http://{}{path}", nodes[0]))
     }
 
-    /// Signs somebody up and in.
+    /// Signs a user up and in.
     pub async fn person(&self, name: &str) -> Person<'_> {
         self.person_in(name, "UTC").await
     }
@@ -137,7 +158,7 @@ impl Server {
         let id = UserId(person.id.parse().unwrap());
         let patch = AccountPatch { is_superuser: Some(true), ..AccountPatch::default() };
         self.app.storage.users().administer(id, &patch, self.clock.now()).await.unwrap();
-        // Nobody has asked anything in their name yet, so no server has them in its cache.
+        // No request has used the account yet, so no server has cached it.
         person
     }
 
@@ -168,7 +189,7 @@ impl Server {
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Clone)]
 pub struct Person<'a> {
     pub server: &'a Server,
@@ -216,7 +237,7 @@ impl Person<'_> {
     }
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -245,14 +266,14 @@ impl Answer {
         answer
     }
 
-    /// The body, if the status is this.
+    /// The body, which must have this status.
     #[track_caller]
     pub fn expect(self, status: StatusCode) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// The `loc` of the only error, joined by dots, of a 422.
+    /// The `loc` of the only error of a 422, joined by dots.
     #[track_caller]
     pub fn refused(self) -> String {
         let body = self.expect(StatusCode::UNPROCESSABLE_ENTITY);
@@ -265,7 +286,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Where the next page is.
+    /// The address of the next page.
     pub fn next(&self) -> Option<String> {
         let link = self.header("link")?;
         let (address, relation) = link.split_once("; ").unwrap();
@@ -281,7 +302,7 @@ pub fn fill(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Rate limits off: tests make many accounts from one address.
+/// Without rate limits, because tests create many accounts from one address.
 pub fn lenient() -> Config {
     Config { rate_limits: false, ..Config::default() }
 }
@@ -297,15 +318,12 @@ async fn listen(
     keys: &Keys,
     config: Config,
     clock: &Arc<ShiftedClock>,
-) -> (SocketAddr, App, oneshot::Sender<()>, JoinHandle<()>) {
+) -> (SocketAddr, App, watch::Sender<Stage>, JoinHandle<()>) {
     let storage = url.open().await.expect("the database opens");
-    let recordings = Recordings::in_folder(recordings).unwrap();
+    let recordings = AttachmentStore::in_folder(recordings).unwrap();
     let app = App::new(storage, recordings, keys, config, clock.clone(), Arc::new(SystemRandom));
     let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async move {
-        let _ = stopped.await;
-    };
-    let task = tokio::spawn(sotto_server::serve(listener, app.clone(), shutdown));
-    (address, app, stop, task)
+    let (stage, stages) = watch::channel(Stage::Serving);
+    let task = tokio::spawn(sotto_server::serve(listener, app.clone(), stages));
+    (address, app, stage, task)
 }

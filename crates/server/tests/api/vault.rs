@@ -1,4 +1,4 @@
-//! Somebody's client of secret tags: it does over HTTP what a browser does.
+//! A client of secret tags, which does over HTTP what a browser does.
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::server::{Answer, Person};
 pub const PHRASE: &str = "the grey heron waits";
 pub const DATE: &str = "2025-01-22T10:00:00Z";
 
-/// A secret tag of somebody, who has its recovery key.
+/// A secret tag of a user, with its recovery key.
 pub struct Secret<'a> {
     pub person: Person<'a>,
     pub scope: Scope,
@@ -26,19 +26,25 @@ pub struct Secret<'a> {
     pub path: String,
 }
 
-/// It is open.
 pub struct Open<'a> {
     pub person: Person<'a>,
     pub scope: Scope,
     pub token: String,
     pub vault: Vault,
-    /// What the unlock was answered with.
+    /// The response of the unlock.
     pub answer: Value,
 }
 
 impl<'a> Secret<'a> {
-    /// Makes one; it is locked.
+    /// Creates a secret tag, which is locked.
     pub async fn make(person: &Person<'a>, phrase: &str) -> Self {
+        let (secret, finish) = Self::prepare(person, phrase).await;
+        person.post("/api/secret-tags/register/finish", finish).await.expect(StatusCode::CREATED);
+        secret
+    }
+
+    /// Prepares a secret tag, and returns the second message of its registration.
+    pub async fn prepare(person: &Person<'a>, phrase: &str) -> (Self, Value) {
         let scope =
             Scope { user: UserId(person.id.parse().unwrap()), tag: SecretTagId::new(&SystemClock, &SystemRandom) };
         let (request, registration) = Registration::start(scope, self::phrase(phrase), &SystemRandom).unwrap();
@@ -60,11 +66,11 @@ impl<'a> Secret<'a> {
             "recovery_wrap": vault.wrap_for_recovery(&recovery_key, &SystemRandom).unwrap().to_string(),
             "recovery_verifier": recovery_key.proof().unwrap().verifier().to_string(),
         });
-        person.post("/api/secret-tags/register/finish", finish).await.expect(StatusCode::CREATED);
-        Self { person: person.clone(), scope, recovery_key, path: format!("/api/secret-tags/{}", scope.tag) }
+        let path = format!("/api/secret-tags/{}", scope.tag);
+        (Self { person: person.clone(), scope, recovery_key, path }, finish)
     }
 
-    /// The same secret tag, by another login of the same person.
+    /// The same secret tag in another session of the user.
     pub fn by(&self, person: &Person<'a>) -> Self {
         let recovery_key = self.recovery_key.reveal().parse().unwrap();
         Self { person: person.clone(), recovery_key, path: self.path.clone(), ..*self }
@@ -83,7 +89,8 @@ impl<'a> Secret<'a> {
         self.person.post(&format!("{}/unlock/finish", self.path), finish).await
     }
 
-    /// Opens it; or how the server refused. A client that finds the phrase wrong has no proof to send, and makes one up.
+    /// Unlocks it, or returns the server's refusal. A client whose passphrase is wrong has no proof, so it sends a
+    /// random one.
     pub async fn try_unlock(&self, phrase: &str) -> Result<Open<'a>, Answer> {
         let (login, started) = self.start(phrase).await;
         if started.status != StatusCode::OK {
@@ -111,7 +118,7 @@ impl<'a> Secret<'a> {
         self.try_unlock(phrase).await.unwrap_or_else(|answer| panic!("{phrase} opens it: {answer:?}"))
     }
 
-    /// Sets a new phrase with the recovery key; or how the server refused.
+    /// Sets a new passphrase with the recovery key, or returns the server's refusal.
     pub async fn recover(&self, key: &RecoveryKey, new: &str) -> Answer {
         let proof = key.proof().unwrap().to_string();
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();
@@ -137,7 +144,7 @@ impl<'a> Secret<'a> {
 }
 
 impl Open<'_> {
-    /// A request that shows that it is open.
+    /// A request with the unlock token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.person.request(method, path).header("x-sotto-unlock", &self.token)
     }
@@ -173,7 +180,7 @@ impl Open<'_> {
         })
     }
 
-    /// A body that makes a sealed entry.
+    /// The body of a new sealed entry.
     pub fn entry(&self, id: Uuid, content: &str, date: &str) -> Value {
         let mut entry = self.seal(id, 1, content);
         entry["id"] = json!(id);
@@ -181,12 +188,12 @@ impl Open<'_> {
         entry
     }
 
-    /// Writes a sealed entry and returns it as it was answered.
+    /// Creates a sealed entry and returns the response.
     pub async fn write(&self, content: &str, date: &str) -> Value {
         self.post("/api/journals/", self.entry(new_id(), content, date)).await.expect(StatusCode::CREATED)
     }
 
-    /// The text of an entry as it was answered.
+    /// The text of an entry in a response.
     pub fn read(&self, entry: &Value) -> String {
         let field = |name: &str| URL_SAFE_NO_PAD.decode(text(entry, name)).unwrap();
         let sealed = SealedEntry::from_parts(
@@ -206,18 +213,18 @@ impl Open<'_> {
         list.as_array().unwrap().iter().map(|entry| self.read(entry)).collect()
     }
 
-    /// Where the entries under it are listed.
+    /// The address of the list of its entries.
     pub fn entries(&self) -> String {
         format!("/api/journals/?secret_tag_id={}", self.scope.tag)
     }
 
-    /// The name in an answer that shows it.
+    /// The name in a response.
     pub fn name(&self, answer: &Value) -> String {
         let sealed = SealedMetadata::from_bytes(URL_SAFE_NO_PAD.decode(text(answer, "metadata")).unwrap()).unwrap();
         self.vault.open_metadata(&sealed).unwrap().name.clone()
     }
 
-    /// Sets a new phrase.
+    /// Sets a new passphrase.
     pub async fn change_phrase(&self, new: &str, version: u32) -> Answer {
         let path = format!("/api/secret-tags/{}/phrase", self.scope.tag);
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();

@@ -1,4 +1,4 @@
-//! The web app: from a folder, as it is served while somebody works on it, and from the binary.
+//! The web app, from a folder and from the binary.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::server::{Answer, Server, lenient};
 
 const PAGE: &str = "<!doctype html><title>Sotto</title>";
 
-/// A server and the folder of its app; beside the folder lies a file that is nobody's business.
+/// A server with a folder for its app, and a secret file beside that folder.
 struct App {
     server: Server,
     _home: TempDir,
@@ -160,7 +160,7 @@ async fn the_app_may_do_what_it_needs_and_no_more() {
     }
     let features = header(&page, "permissions-policy");
     assert!(features.contains("microphone=(self)") && features.contains("camera=()"), "{features}");
-    // What the API answers is not the app, wherever it is asked.
+    // What belongs to the API never answers with the app.
     let missing = app.get("/assets/none.js", &[]).await;
     assert_eq!(header(&missing, "content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
     assert_eq!((header(&missing, "cache-control"), header(&missing, "permissions-policy")), ("no-store", ""));
@@ -182,7 +182,7 @@ async fn no_address_leads_out_of_the_folder() {
         "/.hidden",
         "/assets/../.hidden",
     ] {
-        // A client of this kind would tidy the path up.
+        // This client would normalise the path.
         let mut stream = TcpStream::connect(app.server.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -193,7 +193,7 @@ async fn no_address_leads_out_of_the_folder() {
     }
 }
 
-/// `web/dist` as it was when this was built: with an app in it, or not.
+/// `web/dist` at the time of the build, with or without an app.
 #[tokio::test]
 async fn the_binary_has_the_app_that_it_was_built_with() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;

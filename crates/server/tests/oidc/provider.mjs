@@ -35,7 +35,12 @@ const client_secret = 'a secret: with/odd+characters%';
 
 function provider(issuer) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const key = { ...privateKey.export({ format: 'jwk' }), kid: randomBytes(8).toString('hex'), use: 'sig', alg: 'RS256' };
+  const key = {
+    ...privateKey.export({ format: 'jwk' }),
+    kid: randomBytes(8).toString('hex'),
+    use: 'sig',
+    alg: 'RS256',
+  };
   return new Provider(issuer, {
     clients: [{ client_id: 'sotto', client_secret, redirect_uris: process.argv.slice(2) }],
     jwks: { keys: [key] },
@@ -63,17 +68,22 @@ function provider(issuer) {
 
 async function interact(request, response, uid) {
   if (request.method === 'GET') {
-    const buttons = [...Object.keys(people), 'cancel'].map((name) => `<button name="account" value="${name}">${name}</button>`);
+    const buttons = [...Object.keys(people), 'cancel'].map(
+      (name) => `<button name="account" value="${name}">${name}</button>`,
+    );
     response.setHeader('content-type', 'text/html; charset=utf-8');
-    response.end(`<!doctype html><title>Who are you?</title><form method="post" action="/interaction/${uid}/login">${buttons.join(' ')}</form>`);
+    response.end(
+      `<!doctype html><title>Who are you?</title><form method="post" action="/interaction/${uid}/login">${buttons.join(' ')}</form>`,
+    );
     return;
   }
   let body = '';
   for await (const chunk of request) body += chunk;
   const account = new URLSearchParams(body).get('account');
-  const result = account in people
-    ? { login: { accountId: account, remember: false } }
-    : { error: 'access_denied', error_description: 'The person said no.' };
+  const result =
+    account in people
+      ? { login: { accountId: account, remember: false } }
+      : { error: 'access_denied', error_description: 'The person said no.' };
   await current.interactionFinished(request, response, result, { mergeWithLastSubmission: false });
 }
 

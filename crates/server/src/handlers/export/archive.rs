@@ -1,5 +1,4 @@
-//! A zip archive that is written from its beginning to its end, and handed on meanwhile. What stays in memory is its directory:
-//! some hundred bytes for each file.
+//! A zip archive that is sent while it is written. Only its directory stays in memory: a few hundred bytes per file.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,38 +8,37 @@ use jiff::civil::Date;
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-/// The archive. It is written to as a file is that was begun.
+/// The archive. Writing to it appends to the file that was started last.
 pub struct Archive {
-    zip: ZipWriter<StreamWriter<Gathered>>,
-    gathered: Gathered,
+    zip: ZipWriter<StreamWriter<Buffer>>,
+    buffered: Buffer,
 }
 
-/// Bytes that have been written and not yet handed on.
+/// Bytes that are written and not yet sent.
 #[derive(Clone, Default)]
-struct Gathered(Arc<Mutex<Vec<u8>>>);
+struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Archive {
-    /// An empty archive.
     pub fn new() -> Self {
-        let gathered = Gathered::default();
-        Self { zip: ZipWriter::new_stream(gathered.clone()), gathered }
+        let buffered = Buffer::default();
+        Self { zip: ZipWriter::new_stream(buffered.clone()), buffered }
     }
 
-    /// Ends the file before, and begins a text that is of this day.
-    pub fn begin(&mut self, name: &str, day: Option<Date>) -> io::Result<()> {
-        // How long the journal gets is not known when it is begun; a single entry is never so long.
+    /// Starts a text file with the date of this day.
+    pub fn start_file(&mut self, name: &str, day: Option<Date>) -> io::Result<()> {
+        // The length of the journal is not known in advance. A single entry is never that long.
         let options = SimpleFileOptions::default().large_file(day.is_none());
-        self.begin_with(name, day, options.compression_method(CompressionMethod::Deflated))
+        self.start_with(name, day, options.compression_method(CompressionMethod::Deflated))
     }
 
-    /// Ends the file before, and begins a recording, of at most [`MAX_BYTES`](sotto_domain::attachment::MAX_BYTES). Sound is
-    /// compressed already, and what is encrypted cannot be.
-    pub fn begin_recording(&mut self, name: &str, day: Date) -> io::Result<()> {
-        self.begin_with(name, Some(day), SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+    /// Starts a recording of at most [`MAX_BYTES`](sotto_domain::attachment::MAX_BYTES). It is stored uncompressed:
+    /// sound is compressed already, and encrypted data cannot be.
+    pub fn start_recording(&mut self, name: &str, day: Date) -> io::Result<()> {
+        self.start_with(name, Some(day), SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
     }
 
-    fn begin_with(&mut self, name: &str, day: Option<Date>, options: SimpleFileOptions) -> io::Result<()> {
-        // The format knows days from 1980 on.
+    fn start_with(&mut self, name: &str, day: Option<Date>, options: SimpleFileOptions) -> io::Result<()> {
+        // Dates in a zip archive start in 1980.
         let time = day.and_then(|day| {
             let (month, of_month) = (day.month().unsigned_abs(), day.day().unsigned_abs());
             DateTime::from_date_and_time(day.year().unsigned_abs(), month, of_month, 0, 0, 0).ok()
@@ -48,20 +46,19 @@ impl Archive {
         Ok(self.zip.start_file(name, options.last_modified_time(time.unwrap_or_default()))?)
     }
 
-    /// How many bytes wait to be handed on.
-    pub fn gathered(&self) -> usize {
-        self.gathered.lock().len()
+    /// Bytes that wait to be sent.
+    pub fn buffered(&self) -> usize {
+        self.buffered.lock().len()
     }
 
-    /// The bytes that have been gathered.
-    pub fn take(&self) -> Bytes {
-        std::mem::take(&mut *self.gathered.lock()).into()
+    pub fn take_buffered(&self) -> Bytes {
+        std::mem::take(&mut *self.buffered.lock()).into()
     }
 
-    /// Ends the archive, and gives its last bytes.
+    /// Completes the archive, and returns its last bytes.
     pub fn finish(self) -> io::Result<Bytes> {
         self.zip.finish()?;
-        Ok(std::mem::take(&mut *self.gathered.lock()).into())
+        Ok(std::mem::take(&mut *self.buffered.lock()).into())
     }
 }
 
@@ -75,13 +72,13 @@ impl Write for Archive {
     }
 }
 
-impl Gathered {
+impl Buffer {
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Write for Gathered {
+impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.lock().extend_from_slice(bytes);
         Ok(bytes.len())

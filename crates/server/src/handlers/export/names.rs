@@ -1,4 +1,4 @@
-//! Names of files that any file system takes, none of them twice.
+//! Unique names that every file system accepts.
 
 use std::collections::HashMap;
 
@@ -6,25 +6,25 @@ use jiff::civil::Date;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Bytes of a title in a name, at most: the whole stays below the 143 bytes of the strictest file systems in use.
+/// Bytes of a title in a name, so that the whole stays below the 143 bytes of the strictest file systems in use.
 const TITLE: usize = 90;
 
-/// The names that were given, folded as file systems fold that mind neither case nor Unicode form, and how often.
+/// The names in use, with a count of each. They are folded like in file systems that ignore case and Unicode form.
 #[derive(Default)]
-pub struct Names(HashMap<String, u32>);
+pub struct FileNames(HashMap<String, u32>);
 
-impl Names {
-    /// `entries/2026/2026-11-25-a-fine-day`, to which each file adds its ending; the next one of the same day and title ends
-    /// in `-2`.
-    pub fn of(&mut self, day: Date, title: Option<&str>) -> String {
+impl FileNames {
+    /// For example `entries/2026/2026-11-25-a-fine-day`, to which each file adds its extension. The next one of the
+    /// same day and title ends in `-2`.
+    pub fn unique(&mut self, day: Date, title: Option<&str>) -> String {
         let mut stem = day.to_string();
-        let words = title.map(words).unwrap_or_default();
+        let words = title.map(slug).unwrap_or_default();
         if !words.is_empty() {
             stem = format!("{stem}-{words}");
         }
         let mut name = stem.clone();
         loop {
-            let count = self.0.entry(folded(&name)).or_insert(0);
+            let count = self.0.entry(fold(&name)).or_insert(0);
             *count += 1;
             if *count == 1 {
                 return format!("entries/{:04}/{name}", day.year());
@@ -34,9 +34,9 @@ impl Names {
     }
 }
 
-/// Letters, digits and the marks on them, in lower case; whatever is between them is one hyphen. So there is no path, no device
-/// and no hidden file in it, nothing that a shell knows, and nothing that cannot be seen.
-fn words(title: &str) -> String {
+/// Letters, digits and combining marks in lower case, with one hyphen for everything between them. So a title cannot
+/// contain a path, a device name, a hidden file, shell characters or invisible characters.
+fn slug(title: &str) -> String {
     let mut words = String::new();
     for letter in title.nfkc().flat_map(char::to_lowercase).nfc() {
         let kept =
@@ -53,7 +53,7 @@ fn words(title: &str) -> String {
     words
 }
 
-fn folded(name: &str) -> String {
+fn fold(name: &str) -> String {
     name.nfkd().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkd().collect()
 }
 
@@ -76,17 +76,17 @@ mod tests {
             ("... * ? \" < > | . ", "2026-11-25"),
             ("-rf --", "2026-11-25-rf"),
         ] {
-            assert_eq!(Names::default().of(DAY, Some(title)), format!("entries/2026/{name}"), "{title}");
+            assert_eq!(FileNames::default().unique(DAY, Some(title)), format!("entries/2026/{name}"), "{title}");
         }
-        assert_eq!(Names::default().of(Date::constant(1, 1, 1), None), "entries/0001/0001-01-01");
+        assert_eq!(FileNames::default().unique(Date::constant(1, 1, 1), None), "entries/0001/0001-01-01");
     }
 
     #[test]
     fn names_are_short() {
         for title in ["x".repeat(500), "\u{10400}".repeat(125), "ﷺ".repeat(160), "a ".repeat(250)] {
-            let mut names = Names::default();
-            let first = names.of(DAY, Some(&title));
-            for name in [first, names.of(DAY, Some(&title))] {
+            let mut names = FileNames::default();
+            let first = names.unique(DAY, Some(&title));
+            for name in [first, names.unique(DAY, Some(&title))] {
                 let (_, file) = name.rsplit_once('/').unwrap();
                 assert!(file.len() <= 115 && file.starts_with("2026-11-25-"), "{file}");
             }
@@ -95,14 +95,14 @@ mod tests {
 
     #[test]
     fn no_name_is_given_twice() {
-        let mut names = Names::default();
+        let mut names = FileNames::default();
         let given: Vec<_> = ["Straße", "STRASSE", "strasse 2", "stra\u{301}sse", "Strásse", "ſtrasse", "Straße"]
             .iter()
-            .map(|title| names.of(DAY, Some(title)))
+            .map(|title| names.unique(DAY, Some(title)))
             .collect();
         let given: Vec<_> = given.iter().map(|name| name.trim_start_matches("entries/2026/2026-11-25-")).collect();
         assert_eq!(given, ["straße", "strasse-2", "strasse-2-2", "strásse", "strásse-2", "strasse-3", "straße-4"]);
-        let untitled: Vec<_> = (0..3).map(|_| names.of(DAY, None)).collect();
+        let untitled: Vec<_> = (0..3).map(|_| names.unique(DAY, None)).collect();
         assert_eq!(untitled[2], "entries/2026/2026-11-25-3");
     }
 }

@@ -1,32 +1,34 @@
-//! What is sent about entries: in plain, or sealed, and never both.
+//! Requests for entries: either plain or sealed, never both.
 
 use serde::Deserialize;
 use sotto_crypto::sealed;
 use sotto_domain::account::User;
 use sotto_domain::entry::{EntryPatch, MAX_CONTENT, NewEntry};
+use sotto_domain::entry_date::EntryDatePatch;
 use sotto_domain::secret_tag::{Sealed, SealedBody};
 use sotto_domain::tag::{NewTag, TagChoice};
-use sotto_domain::{EntryId, Flaw, SecretTagId, TagId, Timestamp, Zone};
+use sotto_domain::{EntryId, Flaw, SecretTagId, TagId, Zone};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::access::EntryAccess;
 use crate::app::App;
-use crate::base64url;
 use crate::config::BODY_LIMIT;
-use crate::error::{ApiError, FieldError};
-use crate::extract::present;
+use crate::http::base64url;
+use crate::http::error::{ApiError, FieldError};
+use crate::http::extract::present;
 
-// Titles and texts are bounded in bytes; the specification can only say characters, so it states the same number.
+// Titles and texts are limited in bytes. The specification can only limit characters, so it has the same number.
 const _: () = assert!(MAX_CONTENT == 1_048_576);
 // The largest sealed entry in base64url, with room for the other fields.
 const _: () = assert!(sealed::MAX_ENCRYPTED_CONTENT * 4 / 3 + 4096 < BODY_LIMIT);
 
-/// A new entry: in plain, with `content`; or under a secret tag, with `id`, `secret_tag_id` and the four sealed fields.
+/// A new entry: plain, with `content`; or sealed, with `id`, `secret_tag_id` and the four sealed fields.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = JournalEntryCreate)]
 #[serde(deny_unknown_fields)]
 pub struct EntryCreate {
-    /// A UUID of your own, so that sending it again is safe; one is made if it is absent.
+    /// A UUID of your own, so that the request can be repeated safely. Generated if absent.
     id: Option<Uuid>,
     #[schema(max_length = 500)]
     title: Option<String>,
@@ -36,12 +38,12 @@ pub struct EntryCreate {
     /// An http(s) address, or a path on this server.
     #[schema(max_length = 2048)]
     audio_url: Option<String>,
-    /// The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
+    /// The moment that the entry is about, with its offset: `2025-01-22T10:00:00Z`.
     #[schema(format = DateTime)]
     entry_date: String,
-    /// An IANA time zone; yours if absent.
+    /// An IANA time zone; that of your account by default.
     entry_zone: Option<String>,
-    /// Tags by name; those that you do not have yet are made.
+    /// Tags by name. Missing tags are created.
     #[serde(default)]
     #[schema(max_items = 100)]
     tags: Vec<String>,
@@ -49,7 +51,7 @@ pub struct EntryCreate {
     #[serde(default)]
     #[schema(max_items = 100)]
     tag_ids: Vec<Uuid>,
-    /// An open secret tag of yours.
+    /// An unlocked secret tag.
     secret_tag_id: Option<Uuid>,
     /// Sealed for this id, secret tag and revision 1, in base64url without padding.
     #[schema(min_length = 66, max_length = 1_412_887)]
@@ -65,18 +67,21 @@ pub struct EntryCreate {
     wrap_iv: Option<String>,
 }
 
-/// An entry to be made.
 pub enum Create {
-    /// In plain.
     Plain(NewEntry),
     /// Under a secret tag.
     Sealed(EntryId, SealedBody),
 }
 
 impl EntryCreate {
-    /// Checks what was sent.
+    /// The secret tag of the new entry, if it has one.
+    pub fn secret_tag(&self) -> Option<SecretTagId> {
+        self.secret_tag_id.map(SecretTagId)
+    }
+
+    /// Validates the request.
     pub fn parse(self, app: &App, user: &User) -> Result<Create, ApiError> {
-        let zone = self.entry_zone.as_deref().map_or_else(|| Ok(user.time_zone.clone()), Err);
+        let zone = Zone::chosen(self.entry_zone.as_deref(), &user.time_zone);
         let sealed = [&self.encrypted_content, &self.wrapped_key, &self.encryption_iv, &self.wrap_iv];
         if let Some(sealed) = sealed_fields(self.secret_tag_id, sealed.map(Option::as_deref))? {
             refuse_plaintext(&[
@@ -86,17 +91,11 @@ impl EntryCreate {
                 ("tags", !self.tags.is_empty()),
                 ("tag_ids", !self.tag_ids.is_empty()),
             ])?;
-            let id = self.id.ok_or_else(|| missing("id", "must be given: what is sealed is sealed for an id"))?;
-            // The domain's checks of id, date and zone are those of an entry without a text.
-            let checked = NewEntry::parse(EntryId(id), None, String::new(), None, &self.entry_date, zone, Vec::new())?;
-            let (entry_date, entry_zone) = (checked.body.entry_date, checked.body.entry_zone);
-            return Ok(Create::Sealed(
-                checked.id,
-                SealedBody { tag: sealed.0, sealed: sealed.1, entry_date, entry_zone },
-            ));
+            let id = self.id.ok_or_else(|| missing("id", "must be given: an entry is sealed for its id"))?;
+            let (id, date) = SealedBody::check(EntryId(id), &self.entry_date, zone)?;
+            return Ok(Create::Sealed(id, SealedBody { tag: sealed.0, sealed: sealed.1, date }));
         }
-        let content =
-            self.content.ok_or_else(|| missing("content", "must be given: an entry has a text, be it an empty one"))?;
+        let content = self.content.ok_or_else(|| missing("content", "must be given, even if it is empty"))?;
         let id = self.id.map_or_else(|| EntryId::new(app.clock.as_ref(), app.random.as_ref()), EntryId);
         let tags = choices(app, self.tags, self.tag_ids)?;
         let audio_url = self.audio_url.as_deref();
@@ -104,10 +103,10 @@ impl EntryCreate {
     }
 }
 
-/// What to change; a field that is absent stays, null clears it.
+/// The fields to change. An absent field stays as it is; null clears it.
 ///
-/// With `secret_tag_id` and the four sealed fields, the entry is sealed as a whole, and comes under that secret tag if it was
-/// not. With `secret_tag_id: null` and `content`, it leaves its secret tag. Both need `If-Match`.
+/// `secret_tag_id` with the four sealed fields seals the whole entry, under that secret tag. `secret_tag_id: null` with
+/// `content` removes the entry from its secret tag. Both need `If-Match`.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = JournalEntryUpdate)]
 #[serde(deny_unknown_fields)]
@@ -123,7 +122,7 @@ pub struct EntryUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(max_length = 2048)]
     audio_url: Option<Option<String>>,
-    /// The moment that it is about, with its zone: `2025-01-22T10:00:00Z`.
+    /// The moment that the entry is about, with its offset: `2025-01-22T10:00:00Z`.
     #[serde(default, deserialize_with = "present")]
     #[schema(format = DateTime, nullable = false)]
     entry_date: Option<String>,
@@ -131,18 +130,18 @@ pub struct EntryUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     entry_zone: Option<String>,
-    /// All its tags by name, together with `tag_ids`; those that you do not have yet are made.
+    /// All tags by name, together with `tag_ids`. Missing tags are created.
     #[serde(default, deserialize_with = "present")]
     #[schema(max_items = 100, nullable = false)]
     tags: Option<Vec<String>>,
-    /// All its tags by id, together with `tags`.
+    /// All tags by id, together with `tags`.
     #[serde(default, deserialize_with = "present")]
     #[schema(max_items = 100, nullable = false)]
     tag_ids: Option<Vec<Uuid>>,
-    /// An open secret tag of yours; null for none.
+    /// An unlocked secret tag, or null for none.
     #[serde(default, deserialize_with = "present")]
     secret_tag_id: Option<Option<Uuid>>,
-    /// Sealed for this entry, secret tag and the revision that it is about to have, in base64url without padding.
+    /// Sealed for this entry, secret tag and the next revision, in base64url without padding.
     #[serde(default, deserialize_with = "present")]
     #[schema(min_length = 66, max_length = 1_412_887, nullable = false)]
     encrypted_content: Option<String>,
@@ -160,30 +159,35 @@ pub struct EntryUpdate {
     wrap_iv: Option<String>,
 }
 
-/// A change of an entry.
 pub enum Change {
-    /// Fields of an entry in plain.
+    /// Changes fields of a plain entry.
     Patch(EntryPatch),
-    /// The entry shall be in plain, whatever it was; these are its fields.
+    /// Makes the entry plain, with these fields.
     Unseal(EntryPatch),
-    /// The entry shall be under a secret tag, whatever it was.
+    /// Seals the entry.
     Seal(SealedChange),
 }
 
-/// A sealed body that takes the place of another one.
+/// A new sealed body for an entry.
 pub struct SealedChange {
-    /// What it is under.
     pub tag: SecretTagId,
-    /// Its text.
     pub sealed: Sealed,
-    /// A new moment.
-    pub entry_date: Option<Timestamp>,
-    /// A new zone.
-    pub entry_zone: Option<Zone>,
+    pub date: EntryDatePatch,
 }
 
 impl EntryUpdate {
-    /// Checks what was sent.
+    /// Removes an unknown time zone if the entry already has it, so that an entry can be sent back as it was read.
+    pub async fn without_unknown_zone(mut self, access: &EntryAccess<'_>, id: EntryId) -> Result<Self, ApiError> {
+        let unknown = self.entry_zone.as_deref().filter(|name| Zone::named(name).is_none());
+        if let Some(name) = unknown
+            && access.zone(id).await?.is_some_and(|zone| zone.name() == name)
+        {
+            self.entry_zone = None;
+        }
+        Ok(self)
+    }
+
+    /// Validates the request.
     pub fn parse(self, app: &App) -> Result<Change, ApiError> {
         let (date, zone) = (self.entry_date.as_deref(), self.entry_zone.as_deref());
         let sealed = [&self.encrypted_content, &self.wrapped_key, &self.encryption_iv, &self.wrap_iv];
@@ -195,8 +199,7 @@ impl EntryUpdate {
                 ("tags", self.tags.is_some()),
                 ("tag_ids", self.tag_ids.is_some()),
             ])?;
-            let EntryPatch { entry_date, entry_zone, .. } = EntryPatch::parse(None, None, None, date, zone, None)?;
-            return Ok(Change::Seal(SealedChange { tag, sealed, entry_date, entry_zone }));
+            return Ok(Change::Seal(SealedChange { tag, sealed, date: EntryDatePatch::parse(date, zone)? }));
         }
         let tags = match (self.tags, self.tag_ids) {
             (None, None) => None,
@@ -208,18 +211,18 @@ impl EntryUpdate {
     }
 }
 
-/// `encrypted_content`, `wrapped_key`, `encryption_iv` and `wrap_iv`, which come with a secret tag or not at all.
+/// `encrypted_content`, `wrapped_key`, `encryption_iv` and `wrap_iv`, which require a secret tag, and the other way
+/// round.
 fn sealed_fields(tag: Option<Uuid>, fields: [Option<&str>; 4]) -> Result<Option<(SecretTagId, Sealed)>, ApiError> {
     const NAMES: [&str; 4] = ["encrypted_content", "wrapped_key", "encryption_iv", "wrap_iv"];
     let Some(tag) = tag else {
         let stray = NAMES.into_iter().zip(fields).find(|(_, field)| field.is_some());
-        return stray.map_or(Ok(None), |_| {
-            Err(missing("secret_tag_id", "must be given: what is sealed is under a secret tag"))
-        });
+        return stray
+            .map_or(Ok(None), |_| Err(missing("secret_tag_id", "must be given: sealed fields need a secret tag")));
     };
     let mut bytes = [const { Vec::new() }; 4];
     for ((name, field), bytes) in NAMES.into_iter().zip(fields).zip(&mut bytes) {
-        let text = field.ok_or_else(|| missing(name, "must be given: an entry under a secret tag is sealed"))?;
+        let text = field.ok_or_else(|| missing(name, "must be given: an entry under a secret tag must be sealed"))?;
         *bytes = base64url::decode(name, text)?;
     }
     let [content, key, encryption_iv, wrap_iv] = bytes;
@@ -236,11 +239,12 @@ fn sealed_fields(tag: Option<Uuid>, fields: [Option<&str>; 4]) -> Result<Option<
     Ok(Some((SecretTagId(tag), sealed)))
 }
 
-/// Plaintext beside ciphertext would be kept from nobody.
+/// Plaintext beside the ciphertext would not be protected.
 fn refuse_plaintext(fields: &[(&str, bool)]) -> Result<(), ApiError> {
     match fields.iter().find(|(_, given)| *given) {
         Some((field, _)) => {
-            let flaw = Flaw::Unexpected("must not be sent in plain with a sealed entry: it belongs inside");
+            let flaw =
+                Flaw::Unexpected("must not be sent with a sealed entry: it belongs inside the encrypted content");
             Err(ApiError::invalid("body", field, &flaw))
         }
         None => Ok(()),

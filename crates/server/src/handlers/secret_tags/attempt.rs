@@ -1,16 +1,17 @@
-//! Tries, which are counted: whoever may ask the server as often as they like can try phrases.
+//! Attempts, which are counted to limit guessing.
 //!
-//! Each answer that is computed with a secret tag's OPRF key lets the one who asked try one phrase, and each recovery proof is a
-//! try of its own. So each is a session among `opaque_sessions`, on whatever server, and storage says when the next may be.
+//! Each response that uses a secret tag's OPRF key lets the caller test one passphrase, and each recovery proof is one
+//! guess. So each is recorded as an OPAQUE session, on any server of a cluster, and storage decides when the next one
+//! is allowed.
 
 use sotto_domain::secret_tag::{LOGIN_SECONDS, NewLogin, Started};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp};
 
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::error::ApiError;
+use crate::http::error::ApiError;
 
-/// A try that is under way. It counts as failed until a new phrase is set, which ends it, or the secret tag is opened.
+/// An attempt in progress. It counts as failed unless it ends in a new passphrase, or in unlocking the secret tag.
 pub struct Attempt<'a> {
     app: &'a App,
     signed_in: &'a SignedIn,
@@ -18,10 +19,10 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Begins a try at something else than a login: a new phrase, or a recovery.
+    /// Records an attempt that is not a login: a new passphrase or a recovery.
     ///
     /// # Errors
-    /// [`ApiError::TooManyRequests`], and those of storage.
+    /// [`ApiError::TooManyRequests`] after too many failures.
     pub async fn begin(app: &'a App, signed_in: &'a SignedIn, tag: SecretTagId) -> Result<Self, ApiError> {
         let id = OpaqueSessionId::new(app.clock.as_ref(), app.random.as_ref());
         let now = app.now();
@@ -36,10 +37,7 @@ impl<'a> Attempt<'a> {
         Ok(Self { app, signed_in, id })
     }
 
-    /// It has failed, and the owner will see it.
-    ///
-    /// # Errors
-    /// Those of storage.
+    /// Marks the attempt as failed, so that the owner sees it.
     pub async fn failed(self) -> Result<(), ApiError> {
         let sessions = self.app.storage.opaque_sessions();
         sessions.take(self.signed_in.id(), self.id, self.app.now()).await?;
@@ -47,10 +45,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Keeps a try, unless too many failed.
+/// Records a login.
 ///
 /// # Errors
-/// [`ApiError::TooManyRequests`], and those of storage.
+/// [`ApiError::TooManyRequests`] after too many failures.
 pub async fn start(app: &App, login: &NewLogin, now: Timestamp) -> Result<(), ApiError> {
     match app.storage.opaque_sessions().start(login, now).await? {
         Started::Started => Ok(()),

@@ -1,4 +1,4 @@
-//! Secret tags: what the server keeps of them, and cannot read. `docs/secret-tags.md` shows the order of the requests.
+//! Your secret tags. `docs/secret-tags.md` shows the order of the requests.
 
 mod attempt;
 pub mod phrase;
@@ -18,21 +18,21 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::base64url;
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id, Query};
-use crate::unlocks::{LOCKED, Unlocks};
+use crate::auth::unlock_tokens::{LOCKED, Unlocks};
+use crate::http::base64url;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id, Query};
 
-/// A secret tag. Of a locked one, nothing sealed is shown.
+/// A secret tag. Sealed fields are null while it is locked.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecretTag)]
 pub struct SecretTagResponse {
     id: Uuid,
-    /// Whether the request showed that it is open.
+    /// Whether the request has unlocked it.
     open: bool,
     /// Name and colour, sealed; null while it is locked.
     metadata: Option<String>,
-    /// One more with each new phrase; null while it is locked.
+    /// Increases by one with each new passphrase; null while it is locked.
     version: Option<u32>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -41,12 +41,10 @@ pub struct SecretTagResponse {
 }
 
 impl SecretTagResponse {
-    /// As it is shown to somebody who has it open, or has not.
     pub fn new(tag: &SecretTag, open: bool) -> Self {
         if open { Self::open(tag) } else { Self::locked(tag) }
     }
 
-    /// As one that is open.
     pub fn open(tag: &SecretTag) -> Self {
         Self {
             open: true,
@@ -56,7 +54,6 @@ impl SecretTagResponse {
         }
     }
 
-    /// As one that is locked.
     pub fn locked(tag: &SecretTag) -> Self {
         Self {
             id: tag.id.0,
@@ -69,30 +66,31 @@ impl SecretTagResponse {
     }
 }
 
-/// What to change.
+/// The fields to change.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretTagUpdate {
-    /// The new name and colour, sealed, 61 to 157 bytes in base64url without padding.
+    /// The new name and colour, sealed: 61 to 157 bytes in base64url without padding.
     #[schema(min_length = 82, max_length = 210)]
     metadata: String,
 }
 
-/// What to delete.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeleteParams {
-    /// The entries under it as well.
+    /// Delete the entries under it too.
     #[serde(default)]
     #[param(required = false)]
     with_entries: bool,
 }
 
-/// Your secret tags, the one that was opened last first, and those that never were after, as they were made.
+/// Your secret tags: the one that was unlocked last comes first, those that were never unlocked come last, oldest
+/// first.
 ///
-/// Of locked ones there is no more than that they exist. Try a phrase on them in this order: each that it does not open
-/// counts a failed try, and so none collects more of them than you have other secret tags before it is opened again.
+/// A locked secret tag shows nothing but its existence. To find the one that a passphrase unlocks, try them in this
+/// order: each wrong one counts as a failed attempt, so none collects more failures than you have other secret tags
+/// before it is unlocked again.
 #[utoipa::path(get, path = "/api/secret-tags/", tag = "secret-tags",
     params(Unlocks),
     responses((status = 200, body = Vec<SecretTagResponse>))
@@ -108,13 +106,13 @@ pub async fn list(
     Ok(Json(tags.iter().map(show).collect()))
 }
 
-/// Rename or recolour an open secret tag.
+/// Change the name or colour of an unlocked secret tag.
 #[utoipa::path(put, path = "/api/secret-tags/{secret_tag_id}", tag = "secret-tags",
     params(("secret_tag_id" = Uuid, Path), Unlocks),
     request_body = SecretTagUpdate,
     responses(
         (status = 200, body = SecretTagResponse),
-        (status = 403, description = "The secret tag is locked, or there is none."),
+        (status = 403, description = "The secret tag is locked or does not exist."),
     )
 )]
 pub async fn update(
@@ -124,7 +122,7 @@ pub async fn update(
     unlocks: Unlocks,
     extract::Json(request): extract::Json<SecretTagUpdate>,
 ) -> Result<Json<SecretTagResponse>, ApiError> {
-    let metadata = register::read_metadata(&request.metadata)?;
+    let metadata = register::parse_metadata(&request.metadata)?;
     let (user, tag) = (signed_in.id(), SecretTagId(id));
     unlocks.require(&app, &signed_in, tag).await?;
     let secret_tags = app.storage.secret_tags();
@@ -135,13 +133,13 @@ pub async fn update(
     Ok(Json(SecretTagResponse::open(&tag)))
 }
 
-/// Delete an open secret tag.
+/// Delete an unlocked secret tag.
 #[utoipa::path(delete, path = "/api/secret-tags/{secret_tag_id}", tag = "secret-tags",
     params(("secret_tag_id" = Uuid, Path), DeleteParams, Unlocks),
     responses(
         (status = 200, body = Message),
-        (status = 403, description = "The secret tag is locked, or there is none."),
-        (status = 409, description = "There are entries under it; `current` says how many."),
+        (status = 403, description = "The secret tag is locked or does not exist."),
+        (status = 409, description = "The secret tag has entries; `current` has their number."),
     )
 )]
 pub async fn delete(
@@ -154,22 +152,20 @@ pub async fn delete(
     let tag = SecretTagId(id);
     unlocks.require(&app, &signed_in, tag).await?;
     match app.storage.secret_tags().delete(signed_in.id(), tag, params.with_entries).await? {
-        DeletedSecretTag::Deleted { recordings, .. } => {
-            for recording in recordings {
-                app.recordings.discard(signed_in.id(), recording).await;
-            }
+        DeletedSecretTag::Deleted { freed, .. } => {
+            app.attachments.free(signed_in.id(), &freed).await;
             Ok(message("Secret tag deleted successfully"))
         }
         DeletedSecretTag::Missing => Err(LOCKED),
         DeletedSecretTag::HasEntries(count) => {
-            let detail = "There are entries under this secret tag, as many as `current` says; move them, or delete it \
-                          with_entries=true.";
+            let detail = "This secret tag has entries, and `current` has their number; move them, or delete it with \
+                with_entries=true.";
             Err(ApiError::Conflict(Code::SecretTagNotEmpty, detail, Some(Box::new(json!({"entries": count})))))
         }
     }
 }
 
-/// The id of a new secret tag is taken.
-fn taken() -> ApiError {
-    ApiError::Conflict(Code::IdTaken, "This id is taken; make a new one.", None)
+/// The id of a new secret tag is already used.
+fn id_taken() -> ApiError {
+    ApiError::Conflict(Code::IdTaken, "This id is already used; choose another one.", None)
 }

@@ -1,4 +1,4 @@
-//! Changing the phrase of an open secret tag.
+//! Changing the passphrase of an unlocked secret tag.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 
 use super::SecretTagResponse;
 use super::attempt::Attempt;
-use super::register::{RegistrationAnswer, read_lock};
+use super::register::{RegistrationAnswer, parse_lock};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::base64url;
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id};
-use crate::unlocks::Unlocks;
+use crate::auth::unlock_tokens::Unlocks;
+use crate::http::base64url;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id};
 
 /// The first message of a registration.
 #[derive(Deserialize, ToSchema)]
@@ -26,37 +26,37 @@ pub struct PhraseStart {
     registration_request: String,
 }
 
-/// What shall open the secret tag from now on.
+/// The registration of the new passphrase.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhraseFinish {
     /// OPAQUE's registration record, 192 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{256}$")]
     registration_record: String,
-    /// As it came with the registration response. If it is absent, the server's current keys are taken to be the ones.
+    /// The fingerprint from the registration response. The server's current keys by default.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     server_keys: Option<String>,
-    /// The master key under the new phrase's key, 61 bytes.
+    /// The master key, wrapped with the new passphrase's key, 61 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{82}$")]
     wrapped_master_key: String,
-    /// The version that this replaces.
+    /// The version that is replaced.
     #[schema(minimum = 1)]
     version: u32,
 }
 
-/// Begin to change the phrase.
+/// Start to change the passphrase.
 ///
-/// It counts as a try that failed until it is finished.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/phrase/start", tag = "secret-tags",
+/// It counts as a failed attempt until it is finished.
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/phrase/start", tag = "secret-tags", operation_id = "phrase_start",
     params(("secret_tag_id" = Uuid, Path), Unlocks),
     request_body = PhraseStart,
     responses(
         (status = 200, body = RegistrationAnswer),
-        (status = 403, description = "The secret tag is locked, or there is none."),
-        (status = 429, description = "Too many tries failed; wait `Retry-After` seconds."),
+        (status = 403, description = "The secret tag is locked or does not exist."),
+        (status = 429, description = "Too many failed attempts; wait `Retry-After` seconds."),
     )
 )]
-pub async fn phrase_start(
+pub async fn start(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -66,24 +66,24 @@ pub async fn phrase_start(
     let message = base64url::read("registration_request", &request.registration_request)?;
     let tag = SecretTagId(id);
     unlocks.require(&app, &signed_in, tag).await?;
-    // Whoever stole an unlock token does not get to try phrases at leisure. The change ends it.
+    // A stolen unlock token must not allow guessing the passphrase. Finishing the change ends the attempt.
     Attempt::begin(&app, &signed_in, tag).await?;
-    RegistrationAnswer::to(&app, Scope { user: signed_in.id(), tag }, &message).map(Json)
+    RegistrationAnswer::respond(&app, Scope { user: signed_in.id(), tag }, &message).map(Json)
 }
 
-/// Change the phrase.
+/// Change the passphrase.
 ///
-/// The secret tag stays open here, and is locked everywhere else.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/phrase/finish", tag = "secret-tags",
+/// The secret tag stays unlocked in this session and is locked in all others.
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/phrase/finish", tag = "secret-tags", operation_id = "phrase_finish",
     params(("secret_tag_id" = Uuid, Path), Unlocks),
     request_body = PhraseFinish,
     responses(
         (status = 200, body = SecretTagResponse),
-        (status = 403, description = "The secret tag is locked, or there is none."),
-        (status = 409, description = "It is at another version, or the server's keys have changed."),
+        (status = 403, description = "The secret tag is locked or does not exist."),
+        (status = 409, description = "The secret tag has another version, or the server's keys have changed."),
     )
 )]
-pub async fn phrase_finish(
+pub async fn finish(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -91,7 +91,7 @@ pub async fn phrase_finish(
     extract::Json(request): extract::Json<PhraseFinish>,
 ) -> Result<Json<SecretTagResponse>, ApiError> {
     let PhraseFinish { registration_record, server_keys, wrapped_master_key, version } = request;
-    let lock = read_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
+    let lock = parse_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
     let tag = SecretTagId(id);
     let session = unlocks.require(&app, &signed_in, tag).await?;
     let secret_tags = app.storage.secret_tags();
@@ -99,9 +99,9 @@ pub async fn phrase_finish(
     changed.map(|tag| Json(SecretTagResponse::open(&tag))).ok_or(OTHER_VERSION)
 }
 
-/// Somebody was faster.
+/// Another change was faster.
 pub const OTHER_VERSION: ApiError = ApiError::Conflict(
     Code::SecretTagChanged,
-    "The secret tag is at another version by now; start again from how it is.",
+    "The secret tag has changed in the meantime; read it and start again.",
     None,
 );

@@ -1,4 +1,4 @@
-//! A new phrase for a secret tag whose phrase is lost, by its recovery key.
+//! A new passphrase by recovery key, when the old one is lost.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,14 +12,14 @@ use utoipa::ToSchema;
 use super::SecretTagResponse;
 use super::attempt::Attempt;
 use super::phrase::OTHER_VERSION;
-use super::register::{RegistrationAnswer, read_lock};
+use super::register::{RegistrationAnswer, parse_lock};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::base64url;
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id};
+use crate::http::base64url;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id};
 
-/// The proof that one has the recovery key, and the first message of a registration.
+/// The proof of the recovery key, and the first message of a registration.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecoverStart {
@@ -31,22 +31,22 @@ pub struct RecoverStart {
     registration_request: String,
 }
 
-/// What it takes to get back in.
+/// The data for a new registration.
 #[derive(Serialize, ToSchema)]
 pub struct RecoverStarted {
     /// OPAQUE's registration response, 64 bytes.
     registration_response: String,
-    /// The fingerprint of the keys that it was made with: send it back with the record.
+    /// The fingerprint of the server's keys. Send it back with the record.
     server_keys: String,
-    /// The master key under the recovery key.
+    /// The master key, wrapped with the recovery key.
     recovery_wrap: String,
     /// Name and colour, sealed.
     metadata: String,
-    /// The version that the new phrase will replace.
+    /// The version that the new passphrase replaces.
     version: u32,
 }
 
-/// The proof again, and what shall open the secret tag from now on.
+/// The proof again, and the registration of the new passphrase.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecoverFinish {
@@ -56,28 +56,28 @@ pub struct RecoverFinish {
     /// OPAQUE's registration record, 192 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{256}$")]
     registration_record: String,
-    /// As it came with the registration response. If it is absent, the server's current keys are taken to be the ones.
+    /// The fingerprint from the registration response. The server's current keys by default.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     server_keys: Option<String>,
-    /// The master key under the new phrase's key, 61 bytes.
+    /// The master key, wrapped with the new passphrase's key, 61 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{82}$")]
     wrapped_master_key: String,
-    /// The version that this replaces.
+    /// The version that is replaced.
     #[schema(minimum = 1)]
     version: u32,
 }
 
-/// Begin to set a new phrase with the recovery key.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/recover/start", tag = "secret-tags",
+/// Start to set a new passphrase with the recovery key.
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/recover/start", tag = "secret-tags", operation_id = "recover_start",
     params(("secret_tag_id" = Uuid, Path)),
     request_body = RecoverStart,
     responses(
         (status = 200, body = RecoverStarted),
-        (status = 403, description = "It is not the recovery key of this secret tag, or there is none."),
-        (status = 429, description = "Too many tries failed; wait `Retry-After` seconds."),
+        (status = 403, description = "The recovery key is wrong, or the secret tag does not exist."),
+        (status = 429, description = "Too many failed attempts; wait `Retry-After` seconds."),
     )
 )]
-pub async fn recover_start(
+pub async fn start(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -87,7 +87,7 @@ pub async fn recover_start(
     let message = base64url::read("registration_request", &request.registration_request)?;
     let tag = prove(&app, &signed_in, SecretTagId(id), &proof).await?;
     let RegistrationAnswer { registration_response, server_keys } =
-        RegistrationAnswer::to(&app, Scope { user: signed_in.id(), tag: tag.id }, &message)?;
+        RegistrationAnswer::respond(&app, Scope { user: signed_in.id(), tag: tag.id }, &message)?;
     Ok(Json(RecoverStarted {
         registration_response,
         server_keys,
@@ -97,20 +97,20 @@ pub async fn recover_start(
     }))
 }
 
-/// Set a new phrase with the recovery key.
+/// Set a new passphrase with the recovery key.
 ///
-/// The secret tag is locked everywhere; unlock it with the new phrase. The recovery key stays as it is.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/recover/finish", tag = "secret-tags",
+/// The secret tag is locked in all sessions; unlock it with the new passphrase. The recovery key stays the same.
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/recover/finish", tag = "secret-tags", operation_id = "recover_finish",
     params(("secret_tag_id" = Uuid, Path)),
     request_body = RecoverFinish,
     responses(
         (status = 200, body = SecretTagResponse),
-        (status = 403, description = "It is not the recovery key of this secret tag, or there is none."),
-        (status = 409, description = "It is at another version, or the server's keys have changed."),
-        (status = 429, description = "Too many tries failed; wait `Retry-After` seconds."),
+        (status = 403, description = "The recovery key is wrong, or the secret tag does not exist."),
+        (status = 409, description = "The secret tag has another version, or the server's keys have changed."),
+        (status = 429, description = "Too many failed attempts; wait `Retry-After` seconds."),
     )
 )]
-pub async fn recover_finish(
+pub async fn finish(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -118,13 +118,13 @@ pub async fn recover_finish(
 ) -> Result<Json<SecretTagResponse>, ApiError> {
     let RecoverFinish { recovery_proof, registration_record, server_keys, wrapped_master_key, version } = request;
     let proof = base64url::read("recovery_proof", &recovery_proof)?;
-    let lock = read_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
+    let lock = parse_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
     let tag = prove(&app, &signed_in, SecretTagId(id), &proof).await?;
     let changed = app.storage.secret_tags().set_lock(signed_in.id(), tag.id, &lock, version, None, app.now()).await?;
     changed.map(|tag| Json(SecretTagResponse::locked(&tag))).ok_or(OTHER_VERSION)
 }
 
-/// The secret tag, if the proof is its own. Without one, the same is done, and comes to nothing.
+/// The secret tag, if the proof is right. A missing secret tag takes the same steps and fails.
 async fn prove(app: &App, signed_in: &SignedIn, id: SecretTagId, proof: &RecoveryProof) -> Result<SecretTag, ApiError> {
     let tag = app.storage.secret_tags().get(signed_in.id(), id).await?;
     let attempt = Attempt::begin(app, signed_in, id).await?;
@@ -134,8 +134,5 @@ async fn prove(app: &App, signed_in: &SignedIn, id: SecretTagId, proof: &Recover
         return Ok(tag);
     }
     attempt.failed().await?;
-    Err(ApiError::Forbidden(
-        Code::WrongRecoveryKey,
-        "This is not the recovery key of this secret tag, or you have no such secret tag.",
-    ))
+    Err(ApiError::Forbidden(Code::WrongRecoveryKey, "The recovery key is wrong, or you have no such secret tag."))
 }

@@ -1,4 +1,4 @@
-//! Opening a secret tag, and locking it.
+//! Unlocking and locking a secret tag.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use sotto_crypto::message::{LoginFinish, LoginRequest, RegistrationRecord};
 use sotto_crypto::server::{LoginSession, PendingLogin};
 use sotto_crypto::{Fingerprint, Scope};
-use sotto_domain::secret_tag::{FailedTries, IDLE_SECONDS, LOGIN_SECONDS, NewLogin, OpaqueState, SecretTag};
+use sotto_domain::secret_tag::{FailedTries, IDLE_SECONDS, LOGIN_SECONDS, NewLogin, SecretTag};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::attempt::start;
+use super::attempt;
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::base64url;
-use crate::error::{ApiError, Code};
-use crate::extract::{self, Id};
+use crate::auth::unlock_tokens::UnlockToken;
 use crate::handlers::{Message, message};
-use crate::unlocks::UnlockToken;
+use crate::http::base64url;
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, Id};
 
 /// The first message of a login.
 #[derive(Deserialize, ToSchema)]
@@ -29,14 +29,14 @@ pub struct UnlockStart {
     login_request: String,
 }
 
-/// The answer to it.
+/// The answer to the first message.
 #[derive(Serialize, ToSchema)]
 pub struct UnlockStarted {
     /// For the second message.
     session_id: Uuid,
-    /// OPAQUE's KE2, 320 bytes. It is one also if there is no such secret tag.
+    /// OPAQUE's KE2, 320 bytes. A missing secret tag is answered the same way.
     login_response: String,
-    /// The second message has to come before.
+    /// When the second message must have arrived.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
@@ -45,38 +45,38 @@ pub struct UnlockStarted {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnlockFinish {
-    /// From the answer to the first one. It is good once.
+    /// From the answer to the first message. It works once.
     session_id: Uuid,
     /// OPAQUE's KE3, 64 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{86}$")]
     login_finish: String,
 }
 
-/// An open secret tag.
+/// An unlocked secret tag.
 #[derive(Serialize, ToSchema)]
 pub struct UnlockResponse {
-    /// For requests that need it open: `X-Sotto-Unlock`. It is good for this login only.
+    /// For requests that need it unlocked: the header `X-Sotto-Unlock`. It is valid in this session only.
     unlock_token: String,
-    /// The master key under the phrase's key.
+    /// The master key, wrapped with the passphrase's key.
     wrapped_master_key: String,
     /// Name and colour, sealed.
     metadata: String,
-    /// One more with each new phrase.
+    /// Increases by one with each new passphrase.
     version: u32,
-    /// Tries that failed since it was last opened, within a day: were they yours?
+    /// Failed attempts since it was last unlocked, within a day. They may reveal that another person tries.
     failed_tries: FailedTriesResponse,
-    /// The server has newer keys: register the same phrase again, by `…/phrase/start` and `…/phrase/finish`.
+    /// The server has newer keys: register the same passphrase again, with `…/phrase/start` and `…/phrase/finish`.
     reregister: bool,
     /// When it locks itself, unless it is used.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
-/// Tries that failed.
+/// Failed attempts.
 #[derive(Serialize, ToSchema)]
 pub struct FailedTriesResponse {
     count: u32,
-    /// The last of them.
+    /// When the last one failed.
     #[schema(value_type = Option<String>, format = DateTime)]
     last: Option<Timestamp>,
 }
@@ -87,18 +87,18 @@ impl From<FailedTries> for FailedTriesResponse {
     }
 }
 
-/// Begin to open a secret tag.
+/// Start to unlock a secret tag.
 ///
-/// One that does not exist is answered like one that does.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/unlock/start", tag = "secret-tags",
+/// A missing secret tag is answered like an existing one.
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/unlock/start", tag = "secret-tags", operation_id = "unlock_start",
     params(("secret_tag_id" = Uuid, Path)),
     request_body = UnlockStart,
     responses(
         (status = 200, body = UnlockStarted),
-        (status = 429, description = "Too many tries failed; wait `Retry-After` seconds."),
+        (status = 429, description = "Too many failed attempts; wait `Retry-After` seconds."),
     )
 )]
-pub async fn unlock_start(
+pub async fn start(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -115,10 +115,10 @@ pub async fn unlock_start(
 
     let keys = &app.secret_tag_keys;
     let tag = app.storage.secret_tags().get(scope.user, scope.tag).await?;
-    // A record whose keys are lost is worth as much as none.
+    // A record without its keys is as useless as no record.
     let known = tag.and_then(|tag| Some((keys.find(Fingerprint::from(tag.lock.server_keys))?, tag)));
     let (keys, record) = match &known {
-        Some((keys, tag)) => (*keys, Some(read_record(tag)?)),
+        Some((keys, tag)) => (*keys, Some(parse_record(tag)?)),
         None => (&keys.current, None),
     };
     let (response, pending) =
@@ -127,24 +127,24 @@ pub async fn unlock_start(
     let state = pending.seal(sealing, &session, app.random.as_ref()).map_err(ApiError::internal)?;
 
     let LoginSession { id, expires_at, .. } = session;
-    start(&app, &NewLogin { id, user_id: scope.user, tag: scope.tag, state, expires_at }, now).await?;
+    attempt::start(&app, &NewLogin { id, user_id: scope.user, tag: scope.tag, state, expires_at }, now).await?;
     Ok(Json(UnlockStarted { session_id: id.0, login_response: response.to_string(), expires_at }))
 }
 
-/// Open a secret tag.
+/// Unlock a secret tag.
 ///
-/// With the token that is answered, entries under it can be read and written by this login, until it is locked: by you,
+/// With the returned token, this session can read and write entries under the secret tag until it is locked: by you,
 /// after 15 minutes without use, or after 12 hours.
-#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/unlock/finish", tag = "secret-tags",
+#[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/unlock/finish", tag = "secret-tags", operation_id = "unlock_finish",
     params(("secret_tag_id" = Uuid, Path)),
     request_body = UnlockFinish,
     responses(
         (status = 200, body = UnlockResponse),
-        (status = 403, description = "The phrase is wrong, or there is no such secret tag."),
-        (status = 404, description = "No such login of yours, or no longer: start again."),
+        (status = 403, description = "The passphrase is wrong, or the secret tag does not exist."),
+        (status = 404, description = "The login does not exist or has ended; start again."),
     )
 )]
-pub async fn unlock_finish(
+pub async fn finish(
     State(app): State<App>,
     signed_in: SignedIn,
     Id(id): Id,
@@ -155,8 +155,8 @@ pub async fn unlock_finish(
     let session = OpaqueSessionId(request.session_id);
     let now = app.now();
 
-    // The tag is read before the login is taken: had the phrase changed before, the login would have ended; if it changes
-    // from here on, the version has.
+    // The secret tag is read before the login is taken. A passphrase that changed before has ended the login; one that
+    // changes from here on has another version.
     let tag = app.storage.secret_tags().get(scope.user, scope.tag).await?;
     let sessions = app.storage.opaque_sessions();
     let started =
@@ -187,18 +187,13 @@ pub async fn unlock_finish(
 
 /// Lock a secret tag.
 ///
-/// It is locked for all of your logins, wherever you opened it.
+/// It is locked in all of your sessions.
 #[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/lock", tag = "secret-tags",
     params(("secret_tag_id" = Uuid, Path)),
     responses((status = 200, body = Message))
 )]
 pub async fn lock(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
-    let sessions = app.storage.opaque_sessions();
-    for session in sessions.list(signed_in.id(), app.now()).await? {
-        if session.tag == SecretTagId(id) && session.state == OpaqueState::Unlocked {
-            sessions.end(signed_in.id(), session.id).await?;
-        }
-    }
+    app.storage.opaque_sessions().lock(signed_in.id(), SecretTagId(id)).await?;
     Ok(message("Secret tag locked successfully"))
 }
 
@@ -211,10 +206,13 @@ pub async fn lock_all(State(app): State<App>, signed_in: SignedIn) -> Result<Jso
     Ok(message("All secret tags locked successfully"))
 }
 
-const WRONG: ApiError = ApiError::Forbidden(Code::WrongPhrase, "The phrase is wrong, or you have no such secret tag.");
-const OVER: ApiError =
-    ApiError::NotFound(Code::UnlockEnded, "This login is not known, was used already, or took too long; start again.");
+const WRONG: ApiError =
+    ApiError::Forbidden(Code::WrongPhrase, "The passphrase is wrong, or you have no such secret tag.");
+const OVER: ApiError = ApiError::NotFound(
+    Code::UnlockEnded,
+    "This login does not exist, was already used, or took too long; start again.",
+);
 
-fn read_record(tag: &SecretTag) -> Result<RegistrationRecord, ApiError> {
+fn parse_record(tag: &SecretTag) -> Result<RegistrationRecord, ApiError> {
     RegistrationRecord::from_bytes(&tag.lock.record).map_err(ApiError::internal)
 }

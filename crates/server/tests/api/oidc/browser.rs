@@ -1,4 +1,4 @@
-//! As much of a browser as a sign-in needs: cookies, and where it is sent.
+//! As much of a browser as a sign-in needs: cookies and redirects.
 
 use std::sync::Mutex;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, PASSWORD, Server};
 
-/// A browser of one person. Each port is a site of its own to it.
+/// The browser of one user. Each port is a site of its own.
 pub struct Browser {
     client: Client,
-    /// The address of the server, without a slash.
+    /// The address of the server, without a trailing slash.
     home: String,
     jar: Mutex<Vec<Cookie>>,
 }
@@ -23,7 +23,7 @@ struct Cookie {
     name: String,
     value: String,
     path: String,
-    /// What else was said of it.
+    /// The rest of the cookie.
     rest: String,
 }
 
@@ -33,7 +33,7 @@ impl Browser {
         Self { client, home: format!("http://{}", server.address), jar: Mutex::default() }
     }
 
-    /// Signs in by password, as the web app does.
+    /// Signs in by password, like the web app.
     pub async fn login(&self, email: &str) {
         let body = json!({"email": email, "password": PASSWORD, "cookie": true});
         self.send(Method::POST, "/api/auth/login", body).await.expect(StatusCode::OK);
@@ -55,7 +55,7 @@ impl Browser {
         answer
     }
 
-    /// Goes to the provider, presses the name of an account, and comes back: where the person ends up.
+    /// Goes to the provider, selects an account there, and returns the page where the browser ends up.
     pub async fn sign_in(&self, start: &str, account: &str) -> String {
         if let Some(refused) = self.refused_at(start).await {
             return refused;
@@ -64,7 +64,7 @@ impl Browser {
         self.follow(&callback).await
     }
 
-    /// Goes to a provider that asks nothing: where the person ends up.
+    /// Goes to a provider that asks nothing, and returns the page where the browser ends up.
     pub async fn sign_in_at_once(&self, start: &str) -> String {
         if let Some(refused) = self.refused_at(start).await {
             return refused;
@@ -73,9 +73,9 @@ impl Browser {
         self.follow(back.0.as_str()).await
     }
 
-    /// The same, but the address that the provider sends the person back to is not gone to yet.
+    /// The same, but stops before the callback and returns its address.
     pub async fn until_callback(&self, start: &str, account: &str) -> String {
-        // The provider is to ask again, whoever signed in there before.
+        // Makes the provider ask for an account again.
         let home = Url::parse(&self.home).unwrap().port();
         self.jar.lock().unwrap().retain(|cookie| Some(cookie.port) == home);
         let page = self.walk(start, None).await;
@@ -85,7 +85,7 @@ impl Browser {
         answer.0.into()
     }
 
-    /// Goes where the provider sends the person, and on from there: where they end up, a page of the web app.
+    /// Follows the provider's redirect, and returns the page of the web app where the browser ends up.
     pub async fn follow(&self, address: &str) -> String {
         let mut url = Url::parse(address).unwrap();
         loop {
@@ -99,7 +99,7 @@ impl Browser {
         }
     }
 
-    /// The cookies of the server, without their values.
+    /// The server's cookies, without their values.
     pub fn cookies(&self) -> Vec<String> {
         let ours = |cookie: &&Cookie| cookie.name.starts_with("sotto_");
         self.jar.lock().unwrap().iter().filter(ours).map(|cookie| format!("{}; {}", cookie.name, cookie.rest)).collect()
@@ -110,7 +110,7 @@ impl Browser {
         jar.iter().find(|cookie| cookie.name == name).map(|cookie| cookie.value.clone())
     }
 
-    /// Puts a cookie of the server there that somebody has got hold of.
+    /// Sets a cookie of the server that an attacker has obtained.
     pub fn keep(&self, name: &str, value: &str) {
         let port = Url::parse(&self.home).unwrap().port().unwrap();
         let (name, value, path) = (name.to_owned(), value.to_owned(), "/api/auth/oidc".to_owned());
@@ -119,7 +119,7 @@ impl Browser {
         jar.push(Cookie { port, name, value, path, rest: String::new() });
     }
 
-    /// Where a start leads, if not to the provider.
+    /// The redirect of a start that does not go to the provider.
     async fn refused_at(&self, start: &str) -> Option<String> {
         let url = Url::parse(start).unwrap();
         let answer = self.request(Method::GET, &url, None, false).await;
@@ -127,7 +127,7 @@ impl Browser {
         location.starts_with('/').then(|| location.to_owned())
     }
 
-    /// Follows until there is a page, or the way leads back to the server.
+    /// Follows redirects up to a page, or back to the server.
     async fn walk(&self, address: &str, account: Option<&str>) -> (Url, StatusCode) {
         let mut url = Url::parse(address).unwrap();
         let method = if account.is_some() { Method::POST } else { Method::GET };
@@ -152,7 +152,7 @@ impl Browser {
         answer
     }
 
-    /// Where another site sends somebody, strict cookies do not come along.
+    /// After a redirect from another site, strict cookies are not sent.
     fn with_cookies(&self, request: RequestBuilder, url: &Url, from_elsewhere: bool) -> RequestBuilder {
         let jar = self.jar.lock().unwrap();
         let sent: Vec<String> = jar

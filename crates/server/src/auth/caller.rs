@@ -1,0 +1,290 @@
+//! The caller of a request, and what the caller may do.
+//!
+//! A session (a bearer token, or the cookie of the web app) may do everything with the user's own data. An API token
+//! may do what its scopes allow. The extractor in a handler's signature says who is accepted: [`SignedIn`] accepts
+//! sessions, [`Authorized`] also accepts API tokens with one scope, [`Superuser`] accepts sessions of superusers. So a
+//! route that does not mention API tokens refuses them.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method, header};
+use sotto_domain::account::{Standing, User};
+use sotto_domain::api_token::{ApiTokenStanding, Scope, USE_SECONDS};
+use sotto_domain::{SessionId, UserId};
+
+use crate::app::App;
+use crate::auth::api_tokens::ApiSecret;
+use crate::auth::cookies;
+use crate::auth::session_tokens::{TokenError, TokenKind};
+use crate::http::error::{ApiError, Code};
+
+pub struct Caller(Credential);
+
+enum Credential {
+    Session(SessionId, Arc<Standing>),
+    ApiToken(Arc<ApiTokenStanding>),
+}
+
+impl Caller {
+    /// The account, at most [`crate::config::STANDING_SECONDS`] old.
+    pub fn user(&self) -> &User {
+        match &self.0 {
+            Credential::Session(_, standing) => &standing.user,
+            Credential::ApiToken(standing) => &standing.user,
+        }
+    }
+
+    pub fn id(&self) -> UserId {
+        self.user().id
+    }
+
+    /// The session. `None` with an API token, which cannot unlock a secret tag.
+    pub fn session(&self) -> Option<SessionId> {
+        match &self.0 {
+            Credential::Session(session, _) => Some(*session),
+            Credential::ApiToken(_) => None,
+        }
+    }
+
+    fn may(&self, scope: Scope) -> bool {
+        match &self.0 {
+            Credential::Session(..) => true,
+            Credential::ApiToken(standing) => standing.token.scopes.allow(scope),
+        }
+    }
+
+    async fn authenticate(parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        const NOT_SIGNED_IN: ApiError = ApiError::Unauthorized(
+            Code::NotSignedIn,
+            "Sign in first: this request needs a bearer token or a session cookie.",
+        );
+        if let Some(token) = bearer(&parts.headers) {
+            return if ApiSecret::looks_like(token) {
+                Self::by_api_token(app, token).await
+            } else {
+                Self::by_session(app, token).await
+            };
+        }
+        refuse_cross_site(parts)?;
+        let token = cookies::access(&parts.headers);
+        Self::by_session(app, token.ok_or(NOT_SIGNED_IN)?).await
+    }
+
+    async fn by_session(app: &App, token: &str) -> Result<Self, ApiError> {
+        const WRONG: ApiError = ApiError::Unauthorized(
+            Code::InvalidToken,
+            "The access token is invalid or expired; refresh it or sign in again.",
+        );
+        const AHEAD: ApiError = ApiError::Unauthorized(
+            Code::InvalidToken,
+            "The access token was signed by a clock that is far ahead of this server's; refresh it or sign in again.",
+        );
+        let claims = app.session_tokens.read(token, app.now()).map_err(|why| match why {
+            TokenError::Invalid => WRONG,
+            TokenError::Ahead(seconds) => {
+                app.clock_monitor.note_token_ahead(seconds, app.clock.as_ref());
+                AHEAD
+            }
+        })?;
+        if claims.kind != TokenKind::Access {
+            return Err(WRONG);
+        }
+        let standing = standing(app, claims.sub, claims.sid).await?.ok_or(SESSION_ENDED)?;
+        Ok(Self(Credential::Session(claims.sid, standing)))
+    }
+
+    async fn by_api_token(app: &App, token: &str) -> Result<Self, ApiError> {
+        const WRONG: ApiError = ApiError::Unauthorized(
+            Code::InvalidToken,
+            "The API token is invalid or expired; create another one in the settings.",
+        );
+        let secret = ApiSecret::parse(token).ok_or(WRONG)?;
+        let standing = token_standing(app, &secret.hash()).await?.ok_or(WRONG)?;
+        Ok(Self(Credential::ApiToken(standing)))
+    }
+}
+
+/// A session that was valid has ended.
+pub const SESSION_ENDED: ApiError = ApiError::Unauthorized(Code::LoginEnded, "This session has ended; sign in again.");
+
+/// A user with a session. API tokens are refused.
+pub struct SignedIn {
+    caller: Caller,
+    pub session: SessionId,
+}
+
+impl Deref for SignedIn {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::authenticate(parts, app).await?;
+        let session = caller.session().ok_or(ApiError::Forbidden(
+            Code::NoApiTokens,
+            "API tokens cannot be used for this request; sign in instead.",
+        ))?;
+        Ok(Self { caller, session })
+    }
+}
+
+/// A user with a session, or an API token with the required scope: `Authorized<EntriesRead>`.
+pub struct Authorized<N>(Caller, PhantomData<N>);
+
+impl<N> Deref for Authorized<N> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
+}
+
+impl<N: RequiredScope> FromRequestParts<App> for Authorized<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::authenticate(parts, app).await?;
+        if caller.may(N::SCOPE) {
+            Ok(Self(caller, PhantomData))
+        } else {
+            Err(ApiError::Forbidden(Code::MissingScope, N::REFUSAL))
+        }
+    }
+}
+
+/// The scope that a handler requires of an API token.
+pub trait RequiredScope: Send + Sync {
+    const SCOPE: Scope;
+    /// The sentence for API tokens without the scope.
+    const REFUSAL: &'static str;
+}
+
+macro_rules! required_scopes {
+    ($($need:ident $name:literal)+) => {$(
+        #[doc = concat!("The scope `", $name, "`.")]
+        pub struct $need;
+
+        impl RequiredScope for $need {
+            const SCOPE: Scope = Scope::$need;
+            const REFUSAL: &'static str =
+                concat!("This API token lacks a scope for this request: ", $name, ".");
+        }
+    )+};
+}
+required_scopes! {
+    EntriesRead "entries:read"
+    EntriesWrite "entries:write"
+    TagsRead "tags:read"
+    TagsWrite "tags:write"
+    RemindersRead "reminders:read"
+    RemindersWrite "reminders:write"
+}
+
+/// A signed-in superuser.
+pub struct Superuser(pub SignedIn);
+
+impl FromRequestParts<App> for Superuser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::from_request_parts(parts, app).await?;
+        if signed_in.user().is_superuser {
+            Ok(Self(signed_in))
+        } else {
+            Err(ApiError::Forbidden(
+                Code::NotASuperuser,
+                "Only superusers may do this; ask the operator of this server.",
+            ))
+        }
+    }
+}
+
+/// A valid session, cached for a few seconds so that a busy client does not cost a read per request. `None` if the
+/// session has ended or its user is deactivated.
+pub async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Option<Arc<Standing>>, ApiError> {
+    let standing = match app.standings.get(&session) {
+        Some(standing) => Some(standing),
+        None => app.storage.sessions().standing(user, session).await?.map(|read| {
+            let standing = Arc::new(read);
+            app.standings.insert(session, standing.clone());
+            standing
+        }),
+    };
+    Ok(standing.filter(|standing| standing.user.is_active && standing.expires_at > app.now()))
+}
+
+/// A valid API token, cached like a session. Reading it from storage also notes its use.
+async fn token_standing(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiTokenStanding>>, ApiError> {
+    let now = app.now();
+    let is_good =
+        |it: &Arc<ApiTokenStanding>| it.user.is_active && it.token.expires_at.is_none_or(|expires_at| expires_at > now);
+    if let Some(standing) = app.token_standings.get(hash) {
+        return Ok(Some(standing).filter(is_good));
+    }
+    let read = app.storage.api_tokens().standing(hash).await?.map(Arc::new);
+    let Some(standing) = read.filter(is_good) else { return Ok(None) };
+    app.token_standings.insert(*hash, standing.clone());
+    let token = &standing.token;
+    if token.last_used_at.is_none_or(|used| !used.is_within(USE_SECONDS, now)) {
+        // A failure to note the use does not fail the request.
+        if let Err(error) = app.storage.api_tokens().note_use(token.user_id, token.id, now).await {
+            app.monitor.note(&error);
+            tracing::warn!(%error, token = %token.id, "the use of an API token could not be recorded");
+        }
+    }
+    Ok(Some(standing))
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Refuses a request that another site has made the browser send. `SameSite=Strict` prevents that already; this check
+/// is for browsers without it, and for sibling domains, which count as the same site.
+pub fn refuse_cross_site(parts: &Parts) -> Result<(), ApiError> {
+    const FOREIGN: ApiError =
+        ApiError::Forbidden(Code::ForeignOrigin, "The request was refused because another site sent it.");
+    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method) {
+        return Ok(());
+    }
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let foreign = match text(HeaderName::from_static("sec-fetch-site")) {
+        Some(site) => !["same-origin", "none"].contains(&site),
+        None => match (text(header::ORIGIN), text(header::HOST)) {
+            (Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, origin)| origin != host),
+            (Some(_), None) => true,
+            (None, _) => false,
+        },
+    };
+    if foreign { Err(FOREIGN) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_scope() {
+        fn check<N: RequiredScope>() {
+            assert!(N::REFUSAL.ends_with(&format!(" {}.", N::SCOPE.name())), "{}", N::REFUSAL);
+        }
+        check::<EntriesRead>();
+        check::<EntriesWrite>();
+        check::<TagsRead>();
+        check::<TagsWrite>();
+        check::<RemindersRead>();
+        check::<RemindersWrite>();
+    }
+}

@@ -1,0 +1,4 @@
+//! For superusers.
+
+pub mod database;
+pub mod users;

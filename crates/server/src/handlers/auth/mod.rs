@@ -1,0 +1,281 @@
+//! Signing up, signing in, exchanging tokens and signing out.
+
+pub mod oidc;
+
+use axum::Json;
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::text::{self, Check};
+use sotto_domain::{Flaw, SessionId, UserId, Zone};
+use utoipa::ToSchema;
+
+use super::users::account::UserResponse;
+use super::{Message, message};
+
+use crate::app::App;
+use crate::auth::cookies;
+use crate::auth::session_tokens::TokenKind;
+use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
+use crate::config::{ACCESS_SECONDS, Registration};
+use crate::http::error::{ApiError, Code};
+use crate::http::extract::{self, body, media_type, parse_form, parse_json};
+use crate::http::middleware::ClientAddress;
+
+/// A new account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// The address to sign in with.
+    #[schema(format = Email, max_length = 254)]
+    email: String,
+    /// At least 8 characters.
+    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    password: String,
+    /// The name to address you by.
+    #[schema(min_length = 1, max_length = 200)]
+    full_name: Option<String>,
+    /// An IANA time zone, such as `Europe/Berlin`; `UTC` by default.
+    time_zone: Option<String>,
+}
+
+/// Sign up.
+#[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest, responses(
+    (status = 201, body = UserResponse),
+    (status = 403, description = "Sign-up is closed on this server."),
+    (status = 409, description = "The address already has an account."),
+    (status = 429, description = "Too many sign-ups; wait `Retry-After` seconds."),
+))]
+pub async fn register(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    extract::Json(request): extract::Json<RegisterRequest>,
+) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
+    if app.config.registration == Registration::Closed {
+        return Err(ApiError::Forbidden(
+            Code::SignUpClosed,
+            "Sign-up is closed on this server; ask its operator for an account.",
+        ));
+    }
+    let mut check = Check::default();
+    let email = check.take("email", Email::parse(&request.email));
+    let password = check.take("password", Password::parse(request.password));
+    let full_name = request.full_name.and_then(|name| check.take("full_name", account::full_name(&name)));
+    let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.take("time_zone", account::zone(&name)));
+    let (email, password, time_zone) = check.finish((|| Some((email?, password?, time_zone?)))())?;
+    app.rate_limits.check_sign_up(client.0)?;
+
+    let password_hash = Some(app.hasher.hash(password).await?);
+    let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
+    let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
+    let user = app.storage.users().create(&new, None, app.now()).await?;
+    tracing::info!(user = %user.id, "an account was created");
+    Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))
+}
+
+/// E-mail address and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    /// The address of your account.
+    email: String,
+    /// Your password.
+    #[schema(format = Password)]
+    password: String,
+    /// For the web app: return the tokens in cookies that scripts cannot read, and not in the body.
+    #[serde(default)]
+    cookie: bool,
+}
+
+/// The OAuth 2.0 password form (RFC 6749, section 4.3.2). Other fields are ignored.
+#[derive(Deserialize, ToSchema)]
+pub struct PasswordForm {
+    /// The e-mail address of your account.
+    username: String,
+    /// Your password.
+    #[schema(format = Password)]
+    password: String,
+}
+
+impl FromRequest<App> for LoginRequest {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+        match media_type(request.headers()) {
+            Some("application/json") => parse_json(&body(request, app).await?),
+            Some("application/x-www-form-urlencoded") => {
+                let form: PasswordForm = parse_form(&body(request, app).await?, "body")?;
+                Ok(Self { email: form.username, password: form.password, cookie: false })
+            }
+            _ => Err(ApiError::UnsupportedMediaType(
+                "Send the body as application/json or application/x-www-form-urlencoded.",
+            )),
+        }
+    }
+}
+
+/// A pair of tokens. They are absent if they are in cookies.
+#[derive(Serialize, ToSchema)]
+pub struct TokenResponse {
+    /// For requests: `Authorization: Bearer …`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    access_token: Option<String>,
+    /// For the next pair, once: `POST /api/auth/refresh`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refresh_token: Option<String>,
+    /// `bearer` or `cookie`.
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    expires_in: i64,
+}
+
+/// Sign in.
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth",
+    request_body(content((LoginRequest = "application/json"), (PasswordForm = "application/x-www-form-urlencoded"))),
+    responses(
+        (status = 200, body = TokenResponse),
+        (status = 401, description = "Wrong address or password."),
+        (status = 403, description = "The account is deactivated."),
+        (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
+    ))]
+pub async fn login(
+    State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
+    headers: HeaderMap,
+    request: LoginRequest,
+) -> Result<Response, ApiError> {
+    const WRONG: ApiError = ApiError::Unauthorized(Code::WrongLogin, "The e-mail address or the password is wrong.");
+    // An invalid address has no account, and must look the same as one without an account.
+    let email = Email::parse(&request.email).map_err(|_| WRONG)?;
+    if request.password.len() > 1024 {
+        return Err(WRONG);
+    }
+    app.rate_limits.check_login(client.0, &email)?;
+    let credentials = app.storage.users().credentials(&email).await?;
+    let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
+    let matches = app.hasher.verify(request.password, hash).await?;
+    let Some(user) = user.filter(|_| matches) else {
+        metrics::counter!("sotto_logins_total", "outcome" => "refused").increment(1);
+        tracing::info!(client = %client.0, "a sign-in was refused");
+        return Err(WRONG);
+    };
+    if !user.is_active {
+        metrics::counter!("sotto_logins_total", "outcome" => "deactivated").increment(1);
+        return Err(ApiError::Forbidden(
+            Code::AccountDeactivated,
+            "This account is deactivated; ask the operator of this server.",
+        ));
+    }
+    let session = open_session(&app, user.id, &headers).await?;
+    metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
+    token_response(&app, &session, request.cookie)
+}
+
+/// A refresh token, unless it is in a cookie.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The refresh token of the last pair.
+    refresh_token: Option<String>,
+}
+
+/// Exchange a refresh token for the next pair.
+///
+/// Each refresh token works once. A token that is used again after 10 seconds must have been copied, so it ends the
+/// session.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = RefreshRequest, responses(
+    (status = 200, body = TokenResponse),
+    (status = 401, description = "The token is invalid or expired."),
+    (status = 403, description = "Another site sent the request with a cookie."),
+))]
+pub async fn refresh(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, content) = request.into_parts();
+    let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
+    if cookie.is_some() {
+        refuse_cross_site(&parts)?;
+    }
+    // The web app sends no body.
+    let request: RefreshRequest = if media_type(&parts.headers).is_none() && cookie.is_some() {
+        RefreshRequest::default()
+    } else {
+        extract::Json::from_request(Request::from_parts(parts, content), &app).await?.0
+    };
+    let by_cookie = request.refresh_token.is_none();
+    let token = request.refresh_token.or(cookie);
+    let token = token.ok_or_else(|| ApiError::invalid("body", "refresh_token", &Flaw::Missing("must be given")))?;
+
+    let now = app.now();
+    let claims = app.session_tokens.read(&token, now).map_err(|_| SESSION_ENDED)?;
+    let TokenKind::Refresh { generation } = claims.kind else { return Err(SESSION_ENDED) };
+    let expires_at = now.plus_seconds(SESSION_SECONDS);
+    match app.storage.sessions().rotate(claims.sub, claims.sid, generation, expires_at, now).await? {
+        Rotation::Rotated(session) => token_response(&app, &session, by_cookie),
+        Rotation::Reused => {
+            app.standings.invalidate(&claims.sid);
+            tracing::warn!(user = %claims.sub, session = %claims.sid, "a refresh token was used twice; its session was ended");
+            Err(SESSION_ENDED)
+        }
+        Rotation::Missing => Err(SESSION_ENDED),
+    }
+}
+
+/// Sign out.
+///
+/// The session and all of its tokens end.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses(
+    (status = 200, body = Message),
+))]
+pub async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, ApiError> {
+    app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
+    app.standings.invalidate(&signed_in.session);
+    Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
+}
+
+/// Starts a session for a user who has proved their identity.
+pub(super) async fn open_session(app: &App, user: UserId, headers: &HeaderMap) -> Result<Session, ApiError> {
+    let now = app.now();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let session = Session {
+        id: SessionId::new(app.clock.as_ref(), app.random.as_ref()),
+        user_id: user,
+        generation: 1,
+        rotated_at: now,
+        expires_at: now.plus_seconds(SESSION_SECONDS),
+        user_agent: agent.and_then(|agent| text::line(&agent.chars().take(200).collect::<String>(), 200).ok()),
+        created_at: now,
+    };
+    app.storage.sessions().start(&session).await?;
+    Ok(session)
+}
+
+/// The `Set-Cookie` headers with the tokens of a session.
+pub(super) fn session_cookies(app: &App, session: &Session) -> Result<HeaderMap, ApiError> {
+    let (access, refresh) = issue_tokens(app, session)?;
+    cookies::set_tokens(&app.config, &access, &refresh)
+}
+
+fn issue_tokens(app: &App, session: &Session) -> Result<(String, String), ApiError> {
+    let access = app.session_tokens.access(session.user_id, session.id, app.now())?;
+    let refresh = app.session_tokens.refresh(session.user_id, session.id, session.generation, session.expires_at)?;
+    Ok((access, refresh))
+}
+
+fn token_response(app: &App, session: &Session, by_cookie: bool) -> Result<Response, ApiError> {
+    if by_cookie {
+        let body =
+            TokenResponse { access_token: None, refresh_token: None, token_type: "cookie", expires_in: ACCESS_SECONDS };
+        return Ok((session_cookies(app, session)?, Json(body)).into_response());
+    }
+    let (access, refresh) = issue_tokens(app, session)?;
+    let body = TokenResponse {
+        access_token: Some(access),
+        refresh_token: Some(refresh),
+        token_type: "bearer",
+        expires_in: ACCESS_SECONDS,
+    };
+    Ok(Json(body).into_response())
+}

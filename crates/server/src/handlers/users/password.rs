@@ -1,0 +1,75 @@
+//! Changing your password, and checking it before other changes.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use sotto_domain::Flaw;
+use sotto_domain::account::{Email, Password};
+use sotto_domain::text::Check;
+use utoipa::ToSchema;
+
+use super::account::GONE;
+use crate::app::App;
+use crate::auth::SignedIn;
+use crate::handlers::{Message, message};
+use crate::http::error::ApiError;
+use crate::http::extract;
+
+/// The current password and the new one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordUpdate {
+    /// Absent if you have no password because you sign in with a provider.
+    #[schema(format = Password)]
+    current_password: Option<String>,
+    /// At least 8 characters.
+    #[schema(format = Password, min_length = 8, max_length = 1024)]
+    new_password: String,
+}
+
+/// Change your password, or set one.
+///
+/// All of your other sessions end.
+#[utoipa::path(put, path = "/api/users/me/password", tag = "users", operation_id = "set_password", request_body = PasswordUpdate, responses(
+    (status = 200, body = Message),
+    (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
+))]
+pub async fn update(
+    State(app): State<App>,
+    signed_in: SignedIn,
+    extract::Json(request): extract::Json<PasswordUpdate>,
+) -> Result<Json<Message>, ApiError> {
+    let mut check = Check::default();
+    let password = check.take("new_password", Password::parse(request.new_password));
+    let password = check.finish(password)?;
+    let users = app.storage.users();
+    // Read from storage: the cached account may still have an old address.
+    let user = users.get(signed_in.id()).await?.ok_or(GONE)?;
+    if user.has_password {
+        check_current_password(&app, &user.email, request.current_password).await?;
+    }
+    let hash = app.hasher.hash(password).await?;
+    if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
+        // The cache does not know which entries belong to the user, so it is cleared.
+        app.standings.invalidate_all();
+        Ok(message("Password changed successfully"))
+    } else {
+        Err(GONE)
+    }
+}
+
+/// Checks the current password before a change that could lock the owner out.
+pub async fn check_current_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {
+    const FIELD: &str = "current_password";
+    let given =
+        given.ok_or_else(|| ApiError::invalid("body", FIELD, &Flaw::Missing("must be given for this change")))?;
+    app.rate_limits.check_account(email)?;
+    verify(app, email, FIELD, given).await
+}
+
+/// Refuses a wrong password. `field` is its place in the body. The caller has counted the attempt.
+pub async fn verify(app: &App, email: &Email, field: &str, given: String) -> Result<(), ApiError> {
+    let hash = app.storage.users().credentials(email).await?.and_then(|found| found.password_hash);
+    let matches = given.len() <= 1024 && app.hasher.verify(given, hash).await?;
+    if matches { Ok(()) } else { Err(ApiError::invalid("body", field, &Flaw::WrongPassword)) }
+}

@@ -1,0 +1,134 @@
+//! Deleting an account: the password confirms it, and nothing is left.
+
+use reqwest::header::{COOKIE, SET_COOKIE};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sotto_server::Config;
+use sotto_storage::testing::Scratch;
+
+use crate::on_both_engines;
+use crate::server::{Answer, PASSWORD, Server};
+
+on_both_engines!(
+    who_leaves_takes_everything_along,
+    who_leaves_is_out_on_every_node,
+    leaving_needs_the_password,
+    without_a_password_the_address_is_enough,
+    the_last_superuser_cannot_leave,
+);
+
+const ME: &str = "/api/users/me";
+
+fn mine() -> Value {
+    json!({"password": PASSWORD})
+}
+
+async fn who_leaves_takes_everything_along(server: Server) {
+    let (ada, ben) = (server.person("ada").await, server.person("ben").await);
+    for person in [&ada, &ben] {
+        person.write("zanzibar", "2025-01-22T10:00:00Z", &["private"]).await;
+    }
+    let before = ben.get("/api/journals/").await.body;
+    let login = json!({"email": ada.email, "password": PASSWORD, "cookie": true});
+    let login = Answer::of(server.request(Method::POST, "/api/auth/login").json(&login)).await;
+    let jar = |answer: &Answer| {
+        let cookies = answer.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned());
+        cookies.collect::<Vec<_>>()
+    };
+    let cookies: Vec<_> = jar(&login).iter().map(|cookie| cookie.split(';').next().unwrap().to_owned()).collect();
+    let by_cookie = server.request(Method::DELETE, ME).header(COOKIE, cookies.join("; ")).json(&mine());
+    let foreign = by_cookie.try_clone().unwrap().header("sec-fetch-site", "cross-site");
+    Answer::of(foreign).await.expect(StatusCode::FORBIDDEN);
+    let gone = Answer::of(by_cookie).await;
+    let cleared = jar(&gone);
+    assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
+    assert_eq!(gone.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
+
+    // All sessions end at once, and neither a sign-in nor a refresh works.
+    ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
+    ada.delete_with(ME, mine()).await.expect(StatusCode::UNAUTHORIZED);
+    let again = json!({"email": ada.email, "password": PASSWORD});
+    let login = server.request(Method::POST, "/api/auth/login").json(&again);
+    Answer::of(login).await.expect(StatusCode::UNAUTHORIZED);
+    let refresh = server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": ada.refresh_token}));
+    Answer::of(refresh).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(ben.get("/api/journals/?q=zanzibar").await.body, before);
+
+    // The address is free, and a new account does not get the old data.
+    let anew = server.person("ada").await;
+    assert_ne!(anew.id, ada.id);
+    for path in ["/api/journals/", "/api/journals/?q=zanzibar", "/api/tags/", "/api/reminders/"] {
+        assert_eq!(anew.get(path).await.expect(StatusCode::OK), json!([]), "{path}");
+    }
+}
+
+async fn who_leaves_is_out_on_every_node(server: Server) {
+    let ada = server.person("ada").await;
+    let other_node = server.another(&server.keys).await;
+    let there = server.client.get(format!("http://{other_node}{ME}")).bearer_auth(&ada.token);
+    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ada.delete_with(ME, mine()).await.expect(StatusCode::OK);
+    ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
+    // Longer than the 5 seconds of the cache, because the machine may be busy.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
+        assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
+async fn leaving_needs_the_password(server: Server) {
+    let ada = server.person("ada").await;
+    for (body, place) in [
+        (json!({}), "body.password"),
+        (json!({"password": null}), "body.password"),
+        (json!({"password": "wrong password"}), "body.password"),
+        (json!({"password": "x".repeat(100_000)}), "body.password"),
+        (json!({"email": ada.email}), "body.password"),
+        (json!({"password": PASSWORD, "user_id": ada.id}), "body.user_id"),
+    ] {
+        assert_eq!(ada.delete_with(ME, body.clone()).await.refused(), place, "{body}");
+    }
+    ada.delete(ME).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    ada.get(ME).await.expect(StatusCode::OK);
+}
+
+async fn without_a_password_the_address_is_enough(server: Server) {
+    let ada = server.person("ada").await;
+    // As for users who sign in with a provider only.
+    server.scratch.execute("UPDATE users SET hashed_password = NULL").await.unwrap();
+    assert_eq!(ada.get(ME).await.expect(StatusCode::OK)["has_password"], false);
+    for body in [json!({}), mine(), json!({"email": "ben@example.org"}), json!({"email": ""})] {
+        assert_eq!(ada.delete_with(ME, body).await.refused(), "body.email");
+    }
+    ada.delete_with(ME, json!({"email": " ADA@example.org"})).await.expect(StatusCode::OK);
+    ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
+}
+
+async fn the_last_superuser_cannot_leave(server: Server) {
+    let (root, ben) = (server.superuser("root").await, server.person("ben").await);
+    let refusal = root.delete_with(ME, mine()).await.expect(StatusCode::CONFLICT);
+    assert!(refusal["detail"].as_str().unwrap().contains("only active superuser"), "{refusal}");
+    root.get(ME).await.expect(StatusCode::OK);
+    let path = format!("/api/admin/users/{}", ben.id);
+    root.put(&path, json!({"is_superuser": true})).await.expect(StatusCode::OK);
+    root.delete_with(ME, mine()).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn guessing_the_password_is_slowed_down() {
+    let server = Server::start(Scratch::sqlite(), Config::default()).await;
+    let ada = server.person("ada").await;
+    let mut last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
+    for _ in 0..20 {
+        if last.status == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+        last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
+    }
+    last.expect(StatusCode::TOO_MANY_REQUESTS);
+    // The same rate limit as for signing in, so the password cannot be guessed here either.
+    let login = json!({"email": ada.email, "password": PASSWORD});
+    let login = server.request(Method::POST, "/api/auth/login").json(&login);
+    Answer::of(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
+}

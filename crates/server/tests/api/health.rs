@@ -1,0 +1,168 @@
+//! Health, metrics, headers, stopping.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use sotto_server::{Config, ProviderSettings, Registration};
+use sotto_storage::testing::Scratch;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::on_both_engines;
+use crate::server::{Answer, Server, lenient};
+
+on_both_engines!(
+    health_and_metrics_answer,
+    ready_names_a_schema_that_is_not_the_programs,
+    a_stop_finishes_what_was_accepted,
+    answers_carry_headers_that_protect
+);
+
+async fn health_and_metrics_answer(server: Server) {
+    for path in ["/health/live", "/health/ready"] {
+        let health = Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::OK);
+        assert_eq!(health, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+    }
+    let ada = server.person("ada").await;
+    let id = ada.write("zanzibar", "2025-01-22T10:00:00Z", &["quetzal"]).await["id"].as_str().unwrap().to_owned();
+    ada.get(&format!("/api/journals/{id}")).await.expect(StatusCode::OK);
+    let metrics = server.request(Method::GET, "/metrics").send().await.unwrap();
+    assert!(metrics.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    let metrics = metrics.text().await.unwrap();
+    assert!(
+        metrics.contains("sotto_http_requests_total{method=\"GET\",route=\"/api/journals/{entry_id}\",status=\"200\"}"),
+        "{metrics}"
+    );
+    for private in [&id, "zanzibar", "quetzal", "ada@"] {
+        assert!(!metrics.contains(private), "{private}");
+    }
+    let schema = server.app.storage.health().schema().await.unwrap().revision;
+    let version = env!("CARGO_PKG_VERSION");
+    for part in [
+        format!("sotto_build_info{{version=\"{version}\",schema=\"{schema}\"}} 1"),
+        "process_resident_memory_bytes ".into(),
+        "process_cpu_seconds_total ".into(),
+        "process_open_fds ".into(),
+        "process_start_time_seconds ".into(),
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(&part)), "{part}: {metrics}");
+    }
+    // Each metric is described once: Prometheus rejects a scrape with a second description.
+    let types: Vec<_> = metrics.lines().filter(|line| line.starts_with("# TYPE")).collect();
+    assert_eq!(types.len(), types.iter().collect::<std::collections::BTreeSet<_>>().len(), "{types:?}");
+}
+
+/// As after a manual migration while the server was running.
+async fn ready_names_a_schema_that_is_not_the_programs(server: Server) {
+    let ready = async || Answer::of(server.request(Method::GET, "/health/ready")).await;
+    for (change, says) in [
+        (
+            "UPDATE schema_migrations SET up_checksum = 'edited' WHERE version = 2",
+            "was changed after it had been applied",
+        ),
+        (
+            "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES (9000, 'moods', '', '')",
+            "9000_moods, which this version of Sotto does not know",
+        ),
+        ("DELETE FROM schema_migrations WHERE version > 2", "this version of Sotto works with"),
+    ] {
+        ready().await.expect(StatusCode::OK);
+        server.scratch.execute("CREATE TABLE kept AS SELECT * FROM schema_migrations").await.unwrap();
+        server.scratch.execute(change).await.unwrap();
+        let problem = ready().await.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+        Answer::of(server.request(Method::GET, "/health/live")).await.expect(StatusCode::OK);
+        let back = "DELETE FROM schema_migrations; INSERT INTO schema_migrations SELECT * FROM kept; DROP TABLE kept";
+        server.scratch.execute(back).await.unwrap();
+    }
+    ready().await.expect(StatusCode::OK);
+}
+
+async fn a_stop_finishes_what_was_accepted(mut server: Server) {
+    let token = server.person("ada").await.token.clone();
+    let body = json!({"content": "under way", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /api/journals/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body.as_bytes()[..10]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let finish = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stream.write_all(&body.as_bytes()[10..]).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let ((), answer) = tokio::join!(server.stop(), finish);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+async fn answers_carry_headers_that_protect(server: Server) {
+    let ada = server.person("ada").await;
+    let answer = ada.get("/api/journals/").await;
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{name}");
+    }
+    // Without a trusted proxy, a client cannot choose the request id in the log.
+    let forged = Answer::of(ada.request(Method::GET, "/api/tags/").header("x-request-id", "forged")).await;
+    assert_ne!(forged.header("x-request-id"), Some("forged"));
+}
+
+#[tokio::test]
+async fn the_server_says_how_one_gets_in() {
+    let open = Server::start(Scratch::sqlite(), lenient()).await;
+    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
+    let said = Answer::of(open.request(Method::GET, "/api/server")).await;
+    assert_eq!(said.expect(StatusCode::OK), expected);
+
+    let providers = vec![ProviderSettings {
+        id: "google".into(),
+        name: "Google".into(),
+        issuer: "https://accounts.google.com".into(),
+        client_id: "sotto".into(),
+        client_secret: "secret".into(),
+        scopes: vec![],
+    }];
+    let public_url = Some("https://journal.example.org".to_owned());
+    let config = Config { registration: Registration::Closed, providers, public_url, ..lenient() };
+    let closed = Server::start(Scratch::sqlite(), config).await;
+    let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
+    assert_eq!(said["registration"], "closed");
+    assert_eq!(said["providers"], json!([{"id": "google", "name": "Google"}]));
+}
+
+#[tokio::test]
+async fn metrics_can_ask_for_a_token() {
+    let server =
+        Server::start(Scratch::sqlite(), Config { metrics_token: Some("scrape me".into()), ..lenient() }).await;
+    let request = server.request(Method::GET, "/metrics");
+    Answer::of(request.try_clone().unwrap()).await.expect(StatusCode::UNAUTHORIZED);
+    Answer::of(request.try_clone().unwrap().bearer_auth("scrape")).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(request.bearer_auth("scrape me").send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_its_word_is_taken() {
+    let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
+    let server = Server::start(Scratch::sqlite(), config).await;
+    let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");
+    assert_eq!(Answer::of(request).await.header("x-request-id"), Some("proxy-1"));
+    // Each client has a limit of its own.
+    for n in 0..15 {
+        let account = json!({"email": format!("{n}@example.org"), "password": crate::server::PASSWORD});
+        let request = server.request(Method::POST, "/api/auth/register").json(&account);
+        let request = request.header("x-forwarded-for", format!("203.0.113.{n}"));
+        Answer::of(request).await.expect(StatusCode::CREATED);
+    }
+}

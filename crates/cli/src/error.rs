@@ -1,4 +1,4 @@
-//! Why a command failed, in sentences.
+//! The errors of commands, and their exit codes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,85 +6,116 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sotto_domain::storage::StorageError;
+use sotto_files::FileError;
+use sotto_server::attachments::AttachmentStoreError;
 use sotto_server::keys::KeysError;
 use sotto_storage::migrate::MigrateError;
 use sotto_storage::transfer::TransferError;
 
-/// What every command returns.
+/// The result of every command.
 pub type Result<T> = std::result::Result<T, CliError>;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// A setting is unknown or makes no sense.
+    /// A setting is unknown or invalid.
     #[error("{0}")]
     Settings(String),
-    /// What was asked for cannot be done.
+    /// The command was refused.
     #[error("{0}")]
     Refused(String),
     /// A check has found something.
     #[error("{0}")]
     Found(String),
-    /// The folder for data cannot be made.
-    #[error("the data folder {} cannot be made: {source}", path.display())]
-    DataFolder {
-        /// Which folder.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The store of attachments cannot be used.
+    /// A backup or a restore succeeded, but recordings that rows name are missing.
+    #[error("{0}")]
+    Incomplete(String),
+    /// The data folder cannot be created.
+    #[error("the data folder {} cannot be created: {source}", path.display())]
+    DataFolder { path: PathBuf, source: io::Error },
+    /// The attachment store cannot be used.
     #[error(
-        "the store of attachments {place} cannot be used: {reason}. Look at --attachments or SOTTO_ATTACHMENTS, and for s3:// at AWS_…"
+        "the attachment store {place} cannot be used: {reason}. Check --attachments or SOTTO_ATTACHMENTS, and for \
+         s3:// the variables AWS_…"
     )]
-    Attachments {
-        /// Which store.
-        place: String,
-        /// What it says.
-        reason: object_store::Error,
-    },
-    /// Nobody can be listened to there.
+    Attachments { place: String, reason: object_store::Error },
+    /// The server cannot listen on its address.
     #[error("cannot listen on {address}: {source}. Choose another address with --listen or SOTTO_LISTEN")]
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A password could not be read.
+    Listen { address: SocketAddr, source: io::Error },
     #[error("the password could not be read: {0}")]
     Password(io::Error),
-    /// An answer could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
     /// The program could not start its threads or signal handlers.
     #[error("the program could not start: {0}")]
     Runtime(io::Error),
-    /// About keys.
+    /// An error about keys.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// About the schema.
+    /// An error of the attachment store.
+    #[error(transparent)]
+    Recordings(#[from] AttachmentStoreError),
+    /// An error about the schema.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
-    /// About a backup, a restore or a copy.
+    /// An error of a backup, a restore or a copy.
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    /// About the database.
+    /// An error of the database.
     #[error("{0}")]
     Storage(#[from] StorageError),
 }
 
+impl From<FileError> for CliError {
+    fn from(error: FileError) -> Self {
+        Self::Transfer(error.into())
+    }
+}
+
+/// The exit code of the process. `docs/operation.md` lists the codes; clap ends with 2 for an invalid command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The command failed or was refused.
+    Failed = 1,
+    /// The command succeeded and found something.
+    Found = 3,
+    /// There is no database.
+    Missing = 4,
+    /// The database has no tables yet.
+    Empty = 5,
+    /// This user has no permission to use the database.
+    Denied = 6,
+    /// The database belongs to another program.
+    Foreign = 7,
+    /// Recordings are missing in the result.
+    Incomplete = 8,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
 impl CliError {
-    /// What the process ends with: 2 if it did what it was asked and found something, 1 if it could not do it.
-    pub fn exit_code(&self) -> ExitCode {
+    /// The exit code for this error.
+    pub fn code(&self) -> Code {
         match self {
-            Self::Found(_) => ExitCode::from(2),
-            _ => ExitCode::FAILURE,
+            Self::Found(_) => Code::Found,
+            Self::Incomplete(_) => Code::Incomplete,
+            Self::Migrate(error) | Self::Transfer(TransferError::Migrate(error)) => match error {
+                MigrateError::Missing { .. } => Code::Missing,
+                MigrateError::Empty { .. } => Code::Empty,
+                MigrateError::Denied { .. } => Code::Denied,
+                MigrateError::Foreign { .. } | MigrateError::Unmarked { .. } => Code::Foreign,
+                _ => Code::Failed,
+            },
+            _ => Code::Failed,
         }
     }
 }
 
-/// Tells a person what went wrong.
+/// Prints the error to standard error.
 #[expect(clippy::print_stderr, reason = "this is where a command speaks")]
 pub fn print(error: &CliError) {
     eprintln!("sotto: {error}");

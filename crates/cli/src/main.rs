@@ -1,4 +1,4 @@
-//! `sotto`, the one binary.
+//! The program `sotto`.
 
 #![allow(clippy::doc_markdown, reason = "doc comments of arguments are help texts")]
 
@@ -12,35 +12,59 @@ mod stop;
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 use commands::Command;
 use error::Result;
-use settings::{Common, refuse_unknown_variables};
+use settings::{CommonSettings, refuse_unknown_variables};
 
-/// A private journal that you host yourself.
+/// The C library's allocator keeps memory of large responses and password hashes: hundreds of MiB after some minutes of
+/// load. This one returns it within seconds (docs/adr/0017-allocator.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// A self-hosted private journal.
 #[derive(Parser)]
 #[command(
     version,
     propagate_version = true,
-    after_help = "Settings can also be variables (SOTTO_…) or keys in sotto.toml; flags come first, then variables, then the file."
+    after_help = "Settings can also be variables (SOTTO_…) or keys in sotto.toml. Flags override variables, and \
+                  variables override the file."
 )]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    common: Common,
+    common: CommonSettings,
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| without_secret(error).exit());
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error::print(&error);
-            error.exit_code()
+            error.code().into()
         }
     }
+}
+
+/// Removes the value from an error about a setting that may contain a secret, such as an address with a password.
+fn without_secret(mut error: clap::Error) -> clap::Error {
+    let mut command = Cli::command();
+    // Before `build`, an argument has no text form to compare.
+    command.build();
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    if argument.is_some_and(|argument| is_secret(&command, &argument)) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".into()));
+    }
+    error
+}
+
+fn is_secret(command: &clap::Command, argument: &str) -> bool {
+    let here = command.get_arguments().any(|one| one.is_hide_env_values_set() && one.to_string() == argument);
+    here || command.get_subcommands().any(|inner| is_secret(inner, argument))
 }
 
 fn run(cli: Cli) -> Result<()> {

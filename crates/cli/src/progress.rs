@@ -1,16 +1,16 @@
-//! A bar on the terminal for what takes a while.
+//! A progress bar for commands that take long.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sotto_storage::transfer::{Progress, Stage, Watch};
+use sotto_storage::transfer::{Observer, Progress, Stage};
 
-/// A watch that moves a bar on standard error. Without a terminal, or if the answer is for a machine, none is seen.
-pub fn show(quiet: bool) -> (Watch, ProgressBar) {
+/// Creates an observer that moves a bar on standard error. The bar is invisible without a terminal, and if `quiet`.
+pub fn show(quiet: bool) -> (Observer, ProgressBar) {
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.enable_steady_tick(Duration::from_millis(200));
     let moved = bar.clone();
-    let watch = Watch::new(move |progress: Progress<'_>| {
+    let observer = Observer::new(move |progress: Progress<'_>| {
         let doing = match progress.stage {
             Stage::Reading => "Reading",
             Stage::Checking => "Checking",
@@ -25,12 +25,12 @@ pub fn show(quiet: bool) -> (Watch, ProgressBar) {
             None => "{prefix:9} {spinner} {pos} rows  {wide_msg}",
         };
         if moved.prefix() != doing {
-            // A template that cannot be read would be a slip in the two lines above.
+            // Only a mistake in the two templates above would make this fail.
             moved.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             moved.set_prefix(doing);
         }
         moved.set_position(progress.done);
         moved.set_message(progress.what.to_owned());
     });
-    (watch, bar)
+    (observer, bar)
 }

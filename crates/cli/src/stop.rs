@@ -1,14 +1,23 @@
-//! Being asked to stop: SIGTERM, or Ctrl-C.
+//! The signals to stop: SIGTERM and Ctrl-C.
 
 use std::future::{Future, pending};
 use std::io;
 use std::pin::pin;
 
-use sotto_storage::transfer::Watch;
+use sotto_storage::transfer::Observer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From its making on, the two signals do not end the process.
+/// While this exists, the two signals do not end the process.
 pub struct StopSignal(io::Result<(Signal, Signal)>);
+
+/// The signal that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// SIGINT: Ctrl-C at a terminal.
+    Interrupt,
+    /// SIGTERM: from a service manager.
+    Terminate,
+}
 
 impl StopSignal {
     pub fn listen() -> Self {
@@ -16,27 +25,27 @@ impl StopSignal {
         Self(interrupt.and_then(|interrupt| Ok((interrupt, signal(SignalKind::terminate())?))))
     }
 
-    /// Returns when one of them has come.
-    pub async fn wait(&mut self) {
+    /// Waits for one of the signals.
+    pub async fn wait(&mut self) -> StopReason {
         match &mut self.0 {
             Ok((interrupt, terminate)) => tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                _ = interrupt.recv() => StopReason::Interrupt,
+                _ = terminate.recv() => StopReason::Terminate,
             },
-            // Without handlers the signals end the process the hard way, which loses nothing that was answered.
+            // Without handlers the signals kill the process, which loses nothing that was confirmed to a client.
             Err(_) => pending().await,
         }
     }
 }
 
-/// Does the work to its end, or, when asked to stop, to the next point where it can be left.
-pub async fn until_stopped<T>(watch: &Watch, work: impl Future<Output = T>) -> T {
+/// Runs `work` to its end or, after a signal, to the next point where it can stop.
+pub async fn until_stopped<T>(observer: &Observer, work: impl Future<Output = T>) -> T {
     let mut stop = StopSignal::listen();
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => done,
-        () = stop.wait() => {
-            watch.stop();
+        _ = stop.wait() => {
+            observer.stop();
             work.await
         }
     }

@@ -1,5 +1,6 @@
-//! What the program can do.
+//! The commands of the program.
 
+pub mod attachments;
 mod backup;
 mod db;
 mod keys;
@@ -10,71 +11,105 @@ mod user;
 use std::io::{self, Write};
 
 use clap::Subcommand;
+use sotto_storage::DatabaseUrl;
 use sotto_storage::migrate::{Migrator, State};
 
 use crate::error::{CliError, Result};
-use crate::settings::{Common, Serving};
+use crate::settings::{CommonSettings, LogFormat, ServeSettings};
 
-/// What to do.
+/// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Serve the journal
-    Serve(Box<Serving>),
-    /// Upgrade, downgrade and inspect the database's schema
+    /// Start the server
+    Serve(Box<ServeSettings>),
+    /// Upgrade, downgrade, check and copy the database
     #[command(subcommand)]
     Db(db::DbCommand),
-    /// Make a backup, or check one: the database, the attachments and, if asked for, the keys
+    /// Make or verify a backup of the database, the attachments and, if requested, the keys
     Backup(backup::BackupCommand),
+    /// Sweep the attachment store, or assign it to a database
+    #[command(subcommand)]
+    Attachments(attachments::AttachmentsCommand),
     /// Restore a backup into an empty database
     Restore(restore::RestoreCommand),
-    /// Make and manage accounts
+    /// Create and manage accounts
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Make, show, replace and hand on the server's secret keys
+    /// Create, show, rotate, export and import the server's secret keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Print the API's specification
+    /// Print the OpenAPI specification of the API
     #[command(hide = true)]
     Openapi,
 }
 
 impl Command {
-    /// Does it.
-    pub async fn run(self, common: &Common, file: Serving) -> Result<()> {
+    pub async fn run(self, common: &CommonSettings, file: ServeSettings) -> Result<()> {
         match self {
             Self::Serve(flags) => serve::run(common, &(*flags).or(file)).await,
             Self::Db(command) => command.run(common).await,
             Self::Backup(command) => command.run(common, &file).await,
+            Self::Attachments(command) => command.run(common).await,
             Self::Restore(command) => command.run(common, &file).await,
             Self::User(command) => command.run(common).await,
             Self::Keys(command) => command.run(common, file).await,
-            Self::Openapi => say(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
+            Self::Openapi => print_line(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
         }
     }
 }
 
-/// Makes sure that the database has the schema that this program works with. An empty one gets it; an older one only
-/// if asked to.
-pub async fn ensure_schema(common: &Common, upgrade: bool) -> Result<()> {
-    let migrator = Migrator::new(&common.database())?;
-    let state = migrator.state().await?;
-    if let Some(unfinished) = sotto_storage::transfer::explain(&common.database(), &state) {
-        return Err(CliError::Refused(unfinished));
-    }
-    match state {
+/// Makes sure that a server's database has the schema of this program. Creates the schema of a missing or empty
+/// database; upgrades an older one only if `upgrade` is set.
+pub async fn ensure_schema(common: &CommonSettings, upgrade: bool) -> Result<()> {
+    match state(common).await? {
         State::Head => Ok(()),
-        State::Empty => sotto_storage::migrate::upgrade(&common.database()).await.map(drop).map_err(CliError::from),
+        State::Missing | State::Empty => {
+            sotto_storage::migrate::upgrade(&common.database()).await.map(drop).map_err(CliError::from)
+        }
         State::Behind { .. } if upgrade => {
             let report = sotto_storage::migrate::upgrade(&common.database()).await?;
             tracing::info!(from = report.from, to = report.to, snapshot = ?report.snapshot, "the database was upgraded");
             Ok(())
         }
-        state @ (State::Behind { .. } | State::Ahead { .. }) => Err(CliError::Refused(state.to_string())),
+        state @ (State::Behind { .. } | State::Ahead { .. } | State::Unfinished { .. }) => {
+            Err(CliError::Refused(state.to_string()))
+        }
     }
 }
 
-/// Prints a line; a reader that has gone away is no error.
-pub fn say(line: &str) -> Result<()> {
+/// Refuses a database with another schema. Creates and changes nothing.
+pub async fn expect_schema(common: &CommonSettings) -> Result<()> {
+    match state(common).await?.with_tables(&common.database())? {
+        State::Head => Ok(()),
+        state => Err(CliError::Refused(state.to_string())),
+    }
+}
+
+/// The state of the database. Refuses a database with an unfinished restore or copy.
+pub async fn state(common: &CommonSettings) -> Result<State> {
+    let state = Migrator::new(&common.database())?.state().await?;
+    match sotto_storage::transfer::explain_unfinished(&common.database(), &state) {
+        Some(unfinished) => Err(CliError::Refused(unfinished)),
+        None => Ok(state),
+    }
+}
+
+/// Prints the database that a command will use to standard error, so that programs that read standard output do not see
+/// it.
+#[expect(clippy::print_stderr, reason = "this is where a command speaks")]
+pub fn announce(common: &CommonSettings, database: &DatabaseUrl) {
+    let settings = common.settings_file().map(|path| path.display().to_string());
+    match (common.log_format.unwrap_or_default(), settings) {
+        (LogFormat::Json, settings) => tracing::info!(%database, settings, "using this database"),
+        (LogFormat::Text, None) => eprintln!("Using the database {database}."),
+        (LogFormat::Text, Some(settings)) => {
+            eprintln!("Using the database {database}, with the settings of {settings}.");
+        }
+    }
+}
+
+/// Prints a line. A closed pipe is no error.
+pub fn print_line(line: &str) -> Result<()> {
     match writeln!(io::stdout().lock(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
@@ -82,6 +117,6 @@ pub fn say(line: &str) -> Result<()> {
 }
 
 /// Prints a value as JSON.
-pub fn say_json(value: &serde_json::Value) -> Result<()> {
-    say(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
+pub fn print_json(value: &serde_json::Value) -> Result<()> {
+    print_line(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
 }

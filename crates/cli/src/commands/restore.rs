@@ -1,82 +1,110 @@
-//! `sotto restore`.
+//! `sotto restore`: restores a backup.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 use sotto_storage::migrate::Target;
-use sotto_storage::transfer::{self, Destination, Keys, Migrations};
+use sotto_storage::transfer::{self, Destination, KeysOutcome, Migrations, Restored};
 
-use super::backup::encryption::Unlocking;
-use super::backup::{summary, told};
-use super::{say, say_json};
-use crate::error::Result;
+use super::backup::encryption::DecryptionArgs;
+use super::backup::report::{list, manifest_json, summary};
+use super::{announce, attachments, print_json, print_line};
+use crate::error::{CliError, Result};
 use crate::progress;
-use crate::settings::{Common, Serving};
+use crate::settings::{CommonSettings, ServeSettings};
 use crate::stop::until_stopped;
 
-/// Bring an empty database, and the files beside it, to what a backup holds.
+/// Restore a backup into an empty database, with its attachments and keys.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RestoreCommand {
     /// The backup: a file or a folder
     source: PathBuf,
     #[command(flatten)]
-    unlocking: Unlocking,
+    decryption: DecryptionArgs,
     /// Leave the schema at the revision of the backup
     #[arg(long)]
     no_upgrade: bool,
-    /// Delete what an unfinished restore or copy has left in the database, and begin anew
+    /// Delete the part that an unfinished restore or copy has left in the database, and start again
     #[arg(long)]
     restart: bool,
-    /// Where the server's secret keys go, if the backup has them and there are none [default: keys.json in the data folder]
+    /// Use an attachment store that belongs to another database, which can then no longer use it
+    #[arg(long)]
+    adopt: bool,
+    /// Where to restore the server's secret keys, if the backup contains them and the file does not exist [default:
+    /// keys.json in the data folder]
     #[arg(long, env = "SOTTO_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Read migrations from the folders sqlite and postgres of this one, instead of those built in
+    /// Use the migrations in the folders sqlite and postgres of DIR instead of the built-in ones
     #[arg(long, value_name = "DIR", hide = true)]
     migrations: Option<PathBuf>,
 }
 
 impl RestoreCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common, file: &Serving) -> Result<()> {
-        let package = self.unlocking.package(&self.source)?;
+    pub async fn run(self, common: &CommonSettings, file: &ServeSettings) -> Result<()> {
+        announce(common, &common.database());
+        let package = self.decryption.package(&self.source)?;
         common.make_data_dir()?;
         let migrations = Migrations { folder: self.migrations };
         let migrator = migrations.migrator(&common.database())?;
+        let identity = attachments::identity(&common.database()).await?;
         let destination = Destination {
             database: common.database(),
+            identity,
+            adopt: self.adopt,
             attachments: common.attachments().attachments()?,
             keys: self.key_file.unwrap_or_else(|| file.key_file(common)),
             restart: self.restart,
             migrations,
         };
-        let (watch, bar) = progress::show(self.json);
-        let restored = until_stopped(&watch, transfer::restore(&package, &destination, &watch)).await;
+        let (observer, bar) = progress::show(self.json);
+        let restored = until_stopped(&observer, transfer::restore(&package, &destination, &observer)).await;
         bar.finish_and_clear();
         let restored = restored?;
 
         let revision = &restored.manifest.header.revision;
         let upgraded = if self.no_upgrade { None } else { Some(migrator.upgrade(&Target::Head).await?) };
         let now = upgraded.as_ref().map_or(revision, |report| &report.to);
+        let store = attachments::claim_store(common, identity, restored.is_foreign).await?;
+        // Scripts compare these with `--json`.
         let keys = match restored.keys {
-            Keys::NotInBackup => "not in the backup",
-            Keys::Restored => "restored",
-            Keys::Same => "there already",
-            Keys::OthersKept => "not restored, because there are others",
+            KeysOutcome::NotInBackup => "not in the backup",
+            KeysOutcome::Restored => "restored",
+            KeysOutcome::Same => "there already",
+            KeysOutcome::OthersKept => "not restored, because there are others",
         };
         if self.json {
-            let mut answer = told(&restored.manifest)?;
+            let mut answer = manifest_json(&restored.manifest)?;
             answer["keys"] = json!(keys);
             answer["database_revision"] = json!(now);
-            return say_json(&answer);
+            answer["attachment_store"] = json!(store);
+            answer["missing"] = json!(restored.missing);
+            print_json(&answer)?;
+            return ensure_complete(&restored);
         }
-        say(&format!("Restored {} to {}.", summary(&restored.manifest), common.database()))?;
+        print_line(&format!("Restored {} to {}.", summary(&restored.manifest), common.database()))?;
         if now != revision {
-            say(&format!("The database went from {revision} to {now}."))?;
+            print_line(&format!("The database went from {revision} to {now}."))?;
         }
-        say(&format!("The keys are {keys}."))
+        print_line(&format!("The keys are {keys}."))?;
+        if let Some(sentence) = store {
+            print_line(&sentence)?;
+        }
+        ensure_complete(&restored)
+    }
+}
+
+/// Fails if recordings are missing, after everything in the backup has been restored.
+fn ensure_complete(restored: &Restored) -> Result<()> {
+    match restored.missing.len() {
+        0 => Ok(()),
+        count => Err(CliError::Incomplete(format!(
+            "{count} recordings that rows name are neither in the backup nor in the store: {}",
+            list(&restored.missing)
+        ))),
     }
 }

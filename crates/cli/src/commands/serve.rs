@@ -1,62 +1,95 @@
-//! `sotto serve`.
+//! `sotto serve`: starts the server.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sotto_server::App;
 use sotto_server::system::{SystemClock, SystemRandom};
+use sotto_server::{App, Stage};
+use sotto_storage::DatabaseUrl;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::db::check;
-use super::{ensure_schema, keys, say};
+use super::{announce, ensure_schema, keys, print_line};
 use crate::error::{CliError, Result};
-use crate::settings::{Common, Serving};
-use crate::stop::StopSignal;
+use crate::settings::{CommonSettings, ServeSettings};
+use crate::stop::{StopReason, StopSignal};
 
 /// Serves until SIGTERM or Ctrl-C.
-pub async fn run(common: &Common, serving: &Serving) -> Result<()> {
+pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()> {
     let mut signal = StopSignal::listen();
-    let config = serving.to_config()?;
+    let mut config = serving.to_config()?;
+    announce(common, &common.database());
     common.make_data_dir()?;
+    // Held until the storage is closed.
+    let _claim = common.database().claim_for_server().await?;
     let keys = keys::load(common, serving)?;
+    let database = common.database();
+    let reached = tokio::select! {
+        reached = database.wait_until_reachable(serving.database_wait()) => reached,
+        _ = signal.wait() => return Ok(()),
+    };
+    // Runs before the result of the wait is returned, because migrations explain a missing or inaccessible database
+    // better.
     ensure_schema(common, serving.auto_upgrade.unwrap_or(false)).await?;
+    reached?;
 
     let address = serving.listen();
     let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
     let address = listener.local_addr()?;
-    let storage = common.database().open().await?;
+    let storage = common.database().open_with(serving.pool()).await?;
     if !serving.accept_lost_keys.unwrap_or(false) {
-        let way_out = "to serve them, start with --accept-lost-keys";
+        let way_out = "to start anyway, use --accept-lost-keys";
         keys::ensure_phrases_work(&*storage, &keys, way_out).await?;
     }
     let recordings = common.attachments().recordings().await?;
+    recordings.claim(&*storage, &SystemClock, &SystemRandom).await?;
     let engine = storage.engine();
+    config.monitoring.data_dir = Some(common.data_dir());
+    config.monitoring.database_dir = match &database {
+        DatabaseUrl::Sqlite(path) => path.parent().map(Path::to_owned),
+        DatabaseUrl::Postgres(_) => None,
+    };
     let app = App::new(storage, recordings, &keys, config, Arc::new(SystemClock), Arc::new(SystemRandom));
 
-    greet(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
+    print_welcome(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");
     if app.config.web_dir.is_none() && !sotto_server::web_files::is_embedded() {
-        tracing::warn!("the web app is not included: build it first, or name its folder in SOTTO_WEB_DIR");
+        tracing::warn!("the web app is not built in: build it first, or set SOTTO_WEB_DIR to its folder");
     }
     tokio::spawn(check::warn(common.database()));
-    let stop = async {
-        signal.wait().await;
-        tracing::info!("stopping: finishing what was accepted");
-    };
-    sotto_server::serve(listener, app, stop).await;
+    let (stage, stages) = watch::channel(Stage::Serving);
+    tokio::spawn(wind_down(signal, stage, serving.drain()));
+    sotto_server::serve(listener, app, stages).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Tells a person where the data lies and what to open.
-fn greet(common: &Common, url: String) -> Result<()> {
+/// Drains after a service manager's SIGTERM, but not after Ctrl-C, because a person waits at the terminal. Each further
+/// signal ends the current stage.
+async fn wind_down(mut signal: StopSignal, stage: watch::Sender<Stage>, drain: Duration) {
+    if signal.wait().await == StopReason::Terminate && !drain.is_zero() {
+        tracing::info!(seconds = drain.as_secs(), "draining: not ready, but still serving");
+        stage.send_replace(Stage::Draining);
+        let _ = tokio::time::timeout(drain, signal.wait()).await;
+    }
+    tracing::info!("stopping: finishing accepted requests");
+    stage.send_replace(Stage::Finishing);
+    signal.wait().await;
+    stage.send_replace(Stage::Ended);
+}
+
+/// Prints the address to open and the location of the data.
+fn print_welcome(common: &CommonSettings, url: String) -> Result<()> {
     let folder = common.data_dir();
     let folder = folder.canonicalize().unwrap_or(folder);
-    say(&format!(
+    print_line(&format!(
         "\n  Sotto {} is serving your journal.\n\n  Open    {url}\n  API     {url}/api/docs\n  Data    {}\n  Stop    Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         match common.database() {
-            sotto_storage::DatabaseUrl::Sqlite(_) => folder.display().to_string(),
-            postgres @ sotto_storage::DatabaseUrl::Postgres(_) => format!("{postgres}, keys in {}", folder.display()),
+            DatabaseUrl::Sqlite(_) => folder.display().to_string(),
+            postgres @ DatabaseUrl::Postgres(_) => format!("{postgres}, keys in {}", folder.display()),
         }
     ))
 }

@@ -1,79 +1,98 @@
-//! `sotto user`: accounts, for the operator.
+//! `sotto user`: commands for accounts.
 
 use std::io::{self, IsTerminal, Read};
 use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
-use sotto_domain::account::{self, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::account::{self, AccountPatch, Administered, Email, NewUser, Password, User, UserQuery};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
 use sotto_domain::{Clock, UserId, Zone};
-use sotto_server::password;
+use sotto_server::auth::password;
 use sotto_server::system::{SystemClock, SystemRandom};
 
-use super::{ensure_schema, say, say_json};
+use super::{announce, expect_schema, print_json, print_line};
+use crate::attachments::AttachmentLocation;
 use crate::error::{CliError, Result};
-use crate::settings::Common;
+use crate::settings::CommonSettings;
 
-/// What to do with accounts.
+/// The commands for accounts.
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Make an account
+    /// Create an account
     Create {
-        /// What to sign in with
+        /// The email address to sign in with
         email: String,
-        /// How they want to be called
+        /// The user's name
         #[arg(long)]
         name: Option<String>,
-        /// They administer this server
+        /// Make the account a superuser, who can administer this server
         #[arg(long)]
         superuser: bool,
-        /// Where "today" is for them, such as Europe/Berlin
+        /// The user's time zone, such as Europe/Berlin
         #[arg(long, value_name = "ZONE", default_value = "UTC")]
         time_zone: String,
-        /// Read the password from standard input, its first line, instead of asking
+        /// Read the password from the first line of standard input, instead of asking
         #[arg(long)]
         password_stdin: bool,
     },
-    /// List the accounts
+    /// List all accounts
     List {
-        /// Answer in JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Lock somebody out, within seconds; what they wrote stays
+    /// Deactivate an account within seconds. Its data is kept
     Deactivate {
-        /// Whom
+        /// The account's email address
         email: String,
     },
-    /// Let somebody in again
+    /// Activate an account again
     Activate {
-        /// Whom
+        /// The account's email address
         email: String,
     },
-    /// Set somebody's password, which ends all their logins
-    SetPassword {
-        /// Whose
+    /// Make an account a superuser, who can administer this server
+    Promote {
+        /// The account's email address
         email: String,
-        /// Read the password from standard input, its first line, instead of asking
+    },
+    /// Make a superuser an ordinary account. Refused for the only active superuser
+    Demote {
+        /// The account's email address
+        email: String,
+    },
+    /// Delete an account with all its data: entries, tags, reminders and recordings. Refused for the only active
+    /// superuser. Backups are not changed
+    Delete {
+        /// The account's email address
+        email: String,
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Set the password of an account, and end all its sessions
+    SetPassword {
+        /// The account's email address
+        email: String,
+        /// Read the password from the first line of standard input, instead of asking
         #[arg(long)]
         password_stdin: bool,
     },
 }
 
 impl UserCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common) -> Result<()> {
-        common.make_data_dir()?;
-        ensure_schema(common, false).await?;
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
+        announce(common, &common.database());
+        expect_schema(common).await?;
         let storage = common.database().open().await?;
-        let outcome = self.carry_out(&storage).await;
+        let outcome = self.carry_out(&storage, &common.attachments()).await;
         storage.close().await;
         outcome
     }
 
-    async fn carry_out(self, storage: &Arc<dyn Storage>) -> Result<()> {
+    async fn carry_out(self, storage: &Arc<dyn Storage>, recordings: &AttachmentLocation) -> Result<()> {
         let users = storage.users();
         match self {
             Self::Create { email, name, superuser, time_zone, password_stdin } => {
@@ -82,10 +101,10 @@ impl UserCommand {
                 let password_hash = Some(hash(&ask_password(password_stdin)?)?);
                 let id = UserId::new(&SystemClock, &SystemRandom);
                 let new = NewUser { id, email, password_hash, full_name, is_superuser: superuser, time_zone };
-                match users.create(&new, SystemClock.now()).await {
-                    Ok(user) => say(&format!("{} can sign in now.", user.email.as_str())),
+                match users.create(&new, None, SystemClock.now()).await {
+                    Ok(user) => print_line(&format!("{} can now sign in.", user.email.as_str())),
                     Err(StorageError::Conflict { .. }) => {
-                        Err(CliError::Refused(format!("{} has an account already", new.email.as_str())))
+                        Err(CliError::Refused(format!("{} already has an account", new.email.as_str())))
                     }
                     Err(error) => Err(error.into()),
                 }
@@ -94,18 +113,33 @@ impl UserCommand {
             Self::Deactivate { email } => {
                 let user = find(storage, &email).await?;
                 users.set_active(user.id, false, SystemClock.now()).await?;
-                say(&format!("{} is locked out.", user.email.as_str()))
+                print_line(&format!("{} is deactivated.", user.email.as_str()))
             }
             Self::Activate { email } => {
                 let user = find(storage, &email).await?;
                 users.set_active(user.id, true, SystemClock.now()).await?;
-                say(&format!("{} can sign in again.", user.email.as_str()))
+                print_line(&format!("{} can sign in again.", user.email.as_str()))
+            }
+            Self::Promote { email } => {
+                let user = find(storage, &email).await?;
+                administer(storage, &user, true).await?;
+                print_line(&format!("{} is a superuser.", user.email.as_str()))
+            }
+            Self::Demote { email } => {
+                let user = find(storage, &email).await?;
+                administer(storage, &user, false).await?;
+                print_line(&format!("{} is an ordinary account.", user.email.as_str()))
+            }
+            Self::Delete { email, yes } => {
+                let user = find(storage, &email).await?;
+                delete(storage, &user, recordings, yes).await?;
+                print_line(&format!("{} and all its data have been deleted.", user.email.as_str()))
             }
             Self::SetPassword { email, password_stdin } => {
                 let user = find(storage, &email).await?;
                 let hash = hash(&ask_password(password_stdin)?)?;
                 users.set_password(user.id, &hash, None, SystemClock.now()).await?;
-                say(&format!("{} has a new password; all their logins have ended.", user.email.as_str()))
+                print_line(&format!("{} has a new password; all its sessions have ended.", user.email.as_str()))
             }
         }
     }
@@ -128,16 +162,76 @@ async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
                 "is_superuser": user.is_superuser, "time_zone": user.time_zone.name(), "created_at": user.created_at,
             })
         });
-        return say_json(&users.collect());
+        return print_json(&users.collect());
     }
     let width = all.iter().map(|user| user.email.as_str().chars().count()).max().unwrap_or_default();
     for user in &all {
         let marks = [(user.is_superuser, "superuser"), (!user.is_active, "deactivated")];
         let marks: Vec<_> = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
         let line = format!("{:width$}  since {}  {}", user.email.as_str(), user.created_at, marks.join(", "));
-        say(line.trim_end())?;
+        print_line(line.trim_end())?;
     }
-    if all.is_empty() { say("There are no accounts yet.") } else { Ok(()) }
+    if all.is_empty() { print_line("There are no accounts yet.") } else { Ok(()) }
+}
+
+async fn administer(storage: &Arc<dyn Storage>, user: &User, is_superuser: bool) -> Result<()> {
+    let patch = AccountPatch { is_superuser: Some(is_superuser), ..AccountPatch::default() };
+    expect_done(storage.users().administer(user.id, &patch, SystemClock.now()).await?, user).map(drop)
+}
+
+/// Deletes the account's rows and then its recordings, as the server does. So the store must be available before
+/// anything is deleted.
+async fn delete(storage: &Arc<dyn Storage>, user: &User, place: &AttachmentLocation, yes: bool) -> Result<()> {
+    let bytes = storage.attachments().usage(user.id).await?;
+    let recordings = match place {
+        AttachmentLocation::Folder(folder) if !folder.is_dir() => {
+            if bytes > 0 {
+                return Err(CliError::Refused(format!(
+                    "{} has {bytes} bytes of recordings, but {place} is not a folder: set --attachments to their \
+                     location",
+                    user.email.as_str()
+                )));
+            }
+            None
+        }
+        _ => Some(place.recordings().await?),
+    };
+    if !yes {
+        confirm(user)?;
+    }
+    expect_done(storage.users().delete(user.id).await?, user)?;
+    if let Some(recordings) = recordings {
+        recordings.delete_all(user.id).await;
+    }
+    Ok(())
+}
+
+fn confirm(user: &User) -> Result<()> {
+    let email = user.email.as_str();
+    if !io::stdin().is_terminal() {
+        return Err(CliError::Refused(format!("there is no terminal to confirm the deletion of {email}: add --yes")));
+    }
+    print_line(&format!(
+        "This deletes {email} with all its entries, tags, reminders and recordings. Type the address to confirm:"
+    ))?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if answer.trim().eq_ignore_ascii_case(email) {
+        return Ok(());
+    }
+    Err(CliError::Refused("the address differs: nothing was deleted".into()))
+}
+
+fn expect_done<T>(outcome: Administered<T>, user: &User) -> Result<T> {
+    let email = user.email.as_str();
+    match outcome {
+        Administered::Done(done) => Ok(done),
+        Administered::Missing => Err(CliError::Refused(format!("{email} was deleted in the meantime"))),
+        Administered::LastSuperuser => Err(CliError::Refused(format!(
+            "{email} is the only active superuser, and nobody else could administer this server: promote another \
+             account first with `sotto user promote`"
+        ))),
+    }
 }
 
 async fn find(storage: &Arc<dyn Storage>, email: &str) -> Result<User> {

@@ -1,4 +1,4 @@
-//! Settings of the database's watch: how often, from when on, and who is told.
+//! Settings of the monitor: how often it measures, and when it raises alerts.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,56 +10,61 @@ use serde::{Deserialize, Deserializer};
 use sotto_domain::health::Thresholds;
 use sotto_server::{Monitoring, Webhook};
 
-use super::web_address;
+use super::checks::{in_file, web_address};
 
-/// Settings of the database's watch; the defaults are the roadmap's.
+/// The settings of the monitor. The founding document gives the defaults.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_field_names, reason = "they are the names of flags and keys")]
-pub struct Alerts {
-    /// Look at the database's health every so many seconds [default: 60]
+pub struct AlertSettings {
+    /// The seconds between two readings of the database's health [default: 60]
     #[arg(long, env = "SOTTO_ALERT_INTERVAL", value_name = "SECONDS", value_parser = interval)]
     #[serde(deserialize_with = "checked_interval")]
     alert_interval: Option<u32>,
-    /// A statement that takes longer on average is slow [default: 100]
+    /// The average duration in milliseconds above which a statement is slow [default: 100]
     #[arg(long, env = "SOTTO_ALERT_STATEMENT_MS", value_name = "MILLISECONDS", value_parser = statement)]
     #[serde(deserialize_with = "checked_statement")]
     alert_statement_ms: Option<u32>,
-    /// So many per cent of the reads of a big table should be by an index [default: 90]
+    /// The share of reads of a big table that should use an index, in per cent [default: 90]
     #[arg(long, env = "SOTTO_ALERT_INDEX_USAGE", value_name = "PERCENT", value_parser = percent)]
     #[serde(deserialize_with = "checked_percent")]
     alert_index_usage: Option<u32>,
-    /// A table with more rows is big [default: 10000]
+    /// The number of rows above which a table is big [default: 10000]
     #[arg(long, env = "SOTTO_ALERT_TABLE_ROWS", value_name = "ROWS", value_parser = rows)]
     #[serde(deserialize_with = "checked_rows")]
     alert_table_rows: Option<u32>,
-    /// Bad readings in a row that raise an alert about speed [default: 3]
+    /// How many bad readings in a row raise an alert about speed [default: 3]
     #[arg(long, env = "SOTTO_ALERT_RAISE_AFTER", value_name = "READINGS", value_parser = readings)]
     #[serde(deserialize_with = "checked_readings")]
     alert_raise_after: Option<u32>,
-    /// Good readings in a row that clear an alert [default: 5]
+    /// How many good readings in a row clear an alert [default: 5]
     #[arg(long, env = "SOTTO_ALERT_CLEAR_AFTER", value_name = "READINGS", value_parser = readings)]
     #[serde(deserialize_with = "checked_readings")]
     alert_clear_after: Option<u32>,
-    /// Where to post a notice when an alert is raised or cleared
+    /// The days without a backup after which an alert is raised, or off [default: off]
+    #[arg(long, env = "SOTTO_ALERT_BACKUP_DAYS", value_name = "DAYS|off", value_parser = days)]
+    #[serde(deserialize_with = "checked_days")]
+    alert_backup_days: Option<Days>,
+    /// The URL to which a notice is posted when an alert is raised or cleared
     #[arg(long, env = "SOTTO_ALERT_WEBHOOK", value_name = "URL", value_parser = web_address, hide_env_values = true)]
-    #[serde(deserialize_with = "super::checked_address")]
+    #[serde(deserialize_with = "in_file::web_address")]
     alert_webhook: Option<String>,
 }
 
-impl Alerts {
-    /// Their keys in `sotto.toml`.
-    pub const KEYS: [&str; 7] = [
-        "alert_interval",
-        "alert_statement_ms",
-        "alert_index_usage",
-        "alert_table_rows",
-        "alert_raise_after",
-        "alert_clear_after",
-        "alert_webhook",
+impl AlertSettings {
+    /// The keys in `sotto.toml`, with the expected values.
+    pub const KEYS: [(&str, &str); 8] = [
+        ("alert_interval", "a whole number of seconds, without quotes"),
+        ("alert_statement_ms", "a whole number of milliseconds, without quotes"),
+        ("alert_index_usage", "a whole number of per cent, without quotes"),
+        ("alert_table_rows", "a whole number of rows, without quotes"),
+        ("alert_raise_after", "a whole number of readings, without quotes"),
+        ("alert_clear_after", "a whole number of readings, without quotes"),
+        ("alert_backup_days", "a whole number of days, without quotes, or \"off\""),
+        ("alert_webhook", "an address in quotes, such as \"https://example.org/hook\""),
     ];
 
-    /// Fills in what the file says where flags and variables are silent.
+    /// Adds the settings of the file where flags and variables set nothing.
     pub fn or(self, file: Self) -> Self {
         Self {
             alert_interval: self.alert_interval.or(file.alert_interval),
@@ -68,11 +73,12 @@ impl Alerts {
             alert_table_rows: self.alert_table_rows.or(file.alert_table_rows),
             alert_raise_after: self.alert_raise_after.or(file.alert_raise_after),
             alert_clear_after: self.alert_clear_after.or(file.alert_clear_after),
+            alert_backup_days: self.alert_backup_days.or(file.alert_backup_days),
             alert_webhook: self.alert_webhook.or(file.alert_webhook),
         }
     }
 
-    /// What the server needs to know.
+    /// The configuration of the server's monitor.
     pub fn to_monitoring(&self) -> Monitoring {
         let usual = Monitoring::default();
         let Thresholds { statement_ms, index_usage_percent, big_table_rows } = usual.thresholds;
@@ -86,9 +92,15 @@ impl Alerts {
             raise_after: self.alert_raise_after.unwrap_or(usual.raise_after),
             clear_after: self.alert_clear_after.unwrap_or(usual.clear_after),
             webhook: self.alert_webhook.clone().map(Webhook::new),
+            backup_days: self.alert_backup_days.and_then(|Days(days)| days),
+            ..usual
         }
     }
 }
+
+/// Days without a backup; `None` for `off`, which differs from a missing setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Days(Option<u32>);
 
 type Checked = std::result::Result<u32, String>;
 
@@ -112,12 +124,19 @@ fn readings(text: &str) -> Checked {
     between(text, 1, 1000)
 }
 
-fn between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> std::result::Result<T, String> {
-    let value = text.parse().ok().filter(|value| *value >= least && *value <= most);
-    value.ok_or_else(|| format!("'{text}' is no whole number from {least} to {most}"))
+fn days(text: &str) -> std::result::Result<Days, String> {
+    match text {
+        "off" => Ok(Days(None)),
+        number => between(number, 1, 3650).map(|days| Days(Some(days))).map_err(|error| format!("{error}, or off")),
+    }
 }
 
-// In the file, the same checks as on the command line.
+fn between<T: FromStr + PartialOrd + Display>(text: &str, least: T, most: T) -> std::result::Result<T, String> {
+    let value = text.parse().ok().filter(|value| *value >= least && *value <= most);
+    value.ok_or_else(|| format!("'{text}' is not a whole number from {least} to {most}"))
+}
+
+// The same checks for the settings file.
 
 fn checked<'de, D: Deserializer<'de>>(deserializer: D, check: fn(&str) -> Checked) -> Result<Option<u32>, D::Error> {
     let value = toml::Value::deserialize(deserializer)?;
@@ -142,4 +161,10 @@ fn checked_rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32
 
 fn checked_readings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     checked(deserializer, readings)
+}
+
+fn checked_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Days>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    days(&text).map(Some).map_err(D::Error::custom)
 }

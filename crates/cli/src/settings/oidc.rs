@@ -1,4 +1,4 @@
-//! Settings of the providers that people can sign in with: one by flags or variables, any number by `[[oidc]]` in the file.
+//! Settings of OpenID Connect providers: one from flags or variables, any number from `[[oidc]]` in the settings file.
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -6,26 +6,27 @@ use sotto_server::ProviderSettings;
 
 use crate::error::{CliError, Result};
 
-/// One provider.
+/// The settings of one provider.
 #[derive(Clone, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Oidc {
-    /// A provider that needs no more than oidc-client-id and oidc-client-secret
+pub struct OidcSettings {
+    /// A preset provider, which only needs oidc-client-id and oidc-client-secret
     #[arg(id = "oidc-preset", long, env = "SOTTO_OIDC_PRESET", value_name = "NAME")]
     preset: Option<Preset>,
-    /// What a provider to sign in with is called in addresses, such as keycloak; one of sotto.toml is filled in
+    /// The id of the provider in URLs, such as keycloak; with an id from sotto.toml, the other settings complete that
+    /// provider
     #[arg(id = "oidc-id", long, env = "SOTTO_OIDC_ID", value_name = "ID")]
     id: Option<String>,
-    /// What people read on its button [default: the id]
+    /// The name on the sign-in button [default: the id]
     #[arg(id = "oidc-name", long, env = "SOTTO_OIDC_NAME", value_name = "NAME")]
     name: Option<String>,
-    /// Its address, as it stands in its /.well-known/openid-configuration
+    /// The issuer URL, as in the provider's /.well-known/openid-configuration
     #[arg(id = "oidc-issuer", long, env = "SOTTO_OIDC_ISSUER", value_name = "URL")]
     issuer: Option<String>,
-    /// What it knows this server by
+    /// The client id that the provider has given to this server
     #[arg(id = "oidc-client-id", long, env = "SOTTO_OIDC_CLIENT_ID", value_name = "ID")]
     client_id: Option<String>,
-    /// What this server proves that with
+    /// The client secret that the provider has given to this server
     #[arg(
         id = "oidc-client-secret",
         long,
@@ -34,31 +35,35 @@ pub struct Oidc {
         hide_env_values = true
     )]
     client_secret: Option<String>,
-    /// What it is asked for besides openid, separated by commas [default: email,profile]
+    /// The scopes to request besides openid, separated by commas [default: email,profile]
     #[arg(id = "oidc-scopes", long, env = "SOTTO_OIDC_SCOPES", value_name = "SCOPES", value_delimiter = ',')]
     scopes: Option<Vec<String>>,
 }
 
-/// What is known of a provider beforehand.
+/// The providers with built-in settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Preset {
-    /// Google.
+    /// Google
     Google,
 }
 
-impl std::fmt::Debug for Oidc {
+impl std::fmt::Debug for OidcSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Oidc").field("id", &self.id).field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
-/// What the server needs to know: the providers of the file, and the one of the flags and variables, which fills in one of
-/// the same id.
+/// The configured providers: those of the file, and the one from flags and variables, which completes a provider of the
+/// file with the same id.
 ///
 /// # Errors
-/// If something is missing, wrong or there twice.
-pub fn providers(given: Oidc, file: Vec<Oidc>, public_url: Option<&str>) -> Result<Vec<ProviderSettings>> {
+/// If a setting is missing or invalid, or an id is used twice.
+pub fn providers(
+    given: OidcSettings,
+    file: Vec<OidcSettings>,
+    public_url: Option<&str>,
+) -> Result<Vec<ProviderSettings>> {
     let mut all = file;
     if !given.is_empty() {
         let given = given.with_preset();
@@ -71,17 +76,17 @@ pub fn providers(given: Oidc, file: Vec<Oidc>, public_url: Option<&str>) -> Resu
     for one in all {
         let provider = one.with_preset().check()?;
         if providers.iter().any(|other| other.id == provider.id) {
-            return Err(refused(&format!("there are two providers of the id {}", provider.id)));
+            return Err(refused(&format!("there are two providers with the id {}", provider.id)));
         }
         providers.push(provider);
     }
     if !providers.is_empty() && public_url.is_none() {
-        return Err(refused("public_url must be set: it is where providers send people back to"));
+        return Err(refused("public_url must be set: providers redirect users to it"));
     }
     Ok(providers)
 }
 
-impl Oidc {
+impl OidcSettings {
     fn is_empty(&self) -> bool {
         let Self { preset, id, name, issuer, client_id, client_secret, scopes } = self;
         preset.is_none()
@@ -122,8 +127,8 @@ impl Oidc {
         let settings = ProviderSettings {
             name: self.name.unwrap_or_else(|| id.clone()),
             issuer: need(self.issuer, "an issuer, its https:// address")?,
-            client_id: need(self.client_id, "a client_id, which it hands out when you register Sotto")?,
-            client_secret: need(self.client_secret, "a client_secret, which it hands out when you register Sotto")?,
+            client_id: need(self.client_id, "a client_id, which you get from it when you register Sotto")?,
+            client_secret: need(self.client_secret, "a client_secret, which you get from it when you register Sotto")?,
             scopes: self.scopes.unwrap_or_else(|| ProviderSettings::SCOPES.map(str::to_owned).to_vec()),
             id,
         };

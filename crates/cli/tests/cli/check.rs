@@ -1,18 +1,24 @@
-//! `sotto db check`, `erd` and `revision`, as an operator and a developer use them.
+//! `sotto db check`, `erd` and `revision` as operators and developers use them.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use crate::program::{Finished, Home, Serving};
+use sotto_storage::testing::run_script;
 
-/// The name of the revision that comes `place` after those that are shipped.
+use crate::program::{Finished, Home, RunningServer};
+use crate::recordings::{recorded, with_store};
+
+/// The exit code when something is found.
+const CODE_FOUND: i32 = 3;
+
+/// The name of the `place`-th revision after the shipped ones.
 fn next(place: usize, name: &str) -> String {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage/migrations/sqlite");
     format!("{:04}_{name}", fs::read_dir(shipped).unwrap().count() / 2 + place)
 }
 
-/// Indexes and a column that are not as they should be, by a migration that is then taken for another. Works on both engines.
+/// Breaks indexes and a column with a migration, and then stamps the database as unchanged. Works on both engines.
 fn broken_by_hand(home: &Home) {
     home.run(&["db", "upgrade"]).ok();
     let (up, down) = (next(1, "break.up.sql"), next(1, "break.down.sql"));
@@ -30,21 +36,19 @@ fn broken_by_hand(home: &Home) {
 #[tokio::test(flavor = "multi_thread")]
 async fn exit_codes_tell_clean_from_broken_from_unknown() {
     for home in [Home::sqlite(), Home::postgres().await] {
-        let empty = home.run(&["db", "check"]).refused();
-        assert!(empty.contains("empty"), "{empty}");
         home.run(&["db", "upgrade"]).ok();
-        assert!(home.run(&["db", "check"]).ok().contains("is what its migrations make"));
+        assert!(home.run(&["db", "check"]).ok().contains("matches its migrations"));
         assert_eq!(home.run(&["db", "check", "--json"]).json()["clean"], true);
 
         broken_by_hand(&home);
         let found = home.run(&["db", "check"]);
-        assert_eq!(found.code, Some(2), "{}{}", found.out, found.err);
+        assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
         for part in ["idx_tags_user_created", "column color", "duplicate-index", "is the same as idx_tags_again"] {
             assert!(found.out.contains(part), "{part}: {}", found.out);
         }
         assert!(found.err.contains("3 differences") && found.err.contains("1 place"), "{}", found.err);
         let found = home.run(&["db", "check", "--json"]);
-        assert_eq!(found.code, Some(2));
+        assert_eq!(found.code, Some(3));
         let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
         let index = json["differences"].as_array().unwrap().iter().find(|one| one["name"] == "idx_tags_user_created");
         let index = index.unwrap();
@@ -56,7 +60,106 @@ async fn exit_codes_tell_clean_from_broken_from_unknown() {
         let migrations = home.migrations(&[]);
         home.run(&["db", "stamp", "head", "--migrations", &migrations]).ok();
         let unknown = home.run(&["db", "check"]).refused();
-        assert!(unknown.contains("is unknown") && unknown.contains(&next(1, "break")), "{unknown}");
+        assert!(unknown.contains("cannot be checked") && unknown.contains(&next(1, "break")), "{unknown}");
+    }
+}
+
+/// Orphans and an emptied search index under a running server are reported, printed as statements, and repaired.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_checked_and_the_search_index_is_rebuilt() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        let server = RunningServer::start(&home, &[]);
+        let token = server.person("ada@example.org").await;
+        assert!(server.write(&token, "zanzibar").await);
+        let clean = home.run(&["db", "check", "--rows"]).ok();
+        assert!(clean.contains("The rows, the search index and the recordings are intact"), "{clean}");
+        assert_eq!(clean.contains("as far as they were checked"), clean.contains("Not checked: "), "{clean}");
+
+        let off = match home.file() {
+            Some(_) => "PRAGMA foreign_keys = OFF",
+            None => "SET session_replication_role = replica",
+        };
+        home.execute(&format!(
+            "{off}; INSERT INTO tags (id, name, name_key, user_id) SELECT id, 'x', 'x', id FROM journal_entries"
+        ))
+        .await
+        .unwrap();
+        let found = home.run(&["db", "check", "--rows"]);
+        assert_eq!(found.code, Some(CODE_FOUND), "{}{}", found.out, found.err);
+        assert!(
+            found.out.contains("foreign key fk_tags_user") && found.out.contains("1 row that refers to none"),
+            "{}",
+            found.out
+        );
+        assert!(found.err.contains("rows, file or recordings have 1 problem"), "{}", found.err);
+        let json = home.run(&["db", "check", "--rows", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        assert_eq!((&json["clean"], &json["rows"]["findings"][0]["name"]), (&false.into(), &"fk_tags_user".into()));
+        assert!(!json.to_string().contains("zanzibar"));
+        let script = home.run(&["db", "check", "--rows", "--sql"]).out;
+        let statement = script.lines().find_map(|line| line.strip_prefix("-- DELETE")).unwrap();
+        assert!(script.contains("This deletes the rows (1 row of tags)"), "{script}");
+        home.execute(&format!("DELETE{statement}")).await.unwrap();
+        home.run(&["db", "check", "--rows"]).ok();
+
+        if home.file().is_some() {
+            home.execute("INSERT INTO journal_entries_fts (journal_entries_fts) VALUES ('delete-all')").await.unwrap();
+            let found = home.run(&["db", "check", "--rows"]);
+            assert!(found.out.contains("search index journal_entries_fts"), "{}", found.out);
+        }
+        let rebuilt = home.run(&["db", "reindex"]).ok();
+        assert!(rebuilt.contains("it contains 1 entry"), "{rebuilt}");
+        home.run(&["db", "check", "--rows"]).ok();
+        server.stop();
+    }
+}
+
+/// With `--migrations`, the recordings are compared at a revision that only those migrations have.
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_are_compared_at_a_revision_of_other_migrations() {
+    for home in [with_store(Home::sqlite()), with_store(Home::postgres().await)] {
+        let server = RunningServer::start(&home, &[]);
+        let token = server.person("ada@example.org").await;
+        recorded(&server, &token, 1).await;
+        server.stop();
+        let (up, down) = (next(1, "moods.up.sql"), next(1, "moods.down.sql"));
+        let migrations = home.migrations(&[
+            (&up, "CREATE INDEX idx_tags_user_updated ON tags (user_id, updated_at);\n"),
+            (&down, "-- loses: nothing\nDROP INDEX idx_tags_user_updated;\n"),
+        ]);
+        home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
+        let check = ["db", "check", "--rows", "--hashes", "--migrations", &migrations];
+        let clean = home.run(&check).ok();
+        assert!(clean.contains("recordings are intact"), "{clean}");
+        // The indexes of PostgreSQL can be checked only if the extension amcheck exists.
+        assert!(!clean.lines().any(|line| line.starts_with("Not checked") && !line.contains("amcheck")), "{clean}");
+
+        fs::remove_dir_all(home.path("store")).unwrap();
+        let found = home.run(&check);
+        assert_eq!(found.code, Some(CODE_FOUND), "{}{}", found.out, found.err);
+        assert!(found.out.contains("none of this name"), "{}", found.out);
+    }
+}
+
+/// The statements of `--sql` repair what was found.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_printed_statements_mend_the_structure() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        home.run(&["db", "upgrade"]).ok();
+        home.execute("DROP INDEX idx_tags_user_created; CREATE TABLE moods (name TEXT)").await.unwrap();
+        let printed = home.run(&["db", "check", "--sql"]);
+        assert_eq!(printed.code, Some(CODE_FOUND));
+        assert!(
+            printed
+                .out
+                .contains("-- index idx_tags_user_created of tags: expected (user_id, created_at), found nothing"),
+            "{}",
+            printed.out
+        );
+        assert!(printed.out.contains("-- DROP TABLE moods;"), "{}", printed.out);
+        run_script(&home.url(), &printed.out.replace("-- DROP", "DROP"));
+        home.run(&["db", "check"]).ok();
+        assert!(home.run(&["db", "check", "--sql"]).ok().trim().is_empty());
     }
 }
 
@@ -64,14 +167,14 @@ async fn exit_codes_tell_clean_from_broken_from_unknown() {
 async fn a_server_that_has_started_warns() {
     for home in [Home::sqlite(), Home::postgres().await] {
         broken_by_hand(&home);
-        let mut server = Serving::start(&home, &[]);
-        // It serves, whatever is found.
+        let mut server = RunningServer::start(&home, &[]);
+        // The server serves despite the findings.
         assert_eq!(server.request(reqwest::Method::GET, "/health/ready").send().await.unwrap().status(), 200);
         let log = BufReader::new(server.child.stderr.take().unwrap());
         let mut seen = log.lines().map(Result::unwrap).filter(|line| line.contains("WARN"));
         assert!(seen.any(|line| line.contains("idx_tags_user_created")), "the difference");
         assert!(seen.any(|line| line.contains("idx_tags_user_id")), "the standard");
-        assert!(seen.any(|line| line.contains("`sotto db check` lists all of it")), "what to do");
+        assert!(seen.any(|line| line.contains("run `sotto db check` for the full list")), "what to do");
     }
 }
 
@@ -80,7 +183,7 @@ async fn the_diagram_is_of_the_database_or_of_the_migrations() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let line = "users ||--o{ tags : fk_tags_user";
         if home.database.starts_with("sqlite") {
-            // There is none yet, and none is made.
+            // There is no database, and none is created.
             assert!(home.run(&["db", "erd"]).ok().contains(line));
             assert!(!home.path("data").exists());
         }
@@ -126,7 +229,7 @@ async fn a_developer_writes_revisions() {
     let refusal = home.run(&["db", "revision", "-m", "", "--directory", &migrations]).refused();
     assert!(refusal.contains("the message is empty"), "{refusal}");
     let sqlite = home.command(&generate).env("SOTTO_DATABASE", "sqlite:none.db").output().unwrap();
-    assert!(Finished::of(sqlite).refused().contains("needs a PostgreSQL server"));
+    assert!(Finished::from_output(sqlite).refused().contains("needs a PostgreSQL server"));
     let refusal = home.run(&["db", "revision", "-m", "x", "--directory", "/nowhere"]).refused();
     assert!(refusal.contains("/nowhere cannot be read"), "{refusal}");
 }

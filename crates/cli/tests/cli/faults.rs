@@ -1,4 +1,4 @@
-//! Files that cannot be written and disks that are full, met by the real program: a sentence, exit code 1, and nothing lost.
+//! Unwritable files and full disks: the program prints a sentence, ends with exit code 1, and loses nothing.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -10,16 +10,11 @@ use sotto_storage::testing::dump;
 
 use crate::program::{Finished, Home};
 
-const FILL: [(&str, &str); 2] = [
-    (
-        "0004_fill.up.sql",
-        "CREATE TABLE fill (id INTEGER); INSERT INTO fill WITH RECURSIVE n (i) AS \
-         (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n;",
-    ),
-    ("0004_fill.down.sql", "-- loses: fill\nDROP TABLE fill;"),
-];
+const FILL: &str = "CREATE TABLE fill (id INTEGER); INSERT INTO fill WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL \
+                    SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n;";
+const EMPTY: &str = "-- loses: fill\nDROP TABLE fill;";
 
-/// A database with an account in it.
+/// A database with an account.
 fn populated() -> Home {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
@@ -27,11 +22,11 @@ fn populated() -> Home {
     home
 }
 
-/// Runs the program where modes count: for root they do not, unless it lays that power down.
+/// Runs the program as a user whom file modes restrict. Root is not restricted unless it drops that capability.
 fn run_bound_by_modes(home: &Home, arguments: &[&str]) -> Finished {
     let program = home.command(arguments);
     if fs::metadata(home.folder.path()).unwrap().uid() != 0 {
-        return Finished::of({ program }.output().unwrap());
+        return Finished::from_output({ program }.output().unwrap());
     }
     let mut bound = Command::new("setpriv");
     bound.args(["--inh-caps=-all", "--bounding-set=-all"]).arg(program.get_program()).args(program.get_args());
@@ -42,7 +37,7 @@ fn run_bound_by_modes(home: &Home, arguments: &[&str]) -> Finished {
             None => bound.env_remove(name),
         };
     }
-    Finished::of(bound.output().unwrap())
+    Finished::from_output(bound.output().unwrap())
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -52,6 +47,7 @@ fn set_mode(path: &Path, mode: u32) {
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".journal.db.lock");
     names.sort();
     names
 }
@@ -61,7 +57,7 @@ fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
     let home = populated();
     let file = home.file().unwrap();
     let folder = file.parent().unwrap();
-    let migrations = home.migrations(&FILL);
+    let migrations = home.next_migration(FILL, EMPTY);
     let before = dump(&home.url());
     let files = names(folder);
     for (path, mode) in [(file.as_path(), 0o400), (folder, 0o500)] {
@@ -72,51 +68,59 @@ fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
             &["db", "downgrade", "base", "--allow-data-loss"],
             &["db", "stamp", "base"],
         ] {
-            let refused = run_bound_by_modes(&home, arguments).refused();
+            let refused = run_bound_by_modes(&home, arguments).denied();
             let told = refused.contains("must be able to write to the file and to its folder")
                 || refused.contains("Permission denied (os error 13). Nothing was changed");
             assert!(told, "{arguments:?}: {refused}");
         }
         set_mode(path, usual);
-        assert_eq!(dump(&home.url()), before);
+        // The user can write again, and the files next to the database do not prevent it.
+        run_bound_by_modes(&home, &["db", "upgrade"]).ok();
         assert_eq!(names(folder), files);
+        assert_eq!(dump(&home.url()), before);
     }
-    // A file that is yet to be made.
+    // A file that must be created.
     fs::remove_file(&file).unwrap();
     set_mode(folder, 0o500);
-    let refused = run_bound_by_modes(&home, &["db", "upgrade"]).refused();
-    assert!(refused.contains("cannot be used: Permission denied"), "{refused}");
+    let refused = run_bound_by_modes(&home, &["db", "upgrade"]).denied();
+    assert!(
+        refused.contains("no permission to use the database") && refused.contains("Permission denied"),
+        "{refused}"
+    );
     set_mode(folder, 0o700);
     assert!(names(folder).iter().all(|name| name != "journal.db"));
 }
 
-/// Files may not grow beyond a size, which for SQLite is a disk that fails to take a page.
+/// Files may not grow beyond a limit, which SQLite treats like a disk that cannot store a page.
 #[test]
 fn a_disk_without_room_undoes_the_run() {
     let home = populated();
     let file = home.file().unwrap();
     let folder = file.parent().unwrap();
-    let migrations = home.migrations(&FILL);
+    let migrations = home.next_migration(FILL, EMPTY);
     let (before, files) = (dump(&home.url()), names(folder));
     let size = fs::metadata(&file).unwrap().len();
     let upgrade = ["db", "upgrade", "--migrations", &migrations];
     let base = ["db", "downgrade", "base", "--allow-data-loss"];
-    // Room for the copy but not for the step; no room for the copy.
+    // Space for the copy but not for the step; no space for the copy.
     for (arguments, limit, told) in [
-        (&upgrade[..], size + 1_000_000, "0004_fill.up.sql failed and was undone"),
+        (&upgrade[..], size + 1_000_000, "_next.up.sql failed and was undone"),
         (&upgrade[..], size / 2, "no snapshot could be taken at"),
         (&base[..], size / 2, "no snapshot could be taken at"),
     ] {
         let refused = run_with_files_of_at_most(&home, limit, arguments).refused();
         assert!(refused.contains(told), "{refused}");
         assert!(refused.contains("the disk may be full") || refused.contains("make room"), "{refused}");
+        // Before another process opens the database, which would undo what is still to be undone.
+        assert_eq!(names(folder), files, "no copy and no journal is left behind");
+        assert_eq!(fs::metadata(&file).unwrap().len(), size);
         assert_eq!(dump(&home.url()), before);
-        assert_eq!(names(folder), files, "no copy is left behind");
     }
     home.run(&upgrade).ok();
 }
 
-/// The limit is the shell's `ulimit -f`, in blocks of 512 bytes. Without the trap, the kernel would end the program by a signal.
+/// Uses the shell's `ulimit -f` in blocks of 512 bytes. Without the trap, the kernel would kill the program by a
+/// signal.
 fn run_with_files_of_at_most(home: &Home, bytes: u64, arguments: &[&str]) -> Finished {
     let program = home.command(arguments);
     let mut shell = Command::new("sh");
@@ -128,5 +132,5 @@ fn run_with_files_of_at_most(home: &Home, bytes: u64, arguments: &[&str]) -> Fin
             None => shell.env_remove(name),
         };
     }
-    Finished::of(shell.output().unwrap())
+    Finished::from_output(shell.output().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Backups, restores and copies that are killed in the middle, and what is left.
+//! Backups, restores and copies that are killed in the middle.
 
 use std::fs;
 use std::io::Write;
@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio_postgres::{Client, NoTls};
 
-use crate::program::{Finished, Home, Serving};
+use crate::program::{Finished, Home, RunningServer};
 
-/// How much text the journals here hold, in MB: enough that nothing is over before somebody looks. Reading is faster.
+/// Size of the journals in MB, large enough that a transfer is not over too soon. Reading is faster.
 const SIZE: u32 = 6;
 const SIZE_TO_READ: u32 = 15;
 
-/// Fills a database with entries that do not get smaller when they are compressed, and a tag, which comes after them.
+/// Fills a database with incompressible entries, and a tag, which is transferred after them.
 pub async fn fill(home: &Home, megabytes: u32) {
     home.run(&["db", "upgrade"]).ok();
     if let Some(path) = home.database.strip_prefix("sqlite:") {
@@ -48,7 +48,7 @@ async fn admin(home: &Home) -> Client {
     client
 }
 
-/// What a database holds, in checksums.
+/// The checksums of a database's tables.
 pub fn sums(home: &Home) -> Vec<(String, String)> {
     let file = home.path("sums.tar");
     let told = home.run(&["backup", file.to_str().unwrap(), "--json"]).json();
@@ -61,7 +61,7 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap().success());
 }
 
-/// Waits until it is so, while the process runs.
+/// Waits for a condition while the process runs.
 async fn wait_until(child: &mut Child, so: impl AsyncFn() -> bool) {
     while !so().await {
         assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
@@ -102,13 +102,14 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
         let mut child = home.command(&["backup", "stopped.tar"]).spawn().unwrap();
         wait_until(&mut child, async || fs::metadata(&draft).is_ok_and(|metadata| metadata.len() > 0)).await;
         signal(&child, "TERM");
-        let refusal = Finished::of(child.wait_with_output().unwrap()).refused();
+        let refusal = Finished::from_output(child.wait_with_output().unwrap()).refused();
         assert!(refusal.contains("stopped"), "{refusal}");
         assert!(!draft.exists() && !home.path("stopped.tar").exists());
     }
 }
 
-/// Restores from a pipe that gives everything once, for the check, and then a half, so that the restore cannot go on.
+/// Restores from a pipe that delivers everything once, for the check, and then only a half, so that the restore cannot
+/// continue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
     let old = Home::sqlite();
@@ -118,21 +119,22 @@ async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
     for new in [Home::sqlite(), Home::postgres().await] {
         let pipe = new.path("pipe.tar");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let (path, bytes) = (pipe.clone(), whole.clone());
+        let mut child = new.command(&["restore", pipe.to_str().unwrap()]).spawn().unwrap();
+        let (path, bytes, reader) = (pipe.clone(), whole.clone(), child.id());
         let feeder = std::thread::spawn(move || {
-            // First somebody looks whether it is encrypted, and goes away.
-            let _ = fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&bytes);
-            std::thread::sleep(Duration::from_millis(50));
-            fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&bytes).unwrap();
-            std::thread::sleep(Duration::from_millis(50));
-            let mut third = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            let open = || fs::OpenOptions::new().write(true).open(&path).unwrap();
+            // The first reader only checks whether the backup is encrypted.
+            let _ = open().write_all(&bytes);
+            wait_until_closed(reader, &path);
+            open().write_all(&bytes).unwrap();
+            wait_until_closed(reader, &path);
+            let mut third = open();
             let _ = third.write_all(&bytes[..bytes.len() * 2 / 3]);
             // Held open until the reader has been killed.
             while path.exists() {
                 std::thread::sleep(Duration::from_millis(10));
             }
         });
-        let mut child = new.command(&["restore", pipe.to_str().unwrap()]).spawn().unwrap();
         wait_until(&mut child, async || rows(&new).await > 8).await;
         kill(child);
         fs::remove_file(&pipe).unwrap();
@@ -143,19 +145,30 @@ async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
         } else {
             assert_ne!(new.run(&["db", "upgrade"]).code, Some(0));
         }
-        // Nobody can start on a half, or beside it.
+        // No server can start on the part, or next to it.
         let refusal = new.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
         assert!(refusal.contains("has not ended") && refusal.contains("again"), "{refusal}");
         assert!(!new.path("data/journal.db").exists());
-        // The name may be another one: it is the same backup.
+        // The same backup may have another name.
         let second = old.path("whole.tar");
         new.run(&["restore", second.to_str().unwrap()]).ok();
         assert_eq!(sums(&new), sums(&old));
-        Serving::start(&new, &[]).stop();
+        RunningServer::start(&new, &[]).stop();
     }
 }
 
-/// How many entries have been written to a target that is not finished.
+/// Waits until a process has closed a pipe: data written before that would go to the reader that is about to close it.
+fn wait_until_closed(process: u32, pipe: &Path) {
+    let has_it = || {
+        let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+        open.filter_map(|file| fs::read_link(file.path()).ok()).any(|target| target == pipe)
+    };
+    while has_it() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The number of entries in an unfinished target.
 async fn rows(home: &Home) -> i64 {
     if home.database.starts_with("sqlite:") {
         let path = home.path("data/.journal.db.unfinished");
@@ -172,7 +185,7 @@ async fn rows(home: &Home) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_copy_goes_on_where_it_stopped() {
-    // To a server: somebody else is about to insert the same tag, and nobody knows yet whether they will.
+    // To PostgreSQL: another transaction has inserted the same tag and not committed yet.
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 2).await;
     new.run(&["db", "upgrade"]).ok();
@@ -187,16 +200,23 @@ async fn a_killed_copy_goes_on_where_it_stopped() {
     let watcher = admin(&new).await;
     let waits = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
                  AND application_name = 'sotto transfer' AND datname = current_database())";
-    wait_until(&mut child, async || watcher.query_one(waits, &[]).await.unwrap().get(0)).await;
+    // The process also waits for its own locks for a moment.
+    let waits = async || watcher.query_one(waits, &[]).await.unwrap().get(0);
+    wait_until(&mut child, async || rows(&new).await == 8 && waits().await).await;
     kill(child);
     transaction.rollback().await.unwrap();
     assert_eq!(rows(&new).await, 8, "all the entries were there before the tag");
-    let refusal = new.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
-    assert!(refusal.contains("a part of a copy that has not ended"), "{refusal}");
+    let current = new.run(&["db", "current"]).ok();
+    let serve = new.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
+    let upgrade = new.run(&["db", "upgrade"]).refused();
+    for said in [current, serve, upgrade] {
+        assert!(said.contains("part of a copy of ") && said.contains("that has not ended"), "{said}");
+        assert!(!said.contains("9999") && !said.contains("does not know"), "{said}");
+    }
     new.run(&copy).ok();
     assert_eq!(sums(&new), sums(&old));
 
-    // To a file: it is stopped as soon as it has written something.
+    // To SQLite: the process is suspended as soon as it has written something.
     for old in [Home::sqlite(), Home::postgres().await] {
         let new = Home::sqlite();
         fill(&old, SIZE).await;

@@ -1,4 +1,4 @@
-//! `sotto keys`, and a server that refuses keys with which phrases would be lost.
+//! `sotto keys`, and a server that refuses keys with which phrases would no longer work.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use sotto_crypto::client::{Metadata, Phrase, RecoveryKey, Registration, Vault};
 use sotto_domain::{SecretTagId, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
 
-use crate::program::{Finished, Home, Serving};
+use crate::program::{Finished, Home, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
@@ -20,44 +20,48 @@ async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
         let (first, role) = line.split_once("  ").unwrap();
         assert_eq!((first.len(), role), (32, "current"));
         let exported = home.run(&["keys", "export"]).ok();
-        let server = Serving::start(&home, &[]);
+        let server = RunningServer::start(&home, &[]);
         make_secret_tag(&server, first).await;
         server.stop();
 
-        // Other keys: from a file that was lost and made anew, from the variable, by an import.
+        // Other keys: from a lost and newly created file, from the variable, and by an import.
         fs::rename(home.path("data/keys.json"), home.path("kept")).unwrap();
         let refusal = home.run(&["serve"]).refused();
         assert!(refusal.contains(first) && refusal.contains("recovery keys"), "{refusal}");
         let others = home.run(&["keys", "export"]).ok();
         let refusal = home.command(&["serve"]).env("SOTTO_KEYS", &others).output().unwrap();
-        assert!(Finished::of(refusal).refused().contains(first));
+        assert!(Finished::from_output(refusal).refused().contains(first));
         fs::rename(home.path("kept"), home.path("data/keys.json")).unwrap();
         let refusal = home.run_with_input(&["keys", "import"], &others).refused();
         assert!(refusal.contains(first) && refusal.contains("--abandon-phrases"), "{refusal}");
         assert_eq!(home.run(&["keys", "export"]).ok(), exported);
 
-        // Rotated, it serves; so does another node with what was exported.
+        // After a rotation the server starts, and so does another node with the exported keys.
         let rotated = home.run(&["keys", "rotate"]).ok();
         assert!(rotated.contains(&format!("{first}  former")), "{rotated}");
-        Serving::start(&home, &[]).stop();
+        RunningServer::start(&home, &[]).stop();
         let all = home.run(&["keys", "export"]).ok();
         fs::remove_file(home.path("data/keys.json")).unwrap();
         home.run_with_input(&["keys", "import"], &all).ok();
         assert_eq!(home.run(&["keys", "export"]).ok(), all);
         assert!(home.run(&["keys", "show"]).ok().contains(&format!("{first}  former")));
-        Serving::start(&home, &[]).stop();
+        RunningServer::start(&home, &[]).stop();
 
-        // With the keys gone for good, it serves if it is told to.
+        // With the keys lost for good, the server starts if it is told to.
         home.run_with_input(&["keys", "import", "--abandon-phrases"], &others).ok();
         home.run(&["serve"]).refused();
-        Serving::start(&home, &["--accept-lost-keys"]).stop();
+        RunningServer::start(&home, &["--accept-lost-keys"]).stop();
     }
 }
 
 #[test]
 fn what_is_wrong_with_keys_is_told_without_showing_them() {
     let home = Home::sqlite();
-    assert!(home.run(&["keys", "show"]).refused().contains("keys.json"));
+    for command in ["show", "export", "rotate"] {
+        let refusal = home.run(&["keys", command]).refused();
+        assert!(refusal.contains("there are no keys yet") && refusal.contains("data/keys.json"), "{refusal}");
+        assert!(refusal.contains("`sotto keys init`") && !home.path("data").exists(), "{refusal}");
+    }
     home.run(&["keys", "init"]).ok();
     let good = home.run(&["keys", "export"]).ok();
     let secret = serde_json::from_str::<Value>(&good).unwrap()["opaque"][0].as_str().unwrap().to_owned();
@@ -70,23 +74,41 @@ fn what_is_wrong_with_keys_is_told_without_showing_them() {
     assert_eq!(home.run(&["keys", "export"]).ok(), good);
     for command in ["init", "rotate", "import"] {
         let finished = home.command(&["keys", command]).env("SOTTO_KEYS", &good).output().unwrap();
-        assert!(Finished::of(finished).refused().contains("SOTTO_KEYS"));
+        assert!(Finished::from_output(finished).refused().contains("SOTTO_KEYS"));
     }
     let finished = home.command(&["keys", "export"]).env("SOTTO_KEYS", &good).output().unwrap();
-    assert_eq!(Finished::of(finished).ok(), good);
-    // A file from before there were secret tags.
+    assert_eq!(Finished::from_output(finished).ok(), good);
+    // A key file from before secret tags existed.
     let mut old: Value = serde_json::from_str(&good).unwrap();
     old.as_object_mut().unwrap().retain(|name, _| name == "version" || name == "token_signing");
     let finished = home.command(&["serve"]).env("SOTTO_KEYS", old.to_string()).output().unwrap();
-    assert!(Finished::of(finished).refused().contains("sotto keys init"));
+    assert!(Finished::from_output(finished).refused().contains("sotto keys init"));
     fs::write(home.path("data/keys.json"), old.to_string()).unwrap();
     home.run(&["keys", "init"]).ok();
     let new: Value = home.run(&["keys", "export"]).json();
     assert_eq!((&new["token_signing"], new["opaque"].as_array().unwrap().len()), (&old["token_signing"], 1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_others_can_read_are_warned_of() {
+    let home = Home::sqlite();
+    home.run(&["keys", "init"]).ok();
+    let warned = |mode: u32| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(home.path("data/keys.json"), permissions).unwrap();
+        let shown = home.run(&["keys", "show"]);
+        let log = RunningServer::start(&home, &[]).stop();
+        assert_eq!(shown.code, Some(0));
+        let warned = shown.err.contains("chmod 600");
+        assert_eq!(log.contains("chmod 600"), warned, "{log}");
+        warned
+    };
+    assert!(!warned(0o600) && !warned(0o400));
+    assert!(warned(0o644) && warned(0o640) && warned(0o602));
+}
+
 /// Over HTTP, as a browser would.
-async fn make_secret_tag(server: &Serving, fingerprint: &str) {
+async fn make_secret_tag(server: &RunningServer, fingerprint: &str) {
     let token = server.person("ada@example.org").await;
     let send = async |method: Method, path: &str, body: Value| -> (u16, Value) {
         let response = server.request(method, path).bearer_auth(&token).json(&body).send().await.unwrap();

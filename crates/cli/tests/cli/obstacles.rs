@@ -1,4 +1,4 @@
-//! Disks that are full, folders that are read-only, and several operators at once.
+//! Full disks, read-only folders, and several operators at the same time.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,25 +11,30 @@ use tokio_postgres::NoTls;
 use crate::interruptions::{fill, sums};
 use crate::program::{Finished, Home};
 
-/// The program where no file can become longer than so many blocks of 512 bytes, as on a disk that is full.
+/// Runs the program with a limit on the length of files, in blocks of 512 bytes, as on a full disk.
 fn on_a_small_disk(home: &Home, arguments: &[&str], blocks: u32) -> Finished {
-    // The signal would end the process before it could say why.
+    // The signal would end the process before it could print an error.
     limited(home, arguments, &format!("trap '' XFSZ; ulimit -f {blocks}"))
 }
 
-/// The program under a limit that the shell sets.
+/// Runs the program under a limit of the shell.
 fn limited(home: &Home, arguments: &[&str], limit: &str) -> Finished {
     let program = home.command(arguments);
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("{limit}; exec \"$0\" \"$@\""));
     shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
+    give_environment(&program, &mut shell);
+    Finished::from_output(shell.stdin(Stdio::null()).output().unwrap())
+}
+
+/// Copies the environment of `program`.
+fn give_environment(program: &Command, other: &mut Command) {
     for (name, value) in program.get_envs() {
         match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
         };
     }
-    Finished::of(shell.stdin(Stdio::null()).output().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +62,7 @@ async fn a_full_disk_loses_nothing() {
             let refusal = on_a_small_disk(&new, arguments, 6000).refused();
             assert!(refusal.contains("journal.db") && refusal.contains("again"), "{refusal}");
             assert!(!new.path("data/journal.db").exists());
-            // There is room again.
+            // There is space again.
             new.run(arguments).ok();
             assert_eq!(sums(&new), before);
             fs::remove_file(new.path("data/journal.db")).unwrap();
@@ -66,32 +71,62 @@ async fn a_full_disk_loses_nothing() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_does_not_grow_with_the_journal() {
+/// Resident memory is what other programs lack. A limit on address space would also count what an allocator only
+/// reserves.
+#[test]
+fn memory_does_not_grow_with_the_journal() {
+    // 11 MB of text and 110 MB.
+    let [small, large] = [12, 120].map(peaks_with);
+    for (command, (small, large)) in ["backup", "verify", "restore"].iter().zip(small.iter().zip(&large)) {
+        assert!(large - small < 32 << 20, "{command}: {small} bytes for the small journal, {large} for the large one");
+    }
+}
+
+/// The peaks of resident memory, in bytes, of a backup with this many long entries, its verification and its restore.
+fn peaks_with(entries: u32) -> [i64; 3] {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
-    // 110 MB of text, and words that are quick to index.
+    // Words that are quick to index.
     let connection = rusqlite::Connection::open(home.database.trim_start_matches("sqlite:")).unwrap();
-    let fill = "BEGIN;
+    let fill = format!(
+        "BEGIN;
         INSERT INTO users (id, email) VALUES (zeroblob(16), 'ada@example.org');
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {entries})
         INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id)
             SELECT randomblob(16), replace(hex(zeroblob(300000)), '00', 'ha '), i, '2025-01-22', zeroblob(16) FROM n;
-        COMMIT";
-    connection.execute_batch(fill).unwrap();
+        COMMIT"
+    );
+    connection.execute_batch(&fill).unwrap();
     drop(connection);
     let new = Home::sqlite();
     let backup = home.path("big.tar");
     let backup = backup.to_str().unwrap();
-    // In KiB: all that a process keeps for itself, the stacks of its threads included.
-    let limit = "ulimit -d 81920";
-    limited(&home, &["backup", backup], limit).ok();
-    limited(&home, &["backup", "verify", backup], limit).ok();
-    limited(&new, &["restore", backup], limit).ok();
+    let peaks = [
+        peak(&home, &["backup", backup]),
+        peak(&home, &["backup", "verify", backup]),
+        peak(&new, &["restore", backup]),
+    ];
     assert_eq!(sums(&new), sums(&home));
+    peaks
 }
 
-/// A server says that its disk is full by this error; a trigger says it here.
+/// Runs the program to its end, and returns the peak of its resident memory in bytes.
+fn peak(home: &Home, arguments: &[&str]) -> i64 {
+    // The kernel keeps the peak of children that have ended (getrusage(2), `ru_maxrss`: KiB).
+    let script = "import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)";
+    let program = home.command(arguments);
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).arg(program.get_program()).args(program.get_args());
+    python.current_dir(home.folder.path());
+    give_environment(&program, &mut python);
+    let finished = Finished::from_output(python.stdin(Stdio::null()).output().unwrap()).ok();
+    finished.trim().parse::<i64>().unwrap() << 10
+}
+
+/// A server reports a full disk with this error; here a trigger does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_disk_is_full_is_told_of() {
     let (old, new) = (Home::sqlite(), Home::postgres().await);
@@ -118,27 +153,22 @@ async fn a_server_whose_disk_is_full_is_told_of() {
     }
 }
 
-/// Runs as somebody whom the modes of files stop, which they do not stop root.
+/// Runs the program as a user whom file modes restrict, unlike root.
 fn as_anybody(home: &Home, arguments: &[&str]) -> Finished {
     let mut program = home.command(arguments);
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        // The program itself may lie where only root can look.
+        // The program itself may be in a folder that only root can read.
         let copy = home.path("sotto");
         if !copy.exists() {
             fs::copy(program.get_program(), &copy).unwrap();
         }
         let mut copied = Command::new(copy);
         copied.args(program.get_args()).current_dir(home.folder.path());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => copied.env(name, value),
-                None => copied.env_remove(name),
-            };
-        }
+        give_environment(&program, &mut copied);
         copied.stdin(Stdio::null()).uid(65534).gid(65534);
         program = copied;
     }
-    Finished::of(program.output().unwrap())
+    Finished::from_output(program.output().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -158,10 +188,10 @@ async fn what_cannot_be_written_is_named() {
 
         let is_file = new.database.starts_with("sqlite:");
         if is_file {
-            let refusal = as_anybody(&new, &["restore", "good.tar"]).refused();
+            let refusal = as_anybody(&new, &["restore", "good.tar"]).denied();
             assert!(refusal.contains("journal.db") && refusal.contains("Permission denied"), "{refusal}");
             let copy = ["db", "copy", "--from", &old.database, "--to", &new.database];
-            as_anybody(&new, &copy).refused();
+            as_anybody(&new, &copy).denied();
             assert_eq!(fs::read_dir(new.path("data")).unwrap().count(), 0);
             mode(&new.path("data"), 0o755);
         }
@@ -172,7 +202,7 @@ async fn what_cannot_be_written_is_named() {
         mode(&new.path("data"), 0o777);
         let refusal = as_anybody(&new, &["backup", "backups/next.tar"]).refused();
         assert!(refusal.contains("backups/next.tar") && refusal.contains("Permission denied"), "{refusal}");
-        // What may not be read is named, too.
+        // An unreadable file is named as well.
         mode(&new.path("good.tar"), 0o000);
         let refusal = as_anybody(&new, &["backup", "verify", "good.tar"]).refused();
         assert!(refusal.contains("good.tar") && refusal.contains("Permission denied"), "{refusal}");
@@ -187,12 +217,12 @@ async fn of_several_at_once_one_succeeds() {
     fill(&old, 4).await;
     let at_once = |home: &Home, arguments: &[&str]| {
         let children: Vec<_> = (0..4).map(|_| home.command(arguments).spawn().unwrap()).collect();
-        let finished = children.into_iter().map(|child| Finished::of(child.wait_with_output().unwrap()));
+        let finished = children.into_iter().map(|child| Finished::from_output(child.wait_with_output().unwrap()));
         let (done, refused): (Vec<_>, Vec<_>) = finished.partition(|one| one.code == Some(0));
         assert_eq!(done.len(), 1, "{:?}", refused.iter().map(|one| &one.err).collect::<Vec<_>>());
         for one in refused {
             let refusal = one.refused();
-            let told = ["somebody else is writing", "exists already", "under way", "is not empty", "in use"];
+            let told = ["another process is writing", "already exists", "is running", "is not empty", "in use"];
             assert!(told.iter().any(|part| refusal.contains(part)), "{refusal}");
         }
     };

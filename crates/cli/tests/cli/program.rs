@@ -1,4 +1,4 @@
-//! Runs `sotto` as a process of its own.
+//! Runs `sotto` as a process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,19 @@ use sotto_storage::DatabaseUrl;
 use sotto_storage::testing::Scratch;
 use tempfile::TempDir;
 
+/// The number of rounds of a fault: `SOTTO_FAULT_ROUNDS`, as in `make faults`, or `few`.
+pub fn rounds(few: u32) -> u32 {
+    let asked = std::env::var("SOTTO_FAULT_ROUNDS").ok();
+    asked.map_or(few, |rounds| rounds.parse().expect("SOTTO_FAULT_ROUNDS is a number"))
+}
+
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A place to run the program in: a folder and an empty database.
+/// A folder and an empty database to run the program with.
 pub struct Home {
     pub folder: TempDir,
     pub database: String,
-    /// Of the environment, what the program does not take as a setting of its own.
+    /// Additional environment variables.
     pub variables: Vec<(&'static str, String)>,
     _scratch: Option<Scratch>,
 }
@@ -34,7 +40,11 @@ impl Home {
         Self { folder: TempDir::new().unwrap(), database, variables: Vec::new(), _scratch: Some(scratch) }
     }
 
-    /// The database.
+    /// Uses a database on a PostgreSQL server of the test's own.
+    pub fn with_database(database: String) -> Self {
+        Self { folder: TempDir::new().unwrap(), database, variables: Vec::new(), _scratch: None }
+    }
+
     pub fn url(&self) -> DatabaseUrl {
         self.database.parse().unwrap()
     }
@@ -50,7 +60,7 @@ impl Home {
         client
     }
 
-    /// Takes an advisory lock of a PostgreSQL database, until it is dropped.
+    /// Holds an advisory lock of a PostgreSQL database until the result is dropped.
     pub async fn hold_lock(&self, number: i64) -> Option<HeldLock> {
         if self.file().is_some() {
             return None;
@@ -64,7 +74,7 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    /// The program with these arguments, and no setting from outside.
+    /// The program with these arguments, and no settings from outside.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sotto"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SOTTO_")) {
@@ -77,24 +87,31 @@ impl Home {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     pub fn run(&self, arguments: &[&str]) -> Finished {
-        Finished::of(self.command(arguments).output().unwrap())
+        Finished::from_output(self.command(arguments).output().unwrap())
     }
 
-    /// Runs statements behind the program's back.
+    /// Runs statements directly on the database.
     pub async fn execute(&self, sql: &str) -> Result<(), String> {
         sotto_storage::testing::run_sql(&self.url(), sql).await
     }
 
-    /// Runs it with something on standard input.
+    /// Runs the program with a text on standard input.
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Finished {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        Finished::of(child.wait_with_output().unwrap())
+        Finished::from_output(child.wait_with_output().unwrap())
     }
 
-    /// A folder of migrations: those that are built in, and more pairs of files, the same for both engines.
+    /// A folder with the built-in migrations and one more.
+    pub fn next_migration(&self, up: &str, down: &str) -> String {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage/migrations/sqlite");
+        let number = std::fs::read_dir(shipped).unwrap().count() / 2 + 1;
+        self.migrations(&[(&format!("{number:04}_next.up.sql"), up), (&format!("{number:04}_next.down.sql"), down)])
+    }
+
+    /// A folder with the built-in migrations and further pairs of files, the same for both engines.
     pub fn migrations(&self, more: &[(&str, &str)]) -> String {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage/migrations");
         let folder = self.path("migrations");
@@ -112,7 +129,7 @@ impl Home {
     }
 }
 
-/// An advisory lock.
+/// A held advisory lock.
 pub struct HeldLock(tokio_postgres::Client);
 
 impl HeldLock {
@@ -123,7 +140,7 @@ impl HeldLock {
     }
 }
 
-/// What a run has left.
+/// The result of a run.
 pub struct Finished {
     pub code: Option<i32>,
     pub out: String,
@@ -131,7 +148,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    pub fn of(output: Output) -> Self {
+    pub fn from_output(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
@@ -142,12 +159,26 @@ impl Finished {
         self.out
     }
 
-    /// The sentence of a refusal.
+    /// The message of a refusal.
     #[track_caller]
     pub fn refused(self) -> String {
-        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
-        assert!(self.err.starts_with("sotto: "), "{}", self.err);
-        self.err
+        self.ended_with(1)
+    }
+
+    /// The message of a refusal for lack of permission. A step that had started is refused like for any other reason.
+    #[track_caller]
+    pub fn denied(self) -> String {
+        let code = if self.code == Some(1) { 1 } else { 6 };
+        self.ended_with(code)
+    }
+
+    /// The message of a refusal with this exit code.
+    #[track_caller]
+    pub fn ended_with(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        let lines: Vec<_> = self.err.lines().skip_while(|line| !line.starts_with("sotto: ")).collect();
+        assert!(!lines.is_empty(), "{}", self.err);
+        lines.join("\n") + "\n"
     }
 
     #[track_caller]
@@ -156,24 +187,41 @@ impl Finished {
     }
 }
 
-/// A running `sotto serve`; killed when it is dropped.
-pub struct Serving {
+/// A running `sotto serve`. It is killed when this value is dropped.
+pub struct RunningServer {
     pub child: Child,
     pub url: String,
-    /// What it said before it was ready.
+    /// The output before the server was ready.
     pub greeting: String,
     pub client: Client,
 }
 
-impl Serving {
+impl RunningServer {
     pub fn start(home: &Home, arguments: &[&str]) -> Self {
-        let mut child = home.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat()).spawn().unwrap();
+        Self::start_at(home, "127.0.0.1:0", arguments)
+    }
+
+    pub fn start_at(home: &Home, address: &str, arguments: &[&str]) -> Self {
+        Self::from_command(home.command(&[&["serve", "--listen", address], arguments].concat()))
+    }
+
+    /// Starts a server that logs to a file of the home: with many errors, a full pipe that nobody reads would stop the
+    /// server.
+    pub fn logging(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+        let log = std::fs::File::options().create(true).append(true).open(home.path("server.log")).unwrap();
+        command.stderr(log);
+        Self::from_command(command)
+    }
+
+    /// Starts a server with this command, whose output contains its address.
+    pub fn from_command(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = String::new();
         while !greeting.contains("Stop ") {
             if lines.read_line(&mut greeting).unwrap() == 0 {
-                let mut error = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+                let error = log_of(&mut child);
                 panic!("the server did not start: {greeting}{error}");
             }
         }
@@ -186,7 +234,7 @@ impl Serving {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// Signs in; the status and, if it is 200, the access token.
+    /// Signs in. Returns the status and, if it is 200, the access token.
     pub async fn login(&self, email: &str, password: &str) -> (u16, String) {
         let body = json!({"email": email, "password": password});
         let response = self.request(Method::POST, "/api/auth/login").json(&body).send().await.unwrap();
@@ -195,7 +243,7 @@ impl Serving {
         (status, body["access_token"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Signs somebody up, and in.
+    /// Creates an account and signs in.
     pub async fn person(&self, email: &str) -> String {
         let body = json!({"email": email, "password": PASSWORD});
         let response = self.request(Method::POST, "/api/auth/register").json(&body).send().await.unwrap();
@@ -203,14 +251,14 @@ impl Serving {
         self.login(email, PASSWORD).await.1
     }
 
-    /// Writes an entry; true if the server said that it is stored.
+    /// Creates an entry; true if the server confirmed it.
     pub async fn write(&self, token: &str, content: &str) -> bool {
         let entry = json!({"content": content, "entry_date": "2025-01-22T10:00:00Z", "tags": ["kept"]});
         let request = self.request(Method::POST, "/api/journals/").bearer_auth(token).json(&entry);
         request.send().await.is_ok_and(|response| response.status() == 201)
     }
 
-    /// Records the newest entry, and says where that is.
+    /// Uploads a recording to the newest entry, and returns its path.
     pub async fn record(&self, token: &str, recording: Vec<u8>) -> String {
         let newest = self.request(Method::GET, "/api/journals/?limit=1").bearer_auth(token).send().await.unwrap();
         let newest: Value = newest.json().await.unwrap();
@@ -227,23 +275,31 @@ impl Serving {
         list.as_array().unwrap().iter().map(|entry| entry["content"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Sends it a signal, by name.
+    /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Stops it as a service manager does, and returns its log.
+    /// Stops the server as a service manager does, and returns its log.
     pub fn stop(mut self) -> String {
         self.signal("TERM");
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let log = log_of(&mut self.child);
         assert!(self.child.wait().unwrap().success(), "{log}");
         log
     }
 }
 
-impl Drop for Serving {
+/// The output of a process until it ends, unless that goes to a file.
+fn log_of(child: &mut Child) -> String {
+    let mut log = String::new();
+    if let Some(mut pipe) = child.stderr.take() {
+        pipe.read_to_string(&mut log).unwrap();
+    }
+    log
+}
+
+impl Drop for RunningServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

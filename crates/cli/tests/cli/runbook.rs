@@ -1,21 +1,21 @@
-//! The commands of `docs/runbook.md`, run as they stand there, each section in the situation that it describes.
+//! Runs the commands of `docs/runbook.md`, each section in the situation that it describes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
-use crate::program::{Finished, Home};
+use crate::documents::{self, contents};
+use crate::program::{Finished, Home, PASSWORD, RunningServer};
+use crate::recordings::{play, recorded, with_store};
 
 const RUNBOOK: &str = include_str!("../../../../docs/runbook.md");
 
-/// The next version brings this, and it is a table with rows.
+/// The migration of the next version, a table with rows.
 const MOODS: [(&str, &str); 2] = [
-    ("0004_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
-    ("0004_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
+    ("0006_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
+    ("0006_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
-/// Sections with commands, so that none is without a test here.
-const TESTED: [&str; 10] = [
+/// The tested sections, so that no section with commands lacks a test.
+const TESTED: [&str; 11] = [
     "Bad deploy, SQLite: one step back",
     "Bad deploy, SQLite: back to the copy",
     "Bad deploy, PostgreSQL",
@@ -24,17 +24,13 @@ const TESTED: [&str; 10] = [
     "Lost data",
     "Edited migration",
     "Database newer than the program",
+    "No backup for too long",
     "By hand: PostgreSQL",
     "By hand: SQLite",
 ];
 
-/// The shell blocks of each section that has some.
 fn sections() -> Vec<(&'static str, Vec<&'static str>)> {
-    let blocks =
-        |text: &'static str| text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let sections = RUNBOOK.split("\n## ").skip(1).filter_map(|section| section.split_once('\n'));
-    let all = sections.map(|(title, text)| (title, blocks(text)));
-    all.filter(|(_, blocks): &(_, Vec<_>)| !blocks.is_empty()).collect()
+    documents::sections(RUNBOOK, "\n## ")
 }
 
 #[test]
@@ -42,40 +38,23 @@ fn every_section_with_commands_is_tested() {
     assert_eq!(sections().into_iter().map(|(title, _)| title).collect::<Vec<_>>(), TESTED);
 }
 
-/// Runs the commands of a section as a script that stops at the first that fails. `sotto` is the program of this build with
-/// these migrations instead of its own: a version that is yet to come.
+/// Runs the commands of a section as a script that stops at the first failure. `sotto` is the tested program with these
+/// migrations, which stands for a future version.
 fn follow(home: &Home, title: &str, migrations: &str) -> Finished {
-    let bin = home.path("bin");
-    let tool = |name: &str, script: &str| {
-        fs::create_dir_all(&bin).unwrap();
-        fs::write(bin.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o700)).unwrap();
-    };
-    let program = home.command(&[]);
-    let real = program.get_program().to_str().unwrap().to_owned();
-    tool(
+    let real = documents::program(home);
+    documents::tool(
+        home,
         "sotto",
         &format!(
             "case $1 in db | backup | restore) set -- \"$@\" --migrations '{migrations}' ;; esac\nexec '{real}' \"$@\""
         ),
     );
-    tool("systemctl", "exit 0");
+    documents::tool(home, "systemctl", "exit 0");
     let (_, blocks) = sections().into_iter().find(|(found, _)| *found == title).unwrap();
-    let mut path = vec![bin.clone()];
-    path.extend(std::env::var_os("SOTTO_POSTGRES_BIN").map(Into::into));
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));
-    let mut shell = Command::new("sh");
-    shell.args(["-euc", &blocks.concat()]).current_dir(home.folder.path());
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    Finished::of(shell.env("PATH", std::env::join_paths(path).unwrap()).output().unwrap())
+    documents::run(home, &blocks.concat())
 }
 
-/// A database that the next version has upgraded, with an account from before.
+/// Creates an account, and upgrades the database as the next version would.
 fn upgraded(home: &Home) -> String {
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
@@ -85,57 +64,126 @@ fn upgraded(home: &Home) -> String {
     migrations
 }
 
-/// This version works with the database, and nobody is lost.
+/// Asserts that this version works with the database, and the account exists.
 #[track_caller]
 fn is_back(home: &Home) {
     assert!(home.run(&["db", "current"]).ok().contains("the database is up to date"));
     assert!(home.run(&["user", "list"]).ok().contains("ada@example.org"));
 }
 
-#[test]
-fn a_bad_deploy_on_sqlite_goes_one_step_back() {
-    let home = Home::sqlite();
-    let migrations = upgraded(&home);
-    let said = follow(&home, "Bad deploy, SQLite: one step back", &migrations).ok();
-    assert!(said.contains("deletes 1 row of moods") && said.contains("0003_web_app: "), "{said}");
-    is_back(&home);
+/// A database that the next version has upgraded, with recordings outside of the data folder.
+struct Deployed {
+    home: Home,
+    migrations: String,
+    /// The path of a recording from before the upgrade.
+    audio: String,
 }
 
-#[test]
-fn a_bad_deploy_on_sqlite_goes_back_to_the_copy() {
-    let home = Home::sqlite();
-    let migrations = upgraded(&home);
-    follow(&home, "Bad deploy, SQLite: back to the copy", &migrations).ok();
-    is_back(&home);
+impl Deployed {
+    async fn on(home: Home) -> Self {
+        let home = with_store(home);
+        let server = RunningServer::start(&home, &[]);
+        let token = server.person("ada@example.org").await;
+        let audio = recorded(&server, &token, 1).await;
+        server.stop();
+        let migrations = home.migrations(&MOODS);
+        home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
+        home.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
+        Self { home, migrations, audio }
+    }
+
+    /// Asserts that the account and the recording exist.
+    async fn is_back(&self) {
+        is_back(&self.home);
+        let server = RunningServer::start(&self.home, &[]);
+        let (_, token) = server.login("ada@example.org", PASSWORD).await;
+        play(&server, &token, &self.audio, Some(1)).await;
+        server.stop();
+        self.home.run(&["attachments", "sweep", "--dry-run"]).ok();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_deploy_on_sqlite_goes_one_step_back() {
+    let deployed = Deployed::on(Home::sqlite()).await;
+    let said = follow(&deployed.home, "Bad deploy, SQLite: one step back", &deployed.migrations).ok();
+    assert!(said.contains("deletes 1 row of moods") && said.contains("0005_idempotency_keys: "), "{said}");
+    deployed.is_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_deploy_on_sqlite_goes_back_to_the_copy() {
+    let deployed = Deployed::on(Home::sqlite()).await;
+    let home = &deployed.home;
+    let copies = || {
+        let names = fs::read_dir(home.path("data")).unwrap().map(|item| item.unwrap().path());
+        names.filter(|path| path.to_str().unwrap().contains("journal-at-")).collect::<Vec<_>>()
+    };
+    let copy = fs::read(&copies()[0]).unwrap();
+    let known = contents(&home.path("store"));
+    // A recording that is missing in the copy. This version stands for the next one, which would have made it.
+    home.run(&["db", "downgrade", "-1", "--allow-data-loss", "--migrations", &deployed.migrations]).ok();
+    let server = RunningServer::start(home, &[]);
+    let (_, token) = server.login("ada@example.org", PASSWORD).await;
+    let later = recorded(&server, &token, 2).await;
+    server.stop();
+    home.run(&["db", "upgrade", "--migrations", &deployed.migrations]).ok();
+    for path in copies() {
+        fs::write(path, &copy).unwrap();
+    }
+    let before = contents(&home.path("store"));
+    follow(home, "Bad deploy, SQLite: back to the copy", &deployed.migrations).ok();
+    deployed.is_back().await;
     assert!(home.path("data/aside/journal.db").exists());
+    assert_eq!(contents(&home.path("store")), before, "what the copy does not know stays");
+
+    // A sweep a day later moves it to quarantine; after upgrading again it is moved back.
+    let (lost, _) = before.iter().find(|file| !known.contains(file)).unwrap();
+    let old = fs::metadata(lost).unwrap().modified().unwrap() - std::time::Duration::from_hours(30);
+    fs::File::options().write(true).open(lost).unwrap().set_modified(old).unwrap();
+    assert!(home.run(&["attachments", "sweep"]).ok().contains("1 without an entry were moved to quarantine"));
+    assert!(!lost.exists());
+    for item in fs::read_dir(home.path("data/aside")).unwrap() {
+        let item = item.unwrap();
+        fs::rename(item.path(), home.path("data").join(item.file_name())).unwrap();
+    }
+    home.run(&["db", "downgrade", "-1", "--allow-data-loss", "--migrations", &deployed.migrations]).ok();
+    let server = RunningServer::start(home, &[]);
+    let (_, token) = server.login("ada@example.org", PASSWORD).await;
+    play(&server, &token, &later, Some(2)).await;
+    server.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_deploy_on_postgresql_goes_back() {
-    let home = Home::postgres().await;
-    let migrations = upgraded(&home);
-    let said = follow(&home, "Bad deploy, PostgreSQL", &migrations);
+    let deployed = Deployed::on(Home::postgres().await).await;
+    let home = &deployed.home;
+    let before = contents(&home.path("store"));
+    let said = follow(home, "Bad deploy, PostgreSQL", &deployed.migrations);
     let (base, _) = home.database.rsplit_once('/').unwrap();
     let restored = format!("{base}/sotto_restored");
     let users = home.run(&["user", "list", "--database", &restored]);
     home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await.unwrap();
     let said = said.ok();
-    assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0004_add_moods: "), "{said}");
+    assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0006_add_moods: "), "{said}");
     assert!(said.contains("backups/before-downgrade-"), "a backup was taken by itself: {said}");
     assert!(users.refused().contains("does not know"), "the backup has the newer schema");
-    is_back(&home);
+    assert_eq!(contents(&home.path("store")), before);
+    let names = |folder: &str| contents(&home.path(folder)).into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
+    assert!(names("store").contains(&names("restored-attachments")[0]), "the copy has its own recordings");
+    deployed.is_back().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_applied_upgrade_goes_on() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
-        let third = ("0005_more.down.sql", "-- loses: nothing\nSELECT 1;");
-        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0005_more.up.sql", "DROP TABLE nowhere;"), third]);
+        let third = ("0007_more.down.sql", "-- loses: nothing\nSELECT 1;");
+        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DROP TABLE nowhere;"), third]);
         home.run(&["db", "upgrade", "--migrations", &broken]).refused();
-        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0005_more.up.sql", "DELETE FROM moods;"), third]);
+        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DELETE FROM moods;"), third]);
         let said = follow(&home, "Half-applied upgrade", &mended).ok();
-        assert!(said.contains("to 0005_more"), "{said}");
+        assert!(said.contains("to 0007_more"), "{said}");
     }
 }
 
@@ -147,21 +195,30 @@ async fn an_invalid_index_is_found_and_built_again() {
     home.run_with_input(&["user", "create", "bob@example.org", "--password-stdin"], "correct horse battery\n").ok();
     let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY idx_users_zone ON users (time_zone);";
     let down = "-- loses: nothing\n-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS idx_users_zone;";
-    let migrations = home.migrations(&[("0004_zone.up.sql", index), ("0004_zone.down.sql", down)]);
-    let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
-    assert!(refused.contains("INVALID may be left"), "{refused}");
+    let migrations = home.migrations(&[("0006_zone.up.sql", index), ("0006_zone.down.sql", down)]);
+    let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).err;
+    assert!(refused.contains("left an INVALID index"), "{refused}");
+    let named = "These rows stand in the way, in the table users: Key (time_zone)=(UTC) is duplicated";
+    assert!(refused.contains(named), "{refused}");
     home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await.unwrap();
     let said = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
-    assert!(said.contains("idx_users_zone | users") && said.contains("to 0004_zone"), "{said}");
+    assert!(said.contains("idx_users_zone | users") && said.contains("to 0006_zone"), "{said}");
 }
 
-#[test]
-fn what_was_lost_is_in_the_copy() {
-    let home = Home::sqlite();
-    let migrations = upgraded(&home);
-    // The copy is of the schema that this version works with.
-    let said = follow(&home, "Lost data", &migrations).ok();
-    assert!(said.contains("ada@example.org"), "{said}");
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lost_is_in_the_copy() {
+    let deployed = Deployed::on(Home::sqlite()).await;
+    let home = &deployed.home;
+    home.run(&["db", "downgrade", "-1", "--allow-data-loss", "--migrations", &deployed.migrations]).ok();
+    for item in fs::read_dir(home.path("data")).unwrap() {
+        let path = item.unwrap().path();
+        if path.to_str().unwrap().contains("journal-at-0006") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    // The copy has the schema of this version.
+    let said = follow(home, "Lost data", &deployed.migrations).ok();
+    assert!(said.contains("ada@example.org") && said.contains("would be moved back from quarantine"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,11 +249,24 @@ async fn a_database_newer_than_the_program_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_missed_is_made_and_checked() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        home.run(&["db", "upgrade"]).ok();
+        fs::create_dir_all(home.path("data")).unwrap();
+        documents::tool(&home, "sotto", &format!("exec '{}' \"$@\"", documents::program(&home)));
+        let (_, blocks) = sections().into_iter().find(|(title, _)| *title == "No backup for too long").unwrap();
+        let said = documents::run(&home, &blocks.concat()).ok();
+        assert!(said.contains("is complete"), "{said}");
+        assert!(home.path("data/last-backup.json").exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn somebody_else_upgrades_by_hand() {
     for (home, title) in [(Home::sqlite(), "By hand: SQLite"), (Home::postgres().await, "By hand: PostgreSQL")] {
         home.run(&["db", "upgrade"]).ok();
         let migrations = home.migrations(&MOODS);
         let said = follow(&home, title, &migrations).ok();
-        assert!(said.contains("0004_add_moods: the database is up to date"), "{said}");
+        assert!(said.contains("0006_add_moods: the database is up to date"), "{said}");
     }
 }

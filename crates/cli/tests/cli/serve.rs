@@ -1,14 +1,18 @@
-//! `sotto serve`: starting, being killed, stopping, and what the log does not say.
+//! `sotto serve`: starting, being killed, stopping, and secrets that must not be logged.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::program::{Home, PASSWORD, Serving};
+use crate::program::{Home, PASSWORD, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_run_says_where_things_are() {
     let home = Home::sqlite();
-    let server = Serving::start(&home, &[]);
+    let server = RunningServer::start(&home, &[]);
     let data = home.path("data").canonicalize().unwrap();
     assert!(server.greeting.contains(data.to_str().unwrap()), "{}", server.greeting);
     assert!(server.greeting.contains("/api/docs"), "{}", server.greeting);
@@ -21,27 +25,66 @@ async fn the_web_app_can_come_from_a_folder() {
     let home = Home::sqlite();
     std::fs::create_dir(home.path("dist")).unwrap();
     std::fs::write(home.path("dist/index.html"), "the app").unwrap();
-    let server = Serving::start(&home, &["--web-dir", "dist"]);
+    let server = RunningServer::start(&home, &["--web-dir", "dist"]);
     for text in ["the app", "the app, built again"] {
         std::fs::write(home.path("dist/index.html"), text).unwrap();
         let page = server.request(Method::GET, "/login").send().await.unwrap();
         assert_eq!(page.text().await.unwrap(), text);
     }
     let log = server.stop();
-    assert!(!log.contains("not included"), "{log}");
+    assert!(!log.contains("not built in"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_waits_for_a_database_that_is_not_there_yet() {
+    let mut home = Home::postgres().await;
+    let address = home.database.clone();
+    let (user, rest) = address.split_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let (listener, server) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), server.to_owned());
+    home.database = format!("{user}@{}/{name}", listener.local_addr().unwrap());
+    // Connections are closed at once while the server is not ready.
+    let refused = tokio::spawn(async move {
+        let mut refused = 0;
+        while refused < 4 {
+            drop(listener.accept().await.unwrap());
+            refused += 1;
+        }
+        listener
+    });
+    let output = home.command(&["serve", "--listen", "127.0.0.1:0", "--database-wait", "0"]).output();
+    let error = crate::program::Finished::from_output(output.unwrap()).refused();
+    assert!(!error.contains("trying again"), "{error}");
+    let home = std::sync::Arc::new(home);
+    let starting = tokio::task::spawn_blocking({
+        let home = home.clone();
+        move || RunningServer::start(&home, &[])
+    });
+    let listener = refused.await.unwrap();
+    let relay = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    let log = starting.await.unwrap().stop();
+    assert!(log.contains("the database cannot be reached: trying again in"), "{log}");
+    relay.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_survives_a_kill() {
     for home in [Home::sqlite(), Home::postgres().await] {
-        let mut server = Serving::start(&home, &[]);
+        let mut server = RunningServer::start(&home, &[]);
         let token = server.person("ada@example.org").await;
         let mut stored = Vec::new();
+        let count = Arc::new(AtomicUsize::new(0));
         for round in 0..3 {
-            // Eight writers at once, and the plug is pulled while they write.
+            // Eight writers, and a kill while they write.
             let writers: Vec<_> = (0..8)
                 .map(|writer| {
                     let (client, url, token) = (server.client.clone(), server.url.clone(), token.clone());
+                    let count = count.clone();
                     tokio::spawn(async move {
                         let mut answered = Vec::new();
                         for n in 0.. {
@@ -50,7 +93,10 @@ async fn what_was_answered_survives_a_kill() {
                                 json!({"content": content, "entry_date": "2025-01-22T10:00:00Z", "tags": ["kept"]});
                             let request = client.post(format!("{url}/api/journals/")).bearer_auth(&token).json(&entry);
                             match request.send().await {
-                                Ok(response) if response.status() == 201 => answered.push(content),
+                                Ok(response) if response.status() == 201 => {
+                                    answered.push(content);
+                                    count.fetch_add(1, Ordering::Relaxed);
+                                }
                                 _ => break,
                             }
                         }
@@ -58,14 +104,16 @@ async fn what_was_answered_survives_a_kill() {
                     })
                 })
                 .collect();
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            while count.load(Ordering::Relaxed) < 20 * (round + 1) {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
             server.signal("KILL");
             for writer in writers {
                 stored.extend(writer.await.unwrap());
             }
-            server = Serving::start(&home, &[]);
+            server = RunningServer::start(&home, &[]);
         }
-        assert!(stored.len() > 20, "{} were stored", stored.len());
+        assert!(stored.len() >= 60, "{} were stored", stored.len());
         let mut found = std::collections::HashSet::new();
         let mut next = Some("/api/journals/?limit=1000".to_owned());
         while let Some(path) = next {
@@ -89,7 +137,7 @@ async fn the_log_keeps_secrets() {
 }
 
 async fn nothing_secret_is_logged(home: &Home) {
-    let server = Serving::start(home, &["--log", "trace,tokio_postgres=trace", "--log-format", "json"]);
+    let server = RunningServer::start(home, &["--log", "trace,tokio_postgres=trace", "--log-format", "json"]);
     let log = {
         let token = server.person("ada@example.org").await;
         assert!(server.write(&token, "Nobody must read this zanzibar").await);
@@ -125,9 +173,9 @@ async fn nothing_secret_is_logged(home: &Home) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_way_is_told() {
     let home = Home::sqlite();
-    let server = Serving::start(&home, &[]);
+    let server = RunningServer::start(&home, &[]);
     let address = server.url.trim_start_matches("http://");
-    let refusal = home.run(&["serve", "--listen", address]).refused();
+    let refusal = Home::sqlite().run(&["serve", "--listen", address]).refused();
     assert!(refusal.contains(address) && refusal.contains("--listen"), "{refusal}");
     drop(server);
 
@@ -138,12 +186,12 @@ async fn what_stands_in_the_way_is_told() {
 
     std::fs::write(home.path("file"), "").unwrap();
     let refusal = home.command(&["serve"]).env("SOTTO_DATA_DIR", home.path("file/data")).output().unwrap();
-    assert!(crate::program::Finished::of(refusal).refused().contains("file/data"));
+    assert!(crate::program::Finished::from_output(refusal).refused().contains("file/data"));
 
     std::fs::write(home.path("not-a-database"), "somebody's shopping list, long enough to be read as a header…")
         .unwrap();
     let foreign = format!("sqlite:{}", home.path("not-a-database").display());
     let refusal = home.command(&["serve"]).env("SOTTO_DATABASE", foreign).output().unwrap();
-    crate::program::Finished::of(refusal).refused();
+    crate::program::Finished::from_output(refusal).refused();
     assert!(std::fs::read_to_string(home.path("not-a-database")).unwrap().starts_with("somebody's"));
 }

@@ -1,11 +1,11 @@
 //! `sotto user`.
 
-use crate::program::{Home, PASSWORD, Serving};
+use crate::program::{Home, PASSWORD, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_manages_accounts_beside_a_running_server() {
     for home in [Home::sqlite(), Home::postgres().await] {
-        let server = Serving::start(&home, &["--registration", "closed"]);
+        let server = RunningServer::start(&home, &["--registration", "closed"]);
         let create = ["user", "create", "Ada@Example.org", "--name", "Ada", "--superuser", "--password-stdin"];
         home.run_with_input(&create, &format!("{PASSWORD}\n")).ok();
         let (status, token) = server.login("ada@example.org", PASSWORD).await;
@@ -27,14 +27,27 @@ async fn an_operator_manages_accounts_beside_a_running_server() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_in_an_unknown_zone_is_listed_and_can_be_managed() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        home.run(&["db", "upgrade"]).ok();
+        home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
+        home.execute("UPDATE users SET time_zone = 'localtime'").await.unwrap();
+        assert!(home.run(&["user", "list"]).ok().contains("ada@example.org"));
+        assert_eq!(home.run(&["user", "list", "--json"]).json()[0]["time_zone"], "localtime");
+        home.run(&["user", "deactivate", "ada@example.org"]).ok();
+    }
+}
+
 #[test]
 fn mistakes_are_told() {
     let home = Home::sqlite();
     let create =
         |email: &str, password: &str| home.run_with_input(&["user", "create", email, "--password-stdin"], password);
+    home.run(&["db", "upgrade"]).ok();
     create("ada@example.org", PASSWORD).ok();
     for (finished, said) in [
-        (create("ADA@example.org", PASSWORD), "has an account already"),
+        (create("ADA@example.org", PASSWORD), "already has an account"),
         (create("nobody", PASSWORD), "must be an e-mail address"),
         (create("ben@example.org", "short"), "must be at least 8"),
         (create("ben@example.org", ""), "must be at least 8"),
@@ -47,4 +60,70 @@ fn mistakes_are_told() {
         assert!(refusal.contains(said), "{refusal}");
     }
     assert_eq!(home.run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn superusers_are_made_and_unmade() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        home.run(&["db", "upgrade"]).ok();
+        for email in ["ada@example.org", "ben@example.org"] {
+            home.run_with_input(&["user", "create", email, "--password-stdin"], PASSWORD).ok();
+        }
+        let superusers = || home.run(&["user", "list"]).ok().matches("superuser").count();
+        home.run(&["user", "promote", "Ada@example.org"]).ok();
+        // Repeating the command is no error.
+        home.run(&["user", "promote", "ada@example.org"]).ok();
+        assert_eq!(superusers(), 1);
+        for command in [&["user", "demote", "ada@example.org"][..], &["user", "delete", "ada@example.org", "--yes"]] {
+            let refusal = home.run(command).refused();
+            assert!(refusal.contains("the only active superuser") && refusal.contains("promote"), "{refusal}");
+        }
+        home.run(&["user", "promote", "ben@example.org"]).ok();
+        home.run(&["user", "demote", "ada@example.org"]).ok();
+        home.run(&["user", "demote", "ada@example.org"]).ok();
+        assert_eq!(superusers(), 1);
+        for command in ["promote", "demote", "delete"] {
+            let refusal = home.run(&["user", command, "nobody@example.org"]).refused();
+            assert!(refusal.contains("has no account"), "{refusal}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_account_leaves_no_recording() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        let server = RunningServer::start(&home, &[]);
+        let mut audio = Vec::new();
+        for email in ["ada@example.org", "ben@example.org"] {
+            let token = server.person(email).await;
+            assert!(server.write(&token, "spoken").await);
+            audio.push((server.record(&token, b"RIFF\x24\0\0\0WAVEfmt ".to_vec()).await, token));
+        }
+        // The store's own file does not count.
+        let objects = || walkdir(&home.path("data/attachments")) - 1;
+        assert_eq!(objects(), 2);
+        let delete = ["user", "delete", "ada@example.org"];
+        assert!(home.run(&delete).refused().contains("--yes"));
+        // Another store has none of the recordings, so they would be left over.
+        let elsewhere = home.run(&[&delete[..], &["--yes", "--attachments", "nowhere"]].concat()).refused();
+        assert!(elsewhere.contains("16 bytes of recordings") && elsewhere.contains("--attachments"), "{elsewhere}");
+        assert!(home.run(&["user", "list"]).ok().contains("ada@example.org"));
+        assert_eq!(objects(), 2);
+
+        home.run(&[&delete[..], &["--yes"]].concat()).ok();
+        assert_eq!(objects(), 1);
+        let list = home.run(&["user", "list"]).ok();
+        assert!(!list.contains("ada@example.org") && list.contains("ben@example.org"), "{list}");
+        assert_eq!(server.login("ada@example.org", PASSWORD).await.0, 401);
+        let (audio, token) = &audio[1];
+        let other = server.request(reqwest::Method::GET, audio).bearer_auth(token).send().await.unwrap();
+        assert_eq!(other.status(), 200);
+        server.stop();
+    }
+}
+
+/// The number of files below a folder.
+fn walkdir(folder: &std::path::Path) -> usize {
+    let items = std::fs::read_dir(folder).unwrap().map(|item| item.unwrap().path());
+    items.map(|path| if path.is_dir() { walkdir(&path) } else { 1 }).sum()
 }

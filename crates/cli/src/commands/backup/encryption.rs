@@ -1,11 +1,12 @@
-//! Backups that only some can read, in the format of age (<https://age-encryption.org/v1>): the program `age` opens them.
+//! Encrypts and decrypts backups in the format of age (<https://age-encryption.org/v1>), which the program `age` can
+//! read as well.
 
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use age::secrecy::SecretString;
+use age::secrecy::{ExposeSecret, SecretString};
 use age::stream::StreamWriter;
 use age::{Decryptor, Encryptor, Identity, IdentityFile, scrypt, x25519};
 use clap::Args;
@@ -13,89 +14,98 @@ use sotto_storage::transfer::{Package, TransferError};
 
 use crate::error::{CliError, Result};
 
-/// What an encrypted file begins with.
+/// The first bytes of an encrypted file.
 const BEGINNING: &[u8; 21] = b"age-encryption.org/v1";
-/// The most that opening may cost: 2 to this power of blocks, 4 GiB of memory. The program `age` has the same bound.
+/// The highest accepted cost of a passphrase, as a power of 2: 4 GiB of memory. The program `age` has the same limit.
 const HARDEST_PASSPHRASE: u8 = 22;
 
-/// How to encrypt.
+/// As long as a password. An attacker with a copy of the backup has unlimited time to guess.
+const SHORTEST_PASSPHRASE: usize = 8;
+
+/// The options for encrypting a backup.
 #[derive(Args)]
 #[group(id = "encrypted", multiple = true)]
-pub struct Lock {
-    /// Encrypt it so that only the owner of this public key can read it (age1…, from age-keygen); may be repeated
+pub struct EncryptionArgs {
+    /// Encrypt the backup for the owner of this public key (age1…, from age-keygen); may be repeated
     #[arg(long, value_name = "RECIPIENT", value_parser = recipient)]
     encrypt_to: Vec<x25519::Recipient>,
-    /// Encrypt it with a passphrase, which is asked for twice
+    /// Encrypt the backup with a passphrase; asks for it twice
     #[arg(long, conflicts_with = "encrypt_to")]
     passphrase: bool,
-    /// Encrypt it with a passphrase, which is the first line of standard input
+    /// Encrypt the backup with a passphrase from the first line of standard input
     #[arg(long, conflicts_with_all = ["encrypt_to", "passphrase"])]
     passphrase_stdin: bool,
 }
 
-/// How to decrypt.
+/// The options for decrypting a backup.
 #[derive(Args)]
-pub struct Unlocking {
-    /// For an encrypted one: a file with the secret key (AGE-SECRET-KEY-1…, from age-keygen); may be repeated
+pub struct DecryptionArgs {
+    /// The file with the secret key of an encrypted backup (AGE-SECRET-KEY-1…, from age-keygen); may be repeated
     #[arg(long, short, value_name = "FILE")]
     identity: Vec<PathBuf>,
-    /// For one that is encrypted with a passphrase: read it from standard input, its first line, instead of asking
+    /// Read the passphrase of an encrypted backup from the first line of standard input, instead of asking
     #[arg(long)]
     passphrase_stdin: bool,
 }
 
-/// For whom a backup is.
-pub enum Sealed {
-    /// Everybody who has the file.
-    Open,
-    /// The owners of these keys.
-    To(Vec<x25519::Recipient>),
-    /// Those who know this.
-    With(SecretString),
+/// How a backup is encrypted.
+pub enum Encryption {
+    /// Not encrypted.
+    None,
+    /// Encrypted for the owners of these keys.
+    ToKeys(Vec<x25519::Recipient>),
+    /// Encrypted with a passphrase.
+    Passphrase(SecretString),
 }
 
-/// Where a backup is written to, through an encryption or not.
+/// The output of a backup, encrypted or plain.
 pub enum Output<W: Write> {
-    Open(W),
-    Sealed(StreamWriter<W>),
+    Plain(W),
+    Encrypted(StreamWriter<W>),
 }
 
-impl Lock {
-    /// Whether a backup is to be encrypted.
-    pub fn is_asked_for(&self) -> bool {
+impl EncryptionArgs {
+    /// Whether encryption was requested.
+    pub fn is_requested(&self) -> bool {
         !self.encrypt_to.is_empty() || self.passphrase || self.passphrase_stdin
     }
 
-    /// Asks for what is needed.
-    pub fn sealed(&self) -> Result<Sealed> {
+    /// Returns the requested encryption; asks for the passphrase if necessary.
+    pub fn encryption(&self) -> Result<Encryption> {
         if self.passphrase || self.passphrase_stdin {
-            return Ok(Sealed::With(ask(self.passphrase_stdin, true)?));
+            let passphrase = read_passphrase(self.passphrase_stdin, true)?;
+            if passphrase.expose_secret().chars().count() < SHORTEST_PASSPHRASE {
+                return Err(CliError::Refused(format!(
+                    "the passphrase is too short: use {SHORTEST_PASSPHRASE} characters or more, such as four words"
+                )));
+            }
+            return Ok(Encryption::Passphrase(passphrase));
         }
-        Ok(if self.encrypt_to.is_empty() { Sealed::Open } else { Sealed::To(self.encrypt_to.clone()) })
+        Ok(if self.encrypt_to.is_empty() { Encryption::None } else { Encryption::ToKeys(self.encrypt_to.clone()) })
     }
 }
 
-impl Sealed {
-    /// A way to `out` for plain bytes.
-    pub fn around<W: Write>(&self, out: W, path: &Path) -> Result<Output<W>> {
+impl Encryption {
+    /// Wraps `out` in the encryption.
+    pub fn wrap<W: Write>(&self, out: W, path: &Path) -> Result<Output<W>> {
         let encryptor = match self {
-            Self::Open => return Ok(Output::Open(out)),
-            Self::With(passphrase) => Encryptor::with_user_passphrase(passphrase.clone()),
-            Self::To(recipients) => {
+            Self::None => return Ok(Output::Plain(out)),
+            Self::Passphrase(passphrase) => Encryptor::with_user_passphrase(passphrase.clone()),
+            Self::ToKeys(recipients) => {
                 Encryptor::with_recipients(recipients.iter().map(|recipient| recipient as &dyn age::Recipient))
                     .map_err(|error| CliError::Refused(format!("the backup cannot be encrypted: {error}")))?
             }
         };
-        Ok(Output::Sealed(encryptor.wrap_output(out).map_err(|error| unwritten(path, error))?))
+        Ok(Output::Encrypted(encryptor.wrap_output(out).map_err(|error| unwritten(path, error))?))
     }
 }
 
 impl<W: Write> Output<W> {
-    /// Writes the last bytes, and hands back where they went.
+    /// Writes the last bytes and returns the inner output.
     pub fn finish(self, path: &Path) -> Result<W> {
         match self {
-            Self::Open(out) => Ok(out),
-            Self::Sealed(out) => {
+            Self::Plain(out) => Ok(out),
+            Self::Encrypted(out) => {
                 let mut out = out.finish().map_err(|error| unwritten(path, error))?;
                 out.flush().map_err(|error| unwritten(path, error))?;
                 Ok(out)
@@ -107,31 +117,31 @@ impl<W: Write> Output<W> {
 impl<W: Write> Write for Output<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Open(out) => out.write(bytes),
-            Self::Sealed(out) => out.write(bytes),
+            Self::Plain(out) => out.write(bytes),
+            Self::Encrypted(out) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Open(out) => out.flush(),
-            Self::Sealed(out) => out.flush(),
+            Self::Plain(out) => out.flush(),
+            Self::Encrypted(out) => out.flush(),
         }
     }
 }
 
-impl Unlocking {
-    /// The backup at `source`, through a decryption if it needs one.
+impl DecryptionArgs {
+    /// Opens the backup at `source`, decrypting it if necessary.
     pub fn package(&self, source: &Path) -> Result<Package> {
         let cannot = |reason: String| CliError::Refused(format!("the backup {} {reason}", source.display()));
         if source.is_dir() || !is_encrypted(source).map_err(|error| cannot(format!("cannot be read: {error}")))? {
-            return Ok(Package::at(source));
+            return Ok(Package::from_path(source));
         }
         let open = |path: &Path| Decryptor::new_buffered(BufReader::new(File::open(path)?)).map_err(io::Error::other);
         let with_passphrase =
             open(source).map_err(|error| cannot(format!("cannot be decrypted: {error}")))?.is_scrypt();
         let identities: Arc<Vec<Box<dyn Identity + Send + Sync>>> = Arc::new(if with_passphrase {
-            let mut identity = scrypt::Identity::new(ask(self.passphrase_stdin, false)?);
+            let mut identity = scrypt::Identity::new(read_passphrase(self.passphrase_stdin, false)?);
             identity.set_max_work_factor(HARDEST_PASSPHRASE);
             vec![Box::new(identity)]
         } else {
@@ -149,7 +159,7 @@ impl Unlocking {
     fn identities(&self, source: &Path) -> Result<Vec<Box<dyn Identity + Send + Sync>>> {
         if self.identity.is_empty() {
             return Err(CliError::Refused(format!(
-                "the backup {} is encrypted: name the file with the secret key with --identity",
+                "the backup {} is encrypted: pass the file with the secret key with --identity",
                 source.display()
             )));
         }
@@ -172,10 +182,10 @@ fn is_encrypted(source: &Path) -> io::Result<bool> {
 }
 
 fn recipient(text: &str) -> std::result::Result<x25519::Recipient, String> {
-    text.parse().map_err(|why| format!("it is a public key that begins with age1, as age-keygen prints it ({why})"))
+    text.parse().map_err(|why| format!("expected a public key that begins with age1, as age-keygen prints it ({why})"))
 }
 
-fn ask(from_stdin: bool, twice: bool) -> Result<SecretString> {
+fn read_passphrase(from_stdin: bool, twice: bool) -> Result<SecretString> {
     let passphrase = if from_stdin {
         let mut text = String::new();
         io::stdin().take(4096).read_to_string(&mut text).map_err(CliError::Password)?;

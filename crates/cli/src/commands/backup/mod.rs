@@ -1,6 +1,7 @@
-//! `sotto backup`: making backups, once or again and again, and checking them.
+//! `sotto backup`: makes backups, once or on a schedule, and verifies them.
 
 pub mod encryption;
+pub mod report;
 mod retention;
 
 use std::io;
@@ -9,79 +10,80 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 use sotto_domain::{Clock, Timestamp};
+use sotto_server::last_backup::LastBackup;
 use sotto_server::system::SystemClock;
 use sotto_storage::transfer::{
-    self, Contents, Draft, Manifest, Migrations, TransferError, Watch, backup_into, backup_to_folder,
+    self, BackupOptions, Draft, Manifest, Migrations, Observer, TransferError, backup_into, backup_to_folder,
 };
 
-use super::{say, say_json};
+use super::{announce, print_json, print_line};
 use crate::error::{CliError, Result};
 use crate::progress;
-use crate::settings::{Common, Serving};
+use crate::settings::{CommonSettings, ServeSettings};
 use crate::stop::{StopSignal, until_stopped};
-use encryption::{Lock, Sealed, Unlocking};
+use encryption::{DecryptionArgs, Encryption, EncryptionArgs};
+use report::{incomplete, lacks, manifest_json, summary};
 
-/// Make a backup, or check one.
+/// Make a backup, or verify one.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct BackupCommand {
     #[command(subcommand)]
-    check: Option<Check>,
+    subcommand: Option<BackupSubcommand>,
     #[command(flatten)]
-    order: Order,
+    args: BackupArgs,
 }
 
-/// Checks.
 #[derive(Subcommand)]
-enum Check {
-    /// Read a backup from end to end and hold it to its checksums; nothing is restored
+enum BackupSubcommand {
+    /// Read a whole backup and verify its checksums, without restoring it
     Verify {
         /// The backup: a file or a folder
         source: PathBuf,
         #[command(flatten)]
-        unlocking: Unlocking,
-        /// Answer in JSON
+        decryption: DecryptionArgs,
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
 }
 
-/// What to back up, and where to.
+/// The options for making a backup.
 #[derive(Args)]
-struct Order {
-    /// A new file; or a folder, in which the backup gets a name with its time; or - for standard output
+struct BackupArgs {
+    /// A new file; an existing folder, in which the name of the backup contains the time; or - for standard output
     /// [default: the folder backups in the data folder]
     target: Option<PathBuf>,
-    /// Make a folder of plain files instead of one archive
+    /// Write a folder of plain files instead of an archive
     #[arg(long, conflicts_with = "encrypted")]
     directory: bool,
     #[command(flatten)]
     secrets: Secrets,
     #[command(flatten)]
-    lock: Lock,
-    /// Afterwards, delete all but the newest N backups of the folder
+    encryption_args: EncryptionArgs,
+    /// Afterwards delete all but the newest N backups in the folder
     #[arg(long, value_name = "N")]
     keep: Option<NonZeroUsize>,
-    /// Keep running, and make a backup each time so much has passed, such as 24h, 30m or 7d
+    /// Keep running and make a backup every TIME, such as 24h, 30m or 7d
     #[arg(long, value_name = "TIME", requires = "keep", value_parser = interval)]
     schedule: Option<Duration>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Read migrations from the folders sqlite and postgres of this one, instead of those built in
+    /// Use the migrations in the folders sqlite and postgres of DIR instead of the built-in ones
     #[arg(long, value_name = "DIR", hide = true)]
     migrations: Option<PathBuf>,
 }
 
-/// Whether the server's keys go into it.
+/// The options for the server's keys.
 #[derive(Args)]
 struct Secrets {
-    /// Put the server's secret keys into it as well. Only into an encrypted one, or with --keys-in-the-clear
+    /// Include the server's secret keys. Requires encryption, or --keys-in-the-clear
     #[arg(long)]
     with_keys: bool,
-    /// Put the keys into a backup that anybody can read who has the file
+    /// Allow keys in a backup that is not encrypted, so that anyone with the file can read them
     #[arg(long, requires = "with_keys")]
     keys_in_the_clear: bool,
     /// The server's secret keys [default: keys.json in the data folder]
@@ -90,212 +92,238 @@ struct Secrets {
 }
 
 impl BackupCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common, file: &Serving) -> Result<()> {
-        match self.check {
-            Some(Check::Verify { source, unlocking, json }) => verify(&source, &unlocking, json).await,
-            None => self.order.run(common, file).await,
+    pub async fn run(self, common: &CommonSettings, file: &ServeSettings) -> Result<()> {
+        match self.subcommand {
+            Some(BackupSubcommand::Verify { source, decryption, json }) => verify(&source, &decryption, json).await,
+            None => self.args.run(common, file).await,
         }
     }
 }
 
-async fn verify(source: &Path, unlocking: &Unlocking, json: bool) -> Result<()> {
-    let package = unlocking.package(source)?;
-    let (watch, bar) = progress::show(json);
-    let manifest = until_stopped(&watch, transfer::verify(&package, &watch)).await;
+async fn verify(source: &Path, decryption: &DecryptionArgs, json: bool) -> Result<()> {
+    let package = decryption.package(source)?;
+    let (observer, bar) = progress::show(json);
+    let manifest = until_stopped(&observer, transfer::verify(&package, &observer)).await;
     bar.finish_and_clear();
     let manifest = manifest?;
+    let lacks = lacks(&manifest);
     if json {
-        return say_json(&told(&manifest)?);
+        print_json(&manifest_json(&manifest)?)?;
+    } else {
+        print_line(&format!(
+            "{} is {}: {}, of revision {}, made {}.",
+            package.name(),
+            if lacks.is_some() { "undamaged" } else { "complete" },
+            summary(&manifest),
+            manifest.header.revision,
+            manifest.header.created_at
+        ))?;
     }
-    say(&format!(
-        "{} is whole: {}, of revision {}, made {}.",
-        package.name(),
-        summary(&manifest),
-        manifest.header.revision,
-        manifest.header.created_at
-    ))
+    match lacks {
+        Some(lacks) => Err(CliError::Incomplete(format!("{} {lacks}", package.name()))),
+        None => Ok(()),
+    }
 }
 
-impl Order {
-    async fn run(self, common: &Common, file: &Serving) -> Result<()> {
-        self.secrets.refuse_in_the_clear(&self.lock)?;
-        let place = self.place(common)?;
-        if self.keep.is_some() && !matches!(place, Place::In(_)) {
-            return Err(CliError::Refused("--keep is for backups in a folder: name one that exists, or none".into()));
+impl BackupArgs {
+    async fn run(self, common: &CommonSettings, file: &ServeSettings) -> Result<()> {
+        self.secrets.refuse_in_the_clear(&self.encryption_args)?;
+        announce(common, &common.database());
+        // Fails for a database without a journal, before the folder for backups is created.
+        Migrations { folder: self.migrations.clone() }.migrator(&common.database())?.state_of_tables().await?;
+        let target = self.resolve_target(common)?;
+        if self.keep.is_some() && !matches!(target, BackupTarget::Folder(_)) {
+            return Err(CliError::Refused(
+                "--keep requires that the target is an existing folder, or the default".into(),
+            ));
         }
-        let sealed = self.lock.sealed()?;
+        let encryption = self.encryption_args.encryption()?;
         match self.schedule {
-            None => self.once(common, file, &place, &sealed).await,
-            Some(interval) => self.again_and_again(common, file, &place, &sealed, interval).await,
+            None => self.back_up(common, file, &target, &encryption).await,
+            Some(interval) => self.repeat(common, file, &target, &encryption, interval).await,
         }
     }
 
-    /// The first one has to succeed: what is wrong at the beginning is a mistake. Later ones may fail, as when the
-    /// disk is full for a while.
-    async fn again_and_again(
+    /// Makes backups on a schedule. The first one must succeed, because an error at the start is a mistake. Later ones
+    /// may fail, for example while the disk is full.
+    async fn repeat(
         &self,
-        common: &Common,
-        file: &Serving,
-        place: &Place,
-        sealed: &Sealed,
+        common: &CommonSettings,
+        file: &ServeSettings,
+        target: &BackupTarget,
+        encryption: &Encryption,
         interval: Duration,
     ) -> Result<()> {
         let mut stop = StopSignal::listen();
         let mut first = true;
         loop {
             let next = tokio::time::sleep(interval);
-            match self.once(common, file, place, sealed).await {
+            match self.back_up(common, file, target, encryption).await {
                 Err(CliError::Transfer(TransferError::Stopped)) => return Ok(()),
                 Err(error) if first => return Err(error),
-                Err(error) => tracing::error!(%error, "no backup was made; the next is due as planned"),
+                Err(error) => tracing::error!(%error, "no backup was made; the schedule continues"),
                 Ok(()) => {}
             }
             first = false;
             tokio::select! {
                 () = next => {}
-                () = stop.wait() => return Ok(()),
+                _ = stop.wait() => return Ok(()),
             }
         }
     }
 
-    async fn once(&self, common: &Common, file: &Serving, place: &Place, sealed: &Sealed) -> Result<()> {
+    async fn back_up(
+        &self,
+        common: &CommonSettings,
+        file: &ServeSettings,
+        target: &BackupTarget,
+        encryption: &Encryption,
+    ) -> Result<()> {
         let now = SystemClock.now();
-        let contents = Contents {
+        let options = BackupOptions {
             attachments: Some(common.attachments().attachments()?),
             keys: self.secrets.file(common, file),
             created_at: now,
             migrations: Migrations { folder: self.migrations.clone() },
         };
-        let path = match place {
-            Place::Output => return self.to_output(common, &contents, sealed).await,
-            Place::At(path) => path.clone(),
-            Place::In(folder) => folder.join(retention::name(now, self.directory, self.lock.is_asked_for())),
+        let path = match target {
+            BackupTarget::Stdout => return self.to_output(common, &options, encryption).await,
+            BackupTarget::File(path) => path.clone(),
+            BackupTarget::Folder(folder) => {
+                retention::remove_unfinished(folder)?;
+                folder.join(retention::name(now, self.directory, self.encryption_args.is_requested()))
+            }
         };
-        let manifest = self.to_path(common, &path, &contents, sealed).await?;
-        let deleted = match (self.keep, place) {
-            (Some(keep), Place::In(folder)) => retention::prune(folder, keep)?,
+        let manifest = self.to_path(common, &path, &options, encryption).await?;
+        let lacks = lacks(&manifest);
+        if lacks.is_none() {
+            record_backup(common, now);
+        }
+        let deleted = match (self.keep, target) {
+            // An older backup may contain what this one lacks.
+            (Some(keep), BackupTarget::Folder(folder)) if lacks.is_none() => retention::prune(folder, keep)?,
             _ => Vec::new(),
         };
-        self.tell(&path, &manifest, &deleted)
+        self.print_report(&path, &manifest, &deleted)?;
+        match lacks {
+            Some(lacks) => Err(incomplete(&path, &lacks)),
+            None => Ok(()),
+        }
     }
 
-    async fn to_path(&self, common: &Common, path: &Path, contents: &Contents, sealed: &Sealed) -> Result<Manifest> {
-        let (watch, bar) = progress::show(self.json);
+    async fn to_path(
+        &self,
+        common: &CommonSettings,
+        path: &Path,
+        options: &BackupOptions,
+        encryption: &Encryption,
+    ) -> Result<Manifest> {
+        let (observer, bar) = progress::show(self.json);
         let url = common.database();
         let work = async {
             if self.directory {
-                return backup_to_folder(&url, path, contents, &watch).await.map_err(CliError::from);
+                return backup_to_folder(&url, path, options, &observer).await.map_err(CliError::from);
             }
-            let out = sealed.around(Draft::create(path)?, path)?;
-            let (manifest, out) = backup_into(&url, out, path, contents, &watch).await?;
+            let out = encryption.wrap(Draft::create(path)?, path)?;
+            let (manifest, out) = backup_into(&url, out, path, options, &observer).await?;
             out.finish(path)?.publish()?;
             Ok(manifest)
         };
-        let manifest = until_stopped(&watch, work).await;
+        let manifest = until_stopped(&observer, work).await;
         bar.finish_and_clear();
         manifest
     }
 
-    /// Nothing else is said there.
-    async fn to_output(&self, common: &Common, contents: &Contents, sealed: &Sealed) -> Result<()> {
-        let (watch, bar) = progress::show(self.json);
+    /// Writes to standard output, and prints nothing else there.
+    async fn to_output(&self, common: &CommonSettings, options: &BackupOptions, encryption: &Encryption) -> Result<()> {
+        let (observer, bar) = progress::show(self.json);
         let (url, name) = (common.database(), Path::new("standard output"));
         let work = async {
-            let out = sealed.around(io::stdout(), name)?;
-            let (_, out) = backup_into(&url, out, name, contents, &watch).await?;
-            out.finish(name).map(drop)
+            let out = encryption.wrap(io::stdout(), name)?;
+            let (manifest, out) = backup_into(&url, out, name, options, &observer).await?;
+            out.finish(name)?;
+            lacks(&manifest).map_or(Ok(()), |lacks| Err(incomplete(name, &lacks)))?;
+            record_backup(common, options.created_at);
+            Ok(())
         };
-        let done = until_stopped(&watch, work).await;
+        let done = until_stopped(&observer, work).await;
         bar.finish_and_clear();
         done
     }
 
-    fn place(&self, common: &Common) -> Result<Place> {
+    fn resolve_target(&self, common: &CommonSettings) -> Result<BackupTarget> {
         Ok(match &self.target {
             Some(target) if target.as_os_str() == "-" && self.directory => {
-                return Err(CliError::Refused("a folder cannot go to standard output".into()));
+                return Err(CliError::Refused("a folder cannot be written to standard output".into()));
             }
-            Some(target) if target.as_os_str() == "-" => Place::Output,
+            Some(target) if target.as_os_str() == "-" => BackupTarget::Stdout,
             Some(target) if retention::is_backup_folder(target) => {
                 let sentence =
-                    format!("{} is a backup itself, and is left as it is: choose another name", target.display());
+                    format!("{} is itself a backup and was not changed: choose another name", target.display());
                 return Err(CliError::Refused(sentence));
             }
-            Some(target) if target.is_dir() => Place::In(target.clone()),
-            Some(target) => Place::At(target.clone()),
+            Some(target) if target.is_dir() => BackupTarget::Folder(target.clone()),
+            Some(target) => BackupTarget::File(target.clone()),
             None => {
                 common.make_data_dir()?;
-                Place::In(common.make_folder("backups")?)
+                BackupTarget::Folder(common.make_folder("backups")?)
             }
         })
     }
 
-    fn tell(&self, path: &Path, manifest: &Manifest, deleted: &[PathBuf]) -> Result<()> {
+    fn print_report(&self, path: &Path, manifest: &Manifest, deleted: &[PathBuf]) -> Result<()> {
         if self.json {
-            let mut answer = told(manifest)?;
+            let mut answer = manifest_json(manifest)?;
             answer["path"] = json!(path);
             answer["deleted"] = json!(deleted);
-            return say_json(&answer);
+            return print_json(&answer);
         }
         for path in deleted {
-            say(&format!("Deleted {}.", path.display()))?;
+            print_line(&format!("Deleted {}.", path.display()))?;
         }
-        say(&format!("Backed up {} to {}.", summary(manifest), path.display()))
+        print_line(&format!("Backed up {} to {}.", summary(manifest), path.display()))
+    }
+}
+
+/// Records a complete backup for the server's metrics. A failure does not invalidate the backup: it may be made on
+/// another machine without the data folder, or by a user who may not write to it.
+fn record_backup(common: &CommonSettings, made_at: Timestamp) {
+    let folder = common.data_dir();
+    if !folder.is_dir() {
+        return;
+    }
+    if let Err(error) = LastBackup::write(&folder, made_at) {
+        tracing::warn!(%error, "this backup could not be recorded for the server's metrics");
     }
 }
 
 impl Secrets {
-    fn refuse_in_the_clear(&self, lock: &Lock) -> Result<()> {
-        if !self.with_keys || self.keys_in_the_clear || lock.is_asked_for() {
+    fn refuse_in_the_clear(&self, encryption_args: &EncryptionArgs) -> Result<()> {
+        if !self.with_keys || self.keys_in_the_clear || encryption_args.is_requested() {
             return Ok(());
         }
         Err(CliError::Refused(
-            "whoever has the keys can sign in as anybody: encrypt the backup with --encrypt-to or --passphrase, or say \
+            "with the keys one can sign in as any user: encrypt the backup with --encrypt-to or --passphrase, or add \
              --keys-in-the-clear"
                 .into(),
         ))
     }
 
-    /// The file of the keys, if they go into it.
-    fn file(&self, common: &Common, serving: &Serving) -> Option<PathBuf> {
+    /// The key file, if keys are included.
+    fn file(&self, common: &CommonSettings, serving: &ServeSettings) -> Option<PathBuf> {
         self.with_keys.then(|| self.key_file.clone().unwrap_or_else(|| serving.key_file(common)))
     }
 }
 
-enum Place {
-    Output,
-    At(PathBuf),
-    In(PathBuf),
+enum BackupTarget {
+    Stdout,
+    File(PathBuf),
+    Folder(PathBuf),
 }
 
-/// `5 rows of 8 tables and 2 attachments`.
-pub fn summary(manifest: &Manifest) -> String {
-    let keys = if manifest.keys.is_some() { ", with the keys" } else { "" };
-    let counted = |count: u64, unit: &str| format!("{count} {unit}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "{} of {} and {}{keys}",
-        counted(manifest.rows(), "row"),
-        counted(manifest.tables.len() as u64, "table"),
-        counted(manifest.attachments.len() as u64, "attachment")
-    )
-}
-
-/// A manifest without what it says about each file.
-pub fn told(manifest: &Manifest) -> Result<Value> {
-    let mut value = serde_json::to_value(manifest).map_err(io::Error::from)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.remove("layout");
-        if let Some(tables) = fields.get_mut("tables").and_then(Value::as_array_mut) {
-            tables.iter_mut().filter_map(Value::as_object_mut).for_each(|table| drop(table.remove("files")));
-        }
-    }
-    Ok(value)
-}
-
-/// `24h`, `30m`, `7d`, `90s`.
+/// Parses an interval such as `24h`, `30m`, `7d` or `90s`.
 fn interval(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || "it is a number with s, m, h or d behind it, such as 24h".to_owned();
+    let wrong = || "expected a number followed by s, m, h or d, such as 24h".to_owned();
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,
@@ -305,21 +333,28 @@ fn interval(text: &str) -> std::result::Result<Duration, String> {
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     let seconds = count.checked_mul(unit).filter(|seconds| (1..=366 * 24 * 60 * 60).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(|| "it is from 1s to 366d".to_owned())
+    seconds.map(Duration::from_secs).ok_or_else(|| "expected a duration from 1s to 366d".to_owned())
 }
 
-/// Backs up the rows that a downgrade is about to destroy, and what is around them, to the folder of backups. `--keep`
-/// never deletes this one.
-pub async fn before_downgrade(common: &Common, migrations: Migrations) -> Result<PathBuf> {
+/// Backs up all rows to the folder for backups before a downgrade destroys some. `--keep` never deletes this backup.
+pub async fn before_downgrade(common: &CommonSettings, migrations: Migrations) -> Result<PathBuf> {
     common.make_data_dir()?;
     let now = SystemClock.now();
-    let path = common.make_folder("backups")?.join(format!("before-downgrade-{}.tar", compact(now)));
-    let contents = Contents { migrations, ..Contents::rows(now) };
-    transfer::backup(&common.database(), &path, &contents, &Watch::default()).await?;
+    let folder = common.make_folder("backups")?;
+    transfer::remove_unfinished(&folder, retention::is_before_downgrade)?;
+    let path = folder.join(retention::before_downgrade(now));
+    let options = BackupOptions { migrations, ..BackupOptions::rows(now) };
+    transfer::backup(&common.database(), &path, &options, &Observer::default()).await?;
     Ok(path)
 }
 
-/// The time in a name: `20250122T100000Z`.
+/// Deletes backups of earlier downgrades for which there are enough newer ones, and returns their paths. A backup that
+/// cannot be deleted is kept, because the downgrade has succeeded.
+pub fn prune_before_downgrade(common: &CommonSettings) -> Vec<PathBuf> {
+    retention::prune_before_downgrade(&common.data_dir().join("backups"), SystemClock.now())
+}
+
+/// The time in a file name: `20250122T100000Z`.
 fn compact(moment: Timestamp) -> String {
     let whole: String = moment.to_string().chars().take_while(|c| *c != '.' && *c != 'Z').collect();
     whole.replace(['-', ':'], "") + "Z"

@@ -1,4 +1,4 @@
-//! Names of backups in a folder, and how the older ones go.
+//! Names backups in a folder, and deletes old ones.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -6,12 +6,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use sotto_domain::Timestamp;
+use sotto_storage::migrate::{COPIES_KEPT, COPIES_KEPT_DAYS};
 use sotto_storage::transfer::TransferError;
 
 use super::compact;
 use crate::error::Result;
 
-/// The name of a backup that was made then. In the order of the names, the oldest comes first.
+const BEFORE_DOWNGRADE: &str = "before-downgrade-";
+
+/// The name of a backup. Sorting by name sorts by time.
 pub fn name(moment: Timestamp, folder: bool, encrypted: bool) -> String {
     let ending = match (folder, encrypted) {
         (true, _) => "",
@@ -21,7 +24,7 @@ pub fn name(moment: Timestamp, folder: bool, encrypted: bool) -> String {
     format!("sotto-{}{ending}", compact(moment))
 }
 
-/// Deletes all but the newest `keep` backups of the folder. What has another name, or is no backup, stays.
+/// Deletes all but the newest `keep` backups in the folder. Keeps files with other names or contents.
 pub fn prune(folder: &Path, keep: NonZeroUsize) -> Result<Vec<PathBuf>> {
     let failed = |path: &Path, doing, source| TransferError::File { path: path.to_owned(), doing, source };
     let mut backups = Vec::new();
@@ -43,19 +46,51 @@ pub fn prune(folder: &Path, keep: NonZeroUsize) -> Result<Vec<PathBuf>> {
     Ok(deleted)
 }
 
-/// Whether [`name`] gives such names.
+/// Deletes drafts in the folder that killed backups have left. Keeps those that are still being written.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    sotto_storage::transfer::remove_unfinished(folder, is_name)?;
+    Ok(())
+}
+
+/// The name of the backup that a downgrade takes before it deletes rows.
+pub fn before_downgrade(moment: Timestamp) -> String {
+    format!("{BEFORE_DOWNGRADE}{}.tar", compact(moment))
+}
+
+/// Whether the name has the form of [`before_downgrade`].
+pub fn is_before_downgrade(name: &str) -> bool {
+    split(name, BEFORE_DOWNGRADE).is_some_and(|(_, ending)| ending == ".tar")
+}
+
+/// Deletes backups of downgrades that are neither among the newest nor young, by the rule for copies of a SQLite
+/// database.
+pub fn prune_before_downgrade(folder: &Path, now: Timestamp) -> Vec<PathBuf> {
+    let Ok(items) = fs::read_dir(folder) else { return Vec::new() };
+    let oldest = before_downgrade(now.plus_seconds(-COPIES_KEPT_DAYS * 24 * 3600));
+    let backups = items.flatten().map(|item| (item.file_name().to_string_lossy().into_owned(), item.path()));
+    let mut backups: Vec<_> = backups.filter(|(name, path)| is_before_downgrade(name) && is_backup(path)).collect();
+    backups.sort_by(|a, b| b.cmp(a));
+    let surplus = backups.into_iter().skip(COPIES_KEPT).filter(|(name, _)| *name < oldest);
+    surplus.map(|(_, path)| path).filter(|path| fs::remove_file(path).is_ok()).collect()
+}
+
+/// Whether the name has the form of [`name`].
 fn is_name(name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("sotto-") else { return false };
-    let Some((time, ending)) = rest.split_at_checked(16) else { return false };
-    let shape = |place: usize, byte: u8| match place {
+    split(name, "sotto-").is_some_and(|(_, ending)| ["", ".tar", ".tar.age"].contains(&ending))
+}
+
+/// The time in a name with this prefix, and the text after the time.
+fn split<'a>(name: &'a str, beginning: &str) -> Option<(&'a str, &'a str)> {
+    let (time, ending) = name.strip_prefix(beginning)?.split_at_checked(16)?;
+    let shape = |target: usize, byte: u8| match target {
         8 => byte == b'T',
         15 => byte == b'Z',
         _ => byte.is_ascii_digit(),
     };
-    time.bytes().enumerate().all(|(place, byte)| shape(place, byte)) && ["", ".tar", ".tar.age"].contains(&ending)
+    time.bytes().enumerate().all(|(target, byte)| shape(target, byte)).then_some((time, ending))
 }
 
-/// Whether it begins like one. A link to one is somebody's own doing.
+/// Whether the file starts like a backup. A link is not followed, because Sotto creates none.
 fn is_backup(path: &Path) -> bool {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => is_backup_folder(path),
@@ -68,7 +103,7 @@ fn is_backup(path: &Path) -> bool {
     }
 }
 
-/// Whether it is a folder that holds the files of a backup.
+/// Whether the folder contains the files of a backup.
 pub fn is_backup_folder(path: &Path) -> bool {
     path.join("sotto-backup.json").is_file() && path.join("manifest.json.sha256").is_file()
 }
@@ -76,6 +111,28 @@ pub fn is_backup_folder(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn backups_of_downgrades_stay_while_they_are_young_or_few() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::parse("2025-03-31T10:00:00Z").unwrap();
+        let day = 24 * 3600;
+        let backup = |age: i64| {
+            let path = folder.path().join(before_downgrade(now.plus_seconds(-age * day)));
+            fs::write(&path, [b"sotto-backup.json\0", [0; 100].as_slice()].concat()).unwrap();
+            path
+        };
+        let (old, oldest) = (backup(40), backup(400));
+        assert_eq!(prune_before_downgrade(folder.path(), now), [] as [PathBuf; 0], "there are few");
+        let others = [backup(31), backup(29), backup(1), backup(0)];
+        // A foreign file with such a name, and a backup with another name.
+        let foreign = folder.path().join("before-downgrade-20200101T000000Z.tar");
+        let kept_by_hand = folder.path().join("before-downgrade-20200101T000000Z-mine.tar");
+        fs::write(&foreign, "letters").unwrap();
+        fs::copy(&oldest, &kept_by_hand).unwrap();
+        assert_eq!(prune_before_downgrade(folder.path(), now), [others[0].clone(), old, oldest]);
+        assert!(others[1..].iter().chain([&foreign, &kept_by_hand]).all(|path| path.exists()));
+    }
 
     #[test]
     fn only_what_was_named_here_is_a_name() {

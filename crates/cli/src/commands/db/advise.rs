@@ -1,4 +1,4 @@
-//! `sotto db advise`: what to do about the database.
+//! `sotto db advise`: advice about indexes, statements and tables.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,45 +13,41 @@ use sotto_domain::health::{Snapshot, Thresholds, WriteCost};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::{Clock, EntryId, ReminderId, SessionId, TagId, Timestamp, UserId};
 use sotto_server::system::SystemClock;
-use sotto_storage::migrate::{Migrator, State};
 use uuid::Uuid;
 
-use crate::commands::{say, say_json};
-use crate::error::{CliError, Result};
-use crate::settings::Common;
+use crate::commands::{expect_schema, print_json, print_line};
+use crate::error::Result;
+use crate::settings::CommonSettings;
 
-/// Of what to tell.
+/// The options of `sotto db advise`.
 #[derive(Args)]
 pub struct AdviseCommand {
-    /// Watch the database for so many seconds, and judge what happens meanwhile. Without it, what PostgreSQL has counted so
-    /// far is judged
+    /// Observe the database for N seconds and judge only that time. Without it, PostgreSQL's statistics so far are
+    /// judged
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     seconds: Option<u32>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What measuring gave, by index; a sentence if it could not be done.
+/// Measured costs by index; a sentence if measuring failed.
 type Costs = BTreeMap<String, std::result::Result<WriteCost, String>>;
 
 impl AdviseCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common) -> Result<()> {
-        // Opening a file that is missing would make it.
-        if Migrator::new(&common.database())?.current().await?.is_none() {
-            return Err(CliError::Refused(State::Empty.to_string()));
-        }
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
+        // The queries require the newest revision.
+        expect_schema(common).await?;
         let storage = common.database().open().await?;
-        let told = self.look(&*storage).await;
+        let collected = self.collect(&*storage).await;
         storage.close().await;
-        let (period, advice, costs) = told?;
-        if self.json { say_json(&as_json(&period, &advice, &costs)) } else { tell(&period, &advice, &costs) }
+        let (period, advice, costs) = collected?;
+        if self.json { print_json(&as_json(&period, &advice, &costs)) } else { print_report(&period, &advice, &costs) }
     }
 
-    async fn look(&self, storage: &dyn Storage) -> Result<(Snapshot, Vec<Advice>, Costs)> {
-        // SQLite counts nothing, so here each statement is run once, for nobody, to see its plan. PostgreSQL counts all the
-        // time, and would count this.
+    async fn collect(&self, storage: &dyn Storage) -> Result<(Snapshot, Vec<Advice>, Costs)> {
+        // SQLite has no statistics, so each statement is run once, for a user that does not exist, to see its plan.
+        // PostgreSQL has statistics, and would count these statements.
         if storage.engine() == "sqlite" {
             read_as_nobody(storage).await?;
         }
@@ -76,7 +72,7 @@ impl AdviseCommand {
     }
 }
 
-/// Asks each question of the storage contract once, of a user that does not exist. Changes nothing.
+/// Runs each query of the storage contract once, for a user that does not exist. Changes nothing.
 async fn read_as_nobody(storage: &dyn Storage) -> std::result::Result<(), StorageError> {
     let (user, nothing) = (UserId(Uuid::nil()), Uuid::nil());
     let (early, late) = (Timestamp::MIN, Timestamp::MAX);
@@ -130,35 +126,35 @@ fn as_json(period: &Snapshot, advice: &[Advice], costs: &Costs) -> serde_json::V
     })
 }
 
-fn tell(period: &Snapshot, advice: &[Advice], costs: &Costs) -> Result<()> {
+fn print_report(period: &Snapshot, advice: &[Advice], costs: &Costs) -> Result<()> {
     for remark in remarks(period) {
-        say(&remark)?;
+        print_line(&remark)?;
     }
     for damage in &period.damage {
-        say(&format!("\nDAMAGE\n  {damage}"))?;
+        print_line(&format!("\nDAMAGE\n  {damage}"))?;
     }
     if advice.is_empty() {
-        return say("There is nothing to advise.");
+        return print_line("There is no advice.");
     }
     for one in advice {
-        say(&format!("\n{}\n  {}\n  {}", one.kind.name().to_uppercase(), one.what, one.why))?;
+        print_line(&format!("\n{}\n  {}\n  {}", one.kind.name().to_uppercase(), one.what, one.why))?;
         match costs.get(&one.subject) {
-            Some(Ok(cost)) => say(&format!(
+            Some(Ok(cost)) => print_line(&format!(
                 "  Inserting {} rows took {:.1} ms with it and {:.1} ms without: {:.2} times as long.",
                 cost.rows,
                 cost.with_ms,
                 cost.without_ms,
                 cost.ratio()
             ))?,
-            Some(Err(reason)) => say(&format!("  What it costs those who write could not be measured: {reason}."))?,
+            Some(Err(reason)) => print_line(&format!("  Its cost for writes could not be measured: {reason}."))?,
             None => {}
         }
         if let Some(leave) = &one.leave {
-            say(&format!("  Leave it: {leave}"))?;
+            print_line(&format!("  Leave it: {leave}"))?;
         }
         if let Some(command) = &one.command {
             let introduction = if one.leave.is_some() { "Else" } else { "Run" };
-            say(&format!("  {introduction}: {command}"))?;
+            print_line(&format!("  {introduction}: {command}"))?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `sotto db copy`: from a small engine to a big one, and back.
+//! `sotto db copy`: copies a database to the same or the other engine.
 
 use std::path::PathBuf;
 
@@ -7,53 +7,55 @@ use serde_json::json;
 use sotto_storage::DatabaseUrl;
 use sotto_storage::transfer::{self, Migrations};
 
-use crate::commands::{say, say_json};
+use crate::commands::{announce, print_json, print_line};
 use crate::error::Result;
 use crate::progress;
-use crate::settings::Common;
+use crate::settings::CommonSettings;
 use crate::stop::until_stopped;
 
-/// Copy everything to an empty database, of the same engine or the other. Stop the server first: what is written
-/// meanwhile is not copied. Interrupted, it continues when it is run again
+/// Copy all rows to an empty database, on the same or the other engine. Stop the server first, because later writes are
+/// not copied. An interrupted copy continues when you run the command again
 #[derive(Args)]
 pub struct CopyCommand {
-    /// Where everything is [default: the database of the settings]
-    #[arg(long, value_name = "URL")]
+    /// The database to copy [default: the database of the settings]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
     from: Option<DatabaseUrl>,
-    /// Where it is to go: an empty database
+    /// The target: an empty database
     #[arg(long, value_name = "URL", env = "SOTTO_COPY_TO", hide_env_values = true)]
     to: DatabaseUrl,
-    /// Delete what an unfinished restore or copy has left in the database, and begin anew
+    /// Delete the part that an unfinished restore or copy has left in the target, and start again
     #[arg(long)]
     restart: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Read migrations from the folders sqlite and postgres of this one, instead of those built in
+    /// Use the migrations in the folders sqlite and postgres of DIR instead of the built-in ones
     #[arg(long, value_name = "DIR", hide = true)]
     migrations: Option<PathBuf>,
 }
 
 impl CopyCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common) -> Result<()> {
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
         let from = self.from.unwrap_or_else(|| common.database());
+        announce(common, &from);
         let migrations = Migrations { folder: self.migrations };
-        let (watch, bar) = progress::show(self.json);
-        let copied = until_stopped(&watch, transfer::copy(&from, &self.to, self.restart, &migrations, &watch)).await;
+        let (observer, bar) = progress::show(self.json);
+        let copied =
+            until_stopped(&observer, transfer::copy(&from, &self.to, self.restart, &migrations, &observer)).await;
         bar.finish_and_clear();
         let copied = copied?;
         if self.json {
             let tables = copied.tables.iter();
             let tables = tables.map(|(name, sum)| json!({"name": name, "rows": sum.rows, "sha256": sum.sha256}));
             let tables: Vec<_> = tables.collect();
-            return say_json(&json!({"revision": copied.revision, "tables": tables}));
+            return print_json(&json!({"revision": copied.revision, "tables": tables}));
         }
         for (name, sum) in &copied.tables {
-            say(&format!("  {:>9} {name}", sum.rows))?;
+            print_line(&format!("  {:>9} {name}", sum.rows))?;
         }
-        say(&format!(
-            "{} holds what {from} holds, by counts and checksums. Attachments and keys stay where they are.",
+        print_line(&format!(
+            "{} has the same rows as {from}, by counts and checksums. Attachments and keys stay where they are.\n\
+             The attachment store still belongs to the old database, and a server on the new one refuses to start with it. When the new database replaces the old one, run `sotto attachments adopt` with SOTTO_DATABASE set to it.",
             self.to
         ))
     }

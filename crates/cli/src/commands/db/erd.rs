@@ -1,37 +1,38 @@
-//! `sotto db erd`: a diagram of the database, and the page about the schema.
+//! `sotto db erd`: prints a diagram of the database, or the page about the schema.
 
 use clap::Args;
 use sotto_storage::DatabaseUrl;
+use sotto_storage::migrate::{Migrator, State};
 use sotto_storage::schema::{self, Schema};
 
-use crate::commands::say;
+use crate::commands::{announce, print_line};
 use crate::error::{CliError, Result};
-use crate::settings::Common;
+use crate::settings::CommonSettings;
 
-/// What to draw.
+/// The options of `sotto db erd`.
 #[derive(Args)]
-pub struct Erd {
-    /// Print docs/schema.md, which needs a PostgreSQL server to try the migrations on
+pub struct ErdCommand {
+    /// Print docs/schema.md. Needs a PostgreSQL server to run the migrations on
     #[arg(long, hide = true)]
     page: bool,
 }
 
-impl Erd {
-    /// Draws it.
-    pub async fn run(self, common: &Common) -> Result<()> {
+impl ErdCommand {
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
         if self.page {
-            let sqlite = schema::of_migrations(&DatabaseUrl::Sqlite(common.data_dir())).await?;
-            let postgres = schema::of_migrations(&common.database()).await?;
-            return say(schema::page(&sqlite, &postgres).trim_end());
+            let sqlite = schema::after_migrations(&DatabaseUrl::Sqlite(common.data_dir())).await?;
+            let postgres = schema::after_migrations(&common.database()).await?;
+            return print_line(schema::page(&sqlite, &postgres).trim_end());
         }
-        say(schema::mermaid(&present(&common.database()).await?).trim_end())
+        announce(common, &common.database());
+        print_line(schema::mermaid(&present(&common.database()).await?).trim_end())
     }
 }
 
-/// The database as it is; where there is none, what the migrations would make.
+/// The schema of the database; if there is no database, the schema that the migrations create.
 async fn present(database: &DatabaseUrl) -> Result<Schema> {
-    match database {
-        DatabaseUrl::Sqlite(path) if !path.exists() => Ok(schema::of_migrations(database).await?),
+    match Migrator::new(database)?.state().await? {
+        State::Missing => Ok(schema::after_migrations(database).await?),
         _ => schema::read(database).await.map_err(|error| CliError::Refused(error.to_string())),
     }
 }

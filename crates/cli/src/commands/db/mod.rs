@@ -1,4 +1,4 @@
-//! `sotto db`: the database. One file per command.
+//! `sotto db`: commands for the database, one file each.
 
 mod advise;
 pub mod check;
@@ -7,38 +7,54 @@ mod erd;
 mod migrate;
 mod preview;
 mod revision;
+mod rows;
 
 use clap::Subcommand;
 
+use crate::commands::announce;
 use crate::error::Result;
-use crate::settings::Common;
+use crate::settings::CommonSettings;
 
-/// What to do with the database.
+/// The commands for the database.
 #[derive(Subcommand)]
 pub enum DbCommand {
     #[command(flatten)]
     Migrate(migrate::MigrateCommand),
-    /// Tell what to do about the database: indexes that are missing, unused, duplicate, redundant or invalid, slow
-    /// statements, scans of big tables, and bloat
+    /// Give advice about the database: missing, unused, duplicate, redundant and invalid indexes, slow statements,
+    /// scans of big tables, and bloat
     Advise(advise::AdviseCommand),
-    /// Compare the database with what its migrations make, and with the standards. Exit code 0: clean. 1: it could not be
-    /// checked. 2: something was found
-    Check(check::Check),
+    /// Compare the schema with the migrations and the standards; with --rows, also check the rows and the file. Exit
+    /// code 0: nothing found. 3: something found. Any other: the check failed
+    Check(check::CheckCommand),
     Copy(copy::CopyCommand),
-    /// Draw the tables and what refers to what, for Mermaid (https://mermaid.live)
-    Erd(erd::Erd),
+    /// Rebuild and verify the search index. The server can keep running
+    Reindex(rows::ReindexCommand),
+    /// Print a diagram of the tables and their references, for Mermaid (https://mermaid.live)
+    Erd(erd::ErdCommand),
     /// Write new migrations for both engines (for developers)
-    Revision(revision::Revision),
+    Revision(revision::RevisionCommand),
 }
 
 impl DbCommand {
-    /// Does it.
-    pub async fn run(self, common: &Common) -> Result<()> {
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
         match self {
-            Self::Migrate(command) => command.run(common).await,
-            Self::Advise(command) => command.run(common).await,
-            Self::Check(check) => check.run(common).await,
+            Self::Migrate(command) => {
+                announce(common, &common.database());
+                command.run(common).await
+            }
+            Self::Advise(command) => {
+                announce(common, &common.database());
+                command.run(common).await
+            }
+            Self::Check(check) => {
+                announce(common, &common.database());
+                check.run(common).await
+            }
             Self::Copy(command) => command.run(common).await,
+            Self::Reindex(reindex) => {
+                announce(common, &common.database());
+                reindex.run(common).await
+            }
             Self::Erd(erd) => erd.run(common).await,
             Self::Revision(revision) => revision.run(common).await,
         }

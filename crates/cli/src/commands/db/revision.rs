@@ -1,4 +1,4 @@
-//! `sotto db revision`: new migrations, for developers.
+//! `sotto db revision`: writes new migrations, for developers.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,52 +7,54 @@ use clap::Args;
 use sotto_storage::DatabaseUrl;
 use sotto_storage::schema::generate::{self, RevisionError};
 
-use crate::commands::say;
+use crate::commands::print_line;
 use crate::error::{CliError, Result};
-use crate::settings::Common;
+use crate::settings::CommonSettings;
 
-/// What to write, and where.
+/// The options of `sotto db revision`.
 #[derive(Args)]
-pub struct Revision {
-    /// What it does, in a few plain words; it names the files
+pub struct RevisionCommand {
+    /// What the migration does, in a few plain words; the files are named after it
     #[arg(short, long)]
     message: String,
-    /// Work out what leads from the migrations to the desired schema. This needs a PostgreSQL server to try things on (the
-    /// one of --database, or of scripts/with-postgres); it is left as it was
+    /// Generate the statements that lead to the desired schema. Needs a PostgreSQL server to try them on (that of
+    /// --database, or of scripts/with-postgres), which is not changed
     #[arg(long)]
     autogenerate: bool,
-    /// The folder that holds the folders sqlite and postgres
+    /// The folder with the folders sqlite and postgres
     #[arg(long, value_name = "DIR", default_value = "crates/storage/migrations")]
     directory: PathBuf,
-    /// The folder that holds the desired schema, sqlite.sql and postgres.sql
+    /// The folder with the desired schema, sqlite.sql and postgres.sql
     #[arg(long, value_name = "DIR", default_value = "crates/storage/schema")]
     schema: PathBuf,
 }
 
-impl Revision {
-    /// Writes it.
-    pub async fn run(self, common: &Common) -> Result<()> {
+impl RevisionCommand {
+    pub async fn run(self, common: &CommonSettings) -> Result<()> {
         let written = if self.autogenerate {
             generate::autogenerate(&self.message, &self.directory, &self.schema, &server(common)?).await?
         } else {
             generate::revision(&self.message, &self.directory)?
         };
         if written.files.is_empty() {
-            return say("There is nothing to generate: the migrations make the desired schema.");
+            return print_line("There is nothing to generate: the migrations create the desired schema.");
         }
         for file in &written.files {
-            say(&format!("  {}", file.display()))?;
+            print_line(&format!("  {}", file.display()))?;
         }
         if written.undecided {
-            say("Write what the lines `-- decide: …` ask for, and remove these: until then the files are refused.")
+            print_line(
+                "Answer the questions in the lines `-- decide: …` with statements, and remove these lines: until then \
+                 the files are refused.",
+            )
         } else {
-            say("Read them, then run `sotto db upgrade` and `make schema-docs`.")
+            print_line("Read them, then run `sotto db upgrade` and `make schema-docs`.")
         }
     }
 }
 
-/// A PostgreSQL server to try things on.
-fn server(common: &Common) -> Result<DatabaseUrl> {
+/// The PostgreSQL server to try migrations on.
+fn server(common: &CommonSettings) -> Result<DatabaseUrl> {
     if let postgres @ DatabaseUrl::Postgres(_) = common.database() {
         return Ok(postgres);
     }

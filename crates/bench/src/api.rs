@@ -1,4 +1,4 @@
-//! The calls of Sotto's API that prepare a measurement.
+//! API calls that prepare a measurement.
 
 use std::net::SocketAddr;
 
@@ -8,18 +8,17 @@ use crate::Result;
 use crate::http::{self, Connection};
 use crate::seed::Author;
 
-/// Of every account.
+/// The password of every account.
 const PASSWORD: &str = "a long walk by the lake";
 
-/// An author who has signed in. The token is good for 15 minutes.
+/// An author who has signed in. The token is valid for 15 minutes.
 pub struct SignedIn {
-    /// Who.
     pub author: Author,
     /// The access token.
     pub token: String,
 }
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// # Errors
 /// If the server refuses.
@@ -29,7 +28,7 @@ pub async fn register(address: SocketAddr, email: &str) -> Result<()> {
     Ok(())
 }
 
-/// Signs authors in, one after the other.
+/// Signs authors in, one after another.
 ///
 /// # Errors
 /// If the server refuses one.
@@ -37,18 +36,22 @@ pub async fn sign_in(address: SocketAddr, authors: impl Iterator<Item = Author>)
     let mut connection = Connection::open(address).await?;
     let mut signed_in = vec![];
     for author in authors {
-        let body = json!({ "email": author.email(), "password": PASSWORD });
-        let answer = post(&mut connection, "/api/auth/login", None, &body, 200).await?;
+        let answer = post(&mut connection, "/api/auth/login", None, &credentials(author), 200).await?;
         let token = answer["access_token"].as_str().ok_or("a login without an access token")?.to_owned();
         signed_in.push(SignedIn { author, token });
     }
     Ok(signed_in)
 }
 
-/// Sends a body, and returns what is answered to it.
+/// The body of a sign-in.
+pub fn credentials(author: Author) -> Value {
+    json!({ "email": author.email(), "password": PASSWORD })
+}
+
+/// Sends a body as JSON, and returns the body of the response.
 ///
 /// # Errors
-/// If that has another status.
+/// If the response has another status.
 pub async fn post(
     connection: &mut Connection,
     path: &str,
@@ -59,10 +62,10 @@ pub async fn post(
     send(connection, path, &http::render("POST", path, token, Some(&body.to_string())), expected).await
 }
 
-/// Sends a request, and returns the body of its answer.
+/// Sends a rendered request, and returns the body of the response.
 ///
 /// # Errors
-/// If that has another status.
+/// If the response has another status.
 pub async fn send(connection: &mut Connection, path: &str, request: &[u8], expected: u16) -> Result<Value> {
     let response = connection.exchange(request).await?;
     if response.status != expected {

@@ -1,4 +1,5 @@
-//! The limit of the HTTP stack: a server with the same layers that answers with recorded bytes and has no database.
+//! Measures the limit of the HTTP stack: a server with the same layers that sends recorded responses and has no
+//! database.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,10 +13,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Config, Keys, Recordings, layered};
+use sotto_server::{App, AttachmentStore, Config, Keys, Stage, with_middleware};
 use sotto_storage::DatabaseUrl;
 use tempfile::{NamedTempFile, TempDir};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::Result;
 use crate::api::SignedIn;
@@ -23,21 +25,20 @@ use crate::http::Connection;
 use crate::process::Server;
 use crate::scenarios::Scenario;
 
-/// Headers that a handler sets, as opposed to the layers around it, which are there without it.
+/// Headers that a handler sets. The layers set all others.
 const HEADERS: [&str; 6] = ["content-type", "etag", "link", "location", "cache-control", "last-modified"];
 
-/// The server of the recorded bytes; stop it with [`Server::stop`].
+/// The server of recorded responses; stop it with [`Server::stop`].
 pub struct Ceiling {
-    /// The process.
     pub server: Server,
     _answers: NamedTempFile,
 }
 
 impl Ceiling {
-    /// Records one answer of each kind from a server of ours, and starts a server that gives them.
+    /// Records one response of each kind from Sotto, and starts a server that sends them.
     ///
     /// # Errors
-    /// If ours does not answer as it should, or the other does not start.
+    /// If Sotto does not respond as expected, or the other server does not start.
     pub async fn record(ours: SocketAddr, author: &SignedIn) -> Result<Self> {
         let mut connection = Connection::open(ours).await?;
         let mut recorded = BTreeMap::new();
@@ -62,41 +63,49 @@ impl Ceiling {
     }
 }
 
-/// Serves what was recorded, at the address in `SOTTO_LISTEN`, until `end` resolves.
+/// Serves recorded responses at the address in `SOTTO_LISTEN`, until `end` resolves.
 ///
 /// # Errors
-/// If the recording cannot be read, or the address not be listened on.
+/// If the recording cannot be read, or the server cannot listen on the address.
 pub async fn serve(recording: &Path, end: impl Future<Output = ()>) -> Result<()> {
     let recorded: Value = serde_json::from_slice(&std::fs::read(recording)?)?;
-    let answer = |scenario: Scenario| Answer::read(&recorded[format!("{scenario:?}")]);
+    let answer = |scenario: Scenario| RecordedResponse::read(&recorded[format!("{scenario:?}")]);
     let (list, one) = (answer(Scenario::List)?, answer(Scenario::Get)?);
     let (create, update) = (answer(Scenario::Create)?, answer(Scenario::Update)?);
     let routes = Router::new()
         .route("/health/live", get(async || "live"))
-        .route("/api/journals/", get(async move || list.give()).post(async move |_: Bytes| create.give()))
-        .route("/api/journals/{id}", get(async move || one.give()).put(async move |_: Bytes| update.give()));
+        .route("/api/journals/", get(async move || list.into_parts()).post(async move |_: Bytes| create.into_parts()))
+        .route(
+            "/api/journals/{id}",
+            get(async move || one.into_parts()).put(async move |_: Bytes| update.into_parts()),
+        );
     let folder = TempDir::with_prefix("sotto-bench-ceiling.")?;
     let listener = TcpListener::bind(std::env::var("SOTTO_LISTEN")?).await?;
-    sotto_server::accept(listener, layered(routes, &app(folder.path()).await?), end).await;
+    let (stage, stages) = watch::channel(Stage::Serving);
+    let stack = with_middleware(routes, &app(folder.path()).await?);
+    tokio::join!(sotto_server::accept(listener, stack, stages), async {
+        end.await;
+        stage.send_replace(Stage::Finishing);
+    });
     Ok(())
 }
 
-/// What the layers need, on a database that nothing asks.
+/// The state that the layers need, with an unused database.
 async fn app(folder: &Path) -> Result<App> {
     let storage = DatabaseUrl::Sqlite(folder.join("empty.db")).open().await?;
     let keys = Keys::generate(&SystemRandom);
-    let recordings = Recordings::in_folder(&folder.join("attachments"))?;
+    let recordings = AttachmentStore::in_folder(&folder.join("attachments"))?;
     Ok(App::new(storage, recordings, &keys, Config::default(), Arc::new(SystemClock), Arc::new(SystemRandom)))
 }
 
 #[derive(Clone)]
-struct Answer {
+struct RecordedResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
 }
 
-impl Answer {
+impl RecordedResponse {
     fn read(recorded: &Value) -> Result<Self> {
         let status = recorded["status"].as_u64().and_then(|status| u16::try_from(status).ok());
         let mut headers = HeaderMap::new();
@@ -108,7 +117,7 @@ impl Answer {
         Ok(Self { status: StatusCode::from_u16(status.unwrap_or_default())?, headers, body: body.into() })
     }
 
-    fn give(self) -> (StatusCode, HeaderMap, Bytes) {
+    fn into_parts(self) -> (StatusCode, HeaderMap, Bytes) {
         (self.status, self.headers, self.body)
     }
 }

@@ -1,4 +1,4 @@
-//! Databases made for one run of the benchmark.
+//! Databases for one run of the benchmark.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,10 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::Result;
 
-/// What keeps the rows.
+/// The database engine.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Engine {
-    /// A file.
     Sqlite,
-    /// A server.
     Postgres,
 }
 
@@ -28,48 +26,47 @@ impl fmt::Display for Engine {
     }
 }
 
-/// A database and the data folder of the server in front of it; both go when this value is dropped.
+/// A database, and the data folder of its server. Both are deleted when this value is dropped.
 pub struct Database {
     folder: TempDir,
-    place: Place,
+    location: Location,
     _scratch: Option<Scratch>,
 }
 
-/// Where the rows are.
+/// The location of a database.
 #[derive(Clone)]
-pub enum Place {
-    /// In a file.
+pub enum Location {
+    /// The path of the file.
     Sqlite(PathBuf),
-    /// At an address.
+    /// The address of the server.
     Postgres(String),
 }
 
 impl Database {
-    /// An empty database, without a schema.
+    /// Creates an empty database, without a schema.
     ///
     /// # Errors
-    /// If there is no room for it, or no PostgreSQL was given.
+    /// If the database cannot be created, or no PostgreSQL server is configured.
     pub async fn create(engine: Engine) -> Result<Self> {
         let folder = TempDir::with_prefix("sotto-bench.")?;
-        let (place, scratch) = match engine {
-            Engine::Sqlite => (Place::Sqlite(folder.path().join("journal.db")), None),
+        let (location, scratch) = match engine {
+            Engine::Sqlite => (Location::Sqlite(folder.path().join("journal.db")), None),
             Engine::Postgres => {
                 if std::env::var_os("SOTTO_TEST_POSTGRES").is_none() {
                     return Err("PostgreSQL is needed: run this as `make bench`, or under scripts/with-postgres".into());
                 }
                 let scratch = Scratch::postgres().await;
                 match scratch.url.clone() {
-                    DatabaseUrl::Postgres(url) => (Place::Postgres(url), Some(scratch)),
+                    DatabaseUrl::Postgres(url) => (Location::Postgres(url), Some(scratch)),
                     DatabaseUrl::Sqlite(_) => return Err("a scratch PostgreSQL that is SQLite".into()),
                 }
             }
         };
-        Ok(Self { folder, place, _scratch: scratch })
+        Ok(Self { folder, location, _scratch: scratch })
     }
 
-    /// Where the rows are.
-    pub fn place(&self) -> &Place {
-        &self.place
+    pub fn location(&self) -> &Location {
+        &self.location
     }
 
     /// The data folder of the server.
@@ -77,19 +74,19 @@ impl Database {
         self.folder.path()
     }
 
-    /// As `SOTTO_DATABASE` wants it.
+    /// The value for `SOTTO_DATABASE`.
     pub fn url(&self) -> String {
-        match &self.place {
-            Place::Sqlite(path) => format!("sqlite:{}", path.display()),
-            Place::Postgres(url) => url.clone(),
+        match &self.location {
+            Location::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Location::Postgres(url) => url.clone(),
         }
     }
 
-    /// The engine's name and version, and the settings that decide how fast it may be.
+    /// The engine's name and version, and the settings that determine its speed.
     pub async fn description(&self) -> Result<String> {
-        match &self.place {
-            Place::Sqlite(_) => Ok(format!("SQLite {}", rusqlite::version())),
-            Place::Postgres(url) => {
+        match &self.location {
+            Location::Sqlite(_) => Ok(format!("SQLite {}", rusqlite::version())),
+            Location::Postgres(url) => {
                 let client = connect(url).await?;
                 let mut shown = vec![];
                 for setting in ["server_version", "shared_buffers", "fsync", "synchronous_commit"] {
@@ -104,10 +101,10 @@ impl Database {
         }
     }
 
-    /// Bytes on disk: the files of the data folder and, of PostgreSQL, the database with its indexes, without the log.
+    /// Bytes on disk: the files of the data folder and, on PostgreSQL, the database with its indexes, without the log.
     pub async fn bytes(&self) -> Result<u64> {
         let mut total = folder_size(self.folder())?;
-        if let Place::Postgres(url) = &self.place {
+        if let Location::Postgres(url) = &self.location {
             let size: i64 =
                 connect(url).await?.query_one("SELECT pg_database_size(current_database())", &[]).await?.get(0);
             total += u64::try_from(size)?;
@@ -116,7 +113,7 @@ impl Database {
     }
 }
 
-/// A connection of the benchmark's own.
+/// Opens a connection for the benchmark itself.
 ///
 /// # Errors
 /// If the server does not answer.

@@ -1,4 +1,4 @@
-//! As much of an HTTP/1.1 client as measuring needs, and no more: it shares the machine with what it measures.
+//! A minimal HTTP/1.1 client. It shares the machine with the server that it measures, so it must be cheap.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -6,38 +6,42 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What a header block may take, in bytes.
+/// Longest header block in bytes.
 const MAX_HEAD: usize = 16 * 1024;
-/// What a body may take, in bytes.
+/// Longest body in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// Writes a request out, ready to be sent any number of times.
+/// Renders a request, which can be sent any number of times.
 pub fn render(method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Vec<u8> {
-    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let kind = |body: &str| format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
-    let (kind, body) = (body.map(kind).unwrap_or_default(), body.unwrap_or_default());
-    format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{token}{kind}\r\n{body}").into_bytes()
+    render_bytes(method, path, token, body.map(|body| ("application/json", body.as_bytes())))
 }
 
-/// A request with one more header.
+/// Renders a request with a body of any media type.
+pub fn render_bytes(method: &str, path: &str, token: Option<&str>, body: Option<(&str, &[u8])>) -> Vec<u8> {
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let kind = |(kind, body): (&str, &[u8])| format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
+    let (kind, body) = (body.map(kind).unwrap_or_default(), body.map(|(_, body)| body).unwrap_or_default());
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{token}{kind}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// Adds a header to a request.
 pub fn with_header(request: &[u8], name: &str, value: &str) -> Vec<u8> {
     let line = request.windows(2).position(|window| window == b"\r\n").map_or(0, |end| end + 2);
     [&request[..line], format!("{name}: {value}\r\n").as_bytes(), &request[line..]].concat()
 }
 
-/// A connection that is kept alive; one request at a time.
+/// A keep-alive connection for one request at a time.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
-/// An answer, which lies in the connection's buffer.
+/// A response in the connection's buffer.
 pub struct Response<'a> {
-    /// Such as 200.
     pub status: u16,
     /// The status line and the headers.
     pub head: &'a [u8],
-    /// The body.
     pub body: &'a [u8],
 }
 
@@ -49,11 +53,11 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; 64 * 1024] })
     }
 
-    /// Sends a request and reads the answer. After an error the connection is of no use.
+    /// Sends a request and reads the response. After an error the connection cannot be used.
     ///
     /// # Errors
-    /// What the network says, and `InvalidData` for an answer that is not of the form that is asked for: a status
-    /// line, `content-length`, exactly as many bytes, and the connection kept.
+    /// The network's error, and `InvalidData` for a response in an unsupported form. Supported are a status line,
+    /// `content-length`, exactly that many bytes, and a connection that is kept alive.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<Response<'_>> {
         self.stream.write_all(request).await?;
         let mut filled = 0;
@@ -92,7 +96,7 @@ impl Connection {
 }
 
 impl Response<'_> {
-    /// The value of a header, if it is there and is text.
+    /// The value of a header, if it exists and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         headers(self.head).find(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).and_then(|(_, value)| {
             let value = std::str::from_utf8(value).ok()?;

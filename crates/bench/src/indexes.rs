@@ -1,11 +1,10 @@
-//! What the indexes are worth: the same calls of the storage contract on two databases with the same journals, one with
-//! our indexes and one with only those under keys.
+//! Measures the benefit of the indexes: the same calls of the storage contract on two databases with the same journals,
+//! one with all indexes and one with only those of keys.
 //!
-//! Each journal is of ten years, an entry a day: what grows with a journal shows in a long one.
+//! Each journal has an entry a day for ten years, because some costs only show in a long journal.
 //!
-//! The founding document wants common operations to be more than 50 % faster and complex ones more than 30 %: of the time
-//! that they take with only the keys, so much is to be saved. SQLite's full text is a table of its own and stays on both
-//! sides.
+//! The founding document requires common operations to be more than 50 % faster and complex ones more than 30 %: this
+//! share of the time without the indexes must be saved. SQLite's full-text index is a table, and exists on both sides.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use sotto_storage::{DatabaseUrl, migrate, schema};
 use uuid::Uuid;
 
 use crate::Result;
-use crate::database::{Database, Engine, Place, connect};
+use crate::database::{Database, Engine, Location, connect};
 use crate::random::Random;
 use crate::report::{percent, table, thousands};
 use crate::scenarios::{PAGE, ROUNDS};
@@ -30,16 +29,14 @@ use crate::seed::{self, Author};
 /// The account whose password hash all authors share.
 const PATTERN: &str = "pattern@example.org";
 
-/// Who has written how much.
+/// The size of the journals.
 #[derive(Clone, Copy)]
 pub struct Journals {
-    /// How many people.
     pub authors: u64,
-    /// Entries of each, one a day.
+    /// Entries per author, one a day.
     pub entries: u64,
 }
 
-/// What is asked of a journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
     Newest,
@@ -54,44 +51,43 @@ enum Operation {
     Tag,
 }
 
-/// How often an operation is wanted.
+/// How often an operation occurs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// With every look at the journal.
+pub enum OperationClass {
+    /// At every visit of the journal.
     Common,
-    /// Now and then, with more to do.
+    /// Occasionally, with more work.
     Complex,
 }
 
 /// The figures of one engine.
-pub struct Worth {
-    /// Which.
+pub struct IndexBenefit {
     pub engine: Engine,
-    /// Entries on either side.
+    /// Entries on each side.
     entries: u64,
     rows: Vec<Row>,
 }
 
-/// Mean times of one operation.
+/// Mean durations of one operation.
 struct Row {
     operation: Operation,
     with_indexes: Duration,
     keys_only: Duration,
 }
 
-/// Measures one engine, with these journals.
+/// Measures one engine with these journals.
 ///
 /// # Errors
-/// If a database cannot be made, or an operation fails.
-pub async fn measure(engine: Engine, journals: Journals, duration: Duration) -> Result<Worth> {
+/// If a database cannot be created, or an operation fails.
+pub async fn measure(engine: Engine, journals: Journals, duration: Duration) -> Result<IndexBenefit> {
     let (full, bare) = (prepare(engine, journals).await?, prepare(engine, journals).await?);
     drop_indexes(&bare).await?;
     let sides = [open(&full).await?, open(&bare).await?];
     let mut rows = vec![];
     for operation in Operation::ALL {
-        let mut times = [Side::default(), Side::default()];
+        let mut times = [Timing::default(), Timing::default()];
         for round in 0..2 * ROUNDS {
-            // Who begins takes turns as well: the second finds the machine warm.
+            // Both sides go first in turn, because the second finds the machine warm.
             for turn in [round % 2, 1 - round % 2] {
                 let (storage, side) = (&sides[turn as usize], &mut times[turn as usize]);
                 side.add(&**storage, operation, journals, duration / ROUNDS / 2).await?;
@@ -103,23 +99,23 @@ pub async fn measure(engine: Engine, journals: Journals, duration: Duration) -> 
     for storage in sides {
         storage.close().await;
     }
-    Ok(Worth { engine, entries: journals.authors * journals.entries, rows })
+    Ok(IndexBenefit { engine, entries: journals.authors * journals.entries, rows })
 }
 
-impl Worth {
-    /// Of the time that one of each operation of a kind takes with only the keys, the share that the indexes save.
-    pub fn saved(&self, kind: Kind) -> f64 {
+impl IndexBenefit {
+    /// The share of the time without indexes that the indexes save, over one operation of each kind in this class.
+    pub fn saved(&self, kind: OperationClass) -> f64 {
         let rows = || self.rows.iter().filter(|row| row.operation.kind() == kind);
         saved(rows().map(|row| row.with_indexes).sum(), rows().map(|row| row.keys_only).sum())
     }
 }
 
-impl fmt::Display for Worth {
+impl fmt::Display for IndexBenefit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}\n\n{} entries, one client.\n", self.engine, thousands(self.entries as f64))?;
         let milliseconds = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
         let rows = self.rows.iter().map(|row| {
-            let kind = if row.operation.kind() == Kind::Common { "common" } else { "complex" };
+            let kind = if row.operation.kind() == OperationClass::Common { "common" } else { "complex" };
             vec![
                 row.operation.to_string(),
                 kind.into(),
@@ -151,22 +147,22 @@ async fn prepare(engine: Engine, journals: Journals) -> Result<Database> {
         is_superuser: false,
         time_zone: Zone::utc(),
     };
-    storage.users().create(&pattern, Timestamp::MIN).await?;
+    storage.users().create(&pattern, None, Timestamp::MIN).await?;
     storage.close().await;
     seed::write(&database, 0..journals.authors, journals.entries, PATTERN).await?;
     Ok(database)
 }
 
-/// Leaves what keys, unique constraints and unique indexes need.
+/// Keeps only the indexes of keys, unique constraints and unique indexes.
 async fn drop_indexes(database: &Database) -> Result<()> {
     let url: DatabaseUrl = database.url().parse()?;
     let tables = schema::read(&url).await?.tables;
     let secondary = tables.values().flat_map(|table| &table.indexes).filter(|index| !index.unique);
     let drops: Vec<_> = secondary.map(|index| format!("DROP INDEX \"{}\";", index.name)).collect();
     let drops = drops.concat();
-    match database.place() {
-        Place::Sqlite(path) => rusqlite::Connection::open(path)?.execute_batch(&drops)?,
-        Place::Postgres(url) => {
+    match database.location() {
+        Location::Sqlite(path) => rusqlite::Connection::open(path)?.execute_batch(&drops)?,
+        Location::Postgres(url) => {
             let client = connect(url).await?;
             client.batch_execute(&drops).await?;
             client.batch_execute("VACUUM (ANALYZE)").await?;
@@ -179,15 +175,15 @@ async fn open(database: &Database) -> Result<Arc<dyn Storage>> {
     Ok(database.url().parse::<DatabaseUrl>()?.open().await?)
 }
 
-/// What one database has done of one operation.
+/// The measurements of one operation on one database.
 #[derive(Default)]
-struct Side {
+struct Timing {
     count: u32,
     time: Duration,
 }
 
-impl Side {
-    /// The same authors in the same order, after a moment to warm up.
+impl Timing {
+    /// Measures with the same authors in the same order, after a warm-up.
     async fn add(
         &mut self,
         storage: &dyn Storage,
@@ -195,7 +191,7 @@ impl Side {
         journals: Journals,
         duration: Duration,
     ) -> Result<()> {
-        let mut random = Random::of(&[7]);
+        let mut random = Random::from_seed(&[7]);
         let mut author = || Author(random.next() % journals.authors);
         let warm = Instant::now();
         while warm.elapsed() < duration / 4 {
@@ -229,14 +225,16 @@ impl Operation {
         Self::Tag,
     ];
 
-    fn kind(self) -> Kind {
+    fn kind(self) -> OperationClass {
         match self {
-            Self::Newest | Self::Further | Self::Get | Self::Tags => Kind::Common,
-            Self::Week | Self::Tagged | Self::Search | Self::Calendar | Self::OnThisDay | Self::Tag => Kind::Complex,
+            Self::Newest | Self::Further | Self::Get | Self::Tags => OperationClass::Common,
+            Self::Week | Self::Tagged | Self::Search | Self::Calendar | Self::OnThisDay | Self::Tag => {
+                OperationClass::Complex
+            }
         }
     }
 
-    /// Does it once, and fails if it finds nothing: then nothing was measured.
+    /// Runs the operation once. Fails if it finds nothing, because then nothing was measured.
     async fn run(self, storage: &dyn Storage, author: Author, entries: u64) -> Result<()> {
         let user = UserId(author.id());
         let found = match self {
@@ -251,7 +249,7 @@ impl Operation {
             }
             Self::Tag => {
                 let new = NewTag::parse(TagId(Uuid::from_u128(1)), "for a moment", None).map_err(|_| "a tag")?;
-                storage.tags().create(user, &new, Timestamp::MIN).await?;
+                storage.tags().create(user, &new, None, Timestamp::MIN).await?;
                 usize::from(storage.tags().delete(user, new.id).await?)
             }
             Self::Newest | Self::Further | Self::Week | Self::Tagged | Self::Search => {
@@ -266,11 +264,11 @@ impl Operation {
         match self {
             Self::Further => {
                 let entry = author.entry(entries / 2);
-                EntryQuery { after: Some((entry.body.entry_date, entry.id)), ..page }
+                EntryQuery { after: Some((entry.body.date.moment, entry.id)), ..page }
             }
             Self::Week => EntryQuery { from: Some(date(2024, 3, 4)), to: Some(date(2024, 3, 10)), ..page },
             Self::Tagged => EntryQuery { tag: Some(TagFilter::Key(author.tag_names(0)[0].into())), ..page },
-            // A word of an entry of theirs, as a person looks for it.
+            // A word from one of the author's entries.
             Self::Search => EntryQuery { words: author.entry(entries / 4).body.title.into_iter().collect(), ..page },
             _ => page,
         }

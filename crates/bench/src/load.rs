@@ -1,7 +1,7 @@
-//! A closed loop of clients: each sends its next request as soon as the last is answered.
+//! A closed loop of clients: each sends its next request as soon as it has the last response.
 //!
-//! All clients run on one thread, so that the generator takes at most one core from the server. How much of that core
-//! it took is part of the outcome: near 100 % the generator was the limit, and the server could have done more.
+//! All clients run on one thread, so that the generator uses at most one core. The outcome includes the used share of
+//! that core: near 100 % the generator was the limit, and the server could have done more.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,66 +16,74 @@ use crate::Result;
 use crate::http::{Connection, Response};
 use crate::random::Random;
 
-/// How long after the end of a run the last answers may come.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Of how many answers of a client one is read as JSON and looked at; the first always is.
+/// How long after the end of a run the last responses may arrive.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Of this many responses per client, one is parsed as JSON and checked. The first one always is.
 const SAMPLE: u64 = 512;
 
-/// A request, ready to be sent, and what its answer must be.
+/// A rendered request, and its expected response.
 pub struct Request {
     /// Head and body.
     pub bytes: Vec<u8>,
-    /// The status it must be answered with.
+    /// The expected status.
     pub status: u16,
-    /// What the body must be.
+    /// The expected body.
     pub shape: Shape,
 }
 
-/// What a body must be.
+/// An expected body.
 #[derive(Clone, Copy)]
 pub enum Shape {
-    /// An array of so many entries.
+    /// An array of this many entries.
     Entries(usize),
-    /// One entry.
     Entry,
+    /// Any JSON.
+    Json,
+    /// This many bytes of any kind.
+    Bytes(usize),
 }
 
-/// Requests to choose from at random, in groups with weights.
+/// Groups of requests with weights, to choose from at random.
 pub struct Workload(pub Vec<(usize, Vec<Request>)>);
 
-/// How hard and how long.
+/// The intensity and duration of a load.
 #[derive(Clone, Copy)]
 pub struct Load {
     /// Connections, each with one request at a time.
     pub clients: usize,
-    /// How long to run before counting.
+    /// How long to run before measuring.
     pub warm_up: Duration,
-    /// How long to count.
+    /// How long to measure.
     pub duration: Duration,
 }
 
-/// What was measured.
+/// The measurements of a run.
 #[derive(Default)]
 pub struct Outcome {
-    /// How long each good answer took, in nanoseconds: of all that came after the warm-up, late ones included.
+    /// The latencies of all correct responses after the warm-up in nanoseconds, including late ones.
     latencies: Vec<u64>,
-    /// Good answers that came between the warm-up and the end.
+    /// Correct responses between the warm-up and the end.
     answers: u64,
-    /// The time between these.
+    /// The time between the warm-up and the end.
     duration: Duration,
-    /// What went wrong at any time, and how often.
+    /// Errors at any time, with their counts.
     pub errors: BTreeMap<String, u64>,
-    /// The share of one core that the generator took, times the duration.
+    /// The share of one core that the generator used, times the duration.
     generator: Duration,
 }
 
 impl Outcome {
-    /// Good answers per second.
+    /// The number of correct responses.
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Correct responses per second.
     pub fn rate(&self) -> f64 {
         self.answers as f64 / self.duration.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// The latency that this share of the good answers did not exceed, in milliseconds; 0 without answers.
+    /// The latency that this share of the correct responses did not exceed, in milliseconds; 0 without responses.
     pub fn latency(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the length")]
@@ -83,17 +91,17 @@ impl Outcome {
         self.latencies.get(index).map_or(0.0, |nanos| *nanos as f64 / 1e6)
     }
 
-    /// Answers that were wrong or did not come.
+    /// The number of wrong or missing responses.
     pub fn error_count(&self) -> u64 {
         self.errors.values().sum()
     }
 
-    /// The share of one core that the generator took.
+    /// The share of one core that the generator used.
     pub fn generator_share(&self) -> f64 {
         self.generator.as_secs_f64() / self.duration.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Adds another run of the same.
+    /// Adds another run of the same load.
     pub fn add(&mut self, other: Self) {
         self.duration += other.duration;
         self.generator += other.generator;
@@ -117,7 +125,7 @@ impl Outcome {
 /// Puts a server under load.
 ///
 /// # Errors
-/// If the load cannot be made at all; what goes wrong with requests is in the outcome.
+/// If the load cannot be generated. Failed requests are part of the outcome.
 pub async fn run(address: SocketAddr, workload: &Arc<Workload>, load: Load) -> Result<Outcome> {
     let workload = Arc::clone(workload);
     let outcome = tokio::task::spawn_blocking(move || -> io::Result<Outcome> {
@@ -159,7 +167,7 @@ async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outc
 
 async fn client(address: SocketAddr, workload: Arc<Workload>, number: u64, begin: Instant, end: Instant) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut random = Random::of(&[number]);
+    let mut random = Random::from_seed(&[number]);
     let mut connection = None;
     let mut count = 0_u64;
     loop {
@@ -216,7 +224,7 @@ impl Workload {
 }
 
 impl Request {
-    /// Whether an answer is what it must be; its body is read only if `closely`.
+    /// Checks a response; its body only if `closely`.
     fn judge(&self, response: &Response<'_>, closely: bool) -> std::result::Result<(), String> {
         if response.status != self.status {
             return Err(format!("status {} instead of {}", response.status, self.status));
@@ -226,11 +234,15 @@ impl Request {
 }
 
 impl Shape {
-    /// Whether a body is what it must be.
+    /// Checks a body.
     ///
     /// # Errors
-    /// What it is instead.
+    /// The actual body.
     pub fn check(self, body: &[u8]) -> std::result::Result<(), String> {
+        if let Self::Bytes(wanted) = self {
+            let is_whole = body.len() == wanted;
+            return if is_whole { Ok(()) } else { Err(format!("{} bytes instead of {wanted}", body.len())) };
+        }
         let value: Value = serde_json::from_slice(body).map_err(|_| "a body that is not JSON".to_owned())?;
         let is_entry = |value: &Value| {
             value["id"].is_string()
@@ -239,6 +251,7 @@ impl Shape {
                 && value["tags"].is_array()
         };
         match self {
+            Self::Json | Self::Bytes(_) => Ok(()),
             Self::Entry if is_entry(&value) => Ok(()),
             Self::Entry => Err("a body that is not an entry".into()),
             Self::Entries(wanted) => match value.as_array() {
@@ -326,6 +339,10 @@ mod tests {
         assert_eq!(Shape::Entries(2).check(format!("[{ENTRY},{ENTRY}]").as_bytes()), Ok(()));
         assert!(Shape::Entries(1).check(format!("[{ENTRY},{ENTRY}]").as_bytes()).is_err());
         assert!(Shape::Entries(1).check(b"[1]").is_err());
+        assert_eq!(Shape::Json.check(b"{}"), Ok(()));
+        assert!(Shape::Json.check(b"<html>").is_err());
+        assert_eq!(Shape::Bytes(6).check(b"<html>"), Ok(()));
+        assert!(Shape::Bytes(7).check(b"<html>").is_err());
     }
 
     #[test]

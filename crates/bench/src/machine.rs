@@ -1,9 +1,9 @@
-//! What the figures were taken on: without its name, and without paths.
+//! Describes the machine of a measurement, without its name and without paths.
 
 use std::fmt;
 use std::path::Path;
 
-/// A machine, as far as it decides how fast things go.
+/// The properties of a machine that affect speed.
 pub struct Machine {
     processor: String,
     cores: usize,
@@ -13,7 +13,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one, with the file system that `folder` is on.
+    /// This machine, with the file system of `folder`.
     pub fn describe(folder: &Path) -> Self {
         let cpuinfo = read("/proc/cpuinfo");
         let meminfo = read("/proc/meminfo");
@@ -27,8 +27,8 @@ impl Machine {
         }
     }
 
-    /// Whether what is written stays in memory, so that a durable write costs nothing.
-    pub fn forgets(&self) -> bool {
+    /// Whether the file system is in memory, so that durable writes cost nothing.
+    pub fn writes_to_memory(&self) -> bool {
         matches!(self.file_system.as_str(), "tmpfs" | "ramfs")
     }
 }
@@ -41,7 +41,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// A value of a file of `name : value` lines.
+/// The value of a line `name : value`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let value = |line: &'a str| Some(line.strip_prefix(name)?.trim_start().strip_prefix(':')?.trim());
     text.lines().find_map(value)

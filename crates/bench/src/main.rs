@@ -1,7 +1,7 @@
-//! `make bench`: Sotto under load over real HTTP, on both engines, beside what the machine could do at best.
+//! `make bench`: measures Sotto under load over HTTP, on both engines, next to the limits of the machine.
 //!
-//! Everything is measured in one run, side by side: Sotto, the same bytes from the same HTTP stack with no database,
-//! and the same statements straight on the engine.
+//! Everything is measured side by side in one run: Sotto, the same responses from the same HTTP stack without a
+//! database, and the same statements directly on the engine.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints what it measures")]
 #![allow(clippy::cast_precision_loss, reason = "figures are rounded when they are shown")]
 
@@ -16,9 +16,11 @@ mod machine;
 mod process;
 mod random;
 mod report;
+mod restore;
 mod scenarios;
 mod secret_tags;
 mod seed;
+mod soak;
 mod suite;
 
 use std::error::Error;
@@ -34,7 +36,7 @@ use crate::machine::Machine;
 use crate::report::Report;
 use crate::suite::Plan;
 
-/// Whatever stops a run; it is only ever shown.
+/// Any error that ends a run. It is only printed.
 type Failure = Box<dyn Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -44,33 +46,35 @@ struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    run: Run,
+    run: RunArgs,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answers with recorded bytes; started by the run itself.
+    /// Serves recorded responses; started by the benchmark itself.
     #[command(hide = true)]
     ServeRecorded { recording: PathBuf },
+    /// Puts one server under mixed load for some minutes, and prints its use of memory and other resources.
+    Soak(soak::SoakArgs),
 }
 
 #[derive(Args)]
-struct Run {
-    /// The program to measure; by default the `sotto` beside this one.
+struct RunArgs {
+    /// The program to measure [default: the `sotto` next to this program].
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
     /// Seconds for each side of each cell.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// One second for each side, and a growth test of 100,000 entries: enough to see that all works.
+    /// A short run to see that everything works: one second for each side, and a growth test of 100,000 entries.
     #[arg(long)]
     quick: bool,
-    /// Measure this engine only.
+    /// Measure only this engine.
     #[arg(long, value_enum)]
     engine: Option<Engine>,
-    /// Measure this part only.
+    /// Measure only this part.
     #[arg(long, value_enum, conflicts_with = "markdown")]
-    only: Option<Part>,
+    only: Option<ReportPart>,
     /// Also write the report into this Markdown file, between its markers if it has them.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -78,9 +82,11 @@ struct Run {
 
 /// A part that can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    /// What the indexes are worth; needs no server.
+enum ReportPart {
+    /// The benefit of the indexes; needs no server.
     Indexes,
+    /// The speed of restoring a backup.
+    Restore,
 }
 
 fn main() -> ExitCode {
@@ -92,7 +98,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(obey(arguments));
+    let outcome = runtime.block_on(execute(arguments));
     runtime.shutdown_background();
     match outcome {
         Ok(code) => code,
@@ -103,9 +109,9 @@ fn main() -> ExitCode {
     }
 }
 
-async fn obey(arguments: Arguments) -> Result<ExitCode> {
+async fn execute(arguments: Arguments) -> Result<ExitCode> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let told_to_end = async {
+    let interrupted = async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
@@ -113,13 +119,20 @@ async fn obey(arguments: Arguments) -> Result<ExitCode> {
     };
     match arguments.command {
         Some(Command::ServeRecorded { recording }) => {
-            ceiling::serve(&recording, told_to_end).await?;
+            ceiling::serve(&recording, interrupted).await?;
             Ok(ExitCode::SUCCESS)
         }
-        // What is left of an interrupted run is dropped, and its servers and databases with it.
+        Some(Command::Soak(soak)) => tokio::select! {
+            sound = soak::run(soak) => Ok(if sound? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+            () = interrupted => {
+                eprintln!("interrupted");
+                Ok(ExitCode::from(130))
+            }
+        },
+        // Dropping the interrupted run also drops its servers and databases.
         None => tokio::select! {
             outcome = run(arguments.run) => outcome,
-            () = told_to_end => {
+            () = interrupted => {
                 eprintln!("interrupted");
                 Ok(ExitCode::from(130))
             }
@@ -127,7 +140,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode> {
     }
 }
 
-async fn run(run: Run) -> Result<ExitCode> {
+async fn run(run: RunArgs) -> Result<ExitCode> {
     let beside = std::env::current_exe()?.with_file_name("sotto");
     let plan = Plan {
         binary: run.server.unwrap_or(beside),
@@ -135,28 +148,35 @@ async fn run(run: Run) -> Result<ExitCode> {
         rest: Duration::from_secs(if run.quick { 1 } else { 5 }),
         growth_entries: if run.quick { 100_000 } else { 2_000_000 },
         index_authors: if run.quick { 8 } else { 40 },
+        restore_authors: if run.quick { 20 } else { 200 },
     };
-    if run.only.is_none() && !plan.binary.is_file() {
+    if run.only != Some(ReportPart::Indexes) && !plan.binary.is_file() {
         return Err("there is no program to measure: build `sotto` first, or name it with --server".into());
     }
     if let Some(file) = &run.markdown {
         report::check(file)?;
     }
     let machine = Machine::describe(&std::env::temp_dir());
-    let (mut figures, mut indexes) = (vec![], vec![]);
+    let (mut figures, mut indexes, mut restores) = (vec![], vec![], vec![]);
+    let wanted = |part: ReportPart| run.only.is_none_or(|only| only == part);
     for engine in [Engine::Sqlite, Engine::Postgres] {
         if run.engine.is_none_or(|only| only == engine) {
             if run.only.is_none() {
                 figures.push(suite::measure(engine, &plan).await?);
             }
-            indexes.push(suite::indexes(engine, &plan).await?);
+            if wanted(ReportPart::Indexes) {
+                indexes.push(suite::indexes(engine, &plan).await?);
+            }
+            if wanted(ReportPart::Restore) {
+                restores.push(suite::restores(engine, &plan).await?);
+            }
         }
     }
-    let report = Report { machine, duration: plan.duration, figures, indexes };
+    let report = Report { machine, duration: plan.duration, figures, indexes, restores };
     println!("{report}");
     if let Some(file) = &run.markdown {
         report.write(file)?;
     }
-    // Aims that are missed are told; answers that are wrong make the figures worthless.
+    // A missed aim is only reported, but wrong responses make the figures worthless.
     Ok(if report.errors() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

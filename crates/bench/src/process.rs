@@ -1,4 +1,4 @@
-//! The servers that are measured, as processes of their own.
+//! Runs the measured servers as processes.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,36 +12,35 @@ use crate::Result;
 use crate::database::Database;
 use crate::http;
 
-/// How long a server may take to start, or to stop when asked, before the run is given up.
+/// How long a server may take to start or stop before the run is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A server that runs. It is killed when this value is dropped.
+/// A running server. It is killed when this value is dropped.
 pub struct Server {
     child: Child,
     log: NamedTempFile,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// From the start of the process to the first good answer.
+    /// From the start of the process to the first good response.
     pub start_time: Duration,
 }
 
-/// Memory of a process, in bytes (proc(5), `/proc/PID/status`).
+/// Memory of a process in bytes (proc(5), `/proc/PID/status`).
 #[derive(Clone, Copy)]
 pub struct Memory {
-    /// At present: `VmRSS`.
+    /// Resident memory: `VmRSS`.
     pub resident: u64,
-    /// Of that, without pages of files, such as the database's: `RssAnon`.
+    /// Resident memory without pages of files, such as the database's: `RssAnon`.
     pub private: u64,
-    /// At most, since its start: `VmHWM`.
+    /// The peak of the resident memory since the start: `VmHWM`.
     pub peak: u64,
 }
 
 impl Server {
-    /// Starts `sotto serve` on a database, with the schema brought up to date and no other settings
-    /// than these.
+    /// Starts `sotto serve` on a database, with an up-to-date schema and no other settings than these.
     ///
     /// # Errors
-    /// If it ends, or does not answer within a minute; with the end of its log.
+    /// If the process ends, or does not respond within a minute; with the end of its log.
     pub async fn sotto(binary: &Path, database: &Database) -> Result<Self> {
         let mut command = Command::new(binary);
         command
@@ -56,7 +55,7 @@ impl Server {
         Self::start(command).await
     }
 
-    /// Starts a server that takes its address from `SOTTO_LISTEN`, and waits until `/health/live` answers 200.
+    /// Starts a server that reads its address from `SOTTO_LISTEN`, and waits until `/health/live` responds with 200.
     ///
     /// # Errors
     /// As for [`Self::sotto`].
@@ -71,10 +70,10 @@ impl Server {
             let mut server = Self { child, log, address, start_time: Duration::ZERO };
             while !server.is_live() {
                 if let Some(status) = server.child.try_wait()? {
-                    return Err(server.complaint(&format!("the server ended ({status}) instead of starting")));
+                    return Err(server.failure_with_log(&format!("the server ended ({status}) instead of starting")));
                 }
                 if began.elapsed() > PATIENCE {
-                    return Err(server.complaint("the server does not answer"));
+                    return Err(server.failure_with_log("the server does not answer"));
                 }
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -84,7 +83,7 @@ impl Server {
         .await?
     }
 
-    /// Memory of the process.
+    /// The memory of the process.
     ///
     /// # Errors
     /// If it has ended.
@@ -98,21 +97,29 @@ impl Server {
         Ok(Memory { resident: field("VmRSS")?, private: field("RssAnon")?, peak: field("VmHWM")? })
     }
 
-    /// Processor time that the process has taken (proc(5), `/proc/PID/stat`), to within 20 ms.
+    /// The number of open files and connections of the process (proc(5), `/proc/PID/fd`).
+    ///
+    /// # Errors
+    /// If it has ended.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    /// The processor time of the process (proc(5), `/proc/PID/stat`), to within 20 ms.
     ///
     /// # Errors
     /// If it has ended.
     pub fn processor_time(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The second field is the program's name, and may hold spaces; what follows it is counted from 3.
+        // The second field is the program's name, which may contain spaces; the fields after it are counted from 3.
         let (_, fields) = stat.rsplit_once(')').ok_or("the server has ended")?;
         let field = |number: usize| fields.split_whitespace().nth(number - 3)?.parse::<u64>().ok();
         let ticks = field(14).zip(field(15)).map(|(user, system)| user + system).ok_or("no processor time is told")?;
-        // USER_HZ is 100 on every Linux that Rust runs on.
+        // USER_HZ is 100 on every Linux that Rust supports.
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// Asks the server to end, and waits until it has.
+    /// Stops the server with SIGTERM, and waits until it has ended.
     ///
     /// # Errors
     /// If it ends with an error, or not within a minute.
@@ -123,8 +130,8 @@ impl Server {
             loop {
                 match self.child.try_wait()? {
                     Some(status) if status.success() => return Ok(()),
-                    Some(status) => return Err(self.complaint(&format!("the server ended badly ({status})"))),
-                    None if asked.elapsed() > PATIENCE => return Err(self.complaint("the server does not stop")),
+                    Some(status) => return Err(self.failure_with_log(&format!("the server ended badly ({status})"))),
+                    None if asked.elapsed() > PATIENCE => return Err(self.failure_with_log("the server does not stop")),
                     None => std::thread::sleep(Duration::from_millis(5)),
                 }
             }
@@ -144,8 +151,8 @@ impl Server {
         ask().unwrap_or(false)
     }
 
-    /// What happened, and the last lines of the log.
-    fn complaint(&self, what: &str) -> crate::Failure {
+    /// An error with the last lines of the log.
+    fn failure_with_log(&self, what: &str) -> crate::Failure {
         let log = std::fs::read_to_string(self.log.path()).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         format!("{what}\n{}", lines[lines.len().saturating_sub(20)..].join("\n")).into()
@@ -154,13 +161,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is as good.
+        // Both fail if the process has already ended, which does not matter.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A loopback address that nobody listens on at the moment.
+/// An unused loopback address.
 fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

@@ -1,11 +1,11 @@
-//! Numbers that look random and are the same in every run.
+//! Deterministic pseudorandom numbers.
 
 /// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).
 pub struct Random(u64);
 
 impl Random {
-    /// A sequence of its own for each list of numbers.
-    pub fn of(path: &[u64]) -> Self {
+    /// A separate sequence for each list of numbers.
+    pub fn from_seed(path: &[u64]) -> Self {
         let mut seed = Self(0x5077_0bec);
         for number in path {
             seed.0 ^= *number;
@@ -28,12 +28,12 @@ impl Random {
         usize::try_from(self.next() >> 32).unwrap_or(0) % bound.max(1)
     }
 
-    /// A number from 0 to just below 1.
+    /// A number from 0 (inclusive) to 1 (exclusive).
     pub fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// One of `items`, which must not be empty.
+    /// A random item of `items`, which must not be empty.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
@@ -45,10 +45,10 @@ mod tests {
 
     #[test]
     fn a_sequence_repeats_and_differs_from_its_neighbours() {
-        let first = |path: &[u64]| Random::of(path).next();
+        let first = |path: &[u64]| Random::from_seed(path).next();
         assert_eq!(first(&[1, 2]), first(&[1, 2]));
         assert_ne!(first(&[1, 2]), first(&[2, 1]));
-        let mut random = Random::of(&[7]);
+        let mut random = Random::from_seed(&[7]);
         let mut seen = [false; 5];
         for _ in 0..200 {
             seen[random.below(5)] = true;

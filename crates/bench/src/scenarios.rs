@@ -1,4 +1,4 @@
-//! What clients do with a journal, and the measurement of each side by side with its limits.
+//! The requests of clients, measured side by side with their limits.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,30 +14,30 @@ use crate::http::render;
 use crate::load::{self, Load, Outcome, Request, Shape, Workload};
 use crate::seed::{Author, ENTRIES};
 
-/// How many clients at once.
+/// Numbers of parallel clients.
 pub const CLIENTS: [usize; 3] = [1, 32, 128];
 /// Entries in a list.
 pub const PAGE: u32 = 20;
-/// Of each author, as many requests of one kind are prepared.
+/// The number of prepared requests of each kind per author.
 const VARIANTS: u64 = 8;
 
-/// What a client does over and over.
+/// The requests that a client repeats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scenario {
     /// The 20 newest entries.
     List,
     /// One entry by its id.
     Get,
-    /// A new entry with two tags, durable when it is answered.
+    /// A new entry with two tags, durable before the response.
     Create,
-    /// New text for an entry, durable when it is answered.
+    /// A new text for an entry, durable before the response.
     Update,
     /// 90 % reads (lists and gets), 10 % writes (creates and updates).
     Mix,
 }
 
 impl Scenario {
-    /// All of them, readers first.
+    /// All scenarios, reads first.
     pub const ALL: [Self; 5] = [Self::List, Self::Get, Self::Create, Self::Update, Self::Mix];
 
     /// The requests of these authors.
@@ -75,7 +75,7 @@ impl Scenario {
                 Request { bytes, status: 201, shape: Shape::Entry }
             }
             Self::Update => {
-                // Two texts in turn for each entry, so that an update changes something.
+                // Each entry gets two texts in turn, so that every update changes something.
                 let body = json!({ "content": author.text(2 * ENTRIES + n) }).to_string();
                 let bytes = render("PUT", &entry(n / 2), token, Some(&body));
                 Request { bytes, status: 200, shape: Shape::Entry }
@@ -106,39 +106,38 @@ fn new_entry(author: Author, n: u64) -> String {
     .to_string()
 }
 
-/// A scenario at a number of clients: ours, and what could be had.
+/// A scenario with a number of clients: Sotto and its limits.
 pub struct Cell {
-    /// What was done.
     pub scenario: Scenario,
-    /// By how many at once.
+    /// The number of parallel clients.
     pub clients: usize,
     /// Sotto's figures.
     pub ours: Outcome,
-    /// The same bytes from the same HTTP stack with no database.
+    /// The same responses from the same HTTP stack without a database.
     pub ceiling: Outcome,
-    /// The same statements straight on the engine, per second.
+    /// The same statements directly on the engine, per second.
     pub engine: Option<f64>,
 }
 
-/// How long to measure, and where.
+/// The servers to measure side by side.
 #[derive(Clone, Copy)]
-pub struct Bench {
-    /// Sotto.
+pub struct SideBySide {
+    /// The address of Sotto.
     pub ours: SocketAddr,
-    /// The server of the same bytes.
+    /// The address of the server of recorded responses.
     pub ceiling: SocketAddr,
     /// How long to measure each side of a cell.
     pub duration: Duration,
 }
 
-/// Rounds of a cell: the sides take turns, so that a slow moment of the machine hits all.
+/// Rounds of a cell. The sides take turns, so that a slow moment of the machine affects all.
 pub const ROUNDS: u32 = 2;
 
-impl Bench {
-    /// Measures one cell; with `engine`, the engine alone as well.
+impl SideBySide {
+    /// Measures one cell; with `engine`, also the engine alone.
     ///
     /// # Errors
-    /// If a side cannot be measured at all.
+    /// If a side cannot be measured.
     pub async fn measure(
         &self,
         scenario: Scenario,

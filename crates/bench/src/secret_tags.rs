@@ -1,7 +1,7 @@
-//! Secret tags: what opening one costs the server, what sealing costs in bytes and in speed, and whether the time of an answer
-//! tells a secret tag that exists from one that does not.
+//! Measures secret tags: the server's cost of an unlock, the cost of sealing in bytes and speed, and whether response
+//! times reveal if a secret tag exists.
 //!
-//! The clients here leave out the stretching of the phrase: it would take a second of theirs, and nothing of the server's.
+//! The clients do not stretch phrases, which would take a second of client time and no server time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,46 +27,46 @@ use crate::process::Server;
 use crate::random::Random;
 use crate::scenarios::{PAGE, ROUNDS, Scenario};
 
-/// How often each half of a login is computed: long beside the ticks in which some kernels count processor time.
+/// How often each half of a login is computed: long compared with the ticks in which some kernels count processor time.
 const COMPUTATIONS: u32 = 10_000;
-/// Starts for unknown tags that one user makes: with 200 that failed they would be slowed.
+/// Logins for unknown tags per user. From 200 failures on, the server would slow them down.
 const UNKNOWN: u64 = 150;
 
-/// The figures.
+/// The figures of secret tags.
 pub struct SecretTags {
-    /// Computation of the first half of a login, of one core.
+    /// Duration of computing the first half of a login on one core.
     pub start: Duration,
-    /// Computation of the second half.
+    /// Duration of computing the second half.
     pub finish: Duration,
-    /// Secret tags opened per second.
+    /// Unlocks per second.
     pub unlocks: f64,
-    /// Processor time of the server for each.
+    /// The server's processor time per unlock.
     pub processor_time: Duration,
-    /// Bytes in the columns of a sealed entry, beyond those of title, text and names of tags: the mean.
+    /// Mean number of bytes in the columns of a sealed entry beyond its title, text and tag names.
     pub overhead: f64,
-    /// The same, at most.
+    /// The maximum of the same.
     pub overhead_max: f64,
     /// Lists of plain entries.
     pub plain: Outcome,
-    /// Lists of sealed entries, of the same users.
+    /// Lists of sealed entries of the same users.
     pub sealed: Outcome,
-    /// Unknown and known secret tags.
+    /// The difference between unknown and known secret tags.
     pub timing: Difference,
 }
 
-/// By how much one time is longer than another.
+/// The difference of two durations.
 pub struct Difference {
-    /// Times that were compared in pairs.
+    /// The number of compared pairs.
     pairs: usize,
-    /// The mean, in microseconds.
+    /// The mean in microseconds.
     mean: f64,
-    /// Half of the 95 % confidence interval of the mean, in microseconds.
+    /// Half of the 95 % confidence interval of the mean in microseconds.
     margin: f64,
 }
 
 impl Difference {
-    /// Of pairs' differences in microseconds, by the normal distribution.
-    fn of(differences: &[f64]) -> Self {
+    /// From the differences of pairs in microseconds, assuming a normal distribution.
+    fn from_samples(differences: &[f64]) -> Self {
         let count = differences.len() as f64;
         let mean = differences.iter().sum::<f64>() / count;
         let variance = differences.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -81,7 +81,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Measures them with these users, who are all at it at once.
+/// Measures all figures with these users in parallel.
 ///
 /// # Errors
 /// If something cannot be measured.
@@ -89,7 +89,7 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
     let mut connection = Connection::open(server.address).await?;
     let mut secrets = vec![];
     for author in authors {
-        secrets.push(Arc::new(Secret::make(&mut connection, author).await?));
+        secrets.push(Arc::new(Secret::create(&mut connection, author).await?));
     }
     let (start, finish) = computation(COMPUTATIONS)?;
     let (unlocks, processor_time) = unlock_all(server, &secrets, duration).await?;
@@ -120,20 +120,20 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
     Ok(SecretTags { start, finish, unlocks, processor_time, overhead, overhead_max, plain, sealed, timing })
 }
 
-/// A secret tag of somebody.
+/// A user's secret tag.
 struct Secret {
     token: String,
     scope: Scope,
     path: String,
 }
 
-/// It is open.
-struct Open {
+/// An unlocked secret tag.
+struct UnlockedTag {
     token: String,
     vault: Vault,
 }
 
-/// A login between its halves.
+/// A login after its first half.
 struct Started {
     session: Value,
     login: Login,
@@ -141,7 +141,7 @@ struct Started {
 }
 
 impl Secret {
-    async fn make(connection: &mut Connection, author: &SignedIn) -> Result<Self> {
+    async fn create(connection: &mut Connection, author: &SignedIn) -> Result<Self> {
         let scope = Scope { user: UserId(author.author.id()), tag: SecretTagId::new(&SystemClock, &SystemRandom) };
         let (request, registration) = Registration::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
         let token = author.token.clone();
@@ -163,7 +163,7 @@ impl Secret {
         Ok(Self { token, scope, path: format!("/api/secret-tags/{}/unlock", scope.tag) })
     }
 
-    /// Sends the first half; for `tag`, which need not exist. The time is that of the answer.
+    /// Sends the first half of a login for `tag`, which may not exist. Returns the response time as well.
     async fn start(&self, connection: &mut Connection, tag: SecretTagId) -> Result<(Started, Duration)> {
         let scope = Scope { tag, ..self.scope };
         let (request, login) = Login::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
@@ -185,17 +185,17 @@ impl Secret {
         Ok((answer, logged_in.export_key))
     }
 
-    async fn unlock(&self, connection: &mut Connection) -> Result<Open> {
+    async fn unlock(&self, connection: &mut Connection) -> Result<UnlockedTag> {
         let (started, _) = self.start(connection, self.scope.tag).await?;
         let (answer, export_key) = self.finish(connection, started).await?;
         let wrapped = text(&answer, "wrapped_master_key")?.parse()?;
         let vault = Vault::unlock(self.scope, &export_key, &wrapped)?;
-        Ok(Open { token: text(&answer, "unlock_token")?.to_owned(), vault })
+        Ok(UnlockedTag { token: text(&answer, "unlock_token")?.to_owned(), vault })
     }
 }
 
-impl Open {
-    /// Writes entry number `n`, and says how many bytes it takes beyond its text.
+impl UnlockedTag {
+    /// Creates entry number `n`, and returns the bytes that it needs beyond its text.
     async fn write(&self, connection: &mut Connection, secret: &Secret, author: &SignedIn, n: u64) -> Result<usize> {
         let tags = author.author.tag_names(n).map(str::to_owned).to_vec();
         let written = EntryText {
@@ -230,7 +230,7 @@ impl Open {
     }
 }
 
-/// What the server computes in each half, without HTTP and storage: processor time of one core.
+/// Processor time of the server's computations in each half, on one core without HTTP and storage.
 fn computation(times: u32) -> Result<(Duration, Duration)> {
     let (keys, sealing) = (ServerKeys::generate(&SystemRandom), SealingKey::generate(&SystemRandom));
     let scope = Scope { user: UserId(Uuid::from_u128(1)), tag: SecretTagId(Uuid::from_u128(2)) };
@@ -265,7 +265,8 @@ fn computation(times: u32) -> Result<(Duration, Duration)> {
     Ok((start / times, finish / times))
 }
 
-/// Every user opens their secret tag over and over: per second, and the server's processor time for each.
+/// All users unlock their secret tags repeatedly. Returns the unlocks per second, and the server's processor time per
+/// unlock.
 async fn unlock_all(server: &Server, secrets: &[Arc<Secret>], duration: Duration) -> Result<(f64, Duration)> {
     let mut users = JoinSet::new();
     let (began, busy) = (Instant::now(), server.processor_time()?);
@@ -290,9 +291,9 @@ async fn unlock_all(server: &Server, secrets: &[Arc<Secret>], duration: Duration
     Ok((f64::from(count) / elapsed.as_secs_f64(), busy / count.max(1)))
 }
 
-/// Starts for unknown and for known secret tags, in pairs, in an order that changes.
+/// Compares logins for unknown and known secret tags in pairs, in random order.
 async fn timing(connection: &mut Connection, secrets: &[Arc<Secret>], pairs: u64) -> Result<Difference> {
-    let mut random = Random::of(&[7]);
+    let mut random = Random::from_seed(&[7]);
     let mut differences = vec![];
     for secret in secrets {
         for _ in 0..pairs {
@@ -311,7 +312,7 @@ async fn timing(connection: &mut Connection, secrets: &[Arc<Secret>], pairs: u64
             differences.push(unknown - known);
         }
     }
-    Ok(Difference::of(&differences))
+    Ok(Difference::from_samples(&differences))
 }
 
 fn phrase() -> Result<Phrase> {
@@ -328,9 +329,9 @@ mod tests {
 
     #[test]
     fn a_difference_says_how_sure_it_is() {
-        let same = Difference::of(&[-3.0, 3.0, -3.0, 3.0]);
+        let same = Difference::from_samples(&[-3.0, 3.0, -3.0, 3.0]);
         assert!(same.mean.abs() < 1e-9 && (same.margin - 1.96 * 3.0_f64.sqrt()).abs() < 1e-9, "{same}");
-        let longer = Difference::of(&[10.0; 4]);
+        let longer = Difference::from_samples(&[10.0; 4]);
         assert_eq!(longer.to_string(), "10.0 µs ± 0.0 (95 %, 4 pairs)");
     }
 

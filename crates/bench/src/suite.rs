@@ -1,4 +1,4 @@
-//! The run: what is measured of each engine, in order.
+//! The order of measurements of each engine.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,53 +10,54 @@ use crate::api::{self, SignedIn};
 use crate::ceiling::Ceiling;
 use crate::database::{Database, Engine};
 use crate::engine::Statements;
-use crate::indexes::{self, Journals, Worth};
+use crate::indexes::{self, IndexBenefit, Journals};
 use crate::load::{self, Load, Outcome};
 use crate::process::{Memory, Server};
-use crate::scenarios::{Bench, CLIENTS, Cell, ROUNDS, Scenario};
+use crate::restore::{self, RestoreFigures};
+use crate::scenarios::{CLIENTS, Cell, ROUNDS, Scenario, SideBySide};
 use crate::secret_tags::{self, SecretTags};
 use crate::seed::{self, Author, ENTRIES};
 
 /// Authors of the scenarios.
 const AUTHORS: u64 = 200;
-/// Authors of the smaller side of the growth test, and those whose lists are read on both sides: 10,000 entries.
+/// Authors in the smaller database of the growth test, whose lists are read in both databases: 10,000 entries.
 const GROWTH_AUTHORS: u64 = 20;
-/// At this many clients the engine alone is measured, and growth.
+/// The number of clients for measuring the engine alone, and growth.
 pub const BUSY: usize = 32;
-/// Entries of one who writes every day.
+/// Entries of an author who writes every day.
 const TEN_YEARS: u64 = 3650;
-/// Starts of which the median counts.
+/// Number of starts, of which the median counts.
 const STARTS: usize = 10;
-/// Access tokens live 15 minutes.
+/// How long tokens are used. Access tokens are valid for 15 minutes.
 const TOKEN_USE: Duration = Duration::from_mins(8);
 /// The account whose password hash all authors share.
 const PATTERN: &str = "pattern@example.org";
 
-/// How to measure.
+/// The parameters of a run.
 pub struct Plan {
     /// The `sotto` program.
     pub binary: PathBuf,
     /// How long to measure each side of a cell.
     pub duration: Duration,
-    /// How long a server is left alone before its idle memory is read.
+    /// How long a server idles before its memory is read.
     pub rest: Duration,
     /// Entries in the larger database of the growth test.
     pub growth_entries: u64,
     /// Authors in the databases with and without indexes.
     pub index_authors: u64,
+    /// Authors in the backup that is restored.
+    pub restore_authors: u64,
 }
 
 /// The figures of one engine.
 pub struct Figures {
-    /// Which.
     pub engine: Engine,
-    /// Its version and settings.
+    /// The engine's version and settings.
     pub description: String,
     /// The scenarios.
     pub cells: Vec<Cell>,
-    /// What cannot be read.
     pub secret_tags: SecretTags,
-    /// From the start of the process to the first answer: the median.
+    /// The median time from the start of the process to the first response.
     pub start_time: Duration,
     /// Memory before any load.
     pub idle: Memory,
@@ -66,30 +67,25 @@ pub struct Figures {
     pub bytes: u64,
     /// Entries in these bytes.
     pub entries: u64,
-    /// Small and large.
     pub growth: Growth,
 }
 
-/// The same lists out of a small and a large database.
+/// The same lists in a small and a large database.
 pub struct Growth {
-    /// Entries in the small one.
     pub small_entries: u64,
-    /// Entries in the large one.
     pub large_entries: u64,
-    /// Figures of the small one.
     pub small: Outcome,
-    /// Figures of the large one.
     pub large: Outcome,
-    /// Bytes on disk of the large one.
+    /// Bytes on disk of the large database.
     pub large_bytes: u64,
 }
 
 /// Measures one engine.
 ///
 /// # Errors
-/// If something cannot be measured. Requests that fail are part of the figures.
+/// If something cannot be measured. Failed requests are part of the figures.
 pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
-    note(&format!("{engine}: writing {} entries", AUTHORS * ENTRIES));
+    print_progress(&format!("{engine}: writing {} entries", AUTHORS * ENTRIES));
     let database = prepare(engine, &plan.binary, 0..AUTHORS).await?;
     let description = database.description().await?;
     let bytes = database.bytes().await?;
@@ -100,7 +96,7 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     let idle = server.memory()?;
     let cells = scenarios(&server, &database, plan).await?;
     let loaded = server.memory()?;
-    note("secret tags");
+    print_progress("secret tags");
     let authors = api::sign_in(server.address, (0..BUSY as u64).map(Author)).await?;
     let secret_tags = secret_tags::measure(&server, &authors, plan.duration).await?;
     server.stop().await?;
@@ -121,18 +117,30 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     })
 }
 
-/// What the indexes of one engine are worth.
+/// Measures the benefit of the indexes on one engine.
 ///
 /// # Errors
 /// If it cannot be measured.
-pub async fn indexes(engine: Engine, plan: &Plan) -> Result<Worth> {
-    note(&format!("{engine}: with and without indexes, {} journals of ten years", plan.index_authors));
+pub async fn indexes(engine: Engine, plan: &Plan) -> Result<IndexBenefit> {
+    print_progress(&format!("{engine}: with and without indexes, {} journals of ten years", plan.index_authors));
     let journals = Journals { authors: plan.index_authors, entries: TEN_YEARS };
     indexes::measure(engine, journals, plan.duration).await
 }
 
-/// A database with the journals of these authors, written while no server is at work on it.
-async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
+/// Measures the speed of a restore on one engine.
+///
+/// # Errors
+/// If it cannot be measured.
+pub async fn restores(engine: Engine, plan: &Plan) -> Result<RestoreFigures> {
+    print_progress(&format!("{engine}: restoring {} entries", plan.restore_authors * ENTRIES));
+    restore::measure(engine, &plan.binary, plan.restore_authors).await
+}
+
+/// Creates a database with the journals of these authors, while no server uses it.
+///
+/// # Errors
+/// If it cannot be written.
+pub async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
     let database = Database::create(engine).await?;
     let server = Server::sotto(binary, &database).await?;
     api::register(server.address, PATTERN).await?;
@@ -157,7 +165,7 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
     let mut authors: Vec<SignedIn> = sign_in().await?;
     let mut signed_in = Instant::now();
     let ceiling = Ceiling::record(server.address, &authors[0]).await?;
-    let bench = Bench { ours: server.address, ceiling: ceiling.server.address, duration: plan.duration };
+    let bench = SideBySide { ours: server.address, ceiling: ceiling.server.address, duration: plan.duration };
     let mut cells = vec![];
     for scenario in Scenario::ALL {
         for clients in CLIENTS {
@@ -165,8 +173,8 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
                 authors = sign_in().await?;
                 signed_in = Instant::now();
             }
-            note(&format!("{scenario}, {clients} clients"));
-            let alone = Statements::of(scenario, database.place(), AUTHORS).filter(|_| clients == BUSY);
+            print_progress(&format!("{scenario}, {clients} clients"));
+            let alone = Statements::for_scenario(scenario, database.location(), AUTHORS).filter(|_| clients == BUSY);
             cells.push(bench.measure(scenario, clients, &authors, alone.as_ref()).await?);
         }
     }
@@ -177,11 +185,11 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
 async fn growth(engine: Engine, plan: &Plan) -> Result<Growth> {
     let large_authors = (plan.growth_entries / ENTRIES).max(GROWTH_AUTHORS);
     let (small_entries, large_entries) = (GROWTH_AUTHORS * ENTRIES, large_authors * ENTRIES);
-    note(&format!("{engine}: writing {large_entries} entries"));
+    print_progress(&format!("{engine}: writing {large_entries} entries"));
     let small = prepare(engine, &plan.binary, 0..GROWTH_AUTHORS).await?;
     let large = prepare(engine, &plan.binary, 0..large_authors).await?;
     let large_bytes = large.bytes().await?;
-    note(&format!("lists out of {small_entries} and {large_entries} entries"));
+    print_progress(&format!("lists out of {small_entries} and {large_entries} entries"));
 
     let mut sides = vec![];
     for database in [&small, &large] {
@@ -206,7 +214,7 @@ async fn growth(engine: Engine, plan: &Plan) -> Result<Growth> {
     Ok(Growth { small_entries, large_entries, small, large, large_bytes })
 }
 
-/// Progress, on the side of the figures.
-fn note(text: &str) {
+/// Prints progress to standard error.
+fn print_progress(text: &str) {
     eprintln!("{text} …");
 }

@@ -1,4 +1,4 @@
-//! `pgbench` with prepared statements, from 32 clients on two threads.
+//! Runs `pgbench` with prepared statements, with 32 clients on two threads.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::scenarios::PAGE;
 use crate::seed::{Author, ENTRIES};
 use crate::suite::BUSY;
 
-/// Ids of entries made here begin with a number from here on: like a `UUIDv7` of 2026.
+/// The start of the ids of new entries, in the range of `UUIDv7` in 2026.
 const FIRST_SERIAL: u64 = 1_780_000_000_000;
 
-/// Lists of these authors a second.
+/// Lists per second.
 pub async fn lists(url: &str, authors: u64, duration: Duration) -> Result<f64> {
     run(url, vec![include_str!("list.pgbench.sql").to_owned()], authors, duration).await
 }
 
-/// Durable creates by these authors a second.
+/// Durable creates per second.
 pub async fn creates(url: &str, authors: u64, duration: Duration) -> Result<f64> {
     let create = |n| include_str!("create.pgbench.sql").replace("{text}", &Author(0).text(ENTRIES + n));
     run(url, (0..TEXTS).map(create).collect(), authors, duration).await
@@ -48,7 +48,7 @@ async fn run(url: &str, scripts: Vec<String>, authors: u64, duration: Duration) 
     }
 }
 
-/// The line `tps = 123.4 (without initial connection time)`; none if a transaction failed.
+/// Parses the line `tps = 123.4 (without initial connection time)`; `None` if a transaction failed.
 fn rate(output: &str) -> Option<f64> {
     let value = |name: &str| output.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
     let failed = value("number of failed transactions:")?;

@@ -1,8 +1,8 @@
-//! Bare loops around `rusqlite`: threads that read, each with a connection of its own, and one connection that commits
-//! every entry on its own and waits for the disk each time.
+//! Loops around `rusqlite`: threads that read, each with a connection of its own, and one connection that commits each
+//! entry and waits for the disk each time.
 //!
 //! The statements are those of `sotto-storage`'s `sqlite/entries.rs` and `sqlite/listing.rs`, and so are the settings
-//! of the connections that decide about speed.
+//! of the connections that affect speed.
 
 use std::path::Path;
 use std::thread;
@@ -43,7 +43,7 @@ const LINK: &str = "
     INSERT INTO journal_entry_tags (entry_id, tag_id, user_id) VALUES (?1, ?2, ?3)
     ON CONFLICT (entry_id, tag_id) DO NOTHING";
 
-/// Lists of these authors a second, from as many threads as there are cores.
+/// Lists per second, from as many threads as there are cores.
 pub fn lists(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     let threads = thread::available_parallelism()?.get() as u64;
     thread::scope(|scope| {
@@ -54,7 +54,7 @@ pub fn lists(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     })
 }
 
-/// Durable creates by these authors a second.
+/// Durable creates per second.
 pub fn creates(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     let mut connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -63,7 +63,7 @@ pub fn creates(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     connection.pragma_update(None, "cache_size", -16384)?;
     let entry = |number| (Author(number), Author(number).entry(ENTRIES + number % TEXTS));
     let entries: Vec<_> = (0..authors).map(entry).collect();
-    let mut random = Random::of(&[1]);
+    let mut random = Random::from_seed(&[1]);
     repeat(duration, || {
         let (author, entry) = random.pick(&entries);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -76,7 +76,7 @@ fn read(path: &Path, number: u64, authors: u64, duration: Duration) -> Result<f6
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.pragma_update(None, "cache_size", -16384)?;
     let authors: Vec<_> = (0..authors).map(|number| Author(number).id()).collect();
-    let mut random = Random::of(&[number]);
+    let mut random = Random::from_seed(&[number]);
     let mut seen = vec![];
     repeat(duration, || {
         let user = random.pick(&authors);
@@ -104,11 +104,11 @@ fn create(connection: &Connection, author: Author, entry: &NewEntry) -> Result<(
         body.title,
         body.content,
         body.audio_url,
-        body.entry_date.as_micros(),
-        body.entry_zone.name(),
-        body.day().to_string(),
+        body.date.moment.as_micros(),
+        body.date.zone.name(),
+        body.date.day().to_string(),
         body.words(),
-        body.entry_date.as_micros(),
+        body.date.moment.as_micros(),
     ])?;
     for name in author.tag_names(0) {
         let key = TagName::from_stored(name.into()).key();
@@ -128,7 +128,7 @@ fn open(path: &Path, access: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Does the same over and over, and says how often a second.
+/// Repeats an operation for a duration, and returns the operations per second.
 fn repeat(duration: Duration, mut turn: impl FnMut() -> Result<()>) -> Result<f64> {
     let began = Instant::now();
     let mut turns = 0_u64;
@@ -139,7 +139,7 @@ fn repeat(duration: Duration, mut turn: impl FnMut() -> Result<()>) -> Result<f6
     Ok(turns as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Copies the three columns of all rows out of the engine, as a caller who wants them must.
+/// Copies three columns of all rows out of the engine, as a caller must.
 fn drain(connection: &Connection, sql: &str, parameters: impl Params, seen: &mut Vec<u8>) -> Result<()> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;

@@ -1,4 +1,4 @@
-//! Journals into PostgreSQL.
+//! Writes journals to PostgreSQL.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use super::Author;
 use crate::Result;
 use crate::database;
 
-/// Adds the journals of these authors with `COPY`, and leaves the tables vacuumed and analysed, so that autovacuum
-/// does not choose the measurement for its work.
+/// Adds the journals of these authors with `COPY`, and vacuums and analyses the tables, so that autovacuum does not run
+/// during the measurement.
 pub async fn write(url: &str, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
     let client = database::connect(url).await?;
     client.batch_execute("SET synchronous_commit = off; SET maintenance_work_mem = '256MB'").await?;
     write_users(&client, authors.clone(), pattern).await?;
-    // A full-text index is made many times faster from the whole table than entry by entry.
+    // Building a full-text index from the whole table is many times faster than entry by entry.
     let index = "SELECT pg_get_indexdef('idx_journal_entries_search'::regclass)";
     let make_index: String = client.query_one(index, &[]).await?.get(0);
     client.batch_execute("DROP INDEX idx_journal_entries_search").await?;
@@ -52,9 +52,9 @@ async fn write_day(client: &Client, authors: Range<u64>, n: u64) -> Result<()> {
     let (mut entries, mut links) = (String::new(), String::new());
     for author in authors.map(Author) {
         let (user, entry) = (author.id(), author.entry(n));
-        let (id, body, moment) = (entry.id, &entry.body, entry.body.entry_date);
+        let (id, body, moment) = (entry.id, &entry.body, entry.body.date.moment);
         let title = body.title.as_deref().unwrap_or("\\N");
-        let (content, zone, day, words) = (&body.content, body.entry_zone.name(), body.day(), body.words());
+        let (content, zone, day, words) = (&body.content, body.date.zone.name(), body.date.day(), body.words());
         writeln!(entries, "{id}\t{title}\t{content}\t{moment}\t{zone}\t{day}\t{words}\t{user}\t{moment}\t{moment}")?;
         for tag in &entry.tags {
             if let TagChoice::Existing(tag) = tag {
@@ -67,7 +67,7 @@ async fn write_day(client: &Client, authors: Range<u64>, n: u64) -> Result<()> {
     copy(client, "journal_entry_tags (entry_id, tag_id, user_id)", links).await
 }
 
-/// `rows` in the text format of `COPY`. The words that journals are made of need no escapes.
+/// `rows` in the text format of `COPY`. The words of the journals need no escapes.
 async fn copy(client: &Client, table: &str, rows: String) -> Result<()> {
     let mut sink = pin!(client.copy_in(&format!("COPY {table} FROM STDIN")).await?);
     sink.send(Bytes::from(rows)).await?;

@@ -1,4 +1,4 @@
-//! Journals into SQLite.
+//! Writes journals to SQLite.
 
 use std::ops::Range;
 use std::path::Path;
@@ -9,11 +9,11 @@ use sotto_domain::tag::{TagChoice, TagName};
 use super::Author;
 use crate::Result;
 
-/// Adds the journals of these authors, one transaction per day of their lives.
+/// Adds the journals of these authors, one transaction per day.
 pub fn write(path: &Path, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
     let mut connection = Connection::open(path)?;
-    // Nothing is lost that could not be made again, so nothing waits for the disk. Foreign keys are right by
-    // construction; checking four million of them would double the time.
+    // All data can be generated again, so nothing waits for the disk. Foreign keys are correct by construction, and
+    // checking four million of them would double the time.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -400000;")?;
     connection.set_prepared_statement_cache_capacity(16);
     let day = connection.transaction()?;
@@ -52,7 +52,7 @@ fn write_user(connection: &Connection, author: Author, pattern: &str) -> rusqlit
 
 fn write_entry(connection: &Connection, author: Author, n: u64) -> rusqlite::Result<()> {
     let (user, entry) = (author.id(), author.entry(n));
-    let moment = entry.body.entry_date.as_micros();
+    let moment = entry.body.date.moment.as_micros();
     connection
         .prepare_cached(
             "INSERT INTO journal_entries (id, title, content, entry_date, entry_zone, entry_day, word_count, user_id,
@@ -64,8 +64,8 @@ fn write_entry(connection: &Connection, author: Author, n: u64) -> rusqlite::Res
             entry.body.title,
             entry.body.content,
             moment,
-            entry.body.entry_zone.name(),
-            entry.body.day().to_string(),
+            entry.body.date.zone.name(),
+            entry.body.date.day().to_string(),
             entry.body.words(),
             user.as_bytes(),
         ])?;

@@ -1,14 +1,14 @@
-//! What journals are written of.
+//! The words of the journals.
 
 use std::sync::LazyLock;
 
 use crate::random::Random;
 
-/// Different words in all, about as many as a person knows.
+/// The number of different words, about as many as a person knows.
 const VOCABULARY: f64 = 20_000.0;
 
-/// Adds a word, the common ones more often than the rare: the frequency of a word is as one to its rank (Zipf's law),
-/// which decides what a full-text index costs. Beyond the list, words are two of the list joined.
+/// Adds a word. The frequency of a word is inversely proportional to its rank (Zipf's law), which determines the cost
+/// of a full-text index. Words beyond the list are two words of the list joined.
 pub fn push(text: &mut String, random: &mut Random) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the vocabulary")]
     let rank = VOCABULARY.powf(random.share()) as usize - 1;
@@ -21,5 +21,5 @@ pub fn push(text: &mut String, random: &mut Random) {
 /// Words of running text, the most common first.
 static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("words.txt").split_whitespace().collect());
 
-/// Names of tags; every author has all of them.
+/// The names of the tags of every author.
 pub const TAGS: &[&str] = &["dreams", "family", "garden", "gratitude", "health", "ideas", "travel", "work"];

@@ -1,8 +1,8 @@
-//! The journals that are measured: the same in every run, on either engine, however many there are.
+//! The measured journals, which are the same in every run, on both engines, and for any number of authors.
 //!
-//! Rows are written straight into the tables, because two million entries through the API would take hours. They are
-//! the rows that the API would have stored: the domain makes the day and counts the words, and triggers and indexes
-//! do their part. Entries of different authors lie mixed, as they do when many people write day by day.
+//! Rows are written directly into the tables, because two million entries through the API would take hours. They are
+//! the rows that the API would store: the domain computes the day and counts the words, and triggers and indexes do
+//! their part. Entries of different authors are interleaved, as when many people write day by day.
 
 mod postgres;
 mod sqlite;
@@ -12,22 +12,22 @@ use std::ops::Range;
 
 use sotto_domain::entry::{EntryBody, NewEntry};
 use sotto_domain::tag::TagChoice;
-use sotto_domain::{EntryId, TagId, Timestamp, Zone};
+use sotto_domain::{EntryDate, EntryId, TagId, Timestamp, Zone};
 use uuid::{Builder, Uuid};
 
 use crate::Result;
-use crate::database::{Database, Place};
+use crate::database::{Database, Location};
 use crate::random::Random;
 
-/// Entries of each author, where nothing else is said.
+/// Entries per author, unless given otherwise.
 pub const ENTRIES: u64 = 500;
 /// Tags on each entry.
 const TAGS_PER_ENTRY: usize = 2;
-/// 2024-01-01T00:00:00Z, in microseconds: the day of everyone's first entry. One a day follows.
+/// 2024-01-01T00:00:00Z in microseconds: the day of each author's first entry. One entry a day follows.
 const FIRST_DAY: i64 = 1_704_067_200_000_000;
 const DAY: i64 = 86_400_000_000;
 
-/// Someone with a journal of [`ENTRIES`] entries.
+/// An author with a journal of [`ENTRIES`] entries.
 #[derive(Clone, Copy)]
 pub struct Author(pub u64);
 
@@ -43,19 +43,19 @@ impl Author {
         uuid(self.moment(0), &[self.0, 1])
     }
 
-    /// What they sign in with.
+    /// The email address to sign in with.
     pub fn email(self) -> String {
         format!("author{}@example.org", self.0)
     }
 
-    /// The id of their entry number `n`, counted from the oldest.
+    /// The id of entry number `n`, counted from the oldest.
     pub fn entry_id(self, n: u64) -> Uuid {
         uuid(self.moment(n), &[self.0, 2, n])
     }
 
-    /// About 500 bytes of text; another text for each `n`.
+    /// About 500 bytes of text, different for each `n`.
     pub fn text(self, n: u64) -> String {
-        let mut random = Random::of(&[self.0, 3, n]);
+        let mut random = Random::from_seed(&[self.0, 3, n]);
         let mut text = String::with_capacity(520);
         while text.len() < 490 {
             let sentence = text.len();
@@ -72,22 +72,21 @@ impl Author {
         text
     }
 
-    /// The names of two of their tags.
+    /// Two tag names of the author.
     pub fn tag_names(self, n: u64) -> [&'static str; TAGS_PER_ENTRY] {
         self.tag_numbers(n).map(|number| words::TAGS[number])
     }
 
-    /// Their entry number `n`, tagged with two of their tags.
+    /// Entry number `n`, with two of the author's tags.
     pub fn entry(self, n: u64) -> NewEntry {
-        let mut random = Random::of(&[self.0, 4, n]);
+        let mut random = Random::from_seed(&[self.0, 4, n]);
         let mut title = String::new();
         words::push(&mut title, &mut random);
         let body = EntryBody {
             title: Some(title),
             content: self.text(n),
             audio_url: None,
-            entry_date: self.moment(n),
-            entry_zone: Zone::utc(),
+            date: EntryDate { moment: self.moment(n), zone: Zone::utc() },
         };
         let tags = self.tag_numbers(n).map(|number| TagChoice::Existing(TagId(self.tag_id(number)))).to_vec();
         NewEntry { id: EntryId(self.entry_id(n)), body, tags }
@@ -98,7 +97,7 @@ impl Author {
     }
 
     fn tag_numbers(self, n: u64) -> [usize; TAGS_PER_ENTRY] {
-        let mut random = Random::of(&[self.0, 5, n]);
+        let mut random = Random::from_seed(&[self.0, 5, n]);
         let first = random.below(words::TAGS.len());
         [first, (first + 1 + random.below(words::TAGS.len() - 1)) % words::TAGS.len()]
     }
@@ -107,32 +106,32 @@ impl Author {
         uuid(self.moment(0), &[self.0, 6, number as u64])
     }
 
-    /// When entry `n` is written. Authors write one after the other, 10 ms apart, so ids ascend as rows are added.
+    /// The time of entry `n`. Authors write one after another, 10 ms apart, so ids ascend in the order of writing.
     fn moment(self, n: u64) -> Timestamp {
         let micros = i64::try_from(n).unwrap_or(0) * DAY + i64::try_from(self.0).unwrap_or(0) * 10_000;
         Timestamp::from_micros(FIRST_DAY + micros).unwrap_or(Timestamp::MIN)
     }
 }
 
-/// Adds the journals of these authors, of so many entries each, to a database that has the schema. All sign in with the password of `pattern`,
-/// the address of an account that exists.
+/// Adds the journals of these authors, with this many entries each, to a database with a schema. All authors sign in
+/// with the password of `pattern`, the address of an existing account.
 ///
 /// # Errors
-/// What the database says.
+/// The database's error.
 pub async fn write(database: &Database, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
-    match database.place() {
-        Place::Sqlite(path) => {
+    match database.location() {
+        Location::Sqlite(path) => {
             let (path, pattern) = (path.clone(), pattern.to_owned());
             tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &pattern)).await??;
         }
-        Place::Postgres(url) => postgres::write(url, authors, entries, pattern).await?,
+        Location::Postgres(url) => postgres::write(url, authors, entries, pattern).await?,
     }
     Ok(())
 }
 
-/// A UUID of version 7 that is the same in every run.
+/// A deterministic UUID of version 7.
 fn uuid(moment: Timestamp, path: &[u64]) -> Uuid {
-    let mut random = Random::of(path);
+    let mut random = Random::from_seed(path);
     let mut tail = [0; 10];
     tail[..8].copy_from_slice(&random.next().to_be_bytes());
     tail[8..].copy_from_slice(&random.next().to_be_bytes()[..2]);
@@ -156,7 +155,7 @@ mod tests {
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!((480..560).contains(&mean), "{mean}");
         assert!(Author(7).entry(3).body.words() > 40);
-        assert_eq!(Author(7).entry(3).body.day().to_string(), "2024-01-04");
+        assert_eq!(Author(7).entry(3).body.date.day().to_string(), "2024-01-04");
         assert_eq!(Author(7).entry(3).body, Author(7).entry(3).body);
         assert_ne!(Author(7).text(3), Author(8).text(3));
     }
@@ -174,9 +173,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn journals_are_whole_on_sqlite() {
         let database = Database::create(Engine::Sqlite).await.unwrap();
-        let Place::Sqlite(path) = database.place() else { unreachable!() };
+        let Location::Sqlite(path) = database.location() else { unreachable!() };
         let connection = rusqlite::Connection::open(path).unwrap();
-        let schema = include_str!("../../storage/migrations/sqlite/0001_create_standardized_schema.up.sql");
+        let schema = include_str!("../../../storage/migrations/sqlite/0001_create_standardized_schema.up.sql");
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; {schema} {}",
@@ -197,9 +196,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn journals_are_whole_on_postgresql() {
         let database = Database::create(Engine::Postgres).await.unwrap();
-        let Place::Postgres(url) = database.place() else { unreachable!() };
+        let Location::Postgres(url) = database.location() else { unreachable!() };
         let client = crate::database::connect(url).await.unwrap();
-        let schema = include_str!("../../storage/migrations/postgres/0001_create_standardized_schema.up.sql");
+        let schema = include_str!("../../../storage/migrations/postgres/0001_create_standardized_schema.up.sql");
         client.batch_execute(&format!("{schema} {}", pattern("gen_random_uuid()"))).await.unwrap();
         write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
 
@@ -231,7 +230,7 @@ mod tests {
     /// The statements that measure the engine work on these journals.
     async fn measure_alone(database: &Database) {
         for scenario in [Scenario::List, Scenario::Create] {
-            let statements = Statements::of(scenario, database.place(), 3).unwrap();
+            let statements = Statements::for_scenario(scenario, database.location(), 3).unwrap();
             assert!(statements.rate(Duration::from_millis(100)).await.unwrap() > 0.0);
         }
     }

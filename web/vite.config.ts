@@ -1,18 +1,25 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defaultClientConditions, defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 import { budget } from './vite/budget.ts';
 import { compress } from './vite/compress.ts';
 import { offline } from './vite/offline.ts';
 
-// The server whose API the development server passes on; see README.md.
+// The server to which the development server forwards requests of the API; see README.md.
 const server = process.env.SOTTO_URL ?? 'http://127.0.0.1:8080';
+// The condition of `exports` in packages/*: their sources, so that nothing depends on when they were last compiled.
+const source = '@sotto/source';
 
 export default defineConfig({
   plugins: [svelte(), budget(), offline(), compress()],
-  // The policy of the server allows no data: addresses, so nothing is inlined as one.
+  resolve: { conditions: [source, ...defaultClientConditions] },
+  // For tests that run without a browser's globals.
+  ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
+  // The server's content security policy allows no `data:` addresses, so no asset is inlined.
   build: { target: 'es2023', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   worker: { format: 'es' },
   server: { proxy: { '/api': server, '/health': server } },
-  test: { include: ['src/**/*.test.ts', 'packages/**/*.test.ts'] },
+  // A generous limit for busy machines.
+  test: { include: ['src/**/*.test.ts', 'packages/**/*.test.ts'], testTimeout: 60_000 },
 });

@@ -1,3 +1,5 @@
+/** Starts the app: fonts, styles, theme, language and session, and then the first page. */
+
 import '@fontsource-variable/literata/wght.css';
 import '@fontsource-variable/literata/wght-italic.css';
 import './styles/tokens.css';
@@ -13,8 +15,8 @@ import { preload } from './router';
 
 applyTheme();
 if (session.expected) {
-  // What they will see comes while the server is asked who they are. What fails here fails again where it is needed.
-  void Promise.all([import('./lib/shell/Shell.svelte'), preload(location.pathname as '/')]).catch(() => {});
+  // Shell and page load while the server finds out who is signed in. An import that fails here fails again where it is needed.
+  void Promise.all([import('./app/Shell.svelte'), preload(location.pathname as '/')]).catch(() => {});
 }
-await Promise.all([startLanguage(), session.begin()]);
+await Promise.all([startLanguage(), session.start()]);
 mount(App, { target: document.getElementById('app')! });

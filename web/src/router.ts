@@ -1,10 +1,11 @@
-/** Every page of the app. */
+/** Every page of the app, by its address. Pages are loaded when they are visited. */
 
 import { createRouter } from 'sv-router';
 
+import { markHistoryStep } from './lib/history-steps';
 import { session } from './lib/session.svelte';
 
-/** Pages for people who are not signed in. */
+/** Pages for users who are not signed in. */
 const PUBLIC = ['/login', '/signup', '/goodbye'];
 
 export const { p, navigate, isActive, preload, route } = createRouter({
@@ -43,21 +44,24 @@ export const { p, navigate, isActive, preload, route } = createRouter({
         throw navigate('/login', { replace: true, search: next });
       }
       if (session.state !== 'out' && open) {
-        // Somebody who wanted to link a provider comes back here if that fails.
+        // A failed link to a sign-in provider returns here.
         const failed = pathname === '/login' && search?.error;
         if (failed) throw navigate('/settings/security', { replace: true, search: { error: String(search.error) } });
         throw navigate(localPath(search?.next) as '/', { replace: true });
       }
     },
+    afterLoad({ replace }) {
+      markHistoryStep(replace === true);
+    },
   },
 });
 
-/** Where to go after the sign-in: an address of this app, whatever the query says. */
+/** Opens the page that the user wanted before the sign-in; the journal if `next` is not an address of this app. */
 export function afterSignIn(next: string | null): void {
   void navigate(localPath(next) as '/', { replace: true });
 }
 
-/** The address if it is one of this app, else the journal's. */
+/** Returns `next` if it is an address of this app, else that of the journal. */
 export function localPath(next: unknown): string {
   if (typeof next !== 'string' || !URL.canParse(next, location.origin)) return '/';
   const url = new URL(next, location.origin);

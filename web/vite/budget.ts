@@ -1,18 +1,18 @@
-/** Holds the build to how much JavaScript a person loads before they have signed in. */
+/** Limits the JavaScript that is loaded before the sign-in. */
 
 import { gzipSync } from 'node:zlib';
 
 import type { Plugin, Rolldown } from 'vite';
 
-/** Bytes by gzip, at most. */
+/** The limit in bytes, compressed with gzip. */
 const BUDGET = 120_000;
-/** Where the app starts; the service worker comes after the sign-in. */
+/** The start of the app. The service worker is loaded after the sign-in. */
 const START = /\/index\.html$/;
-/** What is loaded on demand before the sign-in; of the languages, the largest counts. */
+/** Loaded on demand before the sign-in. Only the largest language counts. */
 const PAGES = /\/src\/pages\/(Login|SignUp)\.svelte$/;
 const LANGUAGES = /\/src\/lib\/i18n\/[^/]+\/index\.ts$/;
 
-/** Fails a build that is over the budget, and says how much it is. */
+/** Fails a build that exceeds the limit, and logs the size. */
 export function budget(): Plugin {
   return {
     name: 'sotto:budget',
@@ -22,7 +22,8 @@ export function budget(): Plugin {
       const at = (module: RegExp) => chunks.filter(({ facadeModuleId }) => module.test(facadeModuleId ?? ''));
       const first = [...at(START), ...at(PAGES)];
       const languages = at(LANGUAGES);
-      if (first.length !== 3 || languages.length === 0) this.error('The pages before the sign-in, or the languages, have moved: see vite/budget.ts.');
+      if (first.length !== 3 || languages.length === 0)
+        this.error('The pages before the sign-in, or the languages, have moved: see vite/budget.ts.');
       const bytes = Math.max(...languages.map((language) => size(bundle, [...first, language])));
       const said = `JavaScript before the sign-in: ${(bytes / 1000).toFixed(1)} kB by gzip, at most ${BUDGET / 1000} kB`;
       if (bytes > BUDGET) this.error(said);
@@ -31,7 +32,7 @@ export function budget(): Plugin {
   };
 }
 
-/** The size of these chunks and all that they import. */
+/** The size of these chunks with all their imports, compressed with gzip. */
 function size(bundle: Rolldown.OutputBundle, from: Rolldown.OutputChunk[]): number {
   const seen = new Set(from);
   for (const chunk of seen) {

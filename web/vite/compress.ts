@@ -1,4 +1,4 @@
-/** Compresses each file once here, rather than at each request: the server sends what lies beside a file. */
+/** Compresses the files of a build, so that the server does not do it for each request. */
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import type { Plugin } from 'vite';
 
 import { filesBelow } from './files.ts';
 
-/** Pictures and fonts are compressed in themselves. */
+/** Images and fonts are compressed already. */
 const KINDS = /\.(css|html|js|json|svg|txt|wasm|webmanifest)$/;
-/** Smaller ones, in bytes, fit into one packet anyway. */
+/** Smaller files, in bytes, fit into one packet. */
 const SMALLEST = 1000;
 
-/** Puts `.br` and `.gz` beside the files of a finished build. */
+/** Adds `.br` and `.gz` files to a finished build. */
 export function compress(): Plugin {
   let folder = 'dist';
   return {
@@ -29,7 +29,10 @@ export function compress(): Plugin {
         for (const name of (await filesBelow(folder)).filter((name) => KINDS.test(name))) {
           const bytes = await readFile(join(folder, name));
           if (bytes.length < SMALLEST) continue;
-          const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length };
+          const quality = {
+            [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY,
+            [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+          };
           await writeFile(join(folder, `${name}.br`), brotliCompressSync(bytes, { params: quality }));
           await writeFile(join(folder, `${name}.gz`), gzipSync(bytes, { level: 9 }));
         }

@@ -1,4 +1,4 @@
-/** Builds the service worker, and tells it which files the app consists of. */
+/** Builds the service worker with the list of the app's files. */
 
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -9,10 +9,10 @@ import type { Plugin } from 'vite';
 import { filesBelow } from './files.ts';
 
 const WORKER = 'sw.js';
-/** The letters of other alphabets, which come when they are needed. */
+/** Fonts of other alphabets than the Latin one, which are cached when they are first used. */
 const LATER = /-(cyrillic|greek|vietnamese|latin-ext)[^/]*\.woff2$/;
 
-/** Makes `sw.js` of `src/lib/offline/worker.ts`. */
+/** Builds `sw.js` from `src/lib/offline/worker.ts`. */
 export function offline(): Plugin {
   return {
     name: 'sotto:offline',
@@ -30,14 +30,18 @@ export function offline(): Plugin {
       sequential: true,
       async handler({ dir = 'dist' }, bundle) {
         const chunk = bundle[WORKER];
-        if (chunk?.type !== 'chunk' || chunk.imports.length) this.error(`${WORKER} must be one script, without imports`);
+        if (chunk?.type !== 'chunk' || chunk.imports.length)
+          this.error(`${WORKER} must be one script, without imports`);
         const names = (await filesBelow(dir)).filter((name) => name !== WORKER && !LATER.test(name));
         const worker = await readFile(join(dir, WORKER), 'utf8');
         const hash = createHash('sha256').update(worker);
         for (const name of names) hash.update(name).update(await readFile(join(dir, name)));
         const version = hash.digest('hex').slice(0, 16);
         const files = names.map((name) => `/${name}`);
-        await writeFile(join(dir, WORKER), `const VERSION=${JSON.stringify(version)},FILES=${JSON.stringify(files)};\n${worker}`);
+        await writeFile(
+          join(dir, WORKER),
+          `const VERSION=${JSON.stringify(version)},FILES=${JSON.stringify(files)};\n${worker}`,
+        );
       },
     },
   };

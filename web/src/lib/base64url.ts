@@ -1,4 +1,4 @@
-/** Bytes as the API writes them: base64url without padding (RFC 4648, section 5). */
+/** Base64url without padding (RFC 4648, section 5), the encoding of bytes in the API. */
 
 export function encode(bytes: Uint8Array): string {
   let binary = '';
@@ -6,7 +6,7 @@ export function encode(bytes: Uint8Array): string {
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
 }
 
-/** @throws DOMException if it is something else. */
+/** @throws DOMException if the text is not base64url. */
 export function decode(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (symbol) => symbol.charCodeAt(0));
 }

@@ -1,4 +1,4 @@
-/** Calendar days, `2026-11-25`, without any time zone; and the months and weeks that they are in. */
+/** Arithmetic with calendar days, `2026-11-25`, months, `2026-11`, and weeks, without time zones. */
 
 /** 1 is Monday, 7 is Sunday. */
 export type Weekday = 1 | 2 | 3 | 4 | 5 | 6 | 7;
@@ -17,7 +17,7 @@ export function addDays(day: string, days: number): string {
   return at(time(day) + days * DAY);
 }
 
-/** The day of this name, `11-25`, that is nearest to another one; null if there is none within a year. */
+/** The day with this month and date, `11-25`, that is nearest to `day`; null if none is within a year. */
 export function nearest(name: string, day: string): string | null {
   const year = Number(day.slice(0, 4));
   const away = (one: string) => Math.abs(time(one) - time(day));
@@ -29,7 +29,7 @@ function isDay(text: string): boolean {
   return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(time(text)) && at(time(text)) === text;
 }
 
-/** The same day so many months on, or the last of the month if that is shorter. */
+/** The same date so many months later, or the last day of that month if it is shorter. */
 export function addMonths(day: string, months: number): string {
   const [year, month, date] = day.split('-').map(Number) as [number, number, number];
   const first = new Date(Date.UTC(2000, 0, 1));
@@ -42,7 +42,7 @@ export function weekday(day: string): Weekday {
   return (new Date(time(day)).getUTCDay() || 7) as Weekday;
 }
 
-/** How many days a month, `2026-11`, has. */
+/** The number of days in a month, `2026-11`. */
 export function daysInMonth(month: string): number {
   const [year, number] = month.split('-').map(Number) as [number, number];
   const last = new Date(Date.UTC(2000, 0, 1));
@@ -56,10 +56,13 @@ function daysOf(month: string): string[] {
 
 /** `2026` becomes `2026-01` to `2026-12`. */
 export function monthsOf(year: number): string[] {
-  return Array.from({ length: 12 }, (_, index) => `${String(year).padStart(4, '0')}-${String(index + 1).padStart(2, '0')}`);
+  return Array.from(
+    { length: 12 },
+    (_, index) => `${String(year).padStart(4, '0')}-${String(index + 1).padStart(2, '0')}`,
+  );
 }
 
-/** A month in weeks of seven places; null where the day is of another month. */
+/** The weeks of a month, with seven days each; null for a day of another month. */
 export function weeksOf(month: string, start: Weekday): (string | null)[][] {
   const days: (string | null)[] = daysOf(month);
   for (let before = (weekday(`${month}-01`) - start + 7) % 7; before > 0; before--) days.unshift(null);
@@ -67,12 +70,12 @@ export function weeksOf(month: string, start: Weekday): (string | null)[][] {
   return Array.from({ length: days.length / 7 }, (_, week) => days.slice(week * 7, week * 7 + 7));
 }
 
-/** The seven days of a week in order. */
+/** The seven weekdays in order, from `start`. */
 export function weekOrder(start: Weekday): Weekday[] {
   return Array.from({ length: 7 }, (_, index) => (((start - 1 + index) % 7) + 1) as Weekday);
 }
 
-/** The day on which weeks begin where this language is spoken: what the browser knows, else Monday. */
+/** The first day of the week for this locale; Monday if the browser does not know it. */
 export function weekStartOf(language: string): Weekday {
   type WithWeek = Intl.Locale & { getWeekInfo?: () => { firstDay: number }; weekInfo?: { firstDay: number } };
   const locale = new Intl.Locale(language) as WithWeek;

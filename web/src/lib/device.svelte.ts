@@ -1,4 +1,4 @@
-/** What this browser remembers by itself: things of the device, not of the person. */
+/** Settings of this browser, in localStorage, as opposed to preferences of the user. */
 
 export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
@@ -7,7 +7,7 @@ const stored = (key: string) => {
   try {
     return localStorage.getItem(key);
   } catch {
-    // Storage can be forbidden altogether; then nothing is remembered, and everything else works.
+    // Storage can be forbidden. Then nothing is remembered, and everything else works.
     return null;
   }
 };
@@ -25,17 +25,17 @@ export const device = {
   },
 };
 
-/** Keeps a small value on this device, or forgets it. */
+/** Stores a value on this device; null deletes it. */
 export function remember(key: `sotto.${string}`, value: string | null): void {
   try {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
   } catch {
-    // See above.
+    // Storage is forbidden, as above.
   }
 }
 
-/** What was kept under this key, if anything. */
+/** Returns the stored value of this key; null if there is none. */
 export function recall(key: `sotto.${string}`): string | null {
   return stored(key);
 }

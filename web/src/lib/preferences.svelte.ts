@@ -1,4 +1,4 @@
-/** What a person prefers on all their devices; the server keeps it as it is (`preferences` of the account). */
+/** The preferences of the user on all devices, which the server stores with the account. */
 
 import { api, unwrap } from './api';
 import { session } from './session.svelte';
@@ -7,11 +7,11 @@ export type Template = { id: string; name: string; content: string };
 
 export type Preferences = {
   language?: 'en' | 'de';
-  /** Texts to begin an entry from. */
+  /** Texts that a new entry can start with. */
   templates?: Template[];
-  /** Whether an empty page offers a prompt of the day. */
+  /** Whether a new entry shows the prompt of the day; absent: only on request. */
   prompts?: boolean;
-  /** 1 is Monday, 7 is Sunday; the language's own if absent. */
+  /** 1 is Monday, 7 is Sunday; absent: as usual for the language. */
   weekStart?: 1 | 6 | 7;
 };
 
@@ -20,14 +20,14 @@ export function preferences(): Preferences {
 }
 
 /**
- * Changes what `change` answers, and keeps the rest: as it is on the server by now, since other devices change it as well.
- * One change at a time.
+ * Changes some preferences, and keeps the others as they are on the server, since other devices change them as well. Runs one
+ * change at a time.
  */
-export function prefer(change: Preferences | ((now: Preferences) => Preferences)): Promise<void> {
+export function updatePreferences(change: Preferences | ((now: Preferences) => Preferences)): Promise<void> {
   const run = async () => {
     const { preferences: now } = await unwrap(api.GET('/api/users/me'));
     const changed = typeof change === 'function' ? change(now) : change;
-    session.changed(await unwrap(api.PUT('/api/users/me', { body: { preferences: { ...now, ...changed } } })));
+    session.update(await unwrap(api.PUT('/api/users/me', { body: { preferences: { ...now, ...changed } } })));
   };
   last = last.then(run, run);
   return last;

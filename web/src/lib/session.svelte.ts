@@ -1,57 +1,62 @@
-/** Who is signed in. The tokens are in cookies that no script can read; this knows the account alone. */
+/** The signed-in user. The tokens are in cookies that scripts cannot read; this module knows only the account. */
 
 import { api, SottoError, unwrap, whenLoginEnds, type Schemas } from './api';
 import { recall, remember } from './device.svelte';
+import { deviceZone } from './zone';
 
 export type User = Schemas['UserResponse'];
 
-/** `ended`: the login ran out while the person was at work; what they wrote stays on the screen. */
+/** `ended`: the login has expired while the app was in use; unsaved text stays on the screen. */
 type State = 'out' | 'in' | 'ended';
 
 let state = $state<State>('out');
 let user = $state<User | null>(null);
 let online = $state(navigator.onLine);
-/** The address of an account that was just made, as long as nobody is signed in with it. */
-let made: string | null = null;
-
+/** When the network last came back, in ms since 1970. */
 let back = 0;
-addEventListener('online', () => {
-  back = Date.now();
-  online = true;
-});
-addEventListener('offline', () => (online = false));
-whenLoginEnds(() => {
-  if (state === 'in') state = 'ended';
-});
+/** What else happens when the login ends; app/lifecycle.ts provides it. */
+let onEnded: () => void = () => {};
+/** The email address of an account that was created, and whose first sign-in has not succeeded yet. */
+let created: string | null = null;
 
 export const session = {
   get state() {
     return state;
   },
-  /** The account; only pages behind the sign-in ask for it. */
+  /** The account; only for pages behind the sign-in. */
   get user(): User {
     if (!user) throw new Error('nobody is signed in');
     return user;
   },
-  /** Whether the browser believes to have a network. */
+  /** Whether the browser believes that there is a network. */
   get online() {
     return online;
   },
-  /** When the network came back last, in ms; 0 if it was never away. */
+  /** When the network last came back, in ms since 1970; 0 if it was never away. */
   get back() {
     return back;
   },
 
-  /** Whether somebody was signed in here when the app was last used, and may still be. */
+  /** Whether a user was signed in when the app was last used on this device, and may still be. */
   get expected(): boolean {
     return recall('sotto.user') !== null;
   },
 
-  /** Finds out who is signed in when the app starts. Without a network, whoever it was before. */
-  async begin(): Promise<void> {
+  /** Starts with the app: finds out who is signed in, and follows the network. Without a network, assumes the last user. */
+  async start(): Promise<void> {
+    addEventListener('online', () => {
+      back = Date.now();
+      online = true;
+    });
+    addEventListener('offline', () => (online = false));
+    whenLoginEnds(() => {
+      if (state !== 'in') return;
+      state = 'ended';
+      onEnded();
+    });
     if (!session.expected) return;
     try {
-      accept(await unwrap(api.GET('/api/users/me')));
+      update(await unwrap(api.GET('/api/users/me')));
     } catch (error) {
       if (error instanceof SottoError && error.status > 0 && error.status < 500) {
         remember('sotto.user', null);
@@ -64,46 +69,55 @@ export const session = {
     }
   },
 
+  /** Sets what else happens when the login ends. */
+  whenEnded(step: () => void): void {
+    onEnded = step;
+  },
+
   async signIn(email: string, password: string): Promise<void> {
     await unwrap(api.POST('/api/auth/login', { body: { email, password, cookie: true } }));
-    accept(await unwrap(api.GET('/api/users/me')));
+    update(await unwrap(api.GET('/api/users/me')));
   },
 
   async signUp(account: { email: string; password: string; full_name: string | null }): Promise<void> {
-    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    const register = (time_zone: string) => unwrap(api.POST('/api/auth/register', { body: { ...account, time_zone } }));
     try {
-      await unwrap(api.POST('/api/auth/register', { body: { ...account, time_zone: timeZone } }));
-      made = account.email;
+      await register(deviceZone()).catch((error: unknown) => {
+        // The time zone of the device may be newer than the server.
+        if (error instanceof SottoError && error.errors.some(({ loc }) => loc.includes('time_zone')))
+          return register('UTC');
+        throw error;
+      });
+      created = account.email;
     } catch (error) {
-      // It may have been made by the try before this one, which got no further.
-      if (made !== account.email || !(error instanceof SottoError && error.status === 409)) throw error;
+      // An earlier attempt may have created the account and failed afterwards.
+      if (created !== account.email || !(error instanceof SottoError && error.status === 409)) throw error;
     }
     await session.signIn(account.email, account.password);
-    made = null;
+    created = null;
   },
 
-  /** Leaves the page as well, so that nothing of the journal stays in memory. */
+  /** Ends the session on the server. The user counts as signed out even if the server is unreachable. */
   async signOut(): Promise<void> {
-    for (const step of leaving) await step();
-    // Out of reach or not: here, the person is signed out.
     await api.POST('/api/auth/logout').catch(() => {});
-    remember('sotto.user', null);
-    location.assign('/login');
   },
 
-  /** The account is no more: forgets all of it and leaves the page. */
-  async gone(): Promise<void> {
+  /** Takes all pages behind the sign-in off the screen. `user` stays available. */
+  close(): void {
     state = 'out';
-    for (const step of [...leaving, ...forgetting]) await step();
-    remember('sotto.user', null);
-    location.assign('/goodbye');
   },
 
-  /** Takes over what the server answered to a change of the account. */
-  changed: accept,
+  /** Forgets the user and loads another page, so that nothing of the journal stays in memory. */
+  leave(address: '/login' | '/goodbye'): void {
+    remember('sotto.user', null);
+    location.assign(address);
+  },
+
+  /** Takes over the account as the server has it after a change. */
+  update,
 };
 
-/** Who used this browser last, as this app heard of them; null if that is not known. */
+/** The user who last signed in with this browser, as far as its tabs know; null if that is unknown. */
 export function lastUser(): User | null {
   try {
     const known = JSON.parse(recall('sotto.user') ?? 'null') as User | null;
@@ -113,29 +127,16 @@ export function lastUser(): User | null {
   }
 }
 
-/** Whom the server will name; no account is written so. */
+/** Stands for a user whom the server will name. An account is stored as JSON, and so never equals it. */
 const EXPECTED = 'expected';
 
-/** Makes the next start of the app ask who is signed in: for the way back from a sign-in provider. */
+/** Makes the app ask the server who is signed in when it starts next: for the return from a sign-in provider. */
 export function expectSignIn(): void {
   remember('sotto.user', EXPECTED);
 }
 
-const leaving: (() => Promise<void>)[] = [];
-const forgetting: (() => Promise<void>)[] = [];
-
-/** Something to be done before the person is signed out, such as forgetting keys. */
-export function beforeSignOut(step: () => Promise<void>): void {
-  leaving.push(step);
-}
-
-/** Something to be forgotten once the account is deleted, after the steps of {@link beforeSignOut}. */
-export function whenGone(step: () => Promise<void>): void {
-  forgetting.push(step);
-}
-
-function accept(account: User): void {
-  // Another person signed in where one had been: nothing of the first may be left on the screen.
+function update(account: User): void {
+  // Another user has signed in after the login ended: nothing of the first user may stay on the screen.
   if (state === 'ended' && user && user.id !== account.id) location.assign('/');
   user = account;
   state = 'in';

@@ -1,7 +1,9 @@
+/** The present day, for pages that stay open over midnight. */
+
 import { dayIn } from './format';
 import { session } from './session.svelte';
 
-/** The day that it is where the person lives. A page that stays open over midnight knows the new one when it is come back to. */
+/** The day in the user's time zone, updated whenever the page becomes visible. Has to be called while a component is created. */
 export function today(): { readonly day: string } {
   const now = () => dayIn(new Date().toISOString(), session.user.time_zone);
   let day = $state(now());

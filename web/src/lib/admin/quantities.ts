@@ -1,4 +1,4 @@
-/** Figures of the database, as people read them. */
+/** Formats quantities of the database. */
 
 import { region } from '../i18n/index.svelte';
 
@@ -8,7 +8,7 @@ export function milliseconds(value: number): string {
   return new Intl.NumberFormat(region(), format).format(value);
 }
 
-/** `92 %`, from a number of per cent. */
+/** `92 %`, for 92. */
 export function percent(value: number): string {
   return new Intl.NumberFormat(region(), { style: 'percent', maximumFractionDigits: 1 }).format(value / 100);
 }

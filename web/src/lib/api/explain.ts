@@ -1,14 +1,16 @@
+/** Turns errors into sentences for the user. */
+
 import { t } from '../i18n/index.svelte';
 import { SottoError, type Schemas } from '.';
 
-/** Problems that are those of one field: of a form that has a place for it, they are said there. */
+/** Problems that belong to one field: a form with this field shows them there. */
 const BESIDE: { [Code in Schemas['ProblemCode']]?: string } = {
   email_taken: 'email',
   tag_name_taken: 'name',
   wrong_login: 'password',
 };
 
-/** A sentence about what went wrong, for a person. One that is given is passed on. */
+/** Returns a sentence about an error. A string is returned as it is. */
 export function explain(error: unknown): string {
   if (typeof error === 'string') return error;
   if (!(error instanceof SottoError)) return t('common:errorTitle');
@@ -18,7 +20,7 @@ export function explain(error: unknown): string {
   return error.code ? t(`errors:problem.${error.code}`, { defaultValue: byStatus }) : byStatus;
 }
 
-/** What the server said of one field of a form. */
+/** Returns the server's error about one field of a form, as a sentence. */
 export function fieldError(error: unknown, field: string): string | undefined {
   if (!(error instanceof SottoError)) return undefined;
   if (error.code && BESIDE[error.code] === field) return explain(error);
@@ -26,7 +28,7 @@ export function fieldError(error: unknown, field: string): string | undefined {
   return found && ofField(found);
 }
 
-/** A newer server may have codes that this app does not know: then its own sentence has to do. */
+/** For the codes of a newer server, this uses the server's own sentence. */
 function ofField({ code, params, msg }: Schemas['FieldError']): string {
   return t(`errors:field.${code}`, { ...params, defaultValue: msg });
 }

@@ -1,6 +1,8 @@
-/** The server, as the app talks to it: one typed client, with cookies, that renews its login by itself. */
+/** The API client of the app: typed, with cookies, and with automatic renewal of the login. */
 
 import { sotto } from '@sotto/client';
+
+import { noteServerTime } from '../server-clock';
 
 export { items, nextCursor, SottoError, unwrap } from '@sotto/client';
 export type { Schemas } from '@sotto/client';
@@ -9,20 +11,21 @@ type Listener = () => void;
 let onEnded: Listener = () => {};
 let renewing: Promise<boolean> | null = null;
 
-/** Calls with cookies. After a 401 the login is renewed, once for all that wait, and the call made again. */
+/** After a 401 response, the login is renewed, once for all waiting requests, and the request repeated. */
 export const api = sotto({ baseUrl: location.origin, fetch: renewingFetch });
+api.use({ onResponse: ({ response }) => noteServerTime(response) });
 
-/** Says who is to be told when the login has ended for good. */
+/** Sets the function that is called when the login can no longer be renewed. */
 export function whenLoginEnds(listener: Listener): void {
   onEnded = listener;
 }
 
-/** Renews the login; false if it has ended. Throws a TypeError if the server cannot be reached. */
+/** Renews the login. Returns false if it has ended. @throws TypeError if the server is unreachable */
 export function renew(): Promise<boolean> {
   renewing ??= fetch('/api/auth/refresh', { method: 'POST' })
     .then((response) => {
       if (response.ok) return true;
-      // A server in trouble has not ended anything.
+      // An error of the server does not end the login.
       if (response.status >= 500 || response.status === 429) throw new TypeError('the server cannot renew the login');
       return false;
     })

@@ -3,17 +3,17 @@ import { expect, test } from 'vitest';
 import { heatScale } from './heat';
 import { monthOf, sums, yearOf } from './sums';
 
-test('an empty day is cold, and the rest follow what somebody writes', () => {
+test("an empty day has no heat, and the scale follows the user's own amounts", () => {
   const heat = heatScale(Array.from({ length: 100 }, (_, index) => index + 1));
   expect([0, 1, 25, 26, 50, 51, 75, 76, 100].map(heat)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4]);
 });
 
-test('a few days make no scale of their own', () => {
+test('a few days are not enough for a scale of their own', () => {
   expect([0, 5, 500].map(heatScale([5, 500]))).toEqual([0, 3, 3]);
   expect(heatScale([])(0)).toBe(0);
 });
 
-test('days that are all alike are all alike', () => {
+test('equal days have equal heat', () => {
   expect(new Set([100, 100, 100].map(heatScale(Array(20).fill(100)))).size).toBe(1);
 });
 

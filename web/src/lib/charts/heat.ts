@@ -1,7 +1,7 @@
-/** How warm a day is on the map of a year: 0 for an empty one, up to 4. */
+/** The colour of a day on the heat map: 0 for a day without entries, up to 4. */
 export type Heat = 0 | 1 | 2 | 3 | 4;
 
-/** The steps between the shades follow how much somebody writes on a day: quarters of their own days, in words. */
+/** The colours divide the user's own days into quarters by their number of words. */
 export function heatScale(words: readonly number[]): (words: number) => Heat {
   const sorted = words.filter((count) => count > 0).sort((a, b) => a - b);
   const quarter = (part: number) => sorted[Math.floor((sorted.length * part) / 4)] ?? Infinity;

@@ -1,12 +1,12 @@
-/** What is counted of days, taken together. */
+/** Sums of statistics over days. */
 
 import type { Schemas } from '../api';
 
-/** A day that has entries. */
+/** A day with entries. */
 export type Day = Schemas['DayResponse'];
 export type Sum = { entries: number; words: number };
 
-/** Sums of the days that `group` gives the same name. */
+/** Sums the days for which `group` returns the same name. */
 export function sums<Name>(days: readonly Day[], group: (day: string) => Name): Map<Name, Sum> {
   const all = new Map<Name, Sum>();
   for (const { date, entries, words } of days) {

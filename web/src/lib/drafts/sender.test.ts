@@ -5,41 +5,55 @@ import { Conflict, type Draft, type Entry, type EntryStore } from '../entries/en
 import { importKey } from './cipher';
 import { Drafts } from './drafts';
 import { Sender, type Delivery } from './sender';
-import { inMemory, type Shelf } from './shelf';
-import type { Written } from './written';
+import { memoryStore, type DraftStore } from './draft-store';
+import type { EntryText } from './entry-text';
 
-const text = (content: string): Written => ({ title: null, content, tags: ['b', 'a'], date: '2026-11-25T22:00:00Z', zone: 'UTC' });
+const text = (content: string): EntryText => ({
+  title: null,
+  content,
+  tags: ['b', 'a'],
+  date: '2026-11-25T22:00:00Z',
+  zone: 'UTC',
+});
 
-/** A server that keeps the rules of the real one, and does what it is told to before that. */
+/** A server with the revision rules of the real one, which fails on request. */
 class Server {
   entries = new Map<string, Entry>();
   saves: Draft[] = [];
-  underWay = 0;
-  most = 0;
-  /** For one save each: fail with this, `late` after having saved. */
-  troubles: { error: unknown; late?: boolean }[] = [];
+  inFlight = 0;
+  mostInFlight = 0;
+  /** Each one makes one save fail: before saving, or with `late` after it. */
+  failures: { error: unknown; late?: boolean }[] = [];
 
   readonly store = { save: (draft: Draft) => this.#save(draft) } as EntryStore;
 
   async #save(draft: Draft): Promise<Entry> {
     this.saves.push(draft);
-    this.most = Math.max(this.most, ++this.underWay);
+    this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
     await new Promise((done) => setTimeout(done));
-    this.underWay--;
-    const trouble = this.troubles.shift();
-    if (trouble && !trouble.late) throw trouble.error;
+    this.inFlight--;
+    const failure = this.failures.shift();
+    if (failure && !failure.late) throw failure.error;
     const entry = this.#put(draft);
-    if (trouble) throw trouble.error;
+    if (failure) throw failure.error;
     return entry;
   }
 
   #put({ id, revision, title, content, tags, date, zone }: Draft): Entry {
-    const there = this.entries.get(id);
-    if (revision === null ? there !== undefined && there.content !== content : there?.revision !== revision) {
-      throw new Conflict(there ?? null);
+    const existing = this.entries.get(id);
+    if (revision === null ? existing !== undefined && existing.content !== content : existing?.revision !== revision) {
+      throw new Conflict(existing ?? null);
     }
-    const next = revision === null && there ? there.revision : (revision ?? 0) + 1;
-    const entry = { id, title, content, date: new Date(date).toISOString(), zone, tags: tags.map((name) => ({ id: name, name, color: null })), revision: next } as Entry;
+    const next = revision === null && existing ? existing.revision : (revision ?? 0) + 1;
+    const entry = {
+      id,
+      title,
+      content,
+      date: new Date(date).toISOString(),
+      zone,
+      tags: tags.map((name) => ({ id: name, name, color: null })),
+      revision: next,
+    } as Entry;
     this.entries.set(id, entry);
     return entry;
   }
@@ -47,7 +61,7 @@ class Server {
 
 const unreachable = new SottoError(0, {});
 let now: number;
-let shelf: Shelf;
+let store: DraftStore;
 let key: Promise<CryptoKey>;
 let server: Server;
 let drafts: Drafts;
@@ -62,16 +76,23 @@ beforeEach(() => {
   reports = [];
   timers = [];
   allowed = true;
-  shelf = inMemory();
+  store = memoryStore();
   key = importKey(crypto.getRandomValues(new Uint8Array(32)));
-  drafts = tab();
+  drafts = newDrafts();
   sender = senderOf(drafts);
 });
 
-function tab(): Drafts {
+function newDrafts(): Drafts {
   return new Drafts(
-    { user: () => 'ada', accountKey: () => key, secretKey: () => null, openSecretTags: () => [], now: () => now, announce: () => {} },
-    shelf,
+    {
+      user: () => 'ada',
+      accountKey: () => key,
+      secretKey: () => null,
+      unlockedTagIds: () => [],
+      now: () => now,
+      announce: () => {},
+    },
+    store,
   );
 }
 
@@ -91,11 +112,11 @@ function senderOf(drafts: Drafts): Sender {
   });
 }
 
-const write = (content: string, id = '1') => drafts.keep(id, text(content), null);
+const write = (content: string, id = '1') => drafts.save(id, text(content), null);
 const phases = () => reports.map(({ phase }) => phase);
 
-describe('a draft goes out', () => {
-  test('once, and is done with', async () => {
+describe('sending a draft', () => {
+  test('sends it once and deletes it', async () => {
     await write('hello');
     await sender.send('1');
     expect(phases()).toEqual(['sending', 'sent']);
@@ -105,36 +126,36 @@ describe('a draft goes out', () => {
     expect(server.saves).toHaveLength(1);
   });
 
-  test('one save at a time, the last text last', async () => {
+  test('sends one save at a time, and the latest text last', async () => {
     await write('a');
     const first = sender.send('1');
     await write('ab');
     await Promise.all([first, sender.send('1'), sender.send('1'), sender.send('1')]);
     await write('abc');
     await sender.send('1');
-    expect(server.most).toBe(1);
+    expect(server.mostInFlight).toBe(1);
     expect(server.entries.get('1')).toMatchObject({ content: 'abc' });
     expect(server.entries.size).toBe(1);
     expect(phases()).not.toContain('conflict');
   });
 
-  test('an empty page is not sent', async () => {
+  test('skips an empty draft', async () => {
     await write(' \n');
     await sender.send('1');
     expect(server.saves).toEqual([]);
   });
 
-  test('half characters and NUL do not keep it from being stored', async () => {
-    await drafts.keep('1', { ...text('a\0b\ud83dc🙂'), title: '  ' }, null);
+  test('replaces lone surrogates and removes NUL', async () => {
+    await drafts.save('1', { ...text('a\0b\ud83dc🙂'), title: '  ' }, null);
     await sender.send('1');
     expect(server.saves[0]).toMatchObject({ content: 'ab\ufffdc🙂', title: null });
     expect(phases()).toEqual(['sending', 'sent']);
   });
 });
 
-describe('an answer that got lost', () => {
-  test('makes no second entry and no conflict, even if the text went on', async () => {
-    server.troubles = [{ error: unreachable, late: true }, { error: unreachable }];
+describe('a lost response', () => {
+  test('causes no second entry and no conflict, even after further edits', async () => {
+    server.failures = [{ error: unreachable, late: true }, { error: unreachable }];
     await write('one');
     await sender.send('1');
     await write('one two');
@@ -145,10 +166,10 @@ describe('an answer that got lost', () => {
     expect([...server.entries.values()]).toMatchObject([{ content: 'one two three', revision: 2 }]);
   });
 
-  test('of a change is no conflict either', async () => {
+  test('to an edit causes no conflict either', async () => {
     await write('one');
     await sender.send('1');
-    server.troubles = [{ error: unreachable, late: true }];
+    server.failures = [{ error: unreachable, late: true }];
     await write('two');
     await sender.send('1');
     await sender.send('1');
@@ -157,9 +178,9 @@ describe('an answer that got lost', () => {
   });
 });
 
-describe('a server in trouble', () => {
-  test('is asked again, later and later', async () => {
-    server.troubles = Array.from({ length: 7 }, () => ({ error: new SottoError(500, {}) }));
+describe('a failing server', () => {
+  test('is retried with growing delays', async () => {
+    server.failures = Array.from({ length: 7 }, () => ({ error: new SottoError(500, {}) }));
     await write('wait');
     await sender.send('1');
     const delays: number[] = [];
@@ -168,22 +189,22 @@ describe('a server in trouble', () => {
       delays.push(timer!.at - now);
       now = timer!.at;
       timer!.run();
-      await expect.poll(() => server.underWay === 0 && (timers.length > 0 || phases().at(-1) === 'sent')).toBe(true);
+      await expect.poll(() => server.inFlight === 0 && (timers.length > 0 || phases().at(-1) === 'sent')).toBe(true);
     }
     expect(delays).toEqual([2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
     expect(server.entries.get('1')).toMatchObject({ content: 'wait' });
   });
 
-  test('is left alone as long as it asks for', async () => {
-    server.troubles = [{ error: new SottoError(503, {}, 90) }];
+  test('is retried only after its Retry-After', async () => {
+    server.failures = [{ error: new SottoError(503, {}, 90) }];
     await write('wait');
     await sender.send('1');
     expect(reports.at(-1)).toMatchObject({ phase: 'waiting', until: now + 90_000 });
   });
 
-  test('what it refuses is not sent again by itself, and stays', async () => {
+  test('rejects a draft, which stays and is not retried automatically', async () => {
     for (const status of [413, 422, 507]) {
-      server.troubles = [{ error: new SottoError(status, {}) }];
+      server.failures = [{ error: new SottoError(status, {}) }];
       await write('no');
       await sender.send('1');
       expect(reports.at(-1)).toMatchObject({ phase: 'refused', error: { status } });
@@ -192,8 +213,8 @@ describe('a server in trouble', () => {
     }
   });
 
-  test('without a login it waits for one', async () => {
-    server.troubles = [{ error: new SottoError(401, {}) }];
+  test('gets the draft after the next sign-in if the session has ended', async () => {
+    server.failures = [{ error: new SottoError(401, {}) }];
     await write('later');
     await sender.send('1');
     expect(phases().at(-1)).toBe('login');
@@ -206,8 +227,8 @@ describe('a server in trouble', () => {
   });
 });
 
-describe('somebody else', () => {
-  test('changed the entry: both versions are there, and nothing is sent until it is decided', async () => {
+describe('another device', () => {
+  test('edited the entry: both versions are kept, and nothing is sent until the user decides', async () => {
     await write('mine');
     await sender.send('1');
     server.entries.set('1', { ...server.entries.get('1')!, content: 'theirs', revision: 2 });
@@ -218,10 +239,13 @@ describe('somebody else', () => {
     await write('mine, still longer');
     await sender.send('1');
     expect(server.saves).toHaveLength(saves);
-    expect(await drafts.read('1')).toMatchObject({ kept: { written: { content: 'mine, still longer' } }, base: { other: { revision: 2 } } });
+    expect(await drafts.read('1')).toMatchObject({
+      saved: { written: { content: 'mine, still longer' } },
+      base: { other: { revision: 2 } },
+    });
   });
 
-  test('recorded something, and left the text as it was: that is no conflict', async () => {
+  test('saved a recording without changing the text: no conflict', async () => {
     await write('mine');
     await sender.send('1');
     server.entries.set('1', { ...server.entries.get('1')!, revision: 5 });
@@ -231,7 +255,7 @@ describe('somebody else', () => {
     expect(server.entries.get('1')).toMatchObject({ content: 'mine, longer', revision: 6 });
   });
 
-  test('deleted it', async () => {
+  test('deleted the entry: a conflict without another version', async () => {
     await write('mine');
     await sender.send('1');
     server.entries.delete('1');
@@ -240,15 +264,15 @@ describe('somebody else', () => {
     expect(reports.at(-1)).toEqual({ phase: 'conflict', other: null });
   });
 
-  test('hid it, so that its id is taken and it cannot be seen', async () => {
+  test('moved the entry under a secret tag: a conflict without another version', async () => {
     await write('mine');
-    server.troubles = [{ error: new SottoError(409, { code: 'id_taken' }) }];
+    server.failures = [{ error: new SottoError(409, { code: 'id_taken' }) }];
     await sender.send('1');
     expect(reports.at(-1)).toEqual({ phase: 'conflict', other: null });
-    expect(await drafts.read('1')).toMatchObject({ kept: { written: { content: 'mine' } } });
+    expect(await drafts.read('1')).toMatchObject({ saved: { written: { content: 'mine' } } });
   });
 
-  test('wrote the very same', async () => {
+  test('saved the same text: no conflict', async () => {
     await write('one');
     await sender.send('1');
     server.entries.set('1', { ...server.entries.get('1')!, content: 'two', revision: 2 });
@@ -259,11 +283,11 @@ describe('somebody else', () => {
   });
 });
 
-describe('what was left behind', () => {
-  test('goes out together, but what another tab is writing now is left to it', async () => {
+describe('drafts of earlier pages', () => {
+  test('are all sent, but only when no other tab has edited them recently', async () => {
     await write('one', '1');
     await write('two', '2');
-    const later = senderOf(tab());
+    const later = senderOf(newDrafts());
     await later.sendAll();
     expect(server.saves).toEqual([]);
     expect(timers.map(({ at }) => at - now)).toEqual([30_000, 30_000]);
@@ -272,15 +296,15 @@ describe('what was left behind', () => {
     expect([...server.entries.keys()].sort()).toEqual(['1', '2']);
   });
 
-  test('goes out at once where nobody else is at it', async () => {
+  test('are sent at once where no other tab is writing', async () => {
     await write('one', '1');
     await write('two', '2');
-    await senderOf(tab()).sendAll(({ id }) => id === '1');
+    await senderOf(newDrafts()).sendAll(({ id }) => id === '1');
     expect([...server.entries.keys()]).toEqual(['1']);
     expect(timers).toHaveLength(1);
   });
 
-  test('can be thrown away until the server has it', async () => {
+  test('can be discarded until the server has them', async () => {
     await write('never sent');
     expect(await sender.discard('1')).toBe(true);
     expect(await drafts.list()).toEqual([]);

@@ -1,17 +1,21 @@
-/** An entry as the app works with it, whether it lay open on the server or was sealed and opened here. */
+/** Entries as the app works with them, and the interface of their stores. */
+
+import type { EntryTag } from '../tags/tags';
+
+/** An entry, plain or decrypted. */
 export type Entry = {
   id: string;
   title: string | null;
   /** Markdown. */
   content: string;
-  /** `content` is only its beginning, as in lists. */
+  /** `content` is only the first part of the text, as in lists. */
   truncated: boolean;
   tags: EntryTag[];
-  /** The instant, RFC 3339. */
+  /** The entry date, RFC 3339. */
   date: string;
-  /** The IANA time zone that it was written in. */
+  /** The IANA time zone of the entry date. */
   zone: string;
-  /** Under which secret tag it is sealed on the server. */
+  /** The secret tag under which the entry is sealed on the server. */
   secretTagId: string | null;
   revision: number;
   createdAt: string;
@@ -19,16 +23,13 @@ export type Entry = {
   audio: Recording | null;
 };
 
-/** Tags of sealed entries are words inside of the sealed text: they have no id and no colour. */
-export type EntryTag = { id: string | null; name: string; color: string | null };
-
 /**
- * `key` is there when the recording is encrypted. `formerKey` is that of the recording before it, while it is not certain that
- * this one has taken its place: then either may be the one.
+ * `key` is the key of an encrypted recording. `formerKey` is the key of the recording before it, as long as it is not certain
+ * that the new one has arrived: the recording on the server has one of the two.
  */
 export type Recording = { url: string; mediaType: string | null; key: Uint8Array | null; formerKey?: Uint8Array };
 
-/** What a person writes. `revision` is what they began from; null for a new entry. */
+/** An entry to save. `revision` is that of the base version; null for a new entry. */
 export type Draft = {
   id: string;
   revision: number | null;
@@ -37,27 +38,27 @@ export type Draft = {
   tags: string[];
   date: string;
   zone: string;
-  /** What is recorded with it, if that is sealed; absent: as it was. */
+  /** The keys of a sealed recording; absent: unchanged. */
   audio?: Recording | null;
 };
 
-/** `whole`: lists hold the whole text of each entry, not its beginning alone. */
+/** `whole`: load the whole text of each entry, not only the first part. */
 export type EntryQuery = { q?: string; tag?: string; from?: string; to?: string; whole?: boolean };
-/** `unreadable`: how many more there are that were sealed and do not open. */
+/** `unreadable`: the number of further entries that could not be decrypted. */
 export type EntryPage = { entries: Entry[]; next: string | undefined; unreadable?: number };
 
-/** Where entries are kept: in the open (plain.ts), or under one secret tag. */
+/** A store of entries: the plain ones (plain-entries.ts), or those under one secret tag (secret/sealed-entries.ts). */
 export interface EntryStore {
-  /** Which secret tag; absent in the open. */
+  /** The secret tag; absent for plain entries. */
   readonly under?: string;
   page(query: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage>;
   get(id: string): Promise<Entry>;
-  /** Saves whole; saving the same draft twice changes nothing. Throws {@link Conflict} if somebody else was faster. */
+  /** Replaces the whole entry. Idempotent. @throws Conflict if the entry has changed since the base version */
   save(draft: Draft): Promise<Entry>;
   remove(id: string): Promise<void>;
 }
 
-/** The entry was changed elsewhere in the meantime; `current` is what it says now, null if it was deleted. */
+/** The entry has changed on the server. `current` is its present version; null if it was deleted. */
 export class Conflict extends Error {
   constructor(readonly current: Entry | null) {
     super('the entry was changed elsewhere');
@@ -65,7 +66,7 @@ export class Conflict extends Error {
   }
 }
 
-/** Newest first, as the server lists them. */
+/** Compares two entries for the order of the server: newest first, then by id. */
 export function newestFirst(a: Entry, b: Entry): number {
   const apart = Date.parse(b.date) - Date.parse(a.date);
   if (apart !== 0) return apart;

@@ -14,7 +14,7 @@ describe('words of a search', () => {
     ['  … — !', []],
     ['x'.repeat(30), ['x'.repeat(21)]],
     ['naïve', ['naïve']],
-  ])('%j are %j', (query, words) => {
+  ])('of %j are %j', (query, words) => {
     expect(searchWords(query)).toEqual(words);
   });
 
@@ -28,7 +28,7 @@ describe('highlights', () => {
     ['The river and the Rivers, driven', 'riv', 'The [riv]er and the [Riv]ers, driven'],
     ['One two three', 'THREE one', '[One] two [three]'],
     ['Straße in ÄRGER', 'ärg STRA', '[Stra]ße in [ÄRG]ER'],
-    // Marks tell words apart, as they do on the server.
+    // Diacritical marks distinguish words, as on the server.
     ['resume résumé', 'resume', '[resume] résumé'],
     ['cafe\u0301 au lait', 'café', '[cafe\u0301] au lait'],
     ['يوم في المدينة', 'المد', 'يوم في [المد]ينة'],
@@ -43,7 +43,11 @@ describe('highlights', () => {
 
   test('change no letter of the text', () => {
     const text = 'Ein „Text“ mit vielen Wörtern, und vielen mehr — wie immer.';
-    expect(highlight(text, searchWords('v w m')).map(({ text: piece }) => piece).join('')).toBe(text);
+    expect(
+      highlight(text, searchWords('v w m'))
+        .map(({ text: piece }) => piece)
+        .join(''),
+    ).toBe(text);
   });
 });
 

@@ -1,21 +1,21 @@
-/** Where the words of a search stand in a text, found as the server finds them: by how words begin, in any case. */
+/** Finds search words in a text with the same rules as the server: by the start of words, in any case. */
 
-/** `hit` is shown as one that was looked for. */
+/** A part of a text; `hit` parts are highlighted. */
 export type Piece = { text: string; hit: boolean };
 
-/** Letters, digits, and the marks on them: what the server takes for a word. */
+/** A word, as the server defines it: letters, digits and their marks. */
 const WORD = /[\p{L}\p{M}\p{N}\p{Co}]+/gu;
-/** The server looks at so many words, and at so many characters of each. */
+/** The server compares at most so many words, and so many characters of each. */
 const WORDS = 16;
 const LENGTH = 21;
 
-/** The words of a search. */
+/** Splits a query into search words. */
 export function searchWords(query: string): string[] {
   const words = query.match(WORD)?.filter((word) => /[\p{L}\p{N}]/u.test(word)) ?? [];
   return words.slice(0, WORDS).map((word) => [...fold(word)].slice(0, LENGTH).join(''));
 }
 
-/** The text in pieces, which say together what it says. */
+/** Splits a text into hits and the parts between them. */
 export function highlight(text: string, words: readonly string[]): Piece[] {
   const pieces: Piece[] = [];
   let end = 0;
@@ -28,11 +28,11 @@ export function highlight(text: string, words: readonly string[]): Piece[] {
   return pieces;
 }
 
-/** At most so many characters of the text, around the first hit if there is one. */
+/** Returns at most so many characters of the text, around the first hit if there is one. */
 export function excerpt(text: string, words: readonly string[], atMost: number): string {
   if (text.length <= atMost) return text;
   const [start = 0] = hits(text, words).next().value ?? [];
-  // Some words before the hit say what it is about.
+  // Starts some words before the hit, for context.
   const from = start < atMost / 2 ? 0 : text.lastIndexOf(' ', start - Math.floor(atMost / 4)) + 1;
   const part = text.slice(from, from + atMost);
   const whole = from + atMost >= text.length;
@@ -43,8 +43,8 @@ function* hits(text: string, words: readonly string[]): Generator<[start: number
   if (words.length === 0) return;
   for (const { 0: word, index } of text.matchAll(WORD)) {
     const folded = fold(word);
-    const lengths = words.filter((begin) => folded.startsWith(begin)).map((begin) => begin.length);
-    // Where folding changed the length, how much of the word was meant cannot be told: then it is all of it.
+    const lengths = words.filter((start) => folded.startsWith(start)).map((start) => start.length);
+    // If folding has changed the length, the whole word is highlighted.
     if (lengths.length > 0) yield [index, folded.length === word.length ? Math.max(...lengths) : word.length];
   }
 }

@@ -1,4 +1,4 @@
-/** The entries before and after one. */
+/** Finds the entries before and after one. */
 
 import { dayIn } from '../format';
 import { addDays } from '../days';
@@ -6,18 +6,21 @@ import { newestFirst, type Entry, type EntryStore } from './entry';
 
 export type Neighbours = { older: Entry | null; newer: Entry | null };
 
-/** How far ahead a newer entry is looked for, in days, before all that comes is asked for. */
+/** The ranges in which a newer entry is searched, in days, before the search is unlimited. */
 const AHEAD = [7, 90, 800];
 
-/** Looks them up; the server lists newest first alone, so the newer one is the last of the days that follow. */
+/** The server lists entries newest first only, so the next newer entry is the last one in a range of following days. */
 export async function neighbours(entry: Entry, store: EntryStore, signal?: AbortSignal): Promise<Neighbours> {
   const day = dayIn(entry.date, entry.zone);
-  const [older, newer] = await Promise.all([findOlder(entry, day, store, signal), findNewer(entry, day, store, signal)]);
+  const [older, newer] = await Promise.all([
+    findOlder(entry, day, store, signal),
+    findNewer(entry, day, store, signal),
+  ]);
   return { older, newer };
 }
 
 async function findOlder(entry: Entry, day: string, store: EntryStore, signal?: AbortSignal): Promise<Entry | null> {
-  // The day after as well: zones let an older instant be on a later day.
+  // Includes the next day, because an older entry in another time zone can have a later day.
   for await (const other of each(store, { to: addDays(day, 1) }, signal)) {
     if (newestFirst(entry, other) < 0) return other;
   }
@@ -38,7 +41,11 @@ async function findNewer(entry: Entry, day: string, store: EntryStore, signal?: 
   return null;
 }
 
-async function* each(store: EntryStore, query: { from?: string; to?: string }, signal?: AbortSignal): AsyncGenerator<Entry> {
+async function* each(
+  store: EntryStore,
+  query: { from?: string; to?: string },
+  signal?: AbortSignal,
+): AsyncGenerator<Entry> {
   let cursor: string | undefined;
   do {
     const page = await store.page(query, cursor, signal);

@@ -1,4 +1,4 @@
-/** The words of the app, in the language that the person chose. i18next does the work; this makes it reactive. */
+/** The texts of the app in the chosen language: i18next, made reactive. */
 
 import i18next, { type ParseKeys, type TOptions } from 'i18next';
 
@@ -12,7 +12,7 @@ declare module 'i18next' {
   }
 }
 
-/** Each language in its own words. */
+/** The name of each language in that language. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch' } as const;
 export type Language = keyof typeof LANGUAGES;
 type Namespace = keyof typeof en;
@@ -21,10 +21,10 @@ export type Key = ParseKeys<Namespace[]>;
 const words = { en: () => import('./en'), de: () => import('./de') };
 
 let language = $state<Language>('en');
-/** The one that was chosen last: its words may still be on their way. */
+/** The language that was chosen last. Its texts may still be loading. */
 let wanted: Language;
 
-/** The text for `namespace:key`; it changes with the language wherever it is used. */
+/** The text for `namespace:key`, which reacts to a change of the language. */
 export function t(key: Key, options?: TOptions): string {
   void language;
   return i18next.t(key as never, options as never) as unknown as string;
@@ -35,7 +35,7 @@ export function locale(): Language {
   return language;
 }
 
-/** How dates and numbers are written, for `Intl`: as where the person lives, if the browser names a place (`en-GB`). */
+/** The locale of dates and numbers, for `Intl`: with the region that the browser names, if any (`en-GB`). */
 export function region(): string {
   return navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language;
 }
@@ -53,13 +53,13 @@ export async function chooseLanguage(chosen: Language): Promise<void> {
   language = chosen;
 }
 
-/** The language chosen before, else the first that the browser asks for and we have. */
+/** Uses the language that was chosen before, else the first language of the browser that the app has. */
 export async function startLanguage(): Promise<void> {
   await i18next.init({
     fallbackLng: false,
     defaultNS: 'common',
     resources: {},
-    // Svelte escapes what it shows.
+    // Svelte escapes texts.
     interpolation: { escapeValue: false },
   });
   const asked = [recall('sotto.language'), ...navigator.languages.map((tag) => tag.split('-')[0])];

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import de from './de';
 import en from './en';
 
-/** Every key with what it stands for, plural forms taken together. */
+/** All keys with their texts. The plural forms of a key count as one. */
 function flat(texts: object, prefix = ''): Map<string, string> {
   const found = new Map<string, string>();
   for (const [key, text] of Object.entries(texts)) {
@@ -18,28 +18,32 @@ function flat(texts: object, prefix = ''): Map<string, string> {
 
 const placeholders = (text: string) => [...text.matchAll(/\{\{\s*(\w+)/g)].map((match) => match[1]).sort();
 
-describe('German', () => {
+describe('the German texts', () => {
   const english = flat(en);
   const german = flat(de);
 
-  test('says everything that English says, and no more', () => {
+  test('have the same keys as the English texts', () => {
     expect([...german.keys()].sort()).toEqual([...english.keys()].sort());
   });
 
-  test('names the same values', () => {
+  test('have the same placeholders', () => {
     for (const [key, text] of english) expect([key, placeholders(german.get(key)!)]).toEqual([key, placeholders(text)]);
   });
 });
 
-test('every word is used', () => {
+test('every text is used', () => {
   const root = new URL('../../', import.meta.url);
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /(?<!\.test)\.(ts|svelte)$/.test(name));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /(?<!\.test)\.(ts|svelte)$/.test(name),
+  );
   const source = files.map((file) => readFileSync(new URL(file, root), 'utf8')).join('\n');
-  // `read:color.red` as it is, or by its beginning: `reminders:every.${name}`.
+  // A key in the source is either complete, `read:color.red`, or a prefix, `reminders:every.${name}`.
   const whole = new Set([...source.matchAll(/'([a-z]+:[\w.]+)'/g)].map(([, key]) => key));
   const beginnings = [...source.matchAll(/`([a-z]+:[\w.]+)\$\{/g)].map(([, beginning]) => beginning!);
   const unused = Object.entries(en).flatMap(([namespace, texts]) =>
-    [...flat(texts, `${namespace}:`).keys()].filter((key) => !whole.has(key) && !beginnings.some((beginning) => key.startsWith(beginning))),
+    [...flat(texts, `${namespace}:`).keys()].filter(
+      (key) => !whole.has(key) && !beginnings.some((beginning) => key.startsWith(beginning)),
+    ),
   );
   expect(unused).toEqual([]);
 });

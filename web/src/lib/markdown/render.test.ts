@@ -9,8 +9,8 @@ function html(markdown: string, under: 1 | 2 = 1): string {
   return holder.innerHTML.trim();
 }
 
-describe('what people write', () => {
-  test('is set as Markdown, each block in its own direction', () => {
+describe('entry text', () => {
+  test('is rendered as Markdown, each block in its own direction', () => {
     expect(html('Hello *you*')).toBe('<p dir="auto">Hello <em>you</em></p>');
     expect(html('> quoted')).toMatch(/^<blockquote dir="auto">/);
     expect(html('- one\n- two')).toMatch(/^<ul dir="auto">/);
@@ -20,14 +20,14 @@ describe('what people write', () => {
     expect(html('one\ntwo')).toBe('<p dir="auto">one<br>two</p>');
   });
 
-  test('has headings below that of the page', () => {
+  test("has headings below the level of the page's heading", () => {
     expect(html('# Day')).toBe('<h2 dir="auto">Day</h2>');
     expect(html('# Day', 2)).toBe('<h3 dir="auto">Day</h3>');
     expect(html('###### Day', 2)).toBe('<h6 dir="auto">Day</h6>');
     expect(html('##### A *b*')).toBe('<h6 dir="auto">A <em>b</em></h6>');
   });
 
-  test('shows task lists, which cannot be ticked here', () => {
+  test('shows task lists with disabled checkboxes', () => {
     const list = render('- [x] done\n- [ ] open');
     const boxes = [...list.querySelectorAll('input')];
     expect(boxes.map((box) => [box.type, box.checked, box.disabled])).toEqual([
@@ -37,7 +37,7 @@ describe('what people write', () => {
     expect(boxes.every((box) => box.hasAttribute('aria-label'))).toBe(true);
   });
 
-  test('shows tables in a frame that scrolls by keyboard', () => {
+  test('shows tables in a frame that the keyboard can scroll', () => {
     const frame = render('| a | b |\n|---|--:|\n| 1 | 2 |').querySelector<HTMLElement>('.scroll')!;
     expect(frame.tabIndex).toBe(0);
     expect(frame.querySelector('td[align=right]')!.textContent).toBe('2');
@@ -51,23 +51,28 @@ describe('what people write', () => {
 });
 
 describe('links', () => {
-  test('open outside, and tell the other side nothing', () => {
+  test('open in a new tab and send no referrer', () => {
     const link = render('[there](https://example.org/a?b=1)').querySelector('a')!;
     expect(link.href).toBe('https://example.org/a?b=1');
     expect(link.target).toBe('_blank');
     expect(link.rel).toBe('noopener noreferrer nofollow');
   });
 
-  test.each(['javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'java&#10;script:alert(1)', 'data:text/html,x', 'vbscript:x', '/api/x', '//evil.example'])(
-    'to %s are words alone',
-    (address) => {
-      const fragment = render(`[there](<${address}>)`);
-      expect(fragment.querySelector('a')).toBeNull();
-      expect(fragment.textContent).toContain('there');
-    },
-  );
+  test.each([
+    'javascript:alert(1)',
+    'JaVaScRiPt:alert(1)',
+    'java&#10;script:alert(1)',
+    'data:text/html,x',
+    'vbscript:x',
+    '/api/x',
+    '//evil.example',
+  ])('to %s become plain text', (address) => {
+    const fragment = render(`[there](<${address}>)`);
+    expect(fragment.querySelector('a')).toBeNull();
+    expect(fragment.textContent).toContain('there');
+  });
 
-  test('stand in for pictures of other hosts', () => {
+  test('replace pictures on other hosts', () => {
     const fragment = render('![a "cat"](https://example.org/cat.png)');
     expect(fragment.querySelector('img')).toBeNull();
     expect(fragment.querySelector('a')!.href).toBe('https://example.org/cat.png');
@@ -78,13 +83,13 @@ describe('links', () => {
     expect([...links].map((link) => [link.href, link.textContent])).toEqual([['https://example.org/', 'cat']]);
   });
 
-  test('are not made of pictures at odd addresses', () => {
+  test('do not replace pictures with unsafe addresses', () => {
     expect(html('![x](data:image/svg+xml,abc)')).toBe('<p dir="auto">x</p>');
     expect(html('![x](javascript:alert(1))')).toBe('<p dir="auto">x</p>');
   });
 });
 
-/** From OWASP's and Cure53's collections, as they come into a text: as HTML and through Markdown. */
+/** Attack strings from the collections of OWASP and Cure53, as HTML and as Markdown. */
 const HOSTILE = [
   '<script>alert(1)</script>',
   '<img src=x onerror=alert(1)>',
@@ -142,8 +147,24 @@ const HOSTILE = [
 ];
 
 describe('hostile text', () => {
-  const elements = /^(P|H[2-6]|UL|OL|LI|BLOCKQUOTE|PRE|CODE|EM|STRONG|DEL|A|BR|HR|TABLE|THEAD|TBODY|TR|TH|TD|B|I|DIV|INPUT)$/;
-  const attributes = ['align', 'aria-label', 'checked', 'class', 'dir', 'disabled', 'href', 'rel', 'role', 'start', 'tabindex', 'target', 'title', 'type'];
+  const elements =
+    /^(P|H[2-6]|UL|OL|LI|BLOCKQUOTE|PRE|CODE|EM|STRONG|DEL|A|BR|HR|TABLE|THEAD|TBODY|TR|TH|TD|B|I|DIV|INPUT)$/;
+  const attributes = [
+    'align',
+    'aria-label',
+    'checked',
+    'class',
+    'dir',
+    'disabled',
+    'href',
+    'rel',
+    'role',
+    'start',
+    'tabindex',
+    'target',
+    'title',
+    'type',
+  ];
 
   test.each(HOSTILE)('%s is harmless', (text) => {
     for (const markdown of [text, `before ${text} after`, `- ${text}`, `**${text}**`]) {
@@ -161,11 +182,11 @@ describe('hostile text', () => {
     ['emphasis', '*a_'.repeat(1_000)],
     ['lists', Array.from({ length: 100 }, (_, depth) => `${' '.repeat(depth * 2)}- x`).join('\n')],
     ['entities', '&#x'.repeat(50_000)],
-  ])('%s without end are shown in some way', (_, text) => {
+  ])('endless %s are rendered', (_, text) => {
     expect(render(text).textContent).not.toBe('');
   });
 
-  test('a megabyte is shown whole', () => {
+  test('a megabyte of text is rendered completely', () => {
     const text = ('words of a long day '.repeat(500) + '\n\n').repeat(100);
     expect(render(text).querySelectorAll('p').length).toBe(100);
   });

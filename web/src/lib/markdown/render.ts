@@ -1,4 +1,4 @@
-/** Markdown as people wrote it, made into elements that can do no harm. */
+/** Renders Markdown as safe elements. */
 
 import DOMPurify, { type Config } from 'dompurify';
 import { Marked } from 'marked';
@@ -6,15 +6,15 @@ import { Marked } from 'marked';
 import { t } from '../i18n/index.svelte';
 
 /**
- * The elements of a text. Whatever it contains: no script, no style, nothing that is loaded from anywhere.
- * Headings begin one level below `under`, the level of the heading that the text stands under.
+ * Renders a text. The result contains no script and no style, and loads nothing from anywhere. The top level of headings is
+ * one below `under`, the level of the heading above the text.
  */
 export function render(markdown: string, under: 1 | 2 | 3 | 4 | 5 = 1): DocumentFragment {
   let html: string;
   try {
     html = marked.parse(markdown, { async: false });
   } catch {
-    // Thousands of nested lists or quotes exhaust the stack: then it is shown as it was written.
+    // Thousands of nested lists or quotes exhaust the stack: such a text is shown as it was written.
     return asWritten(markdown);
   }
   const fragment = DOMPurify.sanitize(html, POLICY);
@@ -23,18 +23,18 @@ export function render(markdown: string, under: 1 | 2 | 3 | 4 | 5 = 1): Document
   for (const link of fragment.querySelectorAll('a')) openOutside(link);
   for (const box of fragment.querySelectorAll('input')) nameTask(box);
   for (const table of fragment.querySelectorAll('table')) letScroll(table);
-  // Each block takes its direction from its own first letters.
+  // Each block gets the direction of its first letters.
   for (const block of [...fragment.children]) block.setAttribute('dir', 'auto');
   return fragment;
 }
 
-/** What little HTML may stand in a text and mean what it says; any other is shown as it was written. */
+/** The HTML elements that are rendered. All others are shown as they were written. */
 const INLINE = ['b', 'br', 'del', 'em', 'hr', 'i', 'ins', 'kbd', 'mark', 's', 'small', 'strong', 'sub', 'sup', 'u'];
 const INLINE_TAG = new RegExp(`(</?(?:${INLINE.join('|')})\\s*/?>)`, 'i');
 
 const marked = new Marked({
   gfm: true,
-  // In a journal, a new line is a new line.
+  // A line break in the text is a line break on the page.
   breaks: true,
   renderer: {
     html: ({ text }) =>
@@ -56,7 +56,7 @@ const POLICY = {
   ALLOW_ARIA_ATTR: false,
   ALLOW_DATA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:\/\/|mailto:|tel:)/i,
-  // `data-picture` is an address that is checked when it becomes a link.
+  // The address in `data-picture` is checked when it becomes a link.
   ADD_URI_SAFE_ATTR: ['align', 'checked', 'data-picture', 'disabled', 'start', 'type'],
   RETURN_DOM_FRAGMENT: true,
 } as const satisfies Config;
@@ -84,7 +84,7 @@ function shift(heading: Element, under: number): void {
   heading.replaceWith(shifted);
 }
 
-/** A picture would be asked for from another host, which would learn when this is read. It is one click away. */
+/** Replaces a picture by a link, because loading it would tell another host that the entry is read. */
 function pictureToLink(picture: HTMLSpanElement): void {
   const address = webAddress(picture.dataset.picture ?? '');
   const alternative = picture.textContent || t('read:picture');
@@ -108,14 +108,14 @@ function openOutside(link: HTMLAnchorElement): void {
 }
 
 function nameTask(box: HTMLInputElement): void {
-  // Boxes come from task lists alone.
+  // Only task lists contain inputs.
   box.type = 'checkbox';
   box.disabled = true;
   box.setAttribute('aria-label', t(box.hasAttribute('checked') ? 'read:taskDone' : 'read:taskOpen'));
   box.closest('li')?.classList.add('task');
 }
 
-/** A wide table scrolls by itself, by keyboard as well. */
+/** Wraps a table in a region that scrolls, also by keyboard. */
 function letScroll(table: HTMLTableElement): void {
   const frame = table.ownerDocument.createElement('div');
   frame.className = 'scroll';

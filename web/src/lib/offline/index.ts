@@ -1,23 +1,23 @@
-/** Keeps the app for times without a network, and says when there is a new version of it. Nothing is ever reloaded unasked. */
+/** Registers the service worker, and shows a notice when a new version of the app is ready. Never reloads the page unasked. */
 
 import { t } from '../i18n/index.svelte';
 import { notices } from '../ui/notices.svelte';
 
-/** How often a page that stays open asks for a new version, in milliseconds: every hour. */
+/** How often an open page checks for a new version: every hour, in ms. */
 const EVERY = 3_600_000;
 
 let asked = false;
 let offered = false;
 
-/** Starts keeping; after the sign-in, so that nobody loads the whole app only to see its door. */
+/** Called after the sign-in, because the worker loads the whole app, which a visitor of the sign-in page does not need. */
 export async function keepOffline(): Promise<void> {
   if (import.meta.env.DEV || !('serviceWorker' in navigator)) return;
   const { serviceWorker } = navigator;
-  // Where it is refused, as in some private windows, the app needs its network; that is all.
+  // Without a service worker, as in some private windows, the app needs a network.
   const registration = await serviceWorker.register('/sw.js', { updateViaCache: 'none' }).catch(() => undefined);
   if (!registration) return;
 
-  // Without a worker before it, the first one brings nothing new.
+  // The first worker of a browser is no update.
   const isUpdate = serviceWorker.controller !== null;
   if (registration.waiting && isUpdate) offer(registration);
   registration.addEventListener('updatefound', () => {
@@ -28,7 +28,7 @@ export async function keepOffline(): Promise<void> {
   });
   serviceWorker.addEventListener('controllerchange', () => {
     if (asked) location.reload();
-    // Another tab has taken the new version. This one goes on with the old until its person says so.
+    // Another tab has activated the new version. This tab keeps the old one until the user reloads it.
     else if (isUpdate) offer(registration);
   });
   setInterval(() => void registration.update().catch(() => {}), EVERY);
@@ -42,5 +42,5 @@ function offer(registration: ServiceWorkerRegistration): void {
     if (registration.waiting) registration.waiting.postMessage('take over');
     else location.reload();
   };
-  notices.say(t('common:newVersion'), { stays: true, ofApp: true, action: { label: t('common:reload'), run } });
+  notices.show(t('common:newVersion'), { stays: true, aboutApp: true, action: { label: t('common:reload'), run } });
 }

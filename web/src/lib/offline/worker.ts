@@ -1,27 +1,27 @@
 /**
- * The service worker: keeps the app's own files, so that the app starts without a network. It never touches what the API
- * says: nothing of a journal is kept here.
+ * The service worker: caches the files of the app, so that it starts without a network. Responses of the API are never cached,
+ * so nothing of a journal is stored here.
  *
- * Each version of the app has a cache of its own, filled before it is used; a page and its scripts are of one version. A new
- * version waits until a person asks for it, or until no page of the old one is left.
+ * Each version of the app has its own cache, which is complete before it is used, so that a page and its scripts have the same
+ * version. A new version is activated by the user, or when no page of the old one is left.
  */
 
-// A module of its own to TypeScript, so that its names are not those of the page.
+// Makes this file a module for TypeScript, with its own scope.
 export {};
 declare const self: ServiceWorkerGlobalScope;
-/** What the app consists of, and a hash of all that; vite/offline.ts puts them before this script. */
+/** The paths of the app's files, and a hash of their contents; vite/offline.ts adds both to this script. */
 declare const FILES: string[];
 declare const VERSION: string;
 
 const PREFIX = 'sotto-app-';
 const CACHE = PREFIX + VERSION;
-/** What the server answers to and is not the app. */
+/** Paths of the server that are not part of the app. */
 const OTHERS = /^\/(api|health|metrics)(\/|$)/;
-/** Named after what is in them, so these files never change. */
+/** The names of these files contain a hash of their content, so a file never changes. */
 const HASHED = '/assets/';
 
-self.addEventListener('install', (event) => event.waitUntil(keepAll()));
-self.addEventListener('activate', (event) => event.waitUntil(forgetOld().then(() => self.clients.claim())));
+self.addEventListener('install', (event) => event.waitUntil(cacheAll()));
+self.addEventListener('activate', (event) => event.waitUntil(deleteOldCaches().then(() => self.clients.claim())));
 self.addEventListener('message', (event) => {
   if (event.data === 'take over') void self.skipWaiting();
 });
@@ -31,24 +31,24 @@ self.addEventListener('fetch', (event) => {
   event.respondWith(event.request.mode === 'navigate' ? page(event.request) : file(event.request, pathname));
 });
 
-/** Each address of the app is the same document. */
+/** Every address of the app is the same document. */
 async function page(request: Request): Promise<Response> {
   return (await caches.match('/index.html', { cacheName: CACHE })) ?? fetch(request);
 }
 
 async function file(request: Request, path: string): Promise<Response> {
-  // Without a name of the cache: pages of the version before, still open, find theirs as well.
+  // Searches all caches, so that open pages of the previous version find their files.
   const kept =
     (await caches.match(request, { cacheName: CACHE, ignoreVary: true })) ??
     (await caches.match(request, { ignoreVary: true }));
   if (kept) return kept;
   const response = await fetch(request);
-  // Letters of other alphabets than the Latin are kept once they were needed.
+  // Fonts of other alphabets than the Latin one are cached when they are first used.
   if (response.ok && path.startsWith(HASHED)) await (await caches.open(CACHE)).put(request, response.clone());
   return response;
 }
 
-async function keepAll(): Promise<void> {
+async function cacheAll(): Promise<void> {
   const cache = await caches.open(CACHE);
   await Promise.all(FILES.map(async (path) => cache.put(path, (await unchanged(path)) ?? (await fresh(path)))));
 }
@@ -63,8 +63,8 @@ async function fresh(path: string): Promise<Response> {
   return response;
 }
 
-/** The version before stays, for pages that are still open. */
-async function forgetOld(): Promise<void> {
+/** Deletes the caches of old versions, except the previous one, whose pages may still be open. */
+async function deleteOldCaches(): Promise<void> {
   const names = (await caches.keys()).filter((name) => name.startsWith(PREFIX) && name !== CACHE);
   await Promise.all(names.slice(0, -1).map((name) => caches.delete(name)));
 }

@@ -1,21 +1,21 @@
-/** Reminders in plain words. */
+/** The schedule of a reminder in words. */
 
 import type { Schemas } from '../api';
 import { weekday } from '../days';
 import { region, t } from '../i18n/index.svelte';
-import { wallOf } from '../wall';
-import { dayName, dayOf, readDays } from './days';
+import { localDateTime } from '../zoned-time';
+import { dayName, dayOf, readDays } from './weekdays';
 
 export const FREQUENCIES = ['daily', 'weekdays', 'weekends', 'weekly', 'monthly', 'custom'] as const;
 export type Frequency = (typeof FREQUENCIES)[number];
 
-/** When a reminder is due, as the API has it. `time` is its first day and its time of day, both in `time_zone`. */
+/** The schedule of a reminder in the API. `time` is the first day and the time of day, both in `time_zone`. */
 export type Schedule = Pick<Schemas['ReminderResponse'], 'frequency' | 'time' | 'time_zone' | 'custom_days'>;
 
 /** `Every weekday at 21:00`, `On Monday, Wednesday and Friday at 21:00`. */
 export function inWords({ frequency, time, time_zone, custom_days }: Schedule): string {
-  const wall = wallOf(time, time_zone);
-  const values = { time: clock(wall.time), count: Number(wall.day.slice(8)), ordinal: true };
+  const local = localDateTime(time, time_zone);
+  const values = { time: clock(local.time), count: Number(local.day.slice(8)), ordinal: true };
   switch (frequency) {
     case 'daily':
       return t('reminders:everyDayAt', values);
@@ -24,7 +24,7 @@ export function inWords({ frequency, time, time_zone, custom_days }: Schedule): 
     case 'weekends':
       return t('reminders:everyWeekendAt', values);
     case 'weekly':
-      return t('reminders:onDaysAt', { ...values, days: dayName(dayOf(weekday(wall.day))) });
+      return t('reminders:onDaysAt', { ...values, days: dayName(dayOf(weekday(local.day))) });
     case 'monthly':
       return t(values.count > 28 ? 'reminders:lateEveryMonthAt' : 'reminders:everyMonthAt', values);
     case 'custom':
@@ -32,25 +32,25 @@ export function inWords({ frequency, time, time_zone, custom_days }: Schedule): 
   }
 }
 
-/** One of the next times: `moved` if a change of the clocks gives it another time of day than before. */
+/** One of the next times. `moved`: a change of the clocks gives it another time of day than the one before. */
 export type Time = { instant: string; moved: boolean };
 
 /**
- * Which of the next times a change of the clocks moves, as they are read in `zone`: because the reminder's own clock
- * skips its hour that day, or because the two zones do not change on the same day.
+ * Finds the times that a change of the clocks moves, as seen in `zone`: either the time zone of the reminder skips the hour on
+ * that day, or the two zones change their clocks on different days.
  */
 export function withMoves(instants: string[], schedule: Schedule, zone: string): Time[] {
-  const usual = wallOf(schedule.time, schedule.time_zone).time;
-  const skipped = (instant: string) => wallOf(instant, schedule.time_zone).time !== usual;
+  const usual = localDateTime(schedule.time, schedule.time_zone).time;
+  const skipped = (instant: string) => localDateTime(instant, schedule.time_zone).time !== usual;
   const shifted = (instant: string, before: string) =>
-    !skipped(before) && wallOf(instant, zone).time !== wallOf(before, zone).time;
+    !skipped(before) && localDateTime(instant, zone).time !== localDateTime(before, zone).time;
   return instants.map((instant, index) => ({
     instant,
     moved: skipped(instant) || (index > 0 && shifted(instant, instants[index - 1]!)),
   }));
 }
 
-/** A time of day as people of this language write it: `21:00`, `9:00 PM`. */
+/** A time of day in the language of the app: `21:00`, `9:00 PM`. */
 function clock(time: string): string {
   const format = new Intl.DateTimeFormat(region(), { timeStyle: 'short', timeZone: 'UTC' });
   return format.format(new Date(`1970-01-01T${time}:00Z`));

@@ -1,7 +1,9 @@
+/** Errors of secret tags, with sentences for the user. */
+
 import { SottoError } from '../api';
 import { t } from '../i18n/index.svelte';
 
-/** What was asked for is under a secret tag that is not open, or no longer. */
+/** The secret tag is locked. */
 export class Locked extends SottoError {
   constructor() {
     super(403, { detail: t('secret:closed') });
@@ -9,7 +11,7 @@ export class Locked extends SottoError {
   }
 }
 
-/** The worker could not be started: without WebAssembly, or without HTTPS. */
+/** The worker could not be started, for lack of WebAssembly or HTTPS. */
 export class NoEncryption extends SottoError {
   constructor() {
     super(400, { detail: t(isSecureContext ? 'secret:noEncryption' : 'secret:noHttps') });
@@ -17,7 +19,7 @@ export class NoEncryption extends SottoError {
   }
 }
 
-/** Something was changed on the server, or does not belong where it is: it does not open. */
+/** The data cannot be decrypted, because it was modified or belongs elsewhere. */
 export class Unreadable extends SottoError {
   constructor() {
     super(422, { detail: t('secret:unreadable') });
@@ -25,7 +27,7 @@ export class Unreadable extends SottoError {
   }
 }
 
-/** The entry has the key of a recording that is not there: it was not sent, or not to its end. */
+/** The entry has the key of a recording that the server does not have: the upload was not completed. */
 export class NotSent extends SottoError {
   constructor() {
     super(404, { detail: t('audio:notSent') });

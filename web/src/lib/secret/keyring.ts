@@ -1,6 +1,6 @@
 /**
- * Everything that holds a phrase or a key. It runs in a worker (worker.ts), so that stretching a phrase does not hold up
- * the page, and so that no key is in the page. The page makes the requests (`ask`): it has the login.
+ * The keyring: the only part of the app that holds passphrases and keys. It runs in a worker (worker.ts), so that
+ * key stretching does not block the page, and no key is in the page. The page makes the requests (`ask`), as it has the login.
  */
 
 import { SottoError, type Schemas } from '@sotto/client';
@@ -8,51 +8,53 @@ import { RecoveryKey, Vault } from '@sotto/vault';
 
 import type { Draft, Entry, EntryQuery } from '../entries/entry';
 import { decode, encode } from '../base64url';
-import { login, register, suiteReady, type Ask, type LoggedIn, type Scope } from './exchange';
-import { excerpt, OpenedEntries } from './search';
-import { judge, type Strength } from './strength';
+import { login, register, suiteReady, type Ask, type LoggedIn, type Scope } from './opaque';
+import { excerpt, DecryptedEntries } from './decrypted-entries';
+import { estimateStrength, type Strength } from './phrase-strength';
 
-/** A secret tag that was opened, as the page knows it. */
-export type Opened = {
+/** What the page knows of an unlocked secret tag. */
+export type Unlocked = {
   id: string;
   name: string;
   color: string | null;
-  /** One more with each new phrase. */
+  /** Incremented with each new phrase. */
   version: number;
-  /** For `X-Sotto-Unlock`. */
+  /** The unlock token, for `X-Sotto-Unlock`. */
   token: string;
-  /** The server's session, which ends with it. */
+  /** The OPAQUE session that the unlock belongs to. */
   session: string;
-  /** When it locks itself, unless it is used. */
+  /** When the server locks an unused tag, RFC 3339. */
   expiresAt: string;
   failedTries: { count: number; last: string | null };
 };
 
-/** What became of a phrase or a recovery key: something was opened, or nothing, maybe with seconds to wait. */
-export type Attempt = { opened: Opened | null; retryAfter?: number };
+/** The result of a phrase or a recovery key. null: no tag was unlocked. `retryAfter`: some could not be tried, for so many seconds. */
+export type Attempt = { unlocked: Unlocked | null; retryAfter?: number };
 
-/** What a person writes into an entry. */
+/** The part of an entry that is sealed. */
 export type Text = Pick<Draft, 'title' | 'content' | 'tags' | 'audio'>;
-type SealedFields = Required<Pick<Schemas['JournalEntryUpdate'], 'encrypted_content' | 'encryption_iv' | 'wrapped_key' | 'wrap_iv'>>;
+type SealedFields = Required<
+  Pick<Schemas['JournalEntryUpdate'], 'encrypted_content' | 'encryption_iv' | 'wrapped_key' | 'wrap_iv'>
+>;
 
-/** The keys of an entry's recording, and when it was stored with them, RFC 3339. */
+/** The keys of an entry's recording. `storedAt` is when the entry was saved with them, RFC 3339. */
 type AudioKeys = { key: Uint8Array; formerKey?: Uint8Array; storedAt: string };
-type OpenTag = { vault: Vault; token: string; entries: OpenedEntries; audio: Map<string, AudioKeys> };
+type OpenTag = { vault: Vault; token: string; entries: DecryptedEntries; audio: Map<string, AudioKeys> };
 
-/** Milliseconds since some moment, and a pause of so many. */
+/** Monotonic milliseconds, and a pause of so many. */
 export type Clock = { now: () => number; sleep: (milliseconds: number) => Promise<void> };
 const system: Clock = {
   now: () => performance.now(),
   sleep: (milliseconds) => new Promise((done) => setTimeout(done, milliseconds)),
 };
 
-/** No upload is expected to take longer than this, in ms; when it clears up, the server goes by the same time. */
+/** The longest time that an upload may take, in ms. The server deletes unfinished uploads after the same time. */
 const UPLOAD = 3_600_000;
 
-/** An attempt that opens nothing takes as long as this many tries, so that nobody can count secret tags by the clock. */
+/** A failed attempt takes as long as a multiple of so many tries, so that its duration does not reveal the number of tags. */
 const TRIES = 3;
 
-export class KeyRing {
+export class Keyring {
   #ask: Ask;
   #clock: Clock;
   #open = new Map<string, OpenTag>();
@@ -63,40 +65,40 @@ export class KeyRing {
     this.#clock = clock;
   }
 
-  /** Fails where this browser cannot do what it takes. */
+  /** Rejects if this browser lacks WebAssembly or WebCrypto. */
   ready(): Promise<void> {
     return suiteReady();
   }
 
   strength(phrase: string, language: 'en' | 'de', known: string[]): Promise<Strength> {
-    return judge(phrase, language, known);
+    return estimateStrength(phrase, language, known);
   }
 
   /**
-   * Tries a phrase on each of these secret tags, in this order, until one opens. Without any, on one that does not exist. Each
-   * that does not open counts a failed try, and is slowed down after some: whoever puts what was opened last at the front,
-   * as the server lists them, makes each fail at most once for every other one between two times that it is opened.
+   * Tries a phrase on these secret tags, in this order, until one is unlocked; without tags, on one that does not exist. The
+   * server counts each failed try, and slows a tag down after some. In the order of the server, with the tag that was
+   * unlocked last at the front, a tag fails at most once for each other tag between two of its unlocks.
    */
-  async open(user: string, tags: string[], phrase: string): Promise<Attempt> {
+  async unlock(user: string, tags: string[], phrase: string): Promise<Attempt> {
     return this.#try(user, tags, async (scope) => {
       const found = await login(scope, phrase, this.#ask);
       return found && this.#enter(scope, found, phrase);
     });
   }
 
-  /** Keeps the phrase of a secret tag that is about to be made, and makes its recovery key, as it is shown. Nothing is stored yet. */
+  /** Prepares a new secret tag with this phrase. Returns its recovery key in the written form. Nothing is stored yet. */
   async prepare(phrase: string): Promise<string> {
     this.#prepared = { tag: crypto.randomUUID(), phrase, recoveryKey: RecoveryKey.generate() };
     return this.#prepared.recoveryKey.reveal();
   }
 
-  /** Makes and opens the one that was prepared. After a failure it can be called again: it is made once. */
-  async create(user: string, name: string): Promise<Opened> {
-    if (!this.#prepared) throw new Error('no recovery key was made');
+  /** Creates and unlocks the prepared tag. Can be repeated after a failure: the tag is created once. */
+  async create(user: string, name: string): Promise<Unlocked> {
+    if (!this.#prepared) throw new Error('no secret tag was prepared');
     const { tag, phrase, recoveryKey, tried } = this.#prepared;
     const scope = { user, tag };
     this.#prepared.tried = true;
-    let refusal: unknown;
+    let conflict: unknown;
     try {
       const { started, record, exportKey } = await register(scope, phrase, (registration_request) =>
         this.#ask<Schemas['RegistrationAnswer']>('/register/start', { tag_id: tag, registration_request }),
@@ -112,17 +114,17 @@ export class KeyRing {
         recovery_verifier: encode(await recoveryKey.verifier()),
       } satisfies Schemas['RegisterFinish']);
     } catch (error) {
-      // Was it made by a try before this one, whose answer was lost? Then the phrase opens it.
+      // An earlier try may have created the tag, and its response was lost. Then the phrase unlocks it.
       if (!(tried && error instanceof SottoError && error.status === 409)) throw error;
-      refusal = error;
+      conflict = error;
     }
     const found = await login(scope, phrase, this.#ask);
-    if (!found) throw refusal ?? new Error('what was just made does not open');
+    if (!found) throw conflict ?? new Error('the new secret tag could not be unlocked');
     this.#prepared = null;
     return this.#enter(scope, found, phrase);
   }
 
-  /** Whether this is a recovery key, as far as its check digits tell. */
+  /** Whether the check digits of a recovery key are right. */
   async isRecoveryKey(typed: string): Promise<boolean> {
     return RecoveryKey.parse(typed).then(
       () => true,
@@ -130,7 +132,7 @@ export class KeyRing {
     );
   }
 
-  /** Sets a new phrase for whichever of these secret tags the recovery key belongs to, and opens it. */
+  /** Sets a new phrase for the one of these secret tags that the recovery key belongs to, and unlocks it. */
   async recover(user: string, tags: string[], typed: string, phrase: string): Promise<Attempt> {
     const key = await RecoveryKey.parse(typed);
     const recovery_proof = encode(await key.proof());
@@ -157,7 +159,7 @@ export class KeyRing {
     });
   }
 
-  /** Sets a new phrase for an open secret tag; the answer is its new version. */
+  /** Sets a new phrase for an unlocked secret tag. Returns its new version. */
   async changePhrase(user: string, tag: string, version: number, phrase: string): Promise<number> {
     const { vault, token } = this.#get(tag);
     const path = `/${tag}/phrase`;
@@ -174,7 +176,7 @@ export class KeyRing {
     return changed.version ?? version + 1;
   }
 
-  /** A name, sealed as the server keeps it. */
+  /** Seals a name and a colour, in base64url. */
   async sealName(tag: string, name: string, color: string | null): Promise<string> {
     return encode(await this.#get(tag).vault.sealMetadata({ name, color: color ?? undefined }));
   }
@@ -184,17 +186,17 @@ export class KeyRing {
     return { name, color: color ?? null };
   }
 
-  /** Opens entries as the server keeps them, and makes them known to the search. Null is one that does not open. */
+  /** Decrypts entries, and adds them to the search. null stands for an entry that cannot be decrypted. */
   async openEntries(tag: string, sealed: Schemas['JournalEntry'][]): Promise<(Entry | null)[]> {
     return Promise.all(sealed.map((entry) => this.#openEntry(tag, entry).catch(() => null)));
   }
 
-  /** As `openEntries`, for a list: with the beginning of each text. */
+  /** Like `openEntries`, with the first part of each text, for lists. */
   async openForList(tag: string, sealed: Schemas['JournalEntry'][]): Promise<(Entry | null)[]> {
     return (await this.openEntries(tag, sealed)).map((entry) => entry && excerpt(entry));
   }
 
-  /** Seals an entry for the revision that it is about to get. Its recording stays with it, unless the text says otherwise. */
+  /** Seals an entry for the revision that the save will give it. The keys of its recording stay, unless `text` has others. */
   async sealEntry(tag: string, id: string, revision: number, text: Text): Promise<SealedFields> {
     const { vault, audio } = this.#get(tag);
     const keys = text.audio === undefined ? audio.get(id) : text.audio;
@@ -214,10 +216,10 @@ export class KeyRing {
   }
 
   /**
-   * This key opens the recording that is there. The next save leaves out the other one, unless that belongs to a recording
-   * that may be on its way.
+   * Notes which key decrypts the recording on the server. The next save drops the other key, unless that key belongs to a
+   * recording that may still be on its way.
    */
-  async audioOpensWith(tag: string, id: string, key: Uint8Array): Promise<void> {
+  async confirmRecordingKey(tag: string, id: string, key: Uint8Array): Promise<void> {
     const { audio } = this.#get(tag);
     const keys = audio.get(id);
     if (!keys?.formerKey) return;
@@ -227,7 +229,7 @@ export class KeyRing {
     audio.set(id, { key, storedAt: keys.storedAt });
   }
 
-  /** Whether an entry was opened here before: only then is it known whether it has a recording. */
+  /** Whether an entry was decrypted here before. Only then does the keyring know the keys of its recording. */
   knows(tag: string, id: string): boolean {
     return this.#get(tag).entries.get(id) !== undefined;
   }
@@ -238,7 +240,7 @@ export class KeyRing {
     audio.delete(id);
   }
 
-  /** Searches what was opened so far. */
+  /** Searches the entries that were decrypted so far. */
   search(tag: string, query: EntryQuery): Entry[] {
     return this.#get(tag).entries.search(query);
   }
@@ -247,7 +249,7 @@ export class KeyRing {
     return this.#get(tag).vault.draftKey();
   }
 
-  close(tag: string): void {
+  lock(tag: string): void {
     this.#open.delete(tag);
   }
 
@@ -275,7 +277,7 @@ export class KeyRing {
     };
     const { audioKey: key, formerAudioKey: formerKey } = text;
     if (key) entry.audio = { url: `/api/journals/${sealed.id}/audio`, mediaType: null, key, formerKey };
-    // What was asked for before the last save can come after it.
+    // A response from before the last save can arrive after it.
     if ((entries.get(entry.id)?.revision ?? 0) > entry.revision) return entry;
     if (key) audio.set(entry.id, { key, formerKey, storedAt: entry.updatedAt });
     else audio.delete(entry.id);
@@ -283,15 +285,15 @@ export class KeyRing {
     return entry;
   }
 
-  /** Takes the keys of what was opened. If the server has new keys of its own, the phrase is registered with those. */
-  async #enter(scope: Scope, { session, exportKey, unlocked }: LoggedIn, phrase: string): Promise<Opened> {
+  /** Takes the keys of an unlocked tag into the keyring. If the server has a new keyset, the phrase is registered again with it. */
+  async #enter(scope: Scope, { session, exportKey, unlocked }: LoggedIn, phrase: string): Promise<Unlocked> {
     const vault = await Vault.unlock(scope, exportKey, decode(unlocked.wrapped_master_key));
     const { name, color } = await vault.openMetadata(decode(unlocked.metadata));
     const token = unlocked.unlock_token;
-    this.#open.set(scope.tag, { vault, token, entries: new OpenedEntries(), audio: new Map() });
+    this.#open.set(scope.tag, { vault, token, entries: new DecryptedEntries(), audio: new Map() });
     let { version } = unlocked;
     if (unlocked.reregister) {
-      // If this fails, the phrase goes on opening it as before, and the server asks again next time.
+      // If this fails, the phrase works as before, and the server asks again at the next unlock.
       version = await this.changePhrase(scope.user, scope.tag, version, phrase).catch(() => version);
     }
     const failedTries = { count: unlocked.failed_tries.count, last: unlocked.failed_tries.last ?? null };
@@ -299,17 +301,17 @@ export class KeyRing {
     return { id: scope.tag, name, color: color ?? null, version, token, session, expiresAt, failedTries };
   }
 
-  async #try(user: string, tags: string[], open: (scope: Scope) => Promise<Opened | null>): Promise<Attempt> {
-    const closed = tags.filter((tag) => !this.#open.has(tag));
-    const candidates = closed.length > 0 ? closed : [await decoy(user)];
+  async #try(user: string, tags: string[], attempt: (scope: Scope) => Promise<Unlocked | null>): Promise<Attempt> {
+    const locked = tags.filter((tag) => !this.#open.has(tag));
+    const candidates = locked.length > 0 ? locked : [await decoy(user)];
     const start = this.#clock.now();
     let longest = 0;
     let retryAfter: number | undefined;
     for (const tag of candidates) {
       const before = this.#clock.now();
       try {
-        const opened = await open({ user, tag });
-        if (opened) return { opened };
+        const unlocked = await attempt({ user, tag });
+        if (unlocked) return { unlocked };
         longest = Math.max(longest, this.#clock.now() - before);
       } catch (error) {
         if (!(error instanceof SottoError && error.status === 429)) throw error;
@@ -318,12 +320,12 @@ export class KeyRing {
     }
     const rounds = Math.ceil(candidates.length / TRIES) * TRIES;
     await this.#clock.sleep(Math.max(0, start + rounds * longest - this.#clock.now()));
-    return { opened: null, retryAfter };
+    return { unlocked: null, retryAfter };
   }
 
   #get(tag: string) {
     const open = this.#open.get(tag);
-    if (!open) throw Object.assign(new Error('this is closed'), { name: 'Locked' });
+    if (!open) throw Object.assign(new Error('the secret tag is locked'), { name: 'Locked' });
     return open;
   }
 }
@@ -332,7 +334,7 @@ function same(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-/** What stands in for the secret tags of somebody who has none: always the same one, so that it is slowed like one. */
+/** The tag that is tried for a user without secret tags: always the same one, so that the server slows it down like a real one. */
 async function decoy(user: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`sotto/v1/no-secret-tag${user}`));
   const hex = Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');

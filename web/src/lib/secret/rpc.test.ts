@@ -27,21 +27,27 @@ test('both sides call each other', async () => {
   const { two, close } = pair();
   expect(await two.remote.double(21)).toBe(42);
   expect(await two.remote.later()).toBe('done');
-  // Passing it through a promise does not call it.
+  // A promise can resolve to the remote, because the remote has no `then`.
   expect(await Promise.resolve(two.remote).then((remote) => remote.double(1))).toBe(2);
   close();
 });
 
-test('refusals of the server arrive as what they are', async () => {
+test('server errors keep their class and fields, other errors their name', async () => {
   const { one, close } = pair();
   const refused = await one.remote.refuse().catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(SottoError);
-  expect(refused).toMatchObject({ status: 429, code: 'too_many_attempts', message: 'wait', retryAfter: 7, current: { id: '1' } });
+  expect(refused).toMatchObject({
+    status: 429,
+    code: 'too_many_attempts',
+    message: 'wait',
+    retryAfter: 7,
+    current: { id: '1' },
+  });
   expect(await one.remote.fail().catch((error: Error) => error.name)).toBe('Locked');
   close();
 });
 
-test('calls that still wait fail when the other side is ended, and so do those that come after', async () => {
+test('pending and later calls fail with the error passed to end()', async () => {
   const { one, close } = pair();
   const waiting = one.remote.forever();
   one.end(new Error('ended'));

@@ -1,8 +1,12 @@
-/** Calls between the page and its worker, in both directions: a method of one side is a promise on the other. */
+/**
+ * Remote calls between the page and its worker, in both directions. A method on one side returns a promise on the other.
+ *
+ * Not comlink: it drops the class of errors, leaves calls pending when a worker is terminated, and exposes all properties.
+ */
 
 import { SottoError } from '@sotto/client';
 
-/** The methods of an object as the other side sees them. */
+/** The methods of an object, as the other side calls them. */
 export type Remote<T> = {
   [Name in keyof T as T[Name] extends (...args: never[]) => unknown ? Name : never]: T[Name] extends (
     ...args: infer Args
@@ -16,18 +20,29 @@ type Port = {
   addEventListener(type: 'message', listener: (event: MessageEvent) => void): void;
 };
 type Call = { id: number; call: string; args: unknown[] };
-type Answer = { id: number; value?: unknown; error?: Thrown };
-type Thrown = { name: string; message: string; status?: number; retryAfter?: number; code?: unknown; current?: unknown; errors?: unknown };
-type Waiting = { resolve: (value: unknown) => void; reject: (error: unknown) => void };
+type Response = { id: number; value?: unknown; error?: SerializedError };
+type SerializedError = {
+  name: string;
+  message: string;
+  status?: number;
+  retryAfter?: number;
+  code?: unknown;
+  current?: unknown;
+  errors?: unknown;
+};
+type PendingCall = { resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
-/** Serves `local` to the other side, and reaches it through `remote`. `end` fails all calls that still wait. */
+/**
+ * Serves `local` to the other side. `remote` calls the other side. `end` rejects all pending calls and all later ones
+ * with its error; it does not stop the other side.
+ */
 export function connect<T>(port: Port, local: object): { remote: Remote<T>; end: (error: Error) => void } {
-  const waiting = new Map<number, Waiting>();
+  const waiting = new Map<number, PendingCall>();
   let next = 0;
   let ended: Error | null = null;
 
-  port.addEventListener('message', ({ data }: MessageEvent<Call | Answer>) => {
-    if ('call' in data) return void answer(port, local as Record<string, unknown>, data);
+  port.addEventListener('message', ({ data }: MessageEvent<Call | Response>) => {
+    if ('call' in data) return void respond(port, local as Record<string, unknown>, data);
     const call = waiting.get(data.id);
     waiting.delete(data.id);
     if (data.error) call?.reject(revive(data.error));
@@ -41,7 +56,7 @@ export function connect<T>(port: Port, local: object): { remote: Remote<T>; end:
       waiting.set(id, { resolve, reject });
       port.postMessage({ id, call: name, args } satisfies Call);
     });
-  // It is no promise, though every method seems to be there: whoever awaits it would call `then`.
+  // Without this exception, `await remote` would call a remote method `then`.
   const get = (_: object, name: string | symbol) =>
     name === 'then' ? undefined : (...args: unknown[]) => call(String(name), args);
   const remote = new Proxy({}, { get }) as Remote<T>;
@@ -53,17 +68,17 @@ export function connect<T>(port: Port, local: object): { remote: Remote<T>; end:
   return { remote, end };
 }
 
-async function answer(port: Port, local: Record<string, unknown>, { id, call, args }: Call): Promise<void> {
+async function respond(port: Port, local: Record<string, unknown>, { id, call, args }: Call): Promise<void> {
   try {
     const value = await (local[call] as (...args: unknown[]) => unknown).apply(local, args);
-    port.postMessage({ id, value } satisfies Answer);
+    port.postMessage({ id, value } satisfies Response);
   } catch (error) {
-    port.postMessage({ id, error: thrown(error) } satisfies Answer);
+    port.postMessage({ id, error: serialize(error) } satisfies Response);
   }
 }
 
-/** Classes do not survive the way; the server's refusals have to. */
-function thrown(error: unknown): Thrown {
+/** Messages do not preserve classes, so an error of the server is taken apart here and rebuilt on the other side. */
+function serialize(error: unknown): SerializedError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message } = error;
   if (!(error instanceof SottoError)) return { name, message };
@@ -71,7 +86,7 @@ function thrown(error: unknown): Thrown {
   return { name, message, status, code, retryAfter, current, errors };
 }
 
-function revive({ name, message, status, retryAfter, ...rest }: Thrown): Error {
+function revive({ name, message, status, retryAfter, ...rest }: SerializedError): Error {
   if (status === undefined) return Object.assign(new Error(message), { name });
   return new SottoError(status, { detail: message, ...(rest as { errors: [] }) }, retryAfter);
 }

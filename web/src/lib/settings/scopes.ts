@@ -1,4 +1,4 @@
-/** What an API token may be good for, as the server names it. */
+/** The scopes of API tokens, with their names in the API, and the lifetimes on offer. */
 
 import type { Key } from '../i18n/index.svelte';
 
@@ -12,11 +12,11 @@ export const SCOPES = [
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** The key of a scope in plain words; nothing for one that a newer server may know. */
+/** The translation key of a scope; undefined for the scope of a newer server. */
 export function scopeKey(scope: string): Key | undefined {
   const known = SCOPES.find((name) => name === scope);
   return known && (`settings:scope.${known.replace(':', '_')}` as Key);
 }
 
-/** For how many days a token is good; null is for ever. */
+/** In days; null means for ever. */
 export const LIFETIMES = [30, 90, 365, null] as const;

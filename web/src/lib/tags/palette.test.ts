@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 import { PALETTE } from './palette';
 
-/** Relative luminance, WCAG 2.2. */
+/** Relative luminance as defined by WCAG 2.2. */
 function luminance(color: string): number {
   const [red, green, blue] = [1, 3, 5].map((at) => {
     const part = parseInt(color.slice(at, at + 2), 16) / 255;
@@ -19,17 +19,17 @@ function contrast(a: string, b: string): number {
 }
 
 const tokens = readFileSync(new URL('../../styles/tokens.css', import.meta.url), 'utf8');
-const grounds = ['paper', 'surface', 'raised'].flatMap((name) => {
+const backgrounds = ['paper', 'surface', 'raised'].flatMap((name) => {
   const [, light, dark] = new RegExp(`--${name}: light-dark\\((#\\w+), (#\\w+)\\)`).exec(tokens)!;
   return [light!, dark!];
 });
 
-describe('colours of tags', () => {
-  test.each(PALETTE.map(({ color }) => color))('%s stands out from every ground', (color) => {
-    for (const ground of grounds) expect(contrast(color, ground)).toBeGreaterThanOrEqual(3);
+describe('tag colours', () => {
+  test.each(PALETTE.map(({ color }) => color))('%s has enough contrast on each background', (color) => {
+    for (const background of backgrounds) expect(contrast(color, background)).toBeGreaterThanOrEqual(3);
   });
 
-  test('are different ones', () => {
+  test('are distinct', () => {
     expect(new Set(PALETTE.map(({ color }) => color)).size).toBe(PALETTE.length);
   });
 });

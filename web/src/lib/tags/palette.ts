@@ -1,4 +1,4 @@
-/** The colours that tags can have: each stands out from paper, in light and in dark, by 3 to 1 at least (WCAG 1.4.11). */
+/** The colours of tags. Each has a contrast of at least 3 to 1 to the paper, light and dark (WCAG 1.4.11). */
 
 import type { Key } from '../i18n/index.svelte';
 

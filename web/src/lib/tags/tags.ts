@@ -1,14 +1,18 @@
-/** The tags of a person, on the server. */
+/** The tags of the user, on the server. */
 
 import { api, items, unwrap, type Schemas } from '../api';
-import { forgetVisits } from '../entries/visit';
+import { Repeatable } from '../api/repeatable';
+
+/** A tag of an entry. Sealed entries have tags without id and colour, which are words in the sealed text. */
+export type EntryTag = { id: string | null; name: string; color: string | null };
 
 export type Tag = Pick<Schemas['TagResponse'], 'id' | 'name'> & { color: string | null };
 
 /** All tags, by name. */
 export async function allTags(): Promise<Tag[]> {
   const all: Tag[] = [];
-  for await (const tag of items((cursor) => api.GET('/api/tags/', { params: { query: { limit: 1000, cursor } } }))) all.push(fromServer(tag));
+  for await (const tag of items((cursor) => api.GET('/api/tags/', { params: { query: { limit: 1000, cursor } } })))
+    all.push(fromServer(tag));
   return all;
 }
 
@@ -16,21 +20,22 @@ export async function getTag(id: string): Promise<Tag> {
   return fromServer(await unwrap(api.GET('/api/tags/{tag_id}', { params: { path: { tag_id: id } } })));
 }
 
-export async function makeTag(tag: Omit<Tag, 'id'>): Promise<Tag> {
-  return fromServer(await unwrap(api.POST('/api/tags/', { body: tag })));
+const repeatable = new Repeatable();
+
+export async function createTag(tag: Omit<Tag, 'id'>): Promise<Tag> {
+  return fromServer(
+    await repeatable.create(tag, (header) => unwrap(api.POST('/api/tags/', { params: { header }, body: tag }))),
+  );
 }
 
 export async function changeTag({ id, ...body }: Tag): Promise<Tag> {
   const changed = await unwrap(api.PUT('/api/tags/{tag_id}', { params: { path: { tag_id: id } }, body }));
-  // Lists show their entries with the tag as it was.
-  forgetVisits();
   return fromServer(changed);
 }
 
-/** Entries lose it, and stay. */
+/** Deletes a tag, and removes it from its entries. */
 export async function deleteTag(id: string): Promise<void> {
   await unwrap(api.DELETE('/api/tags/{tag_id}', { params: { path: { tag_id: id } } }));
-  forgetVisits();
 }
 
 function fromServer({ id, name, color }: Schemas['TagResponse']): Tag {

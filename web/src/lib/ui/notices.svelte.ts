@@ -1,8 +1,14 @@
-/** Short messages at the edge of the screen: read out by screen readers, gone by themselves. */
+/** Short messages at the edge of the screen, which screen readers announce and which disappear after some seconds. */
 
-export type Notice = { id: number; text: string; kind: 'done' | 'error'; action?: { label: string; run: () => void }; ofApp: boolean };
-/** `ofApp`: it is about the app itself, and nothing that anybody has in it. */
-type Options = { kind?: Notice['kind']; action?: Notice['action']; stays?: boolean; ofApp?: boolean };
+export type Notice = {
+  id: number;
+  text: string;
+  kind: 'done' | 'error';
+  action?: { label: string; run: () => void };
+  aboutApp: boolean;
+};
+/** `stays`: until it is dismissed. `aboutApp`: about the app itself, and so without anything private. */
+type Options = { kind?: Notice['kind']; action?: Notice['action']; stays?: boolean; aboutApp?: boolean };
 
 let next = 0;
 const all = $state<Notice[]>([]);
@@ -12,25 +18,32 @@ export const notices = {
   get all(): readonly Notice[] {
     return all;
   },
-  /** Says that something was done. Errors, and what is to stay, stay until they are dismissed; the answer does that. */
-  say(text: string, options: Options = {}): () => void {
-    const notice: Notice = { id: next++, text, kind: options.kind ?? 'done', action: options.action, ofApp: options.ofApp ?? false };
+  /** Shows a notice. Errors, and notices with `stays`, stay until they are dismissed. Returns a function that dismisses it. */
+  show(text: string, options: Options = {}): () => void {
+    const notice: Notice = {
+      id: next++,
+      text,
+      kind: options.kind ?? 'done',
+      action: options.action,
+      aboutApp: options.aboutApp ?? false,
+    };
     all.push(notice);
-    if (notice.kind === 'done' && !options.stays) setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
+    if (notice.kind === 'done' && !options.stays)
+      setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
     return () => notices.dismiss(notice.id);
   },
-  /** Where they are shown: in the place that came last. Beside a modal dialog, nothing can be read or clicked. */
+  /** The component that shows the notices: the last one that was added, because nothing outside of a modal dialog can be clicked. */
   get place(): symbol | undefined {
     return places.at(-1);
   },
-  /** Adds a place; the answer takes it away again. */
+  /** Adds a component that can show notices. Returns a function that removes it. */
   showIn(place: symbol): () => void {
     places = [...places, place];
     return () => (places = places.filter((one) => one !== place));
   },
-  /** Takes away all that could tell something of the journal. */
-  wipe(): void {
-    for (const { id, ofApp } of [...all]) if (!ofApp) notices.dismiss(id);
+  /** Dismisses all notices that could reveal something of the journal. */
+  clearPrivate(): void {
+    for (const { id, aboutApp } of [...all]) if (!aboutApp) notices.dismiss(id);
   },
   dismiss(id: number): void {
     const index = all.findIndex((notice) => notice.id === id);

@@ -1,17 +1,18 @@
-/** Two versions of a text: where they differ, and what they are together. */
+/** Compares and merges two versions of a text. */
 
-import { applyPatch, diffLines, diffWordsWithSpace, structuredPatch } from 'diff';
+import { diffArrays, diffLines, diffWordsWithSpace } from 'diff';
+import { diff3Merge } from 'node-diff3';
 
-/** A stretch of text that both have, or one of them. */
+/** A part of a text that both versions have, or one of them. */
 export type Part = { text: string; side: 'both' | 'mine' | 'theirs' };
 
-/** Work that a comparison may be, so that even two strange texts of a megabyte are compared at once. */
+/** Limits for the work of a comparison, so that two unrelated texts of 1 MB do not block the page. */
 const MOST_LINES = 1_000;
 const MOST_WORDS = 500;
-/** Characters of a changed passage that is compared word by word. */
+/** The longest passage that is compared word by word, in characters. */
 const LONGEST_PASSAGE = 20_000;
 
-/** The parts of both, in order: whole lines first, and word by word where lines were changed. */
+/** Returns the parts of both versions in order: whole lines, and words where lines were changed. */
 export function compare(mine: string, theirs: string): Part[] {
   const lines = diffLines(ended(mine), ended(theirs), { maxEditLength: MOST_LINES });
   if (!lines) return whole(mine, theirs);
@@ -30,25 +31,78 @@ export function compare(mine: string, theirs: string): Part[] {
 }
 
 /**
- * One text out of two. Where both were changed in the same place it holds both passages, mine first, and is not `clean`.
- * `base` is what both began from, if that is known.
+ * Merges two versions of `base` line by line, with the three-way merge of diff3 (Khanna, Kunal and Pierce, 2007). Where both changed the
+ * same lines or neighbouring ones, the text holds both passages, mine first, and the result is not `clean`. Without a base, the text
+ * holds every line of both.
  */
 export function merge(base: string | null, mine: string, theirs: string): { text: string; clean: boolean } {
-  if (base !== null) {
-    const patch = structuredPatch('', '', ended(base), ended(mine), '', '', { context: 1, maxEditLength: MOST_LINES });
-    const text = patch && applyPatch(ended(theirs), patch);
-    if (typeof text === 'string') return { text: unended(text, mine), clean: true };
-  }
-  const lines = diffLines(ended(mine), ended(theirs), { maxEditLength: MOST_LINES });
-  const text = lines ? lines.map(({ value }) => value).join('') : `${ended(mine)}\n${ended(theirs)}`;
+  const merged = base === null ? null : mergeLines(lines(base), lines(mine), lines(theirs));
+  if (merged)
+    return {
+      text: unended(merged.lines.map((line) => `${line}\n`).join(''), isEnded(mine) === isEnded(base!) ? theirs : mine),
+      clean: merged.clean,
+    };
+  const parts = diffLines(ended(mine), ended(theirs), { maxEditLength: MOST_LINES });
+  const text = parts ? parts.map(({ value }) => value).join('') : `${ended(mine)}\n${ended(theirs)}`;
   return { text: unended(text, mine), clean: false };
 }
+
+type Lines = { lines: string[]; clean: boolean };
+
+/** `null` if the texts are too long for a comparison that is quadratic in the number of lines. */
+function mergeLines(base: string[], mine: string[], theirs: string[]): Lines | null {
+  const shortest = Math.min(base.length, mine.length, theirs.length);
+  let head = 0;
+  while (head < shortest && base[head] === mine[head] && base[head] === theirs[head]) head++;
+  let tail = 0;
+  while (
+    tail < shortest - head &&
+    base.at(-1 - tail) === mine.at(-1 - tail) &&
+    base.at(-1 - tail) === theirs.at(-1 - tail)
+  )
+    tail++;
+  const middles = [mine, base, theirs].map((all) => all.slice(head, all.length - tail)) as [
+    string[],
+    string[],
+    string[],
+  ];
+  if (middles.some(({ length }) => length > MOST_LINES)) return null;
+
+  const forwards = join(middles);
+  // Among equal lines, a change fits in more than one place. Forwards the comparison chooses the first place, backwards the
+  // last. If the results differ, the place is ambiguous.
+  const backwards = join(middles.map((middle) => middle.toReversed()) as typeof middles);
+  const agreed = forwards.clean && backwards.clean && equal(forwards.lines, backwards.lines.reverse());
+  const middle = agreed || !forwards.clean ? forwards.lines : union(middles[0], middles[2]);
+  return { lines: [...base.slice(0, head), ...middle, ...base.slice(base.length - tail)], clean: agreed };
+}
+
+function join([mine, base, theirs]: [string[], string[], string[]]): Lines {
+  const regions = diff3Merge(mine, base, theirs, { excludeFalseConflicts: false });
+  return {
+    lines: regions.flatMap(({ ok, conflict }) => ok ?? (conflict ? union(conflict.a, conflict.b) : [])),
+    clean: regions.every(({ conflict }) => !conflict || (equal(conflict.a, conflict.b) && isCertain(conflict, base))),
+  };
+}
+
+/** Whether two equal changes are the same change. Of several equal lines, each version may have deleted another one. */
+const isCertain = ({ a, o }: { a: string[]; o: string[] }, base: string[]) =>
+  a.length > 0 || o.every((line) => base.indexOf(line) === base.lastIndexOf(line));
+
+/** Every line of both, mine first where they differ. */
+const union = (mine: string[], theirs: string[]) => diffArrays(mine, theirs).flatMap(({ value }) => value);
+const equal = (one: string[], other: string[]) =>
+  one.length === other.length && one.every((line, at) => line === other[at]);
+const lines = (text: string) => ended(text).split('\n').slice(0, -1);
 
 function words(mine: string, theirs: string): Part[] {
   if (mine.length + theirs.length > LONGEST_PASSAGE) return whole(mine, theirs);
   const parts = diffWordsWithSpace(mine, theirs, { maxEditLength: MOST_WORDS });
   if (!parts) return whole(mine, theirs);
-  return parts.map(({ value, added, removed }) => ({ text: value, side: removed ? 'mine' : added ? 'theirs' : 'both' }));
+  return parts.map(({ value, added, removed }) => ({
+    text: value,
+    side: removed ? 'mine' : added ? 'theirs' : 'both',
+  }));
 }
 
 function whole(mine: string, theirs: string): Part[] {
@@ -58,6 +112,7 @@ function whole(mine: string, theirs: string): Part[] {
   ];
 }
 
-/** A last line without an end would differ from the same line with one. */
+/** A last line without a line break would differ from the same line with one. */
 const ended = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
-const unended = (text: string, like: string) => (like.endsWith('\n') ? text : text.replace(/\n$/, ''));
+const isEnded = (text: string) => text.endsWith('\n');
+const unended = (text: string, like: string) => (isEnded(like) ? text : text.replace(/\n$/, ''));

@@ -1,3 +1,5 @@
+/** The texts of the app in this language, one file for each namespace. */
+
 import admin from './admin.json';
 import audio from './audio.json';
 import auth from './auth.json';

@@ -1,3 +1,5 @@
+/** The prompts in this language. Each language has the same number of prompts. */
+
 export default [
   'Welche Kleinigkeit war heute gut?',
   'Welchen Moment von heute möchtest du behalten?',
@@ -29,7 +31,7 @@ export default [
   'Wovon hättest du gern weniger?',
   'Wovon hättest du gern mehr?',
   'Was hat das Wetter heute mit dir gemacht?',
-  'Welches Ding in deinem Zimmer hat eine Geschichte?',
+  'Welcher Gegenstand in deinem Zimmer hat eine Geschichte?',
   'Was war schwer, und was hat geholfen?',
   'Wem möchtest du danken?',
   'Was hast du losgelassen?',

@@ -1,4 +1,4 @@
-/** One gentle prompt for each day: the same all day, on all devices, and each once before any comes again. */
+/** Chooses the prompt of the day: the same on all devices, and each once before any is repeated. */
 
 import type { Language } from '../../i18n/index.svelte';
 

@@ -1,0 +1,32 @@
+/** What the server publishes before the sign-in, and the start of a sign-in with a provider. */
+
+import { api, unwrap, type Schemas } from '../api';
+import { expectSignIn } from '../session.svelte';
+
+export type ServerInfo = Schemas['ServerResponse'];
+
+let known: Promise<ServerInfo> | null = null;
+
+/** Requested once, and again after a failure. */
+export function serverInfo(): Promise<ServerInfo> {
+  known ??= unwrap(api.GET('/api/server')).catch((error: unknown) => {
+    known = null;
+    throw error;
+  });
+  return known;
+}
+
+/** Opens a sign-in provider, which sends the user back to `next`, a path of this app. */
+export function signInWith(provider: string, next: string): void {
+  expectSignIn();
+  location.assign(startAt(provider, { next }));
+}
+
+/** Opens a provider, to link an identity to the account of the signed-in user. */
+export function linkWith(provider: string, next: string): void {
+  location.assign(startAt(provider, { next, link: 'true' }));
+}
+
+function startAt(provider: string, query: Record<string, string>): string {
+  return `/api/auth/oidc/${encodeURIComponent(provider)}/start?${new URLSearchParams(query)}`;
+}

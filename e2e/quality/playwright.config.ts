@@ -1,6 +1,6 @@
 import { defineConfig } from '@playwright/test';
 
-/** Measures, beside nothing else that would take its time from it. */
+/** One worker, because tests that run in parallel would distort the measurements. */
 export default defineConfig({
   testDir: '.',
   outputDir: '../results',

@@ -1,4 +1,4 @@
-/** Watches everything that a browser does during a test: what goes wrong there fails the test, even if nobody looks. */
+/** Watches the browser during a test and collects errors that the test does not check itself. Each of them fails the test. */
 
 import type { BrowserContext } from '@playwright/test';
 
@@ -12,21 +12,21 @@ export class Guard {
     this.servers = new Set([server]);
   }
 
-  /** Lets pass what a test brings about on purpose: `guard.allow(/ERR_INTERNET_DISCONNECTED/)`. */
+  /** Allows errors that a test causes on purpose: `guard.allow(/ERR_INTERNET_DISCONNECTED/)`. */
   allow(...faults: RegExp[]): void {
     this.allowed.push(...faults);
   }
 
-  /** Says that pages may visit this server as well, such as `http://127.0.0.1:40123`. */
+  /** Allows pages to visit another server, such as `http://127.0.0.1:40123`. */
   visit(server: string): void {
     this.servers.add(server);
   }
 
-  /** Watches all pages of a context, those to come as well. */
+  /** Watches all pages of a context, including later ones. */
   watch(context: BrowserContext): void {
-    // Violations of the policy are errors of the console, too.
+    // Violations of the content security policy are console errors, too.
     context.on('console', (message) => {
-      // A header that Chromium does not understand is a warning of its own kind.
+      // Chromium reports a header that it cannot parse as a warning.
       const wrong = message.type() === 'error' || message.text().startsWith('Error with ');
       if (!wrong || isRefusal(message.text(), message.location().url)) return;
       this.faults.push(`console: ${message.text()} (${message.location().url})`);
@@ -38,13 +38,13 @@ export class Guard {
     });
   }
 
-  /** What went wrong and was not to be expected. */
-  found(): string[] {
+  /** The errors that no pattern allows. */
+  unexpectedErrors(): string[] {
     return this.faults.filter((fault) => !this.allowed.some((allowed) => allowed.test(fault)));
   }
 }
 
-/** Chromium logs each answer of 4xx. From the API, that is what the page asked for. */
+/** Chromium logs each 4xx response as an error. From the API, the app expects and handles them. */
 function isRefusal(text: string, url: string): boolean {
   return /^Failed to load resource: .* status of 4\d\d /.test(text) && /^https?:\/\/[^/]+\/api\//.test(url);
 }

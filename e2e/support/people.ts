@@ -1,4 +1,4 @@
-/** People with accounts, made through the API; and how they sign in. */
+/** Creates users through the API, and signs them in. */
 
 import { randomUUID } from 'node:crypto';
 
@@ -6,17 +6,17 @@ import { expect, type Page } from '@playwright/test';
 
 import type { Server } from './server';
 
-/** Somebody with an account. */
+/** A user with an account. */
 export type User = {
   id: string;
   name: string;
   email: string;
   password: string;
-  /** Calls the API as them, on a login of its own: `user.api('POST', '/api/journals/', { … })`. Refusals are errors. */
+  /** Calls the API as this user, in a separate session: `user.api('POST', '/api/journals/', { … })`. Throws on error responses. */
   api: <T = any>(method: string, path: string, body?: unknown) => Promise<T>;
 };
 
-/** Signs somebody up; each call makes somebody else. */
+/** Signs up a new user, with a different address in each call. */
 export async function newUser(server: string, name = 'Ada Lovelace'): Promise<User> {
   const email = `${randomUUID()}@example.org`;
   const password = 'correct horse battery';
@@ -48,14 +48,14 @@ export async function newUser(server: string, name = 'Ada Lovelace'): Promise<Us
   };
 }
 
-/** Makes a superuser, as whoever runs the server does. */
+/** Creates a superuser on the command line, as an operator does. */
 export async function makeSuperuser(server: Server): Promise<Pick<User, 'email' | 'password'>> {
   const [email, password] = [`root-${randomUUID()}@example.org`, 'correct horse battery'];
   await server.command(['user', 'create', email, '--superuser', '--name', 'Root', '--password-stdin'], `${password}\n`);
   return { email, password };
 }
 
-/** Signs in as people do, on the test's server or another one, and waits until the journal is there. */
+/** Signs in through the form, on the test's server or another one, and waits until the journal is shown. */
 export async function signIn(page: Page, user: Pick<User, 'email' | 'password'>, server = ''): Promise<void> {
   await page.goto(`${server}/login`);
   await page.locator('input[autocomplete="username"]').fill(user.email);

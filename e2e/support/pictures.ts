@@ -1,4 +1,4 @@
-/** Pictures of pages, for people to look at. */
+/** Screenshots for people to look at. */
 
 import { resolve } from 'node:path';
 
@@ -7,8 +7,8 @@ import type { Page } from '@playwright/test';
 const SIZES = { wide: { width: 1280, height: 800 }, narrow: { width: 390, height: 844 } };
 
 /**
- * Keeps `screenshots/<name>-<wide|narrow>-<light|dark>.png`. Only `npm run screenshots` wants them; else this does nothing.
- * The page is wide and light afterwards.
+ * Saves `screenshots/<name>-<wide|narrow>-<light|dark>.png` under `npm run screenshots`, and does nothing otherwise.
+ * Leaves the page wide and in the light theme.
  */
 export async function pictures(page: Page, name: string): Promise<void> {
   if (!process.env.SOTTO_PICTURES) return;

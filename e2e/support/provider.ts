@@ -1,4 +1,4 @@
-/** A server that knows a sign-in provider: the certified oidc-provider, on this machine, as the server's own tests have it. */
+/** A server with a sign-in provider: the certified oidc-provider, on this machine, as in the server's own tests. */
 
 import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
@@ -9,11 +9,15 @@ import { Server } from './server';
 
 const PROVIDER = resolve(import.meta.dirname, '../../crates/server/tests/oidc/provider.mjs');
 
-/** Both, each of which has to know the other's address. The button says "Our house". */
-export async function startWithProvider(engine: Engine): Promise<{ server: Server; issuer: string; stop: () => Promise<void> }> {
+/** Starts the provider and the server, each with the other's address. The sign-in button says "Our house". */
+export async function startWithProvider(
+  engine: Engine,
+): Promise<{ server: Server; issuer: string; stop: () => Promise<void> }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const provider = spawn(process.execPath, [PROVIDER, `${url}/api/auth/oidc/home/callback`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const provider = spawn(process.execPath, [PROVIDER, `${url}/api/auth/oidc/home/callback`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = new Promise((done) => provider.once('exit', done));
   const stop = async () => {
     provider.kill();
@@ -22,7 +26,9 @@ export async function startWithProvider(engine: Engine): Promise<{ server: Serve
   try {
     const { issuer, client_id, client_secret } = await new Promise<Record<string, string>>((found, failed) => {
       provider.stdout.setEncoding('utf8').once('data', (line: string) => found(JSON.parse(line)));
-      provider.once('exit', (code) => failed(new Error(`the provider ended with code ${code} (npm ci beside ${PROVIDER}?)`)));
+      provider.once('exit', (code) =>
+        failed(new Error(`the provider ended with code ${code} (npm ci beside ${PROVIDER}?)`)),
+      );
     });
     const server = await Server.start(engine, {
       SOTTO_LISTEN: `127.0.0.1:${port}`,

@@ -1,72 +1,72 @@
-/** Secret tags and what is under them: made, opened and written as people do. */
+/** Steps for tests of secret tags: create and unlock them, and write entries under them. */
 
 import { expect as quick, type Page } from '@playwright/test';
 
-// Stretching a phrase takes 64 MiB and three passes each time, and as long as it takes.
+// Key stretching needs 64 MiB and three passes each time, which is slow on a busy machine.
 export const expect = quick.configure({ timeout: 60_000 });
 
 export const PHRASE = 'violet harbour lantern sixty gravel oboe';
 export const NAME = 'Therapy 🌒';
 
-export const field = (page: Page) => page.getByRole('textbox', { name: 'Phrase' });
+export const phraseField = (page: Page) => page.getByRole('textbox', { name: 'Passphrase' });
 
-/** Goes there by the menu: a reload would close what is open. */
-export async function goToOpen(page: Page): Promise<void> {
-  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Open', exact: true }).click();
+/** Opens the page through the menu, because a reload would lock all tags. */
+export async function goToUnlock(page: Page): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Unlock', exact: true }).click();
 }
 
-export async function open(page: Page, phrase: string): Promise<void> {
-  await goToOpen(page);
-  await field(page).fill(phrase);
-  await page.getByRole('button', { name: 'Open', exact: true }).click();
+export async function enterPhrase(page: Page, phrase: string): Promise<void> {
+  await goToUnlock(page);
+  await phraseField(page).fill(phrase);
+  await page.getByRole('button', { name: 'Unlock', exact: true }).click();
 }
 
-export async function openAs(page: Page, phrase: string, name = NAME): Promise<void> {
-  await open(page, phrase);
+export async function unlock(page: Page, phrase: string, name = NAME): Promise<void> {
+  await enterPhrase(page, phrase);
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
 }
 
-export async function typeTwice(page: Page, phrase: string, label = 'Phrase'): Promise<void> {
+export async function typePhraseTwice(page: Page, phrase: string, label = 'Passphrase'): Promise<void> {
   await page.getByRole('textbox', { name: label, exact: true }).fill(phrase);
-  await page.getByRole('textbox', { name: 'The same again' }).fill(phrase);
+  await page.getByRole('textbox', { name: 'Repeat it' }).fill(phrase);
 }
 
-/** Makes one as a person does; the answer is the recovery key. */
-export async function make(page: Page, name = NAME, phrase = PHRASE): Promise<string> {
-  await goToOpen(page);
-  return makeHere(page, name, phrase);
+/** Creates a secret tag and returns its recovery key. */
+export async function createTag(page: Page, name = NAME, phrase = PHRASE): Promise<string> {
+  await goToUnlock(page);
+  return completeNewTag(page, name, phrase);
 }
 
-/** Makes another one, while something is open and shown. */
-export async function makeAnother(page: Page, name: string, phrase: string): Promise<string> {
-  await page.getByRole('button', { name: 'Open another' }).click();
-  return makeHere(page, name, phrase);
+/** Creates a secret tag while another one is unlocked and shown. */
+export async function createAnotherTag(page: Page, name: string, phrase: string): Promise<string> {
+  await page.getByRole('button', { name: 'Unlock another' }).click();
+  return completeNewTag(page, name, phrase);
 }
 
-async function makeHere(page: Page, name: string, phrase: string): Promise<string> {
-  const recoveryKey = await prepare(page, name, phrase);
+async function completeNewTag(page: Page, name: string, phrase: string): Promise<string> {
+  const recoveryKey = await fillNewTagForm(page, name, phrase);
   await page.getByRole('button', { name: 'Create' }).click();
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
   return recoveryKey;
 }
 
-/** All but the last step of making one; the answer is the recovery key. */
-export async function prepare(page: Page, name: string, phrase: string): Promise<string> {
-  await page.getByRole('button', { name: 'Keep something under a phrase' }).click();
+/** Goes through all steps but the last of creating a secret tag, and returns its recovery key. */
+export async function fillNewTagForm(page: Page, name: string, phrase: string): Promise<string> {
+  await page.getByRole('button', { name: 'Lock something away' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill(name);
-  await typeTwice(page, phrase);
+  await typePhraseTwice(page, phrase);
   await page.getByRole('button', { name: 'Next' }).click();
   await expect(page.locator('.groups code')).toHaveCount(14);
   const groups = await page.locator('.groups code').allTextContents();
-  // The keyboard goes along from step to step.
+  // The keyboard focus follows from step to step.
   await expect(page.getByRole('heading', { name: 'Recovery key' })).toBeFocused();
-  await page.getByRole('button', { name: 'I have it' }).click();
+  await page.getByRole('button', { name: "I've saved it" }).click();
   await expect(page.getByRole('textbox', { name: /^Group/ }).first()).toBeFocused();
-  await confirm(page, groups);
+  await confirmRecoveryKey(page, groups);
   return groups.join('-');
 }
 
-async function confirm(page: Page, groups: string[]): Promise<void> {
+async function confirmRecoveryKey(page: Page, groups: string[]): Promise<void> {
   const asked = page.getByRole('textbox', { name: /^Group/ });
   for (const one of await asked.all()) {
     const label = await one.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent!);
@@ -74,10 +74,10 @@ async function confirm(page: Page, groups: string[]): Promise<void> {
   }
 }
 
-export const strip = (page: Page) => page.getByRole('complementary', { name: 'Open now' });
+export const unlockedTagsBar = (page: Page) => page.getByRole('complementary', { name: 'Unlocked now' });
 
-/** Writes an entry under the one that is shown, and waits until the server has it. */
-export async function write(page: Page, title: string, text: string): Promise<void> {
+/** Writes an entry under the shown secret tag, and waits until it is saved. */
+export async function writeEntry(page: Page, title: string, text: string): Promise<void> {
   await page.locator('main').getByRole('button', { name: 'Write' }).click();
   await page.getByRole('textbox', { name: 'Title' }).fill(title);
   await page.locator('.cm-content').click();
@@ -85,15 +85,15 @@ export async function write(page: Page, title: string, text: string): Promise<vo
   await expect(page.getByText(/^Saved at/)).toBeVisible();
 }
 
-/** Types at the end of the text. */
+/** Types at the end of the entry. */
 export async function append(page: Page, text: string): Promise<void> {
   await page.locator('.cm-content').click();
   await page.keyboard.press('ControlOrMeta+End');
   await page.keyboard.type(text);
 }
 
-/** Everything that the page sends from now on, bodies included; Playwright does not see the bodies of what is sent by `fetch(request)`. */
-export async function record(page: Page): Promise<string[]> {
+/** Records all requests of the page from now on with their bodies. Playwright cannot see the bodies of `fetch(request)`. */
+export async function recordRequests(page: Page): Promise<string[]> {
   const sent: string[] = [];
   await page.exposeFunction('recordSent', (text: string) => void sent.push(text));
   await page.addInitScript(() => {
@@ -101,21 +101,28 @@ export async function record(page: Page): Promise<string[]> {
     window.fetch = async (input, init) => {
       const request = new Request(input, init);
       const { recordSent } = window as unknown as { recordSent: (text: string) => Promise<void> };
-      await recordSent(`${request.method} ${request.url} ${JSON.stringify([...request.headers])} ${await request.clone().text()}`);
+      await recordSent(
+        `${request.method} ${request.url} ${JSON.stringify([...request.headers])} ${await request.clone().text()}`,
+      );
       return send(request);
     };
   });
   return sent;
 }
 
-/** Everything that this browser keeps for the app, and how it is called. */
-export async function kept(): Promise<string> {
-  const caches = await Promise.all((await window.caches.keys()).map(async (name) => [name, (await (await window.caches.open(name)).keys()).map(({ url }) => url)]));
+/** The content of this browser's storage for the app, and the names of its databases and caches. Runs in the page. */
+export async function browserStorage(): Promise<string> {
+  const caches = await Promise.all(
+    (await window.caches.keys()).map(async (name) => [
+      name,
+      (await (await window.caches.open(name)).keys()).map(({ url }) => url),
+    ]),
+  );
   const names = (await indexedDB.databases()).map(({ name }) => name);
   return JSON.stringify({ ...localStorage, session: { ...sessionStorage }, names, caches });
 }
 
-export const isClosed = async (page: Page) => {
-  await expect(strip(page)).toHaveCount(0);
+export const expectLocked = async (page: Page) => {
+  await expect(unlockedTagsBar(page)).toHaveCount(0);
   await expect(page).toHaveURL('/');
 };

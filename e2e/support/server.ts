@@ -1,4 +1,4 @@
-/** The real binary, on a free port, with a data directory and a database of its own. */
+/** Runs the real binary on a free port, with its own data directory and database. */
 
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -14,37 +14,41 @@ export type Engine = 'sqlite' | 'postgres';
 
 export class Server {
   private constructor(
-    /** Where it listens, such as `http://127.0.0.1:40123`. */
+    /** The address of the server, such as `http://127.0.0.1:40123`. */
     readonly url: string,
-    /** Its data directory. */
+    /** The data directory. */
     readonly folder: string,
     private child: ChildProcess,
-    /** Where the program finds its data. */
+    /** Environment variables that locate the server's data. */
     private readonly environment: NodeJS.ProcessEnv,
     private readonly launch: (listen: string) => ChildProcess,
     private readonly output: string[],
-    private readonly forget: () => Promise<void>,
+    private readonly cleanUp: () => Promise<void>,
   ) {}
 
-  /** Starts one, with these settings besides (`SOTTO_REGISTRATION: 'closed'`), and waits until it is ready. */
+  /** Starts a server with additional settings (`SOTTO_REGISTRATION: 'closed'`), and waits until it is ready. */
   static async start(engine: Engine = 'sqlite', settings: Record<string, string> = {}): Promise<Server> {
     const folder = await mkdtemp(join(tmpdir(), 'sotto-e2e-'));
-    const database = engine === 'postgres' ? await makeDatabase() : undefined;
-    const forget = async () => {
+    const database = engine === 'postgres' ? await createDatabase() : undefined;
+    const cleanUp = async () => {
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
     };
-    const environment = { PATH: process.env.PATH, SOTTO_DATA_DIR: folder, ...(database && { SOTTO_DATABASE: database.url }) };
+    const environment = {
+      PATH: process.env.PATH,
+      SOTTO_DATA_DIR: folder,
+      ...(database && { SOTTO_DATABASE: database.url }),
+    };
     const output: string[] = [];
     const launch = (listen: string) => {
-      const child = spawn(program(), ['serve'], {
+      const child = spawn(binary(), ['serve'], {
         cwd: folder,
         env: {
           ...environment,
           SOTTO_LISTEN: listen,
           SOTTO_RATE_LIMITS: 'off',
           SOTTO_LOG: 'warn',
-          ...app(),
+          ...webAppSettings(),
           ...settings,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,38 +58,45 @@ export class Server {
     };
     const child = launch('127.0.0.1:0');
     try {
-      const server = new Server(await address(child, output), folder, child, environment, launch, output, forget);
+      const server = new Server(await address(child, output), folder, child, environment, launch, output, cleanUp);
       await server.ready();
       return server;
     } catch (error) {
       child.kill();
-      await forget();
+      await cleanUp();
       throw error;
     }
   }
 
-  /** What it has logged. */
+  /** The server's log so far. */
   get log(): string {
     return this.output.join('');
   }
 
-  /** Runs a command on the same data, as whoever runs the server does: `server.command(['db', 'check'])`. */
+  /** Runs a command on the same data, as an operator does: `server.command(['db', 'check'])`. */
   async command(arguments_: string[], input = ''): Promise<void> {
-    const running = run(program(), arguments_, { env: this.environment });
+    const running = run(binary(), arguments_, { env: this.environment });
     running.child.stdin!.end(input);
     await running;
   }
 
-  /** Stops it as a service manager does, and removes what was its own. */
-  async stop(): Promise<void> {
-    await this.end();
-    await this.forget();
+  /** Runs SQL directly on the database, for rows that the API would not create. */
+  async sql(statement: string): Promise<void> {
+    const { SOTTO_DATABASE: address, SOTTO_DATA_DIR: folder } = this.environment;
+    if (address) await run('psql', ['--no-psqlrc', '--quiet', address, '--command', statement]);
+    else await run('sqlite3', [join(folder!, 'journal.db'), `PRAGMA busy_timeout = 10000; ${statement}`]);
   }
 
-  /** Stops it, runs something without it, and starts it again at the same address with the same data. */
-  async restart(meanwhile: () => Promise<void>): Promise<void> {
+  /** Stops the server with SIGTERM, as a service manager does, and deletes its data. */
+  async stop(): Promise<void> {
     await this.end();
-    await meanwhile();
+    await this.cleanUp();
+  }
+
+  /** Stops the server, runs the given function, and starts the server again with the same address and data. */
+  async restart(whileStopped: () => Promise<void>): Promise<void> {
+    await this.end();
+    await whileStopped();
     this.child = this.launch(new URL(this.url).host);
     await address(this.child, this.output);
     await this.ready();
@@ -108,17 +119,17 @@ export class Server {
   }
 }
 
-function program(): string {
+function binary(): string {
   return resolve(here, '..', process.env.SOTTO_BIN ?? '../target/debug/sotto');
 }
 
-/** The app is served from `web/dist`, or from `SOTTO_WEB_DIR`; `SOTTO_WEB_DIR=binary` tests the one in the binary. */
-function app(): Record<string, string> {
+/** Serves the app from `web/dist` or `SOTTO_WEB_DIR`. `SOTTO_WEB_DIR=binary` tests the app that is built into the binary. */
+function webAppSettings(): Record<string, string> {
   const folder = process.env.SOTTO_WEB_DIR ?? '../web/dist';
   return folder === 'binary' ? {} : { SOTTO_WEB_DIR: resolve(here, '..', folder) };
 }
 
-/** The address from the greeting, once it is printed. */
+/** Waits for the greeting on standard output and returns the address in it. */
 async function address(child: ChildProcess, log: string[]): Promise<string> {
   return new Promise((found, failed) => {
     let greeting = '';
@@ -127,12 +138,12 @@ async function address(child: ChildProcess, log: string[]): Promise<string> {
       const url = /Open\s+(http:\S+?)\/?\s/.exec(greeting)?.[1];
       if (url) found(url);
     });
-    child.once('error', (error) => failed(new Error(`${program()} cannot be started (cargo build?): ${error.message}`)));
+    child.once('error', (error) => failed(new Error(`${binary()} cannot be started (cargo build?): ${error.message}`)));
     child.once('exit', (code) => failed(new Error(`the server ended with code ${code}: ${log.join('')}`)));
   });
 }
 
-async function makeDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
   const cluster = process.env.SOTTO_TEST_POSTGRES;
   if (!cluster) throw new Error('PostgreSQL is needed: run this under scripts/with-postgres');
   const name = `sotto_e2e_${randomBytes(6).toString('hex')}`;

@@ -1,6 +1,6 @@
-/** Sound to be sent as a file. */
+/** Sound files to upload. */
 
-/** A tone of so many seconds, 16 bits at 8 kHz. */
+/** A WAV file with a tone of the given length, 16 bits at 8 kHz. */
 export function wav(seconds: number): Buffer {
   const samples = new Int16Array(seconds * 8000).map((_, index) => 3000 * Math.sin(index / 3));
   const head = Buffer.alloc(44);

@@ -1,4 +1,4 @@
-/** What a test works with. Specs import everything from here. */
+/** The fixtures and helpers of all tests. */
 
 import { test as base, type Page } from '@playwright/test';
 
@@ -17,9 +17,9 @@ export type Options = { engine: Engine };
 type Fixtures = {
   /** Fails the test if anything went wrong in the browser; see {@link Guard.allow}. */
   guard: Guard;
-  /** Somebody with an account, not signed in yet. */
+  /** A user with an account, not signed in yet. */
   user: User;
-  /** A page in a browser that shares nothing with the other ones. */
+  /** Opens a page in a new browser context, which shares no data with the others. */
   otherBrowser: () => Promise<Page>;
 };
 
@@ -43,7 +43,7 @@ export const test = base.extend<Fixtures, Options & { server: Server }>({
       guard.watch(context);
       await use(guard);
       if (info.status !== info.expectedStatus) await info.attach('server.log', { body: server.log });
-      const found = guard.found();
+      const found = guard.unexpectedErrors();
       if (found.length) throw new Error(`The browser reported:\n${found.join('\n')}`);
     },
     { auto: true },

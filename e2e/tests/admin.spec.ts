@@ -1,79 +1,98 @@
-/** The pages for superusers. */
+/** The administration pages, which only superusers can see. */
 
-import { expect, expectAccessible, makeSuperuser, newUser, pictures, Server, signIn, test, type Page, type User } from '../support/test';
+import {
+  expect,
+  expectAccessible,
+  makeSuperuser,
+  newUser,
+  pictures,
+  Server,
+  signIn,
+  test,
+  type Page,
+  type User,
+} from '../support/test';
 
-/** Signs in at a server of the test's own. */
-async function signInAt(page: Page, server: Server, { email, password }: Pick<User, 'email' | 'password'>): Promise<void> {
+/** Signs in on a server that the test has started. */
+async function signInAt(
+  page: Page,
+  server: Server,
+  { email, password }: Pick<User, 'email' | 'password'>,
+): Promise<void> {
   await page.goto(`${server.url}/login`);
   await page.getByLabel('E-mail').fill(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-test('nobody else finds these pages', async ({ page, user }) => {
+test('only a superuser can open the administration pages', async ({ page, user }) => {
   await signIn(page, user);
   for (const path of ['/admin', '/admin/database']) {
     await page.goto(path);
-    await expect(page.getByText('There is nothing here')).toBeVisible();
+    await expect(page.getByText('Page not found')).toBeVisible();
   }
   await expect(page.getByRole('link', { name: 'Administration' })).toHaveCount(0);
 });
 
-test('accounts are found, made, changed and deleted', { tag: '@main' }, async ({ page, server, otherBrowser }) => {
-  test.slow();
-  const root = await makeSuperuser(server);
-  const ada = await newUser(server.url, 'Ada Lovelace');
-  await signIn(page, root);
-  await page.getByRole('link', { name: 'Administration' }).click();
-  await page.getByRole('searchbox').fill(ada.email.slice(0, 20));
-  const people = page.getByRole('main').getByRole('listitem').getByRole('button');
-  await expect(people).toHaveCount(1);
-  await expectAccessible(page);
-  await pictures(page, 'admin');
+test(
+  'a superuser finds, creates, edits and deletes accounts',
+  { tag: '@main' },
+  async ({ page, server, otherBrowser }) => {
+    test.slow();
+    const root = await makeSuperuser(server);
+    const ada = await newUser(server.url, 'Ada Lovelace');
+    await signIn(page, root);
+    await page.getByRole('link', { name: 'Administration' }).click();
+    await page.getByRole('searchbox').fill(ada.email.slice(0, 20));
+    const people = page.getByRole('main').getByRole('listitem').getByRole('button');
+    await expect(people).toHaveCount(1);
+    await expectAccessible(page);
+    await pictures(page, 'admin');
 
-  const dialog = page.getByRole('dialog');
-  await people.click();
-  await expectAccessible(page);
-  await dialog.getByRole('switch', { name: 'May sign in' }).click();
-  // Said where it can be read: what is beside a modal dialog is out of reach.
-  await expect(dialog.getByText('Saved', { exact: true })).toBeVisible();
-  await expect(page.getByText('deactivated', { exact: true })).toBeAttached();
-  const hers = await otherBrowser();
-  await hers.goto('/login');
-  await hers.getByLabel('E-mail').fill(ada.email);
-  await hers.getByLabel('Password', { exact: true }).fill(ada.password);
-  await hers.getByRole('button', { name: 'Sign in' }).click();
-  await expect(hers.getByRole('alert')).toBeVisible();
-  await dialog.getByRole('switch', { name: 'May sign in' }).click();
-  await expect(page.getByText('deactivated', { exact: true })).toHaveCount(0);
+    const dialog = page.getByRole('dialog');
+    await people.click();
+    await expectAccessible(page);
+    await dialog.getByRole('switch', { name: 'Can sign in' }).click();
+    // The message is inside the dialog, because content outside a modal dialog is inert.
+    await expect(dialog.getByText('Saved', { exact: true })).toBeVisible();
+    await expect(page.getByText('deactivated', { exact: true })).toBeAttached();
+    const adasPage = await otherBrowser();
+    await adasPage.goto('/login');
+    await adasPage.getByLabel('E-mail').fill(ada.email);
+    await adasPage.getByLabel('Password', { exact: true }).fill(ada.password);
+    await adasPage.getByRole('button', { name: 'Sign in' }).click();
+    await expect(adasPage.getByRole('alert')).toBeVisible();
+    await dialog.getByRole('switch', { name: 'Can sign in' }).click();
+    await expect(page.getByText('deactivated', { exact: true })).toHaveCount(0);
 
-  await dialog.getByLabel('The new password').fill('seven small boats');
-  await dialog.getByRole('button', { name: 'Set a password' }).click();
-  await expect(dialog.getByLabel('The new password')).toHaveValue('');
-  await signIn(hers, { email: ada.email, password: 'seven small boats' });
+    await dialog.getByLabel('New password').fill('seven small boats');
+    await dialog.getByRole('button', { name: 'Set a password' }).click();
+    await expect(dialog.getByLabel('New password')).toHaveValue('');
+    await signIn(adasPage, { email: ada.email, password: 'seven small boats' });
 
-  const last = dialog.getByRole('button', { name: 'Delete everything of theirs' });
-  await expect(last).toBeDisabled();
-  await dialog.getByLabel(/^Type .* to be sure/).fill(ada.email);
-  await last.click();
-  await expect(people).toHaveCount(0);
-  await expect(page.getByText('Nobody is found.')).toBeVisible();
+    const last = dialog.getByRole('button', { name: 'Delete everything' });
+    await expect(last).toBeDisabled();
+    await dialog.getByLabel(/^Type .* to confirm/).fill(ada.email);
+    await last.click();
+    await expect(people).toHaveCount(0);
+    await expect(page.getByText('No one found.')).toBeVisible();
 
-  const email = `${crypto.randomUUID()}@example.org`;
-  await page.getByRole('button', { name: 'New account' }).click();
-  await dialog.getByLabel('Name').fill('Grace Hopper');
-  await dialog.getByLabel('E-mail').fill(root.email);
-  await dialog.getByLabel('Password', { exact: true }).fill('correct horse battery');
-  await dialog.getByRole('button', { name: 'Make the account' }).click();
-  await expect(dialog.getByText('There is an account with this address already.')).toBeVisible();
-  await dialog.getByLabel('E-mail').fill(email);
-  await dialog.getByRole('button', { name: 'Make the account' }).click();
-  await expect(dialog).toHaveCount(0);
-  await page.getByRole('searchbox').fill(email);
-  await expect(people).toHaveText(/Grace Hopper/);
-});
+    const email = `${crypto.randomUUID()}@example.org`;
+    await page.getByRole('button', { name: 'New account' }).click();
+    await dialog.getByLabel('Name').fill('Grace Hopper');
+    await dialog.getByLabel('E-mail').fill(root.email);
+    await dialog.getByLabel('Password', { exact: true }).fill('correct horse battery');
+    await dialog.getByRole('button', { name: 'Create account' }).click();
+    await expect(dialog.getByText("There's already an account with this address.")).toBeVisible();
+    await dialog.getByLabel('E-mail').fill(email);
+    await dialog.getByRole('button', { name: 'Create account' }).click();
+    await expect(dialog).toHaveCount(0);
+    await page.getByRole('searchbox').fill(email);
+    await expect(people).toHaveText(/Grace Hopper/);
+  },
+);
 
-test('the last superuser stays', async ({ page, engine, guard }) => {
+test('the last superuser keeps the right', async ({ page, engine, guard }) => {
   const server = await Server.start(engine);
   guard.allow(new RegExp(server.url));
   try {
@@ -81,16 +100,16 @@ test('the last superuser stays', async ({ page, engine, guard }) => {
     await signInAt(page, server, root);
     await page.getByRole('link', { name: 'Administration' }).click();
     await page.getByRole('button', { name: root.email }).click();
-    const superuser = page.getByRole('dialog').getByRole('switch', { name: 'Superuser' });
+    const superuser = page.getByRole('dialog').getByRole('switch', { name: 'Administrator' });
     await superuser.click();
-    await expect(page.getByRole('alert')).toHaveText(/This is the last superuser who may sign in/);
+    await expect(page.getByRole('alert')).toHaveText(/This is the last administrator who can sign in/);
     await expect(superuser).toBeChecked();
   } finally {
     await server.stop();
   }
 });
 
-test('many accounts come page by page', async ({ page, server }) => {
+test('many accounts load page by page', async ({ page, server }) => {
   const root = await makeSuperuser(server);
   await signIn(page, root);
   const names = Array.from({ length: 51 }, (_, index) => `Person ${String(index).padStart(2, '0')}`);
@@ -118,40 +137,91 @@ test('many accounts come page by page', async ({ page, server }) => {
   await expect(page.getByRole('button', { name: 'Show more' })).toHaveCount(0);
 });
 
-test('the health of the database is shown in pictures', { tag: '@main' }, async ({ page, engine, guard }) => {
-  test.slow();
-  const server = await Server.start(engine, { SOTTO_ALERT_INTERVAL: '1' });
-  guard.allow(new RegExp(server.url));
-  try {
-    const root = await makeSuperuser(server);
-    await signInAt(page, server, root);
-    await page.getByRole('link', { name: 'Administration' }).click();
-    await page.getByRole('link', { name: 'Database' }).click();
-    for (const alert of ['Slow statements', 'Use of indexes', 'Broken rules', 'Schema']) {
-      await expect(page.getByText(new RegExp(`^${alert}: `))).toBeVisible();
-    }
-    await expect(page.getByRole('list', { name: 'Tables by size' }).getByText('journal_entries', { exact: true })).toBeVisible();
-    // The server looks again each second, and has seen statements by then.
-    await expect(async () => {
-      await page.getByRole('button', { name: 'Refresh' }).click();
-      await expect(page.getByRole('list', { name: 'Slowest statements' }).getByRole('listitem').first()).toBeVisible({ timeout: 500 });
-    }).toPass();
-    // A fresh page, in which no button is busy or under the pointer.
-    await page.mouse.move(0, 0);
-    await page.reload();
-    await expect(page.getByRole('heading', { name: 'Alerts' })).toBeVisible();
-    await expectAccessible(page);
-    await pictures(page, 'database');
+test(
+  'the database page shows alerts, tables and statements, and marks old figures when a refresh fails',
+  { tag: '@main' },
+  async ({ page, engine, guard }) => {
+    test.slow();
+    const server = await Server.start(engine, { SOTTO_ALERT_INTERVAL: '1' });
+    guard.allow(new RegExp(server.url));
+    try {
+      const root = await makeSuperuser(server);
+      await signInAt(page, server, root);
+      await page.getByRole('link', { name: 'Administration' }).click();
+      await page.getByRole('link', { name: 'Database' }).click();
+      for (const alert of ['Slow statements', 'Index usage', 'Constraint violations', 'Schema']) {
+        await expect(page.getByText(new RegExp(`^${alert}: `))).toBeVisible();
+      }
+      await expect(
+        page.getByRole('list', { name: 'Tables by size' }).getByText('journal_entries', { exact: true }),
+      ).toBeVisible();
+      // The server takes a reading each second. A later one has statements in it.
+      await expect(async () => {
+        await page.getByRole('button', { name: 'Refresh' }).click();
+        await expect(page.getByRole('list', { name: 'Slowest statements' }).getByRole('listitem').first()).toBeVisible({
+          timeout: 500,
+        });
+      }).toPass();
+      // Reload, so that no button is busy or hovered in the screenshots.
+      await page.mouse.move(0, 0);
+      await page.reload();
+      await expect(page.getByRole('heading', { name: 'Alerts' })).toBeVisible();
+      await expectAccessible(page);
+      await pictures(page, 'database');
 
-    await page.route('**/api/admin/database', (route) => route.abort());
-    await page.getByRole('button', { name: 'Refresh' }).click();
-    await expect(page.getByRole('alert')).toContainText('The server does not answer.');
-    // What was shown before is still there.
-    await expect(page.getByRole('heading', { name: 'Alerts' })).toBeVisible();
-    await page.unroute('**/api/admin/database');
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await expect(page.getByRole('alert')).toHaveCount(0);
-  } finally {
-    await server.stop();
+      await page.route('**/api/admin/database', (route) => route.abort());
+      await page.getByRole('button', { name: 'Refresh' }).click();
+      await expect(page.getByRole('alert')).toContainText("The server isn't responding.");
+      // The old figures stay on the page, but their status is no longer known.
+      await expect(page.getByText('Schema: not known at the moment')).toBeVisible();
+      await expect(page.getByText('all is well')).toHaveCount(0);
+      await page.unroute('**/api/admin/database');
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await expect(page.getByRole('alert')).toHaveCount(0);
+    } finally {
+      await server.stop();
+    }
+  },
+);
+
+test('an alert is shown as good only after a successful check', async ({ page, server }) => {
+  const root = await makeSuperuser(server);
+  await signIn(page, root);
+  await page.route('**/api/admin/database', async (route) => {
+    const database = await (await route.fetch()).json();
+    const alert = (name: string, raised: boolean, verdict: string) => ({
+      alert: name,
+      raised,
+      verdict,
+      since: raised ? '2026-11-23T10:00:00Z' : null,
+      figure: 129,
+      sentence: `The ${name} is ${verdict}.`,
+    });
+    database.alerts = [
+      alert('slow_statement', false, 'bad'),
+      alert('index_usage', false, 'between'),
+      alert('constraint_violation', false, 'unknown'),
+      alert('migration', true, 'good'),
+      alert('recordings', true, 'bad'),
+      alert('clock', false, 'good'),
+    ];
+    database.failing_since = '2026-11-23T10:05:00Z';
+    database.sized_at = '2026-11-23T09:30:00Z';
+    await route.fulfill({ json: database });
+  });
+  await page.goto('/admin/database');
+  for (const [name, status] of [
+    ['Slow statements', 'failed the last check'],
+    ['Index usage', 'close to the limit'],
+    ['Constraint violations', 'not known at the moment'],
+    ['Schema', 'raised, but fine at the last check'],
+    ['Recordings', 'needs attention'],
+    ['Clock', 'all is well'],
+  ]) {
+    await expect(page.getByText(`${name}: ${status}`)).toBeVisible();
   }
+  await expect(page.getByText('all is well')).toHaveCount(1);
+  await expect(page.getByText(/^Checks have been failing since 23 Nov 2026/)).toBeVisible();
+  await expect(page.getByText(/Measured on 23 Nov 2026/)).toBeVisible();
+  await expectAccessible(page);
 });

@@ -1,13 +1,13 @@
-/** The app as a whole: how it comes to the browser, and in and out by the front door. */
+/** The app as a whole: how the server delivers it, and how users sign up, in and out. */
 
 import { gzipSync } from 'node:zlib';
 
 import { expect, expectAccessible, newUser, pictures, signIn, test } from '../support/test';
 
-/** Bytes of compressed JavaScript that somebody loads before they have signed in, at most. */
+/** The most bytes of compressed JavaScript that may load before the sign-in. */
 const BUDGET = 120_000;
 
-test('the binary serves the app, at every address of it', async ({ page, request }) => {
+test('the binary serves the app at each of its addresses', async ({ page, request }) => {
   await page.goto('/login?next=%2Ftags');
   await expect(page).toHaveTitle(/Sotto/);
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
@@ -25,7 +25,7 @@ test('the binary serves the app, at every address of it', async ({ page, request
   expect((await request.get('/assets/missing.js')).status()).toBe(404);
 });
 
-test('scripts come compressed, and are kept for good', async ({ page }) => {
+test('scripts are compressed and cached for good', async ({ page }) => {
   const scripts: Record<string, string>[] = [];
   page.on('response', async (response) => {
     if (new URL(response.url()).pathname.startsWith('/assets/') && response.url().endsWith('.js')) {
@@ -36,11 +36,11 @@ test('scripts come compressed, and are kept for good', async ({ page }) => {
   await page.waitForLoadState('networkidle');
   expect(scripts.length).toBeGreaterThan(2);
   for (const headers of scripts) expect(headers['cache-control']).toBe('public, max-age=31536000, immutable');
-  // Files too small to gain from it stay as they are.
+  // Small files gain nothing from compression.
   expect(scripts.some((headers) => ['br', 'gzip'].includes(headers['content-encoding'] ?? ''))).toBe(true);
 });
 
-test('what is loaded before the sign-in is small', async ({ page, request }) => {
+test('the JavaScript before the sign-in is within its budget', async ({ page, request }) => {
   await page.goto('/login');
   await page.waitForLoadState('networkidle');
   const scripts = await page.evaluate(() =>
@@ -56,13 +56,15 @@ test('what is loaded before the sign-in is small', async ({ page, request }) => 
     gzip += gzipSync(await file.body(), { level: 9 }).length;
   }
   const kB = (bytes: number) => `${(bytes / 1000).toFixed(1)} kB`;
-  console.log(`JavaScript before the sign-in: ${scripts.length} files, ${kB(gzip)} by gzip, ${kB(sent)} as sent (at most ${kB(BUDGET)})`);
+  console.log(
+    `JavaScript before the sign-in: ${scripts.length} files, ${kB(gzip)} by gzip, ${kB(sent)} as sent (at most ${kB(BUDGET)})`,
+  );
   expect(sent).toBeGreaterThan(0);
   expect(sent).toBeLessThanOrEqual(BUDGET);
   expect(gzip).toBeLessThanOrEqual(BUDGET);
 });
 
-test('somebody signs up, out and in again', { tag: '@main' }, async ({ page, server }) => {
+test('a new user signs up, signs out and signs in again', { tag: '@main' }, async ({ page, server }) => {
   const { email, password } = { email: `${crypto.randomUUID()}@example.org`, password: 'correct horse battery' };
   await page.goto('/');
   await expect(page).toHaveURL('/login');
@@ -77,7 +79,7 @@ test('somebody signs up, out and in again', { tag: '@main' }, async ({ page, ser
   await expect(page).toHaveURL('/');
   await expect(page.locator('main#content')).toBeVisible();
 
-  // The login outlives a reload, and no script can read it.
+  // The session survives a reload, and scripts cannot read its cookies.
   await page.reload();
   await expect(page.locator('main#content')).toBeVisible();
   expect(await page.evaluate(() => document.cookie)).toBe('');
@@ -95,10 +97,11 @@ test('somebody signs up, out and in again', { tag: '@main' }, async ({ page, ser
   await page.locator('input[autocomplete="current-password"]').fill(password);
   await page.locator('button[type="submit"]').click();
   await expect(page).toHaveURL('/tags');
-  expect(server.log).toBe('');
+  // The only log line names the database.
+  expect(server.log).toMatch(/^Using the database .*\n$/);
 });
 
-test('two browsers share nothing', async ({ page, otherBrowser, user, server }) => {
+test('two browsers have separate sessions', async ({ page, otherBrowser, user, server }) => {
   await signIn(page, user);
   const other = await otherBrowser();
   await other.goto('/');
@@ -106,7 +109,7 @@ test('two browsers share nothing', async ({ page, otherBrowser, user, server }) 
   await signIn(other, await newUser(server.url, 'Grace Hopper'));
 });
 
-test('a browser that remembers nonsense starts all the same, with the sign-in', async ({ page, guard }) => {
+test('the app starts with the sign-in page when the stored user is invalid', async ({ page, guard }) => {
   guard.allow(/ERR_FAILED/);
   await page.route('**/api/users/me', (route) => route.abort());
   for (const nonsense of ['{', 'null', '{"id":1}']) {
@@ -117,7 +120,7 @@ test('a browser that remembers nonsense starts all the same, with the sign-in', 
   }
 });
 
-test('the pages before the sign-in are accessible', async ({ page }) => {
+test('the sign-in and sign-up pages are accessible', async ({ page }) => {
   for (const path of ['/login', '/signup']) {
     await page.goto(path);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

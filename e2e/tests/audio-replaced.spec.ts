@@ -1,36 +1,36 @@
-/** Recordings under a secret tag, when keeping one breaks off between its steps: the entry always has the key of what is there. */
+/** Recordings under a secret tag, when saving one is interrupted: the entry always has the key of the recording on the server. */
 
 import type { Guard } from '../support/guard';
 import { button, player } from '../support/recordings';
-import { make, openAs, PHRASE } from '../support/secret';
+import { createTag, PHRASE, unlock } from '../support/secret';
 import { wav } from '../support/sound';
 import { expect as quick, signIn, test, type Page } from '../support/test';
 
-// A phrase is stretched and a recording sent, and the machine may be busy.
+// Key stretching and uploads are slow on a busy machine.
 const expect = quick.configure({ timeout: 60_000 });
-test.describe.configure({ timeout: 240_000 });
-
 const ENTRY = /\/api\/journals\/[0-9a-f-]+$/;
 const title = 'Spoken softly';
 
-const choose = (page: Page, seconds: number) =>
-  page.locator('input[type="file"]').setInputFiles({ name: `${seconds}.wav`, mimeType: 'audio/wav', buffer: wav(seconds) });
+const chooseFile = (page: Page, seconds: number) =>
+  page
+    .locator('input[type="file"]')
+    .setInputFiles({ name: `${seconds}.wav`, mimeType: 'audio/wav', buffer: wav(seconds) });
 
-/** An entry under a new secret tag, open in the editor. */
-async function write(page: Page): Promise<void> {
-  await make(page);
+/** Creates a secret tag with an entry, which is open in the editor. */
+async function createSealedEntry(page: Page): Promise<void> {
+  await createTag(page);
   await page.locator('main').getByRole('button', { name: 'Write' }).click();
   await page.getByRole('textbox', { name: 'Title' }).fill(title);
   await expect(page.getByText(/^Saved at/)).toBeVisible();
 }
 
-async function keep(page: Page, seconds: number, name = 'Keep'): Promise<void> {
-  await choose(page, seconds);
+async function saveRecording(page: Page, seconds: number, name = 'Save'): Promise<void> {
+  await chooseFile(page, seconds);
   await button(page, name).click();
-  await expect(page.getByText('The recording is kept.').first()).toBeVisible();
+  await expect(page.getByText('Recording saved.').first()).toBeVisible();
 }
 
-/** Does not let the recording out, and closes the page: to the server, that is a browser that crashed. */
+/** Blocks the upload and closes the page. To the server, this looks like a browser crash. */
 async function crashBeforeSending(page: Page, guard: Guard, act: () => Promise<void>): Promise<void> {
   guard.allow(/ERR_FAILED/);
   const reached = new Promise<void>((done) => {
@@ -45,71 +45,85 @@ async function crashBeforeSending(page: Page, guard: Guard, act: () => Promise<v
   await page.close({ runBeforeUnload: false });
 }
 
-/** The first byte of what is sealed: 1 with one key of a recording, 2 with two. */
-const version = (entry: { encrypted_content: string }) => Buffer.from(entry.encrypted_content, 'base64url')[0]!;
+/** The format version, the first byte of a sealed entry: 1 with one recording key, 2 with two. */
+const formatVersion = (entry: { encrypted_content: string }) => Buffer.from(entry.encrypted_content, 'base64url')[0]!;
 
-/** That of each time that the entry is stored, or read. */
-function versions(page: Page, method = 'PUT'): number[] {
+/** Collects the version of each successful save (PUT) or read (GET) of the entry. */
+function watchVersions(page: Page, method = 'PUT'): number[] {
   const seen: number[] = [];
   page.on('response', async (response) => {
     if (response.request().method() !== method || !ENTRY.test(response.url()) || !response.ok()) return;
-    seen.push(version(await response.json()));
+    seen.push(formatVersion(await response.json()));
   });
   return seen;
 }
 
-async function openElsewhere(other: Page): Promise<void> {
-  await openAs(other, PHRASE);
+async function openInOtherBrowser(other: Page): Promise<void> {
+  await unlock(other, PHRASE);
   await other.getByRole('link', { name: new RegExp(title) }).click();
 }
 
-/** How long the recording is that is shown. */
-const lasts = (page: Page, seconds: number) => expect(player(page)).toContainText(new RegExp(`/\\s0:0${seconds}`));
+/** Expects the shown recording to have this length. */
+const expectLength = (page: Page, seconds: number) =>
+  expect(player(page)).toContainText(new RegExp(`/\\s0:0${seconds}`));
 
-test('one is replaced; in between the entry has both keys, and one of them in the end', async ({ page, user }) => {
+test('while a recording is replaced, its entry has the old and the new key, and then only the new one', async ({
+  page,
+  user,
+}) => {
   await signIn(page, user);
-  await write(page);
-  const sent = versions(page);
-  await keep(page, 3);
+  await createSealedEntry(page);
+  const sent = watchVersions(page);
+  await saveRecording(page, 3);
   await expect.poll(() => sent).toEqual([1]);
-  await lasts(page, 3);
-  await keep(page, 5, 'Replace');
+  await expectLength(page, 3);
+  await saveRecording(page, 5, 'Replace');
   await expect.poll(() => sent).toEqual([1, 2, 1]);
-  await lasts(page, 5);
+  await expectLength(page, 5);
 });
 
-test('one that breaks off before it is sent leaves the one before, and the next takes its place', async ({ page, user, guard, otherBrowser }) => {
+test('a crash before the upload keeps the old recording, which can be replaced later', async ({
+  page,
+  user,
+  guard,
+  otherBrowser,
+}) => {
   await signIn(page, user);
-  await write(page);
-  await keep(page, 3);
-  await choose(page, 5);
+  await createSealedEntry(page);
+  await saveRecording(page, 3);
+  await chooseFile(page, 5);
   await crashBeforeSending(page, guard, () => button(page, 'Replace').click());
 
   const other = await otherBrowser();
   await signIn(other, user);
-  const read = versions(other, 'GET');
-  await openElsewhere(other);
-  await lasts(other, 3);
+  const read = watchVersions(other, 'GET');
+  await openInOtherBrowser(other);
+  await expectLength(other, 3);
   await expect.poll(() => read).toContain(2);
   await other.getByRole('link', { name: 'Edit' }).click();
-  await lasts(other, 3);
-  await keep(other, 7, 'Replace');
-  await lasts(other, 7);
+  await expectLength(other, 3);
+  await saveRecording(other, 7, 'Replace');
+  await expectLength(other, 7);
 });
 
-test('one that breaks off after it is sent is there, and the next save leaves the old key out', async ({ page, user, guard, otherBrowser }) => {
+test('a crash after the upload keeps the new recording, and the next save drops the old key', async ({
+  page,
+  user,
+  guard,
+  otherBrowser,
+}) => {
   await signIn(page, user);
-  await write(page);
-  await keep(page, 3);
-  await choose(page, 5);
+  await createSealedEntry(page);
+  await saveRecording(page, 3);
+  await chooseFile(page, 5);
   guard.allow(/ERR_FAILED/);
-  // The entry gets out with both keys, and not again after that.
+  // Let the save with both keys through, and block the following one.
   let both = false;
   const stopped = new Promise<void>((done) => {
     void page.route(ENTRY, async (route) => {
       if (route.request().method() !== 'PUT') return route.continue();
       if (!both) {
-        both = version(route.request().postDataJSON()) === 2;
+        both = formatVersion(route.request().postDataJSON()) === 2;
         return route.continue();
       }
       await route.abort();
@@ -119,49 +133,54 @@ test('one that breaks off after it is sent is there, and the next save leaves th
   const sent = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT');
   await button(page, 'Replace').click();
   expect((await sent).ok()).toBe(true);
-  // What is held when a page is closed may get out.
+  // Wait for the aborted save, because a request that is pending when the page closes may still be sent.
   await stopped;
   await page.close({ runBeforeUnload: false });
 
   const other = await otherBrowser();
   await signIn(other, user);
-  const [read, saved] = [versions(other, 'GET'), versions(other)];
-  await openElsewhere(other);
-  await lasts(other, 5);
+  const [read, saved] = [watchVersions(other, 'GET'), watchVersions(other)];
+  await openInOtherBrowser(other);
+  await expectLength(other, 5);
   await expect.poll(() => read).toContain(2);
   await other.getByRole('link', { name: 'Edit' }).click();
-  await lasts(other, 5);
+  await expectLength(other, 5);
   await other.locator('.cm-content').click();
   await other.keyboard.type('Written as well.');
   await expect(other.getByText(/^Saved at/)).toBeVisible();
   await expect.poll(() => saved).toEqual([1]);
 });
 
-test('a first one that breaks off is told, and recorded again', async ({ page, user, guard, otherBrowser }) => {
+test('a crash before the first upload is reported, and a new recording can be saved', async ({
+  page,
+  user,
+  guard,
+  otherBrowser,
+}) => {
   await signIn(page, user);
-  await write(page);
-  await choose(page, 3);
-  await crashBeforeSending(page, guard, () => button(page, 'Keep').click());
+  await createSealedEntry(page);
+  await chooseFile(page, 3);
+  await crashBeforeSending(page, guard, () => button(page, 'Save').click());
 
   const other = await otherBrowser();
   await signIn(other, user);
-  await openElsewhere(other);
-  await expect(other.getByText('The recording of this entry is not there: it was not sent to its end.')).toBeVisible();
+  await openInOtherBrowser(other);
+  await expect(other.getByText("The recording of this entry isn't here: the upload didn't finish.")).toBeVisible();
   await other.getByRole('link', { name: 'Edit' }).click();
-  await expect(other.getByText('The recording of this entry is not there')).toBeVisible();
-  await keep(other, 5, 'Replace');
-  await lasts(other, 5);
+  await expect(other.getByText("The recording of this entry isn't here")).toBeVisible();
+  await saveRecording(other, 5, 'Replace');
+  await expectLength(other, 5);
 });
 
-test('one that is called back may have arrived: whichever is there opens', async ({ page, user, otherBrowser }) => {
+test('after a cancelled upload, either recording can be played', async ({ page, user, otherBrowser }) => {
   await signIn(page, user);
-  await write(page);
-  await keep(page, 3);
-  const sent = versions(page);
+  await createSealedEntry(page);
+  await saveRecording(page, 3);
+  const sent = watchVersions(page);
   let held = () => {};
   const holding = new Promise<void>((done) => (held = done));
   await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? held() : route.continue()));
-  await choose(page, 5);
+  await chooseFile(page, 5);
   await button(page, 'Replace').click();
   await holding;
   await button(page, 'Cancel').click();
@@ -169,48 +188,53 @@ test('one that is called back may have arrived: whichever is there opens', async
   await expect.poll(() => sent).toEqual([2]);
   const other = await otherBrowser();
   await signIn(other, user);
-  await openElsewhere(other);
+  await openInOtherBrowser(other);
   await expect(player(other)).toContainText(/\/\s0:0[35]/);
 });
 
-test('one that arrived although it was called back opens on the page that did so', async ({ page, user }) => {
+test('an upload that the server completed despite the cancellation can be played on the same page', async ({
+  page,
+  user,
+}) => {
   await signIn(page, user);
-  await write(page);
-  await keep(page, 3);
-  const sent = versions(page);
+  await createSealedEntry(page);
+  await saveRecording(page, 3);
+  const sent = watchVersions(page);
   let arrived = () => {};
   const arriving = new Promise<void>((done) => (arrived = done));
   await page.route('**/audio', async (route) => {
     if (route.request().method() !== 'PUT') return route.continue();
-    // Its answer never gets back.
+    // The response never reaches the page.
     const answer = await route.fetch();
     expect(answer.ok()).toBe(true);
     arrived();
   });
-  await choose(page, 5);
+  await chooseFile(page, 5);
   await button(page, 'Replace').click();
   await arriving;
   await button(page, 'Cancel').click();
   await expect(button(page, 'Cancel')).toHaveCount(0);
   await expect.poll(() => sent).toEqual([2]);
-  // A file that was chosen is still where it was: nobody is asked.
+  // A chosen file still exists on the device, so discarding it needs no confirmation.
   await button(page, 'Discard').click();
-  await lasts(page, 5);
+  await expectLength(page, 5);
 });
 
-test('one that is refused leaves the entry as it was', async ({ page, user, guard }) => {
+test('a rejected upload leaves the entry with its old recording', async ({ page, user, guard }) => {
   guard.allow(/status of 507/);
   await signIn(page, user);
-  await write(page);
-  await keep(page, 3);
-  const sent = versions(page);
-  await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? route.fulfill({ status: 507, json: {} }) : route.continue()));
-  await choose(page, 5);
+  await createSealedEntry(page);
+  await saveRecording(page, 3);
+  const sent = watchVersions(page);
+  await page.route('**/audio', (route) =>
+    route.request().method() === 'PUT' ? route.fulfill({ status: 507, json: {} }) : route.continue(),
+  );
+  await chooseFile(page, 5);
   await button(page, 'Replace').click();
   await expect(page.getByRole('alert')).toContainText('no room left');
   await expect.poll(() => sent).toEqual([2, 1]);
   await page.unroute('**/audio');
   await button(page, 'Try again').click();
-  await lasts(page, 5);
+  await expectLength(page, 5);
   await expect.poll(() => sent).toEqual([2, 1, 2, 1]);
 });

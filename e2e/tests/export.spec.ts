@@ -1,54 +1,53 @@
-/** Taking everything along: the server's archive, and the one of what is open, which the browser makes. Both are read by another program. */
+/** Exports: the server's archive, and the browser's archive of unlocked entries. Python checks both. */
 
 import { execFile } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { goToOpen, make, makeAnother, NAME } from '../support/secret';
+import { createAnotherTag, createTag, goToUnlock, NAME } from '../support/secret';
 import { expect as quick, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
-// Stretching a phrase takes as long as it takes.
+// Key stretching is slow on a busy machine.
 const expect = quick.configure({ timeout: 60_000 });
-test.describe.configure({ timeout: 240_000 });
-
 const SPOKEN = wav(1);
 const WHISPERED = wav(2);
 
-const section = (page: Page) => page.getByRole('region', { name: 'What is open' });
-const start = (page: Page) => section(page).getByRole('button', { name: 'Download what is open' }).click();
-const strip = (page: Page) => page.getByRole('complementary', { name: 'Open now' });
+const section = (page: Page) => page.getByRole('region', { name: 'Unlocked entries' });
+const startExport = (page: Page) => section(page).getByRole('button', { name: 'Download unlocked entries' }).click();
+const unlockedTagsBar = (page: Page) => page.getByRole('complementary', { name: 'Unlocked now' });
 
-/** Some silence of this kind. */
+/** A WAV header with 200,000 equal bytes, which identify the file. */
 function wav(byte: number): Buffer {
   const head = Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1');
   return Buffer.concat([head, Buffer.alloc(200_000, byte)]);
 }
 
-/** Goes there by the menu: a reload would close what is open. */
+/** Opens the page through the menu, because a reload would lock all tags. */
 async function goToData(page: Page): Promise<void> {
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Settings' }).click();
   await page.getByRole('navigation', { name: 'Settings' }).getByRole('link', { name: 'Your data' }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'Your data' })).toBeVisible();
 }
 
-/** Writes an entry under the secret tag that is shown, with a recording; the answer is its id. */
-async function whisper(page: Page, title: string, text: string): Promise<string> {
+/** Writes an entry with a recording under the shown secret tag, and returns its id. */
+async function writeSealedEntry(page: Page, title: string, text: string): Promise<string> {
   await page.locator('main').getByRole('button', { name: 'Write' }).click();
   await page.getByRole('textbox', { name: 'Title' }).fill(title);
   await page.locator('.cm-content').click();
   await page.keyboard.type(text);
   await expect(page.getByText(/^Saved at/)).toBeVisible();
   await page.locator('input[type="file"]').setInputFiles({ name: 'a.wav', mimeType: 'audio/x-wav', buffer: WHISPERED });
-  await page.getByRole('button', { name: 'Keep', exact: true }).click();
-  await expect(page.getByText('The recording is kept.')).toBeVisible();
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await expect(page.getByText('Recording saved.')).toBeVisible();
   return page.url().split('/').at(-2)!;
 }
 
-/** The browsers that ask for no place gather the file first, as Firefox and Safari do. */
-const withoutPicker = (page: Page) => page.addInitScript(() => Object.defineProperty(window, 'showSaveFilePicker', { value: undefined }));
+/** Without a file picker, as in Firefox and Safari, the app builds the whole file first and then downloads it. */
+const withoutPicker = (page: Page) =>
+  page.addInitScript(() => Object.defineProperty(window, 'showSaveFilePicker', { value: undefined }));
 
-/** In place of a dialog that no test can answer, a file that the browser keeps for the page, of the same kind. */
+/** Replaces the file picker, which a test cannot operate, with a file in the origin private file system. */
 const withPicker = (page: Page) =>
   page.addInitScript(() => {
     const value = async ({ suggestedName }: { suggestedName: string }) => {
@@ -58,10 +57,11 @@ const withPicker = (page: Page) =>
     Object.defineProperty(window, 'showSaveFilePicker', { value });
   });
 
-/** What was written there: each file with its size. */
-const written = (page: Page) =>
+/** The files in the origin private file system: name, and content as Latin-1. */
+const writtenFiles = (page: Page) =>
   page.evaluate(async () => {
-    const folder = (await navigator.storage.getDirectory()) as FileSystemDirectoryHandle & AsyncIterable<[string, FileSystemFileHandle]>;
+    const folder = (await navigator.storage.getDirectory()) as FileSystemDirectoryHandle &
+      AsyncIterable<[string, FileSystemFileHandle]>;
     const files: [string, string][] = [];
     for await (const [name, handle] of folder) {
       const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
@@ -75,7 +75,7 @@ async function download(page: Page, click: () => Promise<void>): Promise<{ name:
   return { name: download.suggestedFilename(), files: await unzip(await download.path()) };
 }
 
-/** Reads an archive with Python, which finds out whether all of it is sound. */
+/** Reads an archive with Python, which also verifies its checksums. */
 async function unzip(path: string): Promise<Map<string, Buffer>> {
   const read = `
 import base64, json, sys, zipfile
@@ -83,46 +83,61 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
     assert archive.testzip() is None
     json.dump({name: base64.b64encode(archive.read(name)).decode() for name in archive.namelist()}, sys.stdout)`;
   const { stdout } = await promisify(execFile)('python3', ['-c', read, path], { maxBuffer: 1 << 26 });
-  return new Map(Object.entries(JSON.parse(stdout)).map(([name, bytes]) => [name, Buffer.from(String(bytes), 'base64')]));
+  return new Map(
+    Object.entries(JSON.parse(stdout)).map(([name, bytes]) => [name, Buffer.from(String(bytes), 'base64')]),
+  );
 }
 
-test('what lies open and what was opened is taken along, with its recordings', { tag: '@main' }, async ({ page, user }) => {
+test('plain and unlocked entries are exported with their recordings', { tag: '@main' }, async ({ page, user }) => {
   await withoutPicker(page);
-  const { id } = await user.api('POST', '/api/journals/', { title: 'Tuesday', content: 'It rains.', entry_date: '2026-11-24T20:00:00Z' });
+  const { id } = await user.api('POST', '/api/journals/', {
+    title: 'Tuesday',
+    content: 'It rains.',
+    entry_date: '2026-11-24T20:00:00Z',
+  });
   await signIn(page, user);
-  const kept = await page.evaluate(
+  const status = await page.evaluate(
     async ([id, sound]) => {
       const body = Uint8Array.from(atob(sound!), (letter) => letter.charCodeAt(0));
-      return (await fetch(`/api/journals/${id}/audio`, { method: 'PUT', headers: { 'content-type': 'audio/wav' }, body })).status;
+      return (
+        await fetch(`/api/journals/${id}/audio`, { method: 'PUT', headers: { 'content-type': 'audio/wav' }, body })
+      ).status;
     },
     [id, SPOKEN.toString('base64')],
   );
-  expect(kept).toBe(201);
-  // While nothing is open, nothing tells that something could be.
+  expect(status).toBe(201);
+  // While no tag is unlocked, the page does not mention secret tags.
   await goToData(page);
   await expect(page.getByRole('button', { name: 'Download everything' })).toBeVisible();
   await expect(section(page)).toHaveCount(0);
 
-  await make(page);
-  await whisper(page, 'The lighthouse', 'Nobody knows.');
+  await createTag(page);
+  await writeSealedEntry(page, 'The lighthouse', 'Nobody knows.');
   await goToData(page);
   await expect(section(page)).toContainText(NAME);
-  await expect(section(page)).toContainText('This file is not encrypted');
+  await expect(section(page)).toContainText("This file isn't encrypted");
   await expectAccessible(page);
   await pictures(page, 'export-open');
 
   const everything = await download(page, () => page.getByRole('button', { name: 'Download everything' }).click());
-  expect([...everything.files.keys()].sort()).toEqual(['entries/2026/2026-11-24-tuesday.md', 'entries/2026/2026-11-24-tuesday.wav', 'journal.json']);
+  expect([...everything.files.keys()].sort()).toEqual([
+    'entries/2026/2026-11-24-tuesday.md',
+    'entries/2026/2026-11-24-tuesday.wav',
+    'journal.json',
+  ]);
   const plain = everything.files.get('entries/2026/2026-11-24-tuesday.md')!.toString();
   expect(plain).toContain('recording: "2026-11-24-tuesday.wav"');
   expect(plain).toContain('It rains.');
   expect(everything.files.get('entries/2026/2026-11-24-tuesday.wav')).toEqual(SPOKEN);
 
-  const open = await download(page, () => start(page));
+  const open = await download(page, () => startExport(page));
   await expect(page.getByText('Done: 1 entry is in the file.')).toBeVisible();
   expect(open.name).toMatch(/^sotto-\d{4}-\d\d-\d\d-open\.zip$/);
   const names = [...open.files.keys()];
-  expect(names).toEqual([expect.stringMatching(/^entries\/\d{4}\/[-\d]{10}-the-lighthouse\.md$/), names[0]!.replace(/md$/, 'wav')]);
+  expect(names).toEqual([
+    expect.stringMatching(/^entries\/\d{4}\/[-\d]{10}-the-lighthouse\.md$/),
+    names[0]!.replace(/md$/, 'wav'),
+  ]);
   const opened = open.files.get(names[0]!)!.toString();
   expect(opened).toMatch(/^---\nid: .*\ntitle: "The lighthouse"\n[^]*\n---\n\nNobody knows\.$/);
   expect(opened).toContain(`secret_tag: "${NAME}"\nrecording: "${names[1]!.split('/').at(-1)}"`);
@@ -134,26 +149,26 @@ test('what lies open and what was opened is taken along, with its recordings', {
   await expect(section(page)).toHaveCount(0);
 });
 
-test('what does not open is told of in the file, which is written where the person said', async ({ page, user, server }, info) => {
+test('the archive is written to the chosen file, and lists what is missing', async ({ page, user, server }, info) => {
   await withPicker(page);
   await signIn(page, user);
-  await make(page);
-  await whisper(page, 'Lost', 'Its recording is gone.');
-  await goToOpen(page);
-  const changed = await whisper(page, 'Changed', 'Somebody was at the server.');
+  await createTag(page);
+  await writeSealedEntry(page, 'Lost', 'Its recording is gone.');
+  await goToUnlock(page);
+  const changed = await writeSealedEntry(page, 'Changed', 'Somebody was at the server.');
   const folder = join(server.folder, 'attachments', user.id);
   for (const name of await readdir(folder)) await rm(join(folder, name));
   await page.route('**/api/journals/?*secret_tag_id=*', async (route) => {
     const response = await route.fetch();
     const entries: { id: string; encrypted_content: string }[] = await response.json();
-    const spoil = (text: string) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1);
-    for (const entry of entries) if (entry.id === changed) entry.encrypted_content = spoil(entry.encrypted_content);
+    const corrupt = (text: string) => (text.startsWith('A') ? 'B' : 'A') + text.slice(1);
+    for (const entry of entries) if (entry.id === changed) entry.encrypted_content = corrupt(entry.encrypted_content);
     await route.fulfill({ response, json: entries });
   });
   await goToData(page);
-  await start(page);
-  await expect(page.getByText('missing.txt in it says what')).toBeVisible();
-  const files = await written(page);
+  await startExport(page);
+  await expect(page.getByText("The file missing.txt in it lists what's missing")).toBeVisible();
+  const files = await writtenFiles(page);
   expect(files).toHaveLength(1);
   const path = info.outputPath(files[0]![0]);
   await writeFile(path, files[0]![1], 'latin1');
@@ -166,58 +181,60 @@ test('what does not open is told of in the file, which is written where the pers
   expect(missing).toContain(`the entry ${changed}`);
 });
 
-test('a download that cannot go on leaves no file, and says so', async ({ page, user, guard }) => {
+test('a failed or stopped export leaves no file, and is reported', async ({ page, user, guard }) => {
   guard.allow(/status of 500/, /ERR_FAILED/);
   await withPicker(page);
   await signIn(page, user);
-  await make(page, 'One');
-  await whisper(page, 'The lighthouse', 'Nobody knows.');
-  await goToOpen(page);
-  await makeAnother(page, 'Two', 'another phrase of six odd words');
+  await createTag(page, 'One');
+  await writeSealedEntry(page, 'The lighthouse', 'Nobody knows.');
+  await goToUnlock(page);
+  await createAnotherTag(page, 'Two', 'another phrase of six odd words');
   await goToData(page);
 
-  // The server is in trouble.
+  // The server fails.
   await page.route('**/api/journals/?*secret_tag_id=*', (route) => route.fulfill({ status: 500, body: '{}' }));
-  await start(page);
+  await startExport(page);
   await expect(section(page).getByRole('alert')).toBeVisible();
-  expect(await written(page)).toEqual([]);
+  expect(await writtenFiles(page)).toEqual([]);
   await page.unroute('**/api/journals/?*secret_tag_id=*');
 
-  // The person stops it.
+  // The user stops the export.
   let held = 0;
   const release: (() => void)[] = [];
   await page.route('**/api/journals/*/audio', (route) => {
     held += 1;
     release.push(() => void route.continue().catch(() => {}));
   });
-  const stopped = page.getByText('The download was stopped before its end.');
-  await start(page);
+  const stopped = page.getByText('The download was stopped.');
+  await startExport(page);
   await expect.poll(() => held).toBe(1);
-  await expect(section(page).getByRole('status')).toHaveText('Stay on this page until it is done.');
+  await expect(section(page).getByRole('status')).toHaveText("Stay on this page until it's done.");
   await expect(section(page)).toContainText('0 entries so far.');
   await expectAccessible(page);
   await pictures(page, 'export-open-running');
   await section(page).getByRole('button', { name: 'Stop' }).click();
   release.splice(0).forEach((go) => go());
   await expect(stopped).toBeVisible();
-  expect(await written(page)).toEqual([]);
+  expect(await writtenFiles(page)).toEqual([]);
   await expect(stopped).toHaveCount(0);
 
-  // One of two is closed, which the page has not come to yet.
-  await start(page);
+  // One of the two tags is locked before its entries are exported.
+  await startExport(page);
   await expect.poll(() => held).toBe(2);
-  await strip(page).getByRole('button', { name: 'Close Two' }).click();
+  await unlockedTagsBar(page).getByRole('button', { name: 'Lock Two' }).click();
   release.splice(0).forEach((go) => go());
-  await expect(section(page).getByRole('alert')).toHaveText(/A secret tag was closed before everything was in the file/);
-  expect(await written(page)).toEqual([]);
+  await expect(section(page).getByRole('alert')).toHaveText(
+    /A secret tag was locked before everything was in the file/,
+  );
+  expect(await writtenFiles(page)).toEqual([]);
 
-  // Everything is closed: the page is left, and what is said tells nothing of what it was.
-  await start(page);
+  // All tags are locked: the app leaves the page, and the message does not mention secret tags.
+  await startExport(page);
   await expect.poll(() => held).toBe(3);
   await page.keyboard.press('F9');
   await expect(page).toHaveURL('/');
   release.splice(0).forEach((go) => go());
   await expect(stopped).toBeVisible();
-  expect(await written(page)).toEqual([]);
+  expect(await writtenFiles(page)).toEqual([]);
   await expect(page.getByText(/secret/i)).toHaveCount(0);
 });

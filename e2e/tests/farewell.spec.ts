@@ -1,21 +1,20 @@
-/** Who deletes their account leaves nothing behind in the browser either. */
+/** Deleting an account also deletes its data in the browser. */
 
-import { onDevice } from '../support/device';
+import { deviceRows } from '../support/device';
+import { waitUntilRecorded } from '../support/recordings';
 import { expect as quick, newUser, signIn, test, type Page, type User } from '../support/test';
 
-// A recording takes its time, and the machine may be busy.
+// Recording runs in real time, and the machine may be busy.
 const expect = quick.configure({ timeout: 30_000 });
-test.describe.configure({ timeout: 120_000 });
-
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
-/** Whose rows lie in this browser, by store. */
+/** The user ids in the draft database, by object store. */
 async function owners(page: Page): Promise<Record<string, string[]>> {
-  const stores = Object.entries(await onDevice(page));
+  const stores = Object.entries(await deviceRows(page));
   return Object.fromEntries(stores.map(([store, rows]) => [store, [...new Set(rows.map(({ user }) => user))]]));
 }
 
-/** Writes what the server does not get. */
+/** Writes a draft, which the blocked network keeps on the device. */
 async function writeDraft(page: Page, text: string): Promise<void> {
   await page.goto('/write');
   await page.locator('.cm-content').click();
@@ -23,9 +22,17 @@ async function writeDraft(page: Page, text: string): Promise<void> {
   await expect.poll(async () => (await owners(page)).slots!.length).toBeGreaterThan(0);
 }
 
-test('drafts and recordings of a deleted account are gone, and those of somebody else stay', async ({ page, context, user, server, guard }) => {
+test('drafts and recordings of a deleted account are deleted, and those of another user stay', async ({
+  page,
+  context,
+  user,
+  server,
+  guard,
+}) => {
   guard.allow(/ERR_FAILED/);
-  await page.route('**/api/journals/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  await page.route('**/api/journals/', (route) =>
+    route.request().method() === 'POST' ? route.abort() : route.continue(),
+  );
   const ben: User = await newUser(server.url);
   await signIn(page, ben);
   await writeDraft(page, 'Of Ben.');
@@ -37,27 +44,29 @@ test('drafts and recordings of a deleted account are gone, and those of somebody
   await signIn(page, user);
   await writeDraft(page, 'Of somebody who leaves.');
   await button(page, 'Record').click();
-  await expect(page.getByRole('timer')).toHaveText(/0:0[2-9]/);
+  await waitUntilRecorded(page, 2);
   await button(page, 'Done').click();
   const both = [ben.id, user.id].sort();
   await expect.poll(async () => (await owners(page)).slots!.sort()).toEqual(both);
   expect(await owners(page)).toMatchObject({ keys: [user.id], takes: [user.id], pieces: [user.id] });
 
-  // Another tab, in which something is being written meanwhile.
+  // A second tab with an unsent draft, which must not come back.
   const other = await context.newPage();
-  await other.route('**/api/journals/', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  await other.route('**/api/journals/', (route) =>
+    route.request().method() === 'POST' ? route.abort() : route.continue(),
+  );
   await writeDraft(other, 'There too.');
 
   await page.goto('/settings/data');
-  await button(page, 'Delete the account …').click();
+  await button(page, 'Delete account…').click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Your password, to be sure').fill(user.password);
+  await dialog.getByLabel('Confirm with your password').fill(user.password);
   await dialog.getByRole('button', { name: 'Delete everything' }).click();
   await expect(page).toHaveURL('/goodbye');
   const bens = { slots: [ben.id], asides: [], keys: [], takes: [], pieces: [] };
   expect(await owners(page)).toEqual(bens);
   await other.locator('.cm-content').click();
   await other.keyboard.type(' And more.');
-  await expect(other.getByText('This device cannot keep the text safely.')).toBeVisible();
+  await expect(other.getByText("This device can't store the text safely.")).toBeVisible();
   expect(await owners(page)).toEqual(bens);
 });

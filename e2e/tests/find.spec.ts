@@ -1,12 +1,16 @@
-/** Finding again: search, calendar, on this day, statistics and tags. */
+/** Search, calendar, “On this day”, statistics and tags. */
 
-import { before, row, write } from '../support/reading';
+import { createEntry, daysAgo, row } from '../support/reading';
 import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
 
-test('search marks what it finds, as one types', { tag: '@main' }, async ({ page, user }) => {
-  await write(user, '2026-01-05', { title: 'The River', content: `${'Long before. '.repeat(60)}We swam in the *rivers* of ice.`, tags: ['cold'] });
-  await write(user, '2026-02-05', { content: 'A driver, and <b>no water</b>.' });
-  await write(user, '2026-03-05', { content: 'Río: the riverbank again.' });
+test('search marks its hits while the user types', { tag: '@main' }, async ({ page, user }) => {
+  await createEntry(user, '2026-01-05', {
+    title: 'The River',
+    content: `${'Long before. '.repeat(60)}We swam in the *rivers* of ice.`,
+    tags: ['cold'],
+  });
+  await createEntry(user, '2026-02-05', { content: 'A driver, and <b>no water</b>.' });
+  await createEntry(user, '2026-03-05', { content: 'Río: the riverbank again.' });
   await signIn(page, user);
   await page.goto('/search');
   await page.getByRole('searchbox').pressSequentially('riv');
@@ -32,8 +36,8 @@ test('search marks what it finds, as one types', { tag: '@main' }, async ({ page
   await expect(row(page, 'A driver, and <b>no water</b>.')).toBeVisible();
 });
 
-test('a search follows its address, wherever that comes from', async ({ page, user }) => {
-  await write(user, '2026-01-05', { title: 'At the lake', content: 'cold' });
+test('the search page follows its URL', async ({ page, user }) => {
+  await createEntry(user, '2026-01-05', { title: 'At the lake', content: 'cold' });
   await signIn(page, user);
   const field = page.getByRole('searchbox');
   const search = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Search' });
@@ -47,7 +51,7 @@ test('a search follows its address, wherever that comes from', async ({ page, us
   await expect(field).toHaveValue('lake');
   await expect(row(page, 'At the lake')).toBeVisible();
 
-  // What was typed here is begun anew as well.
+  // The menu link also resets a search that was typed.
   await field.fill('lak');
   await expect(page).toHaveURL('/search?q=lak');
   await search.click();
@@ -56,9 +60,9 @@ test('a search follows its address, wherever that comes from', async ({ page, us
   await expect(page.locator('article')).toHaveCount(0);
 });
 
-test('the calendar shows a year, by mouse and by keyboard', async ({ page, user }) => {
-  await write(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
-  await write(user, '2024-03-01', { content: 'few' });
+test('the calendar shows a year and works with mouse and keyboard', async ({ page, user }) => {
+  await createEntry(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
+  await createEntry(user, '2024-03-01', { content: 'few' });
   await signIn(page, user);
   await page.goto('/calendar/2024');
   await expect(page.getByText('2 entries on 2 days, 36 words')).toBeVisible();
@@ -73,31 +77,34 @@ test('the calendar shows a year, by mouse and by keyboard', async ({ page, user 
   await expectAccessible(page);
   await page.keyboard.press('Escape');
   await expect(day).toBeHidden();
-  const at = (name: RegExp) => expect(page.getByRole('button', { name })).toBeFocused();
-  await at(/29 February 2024/);
+  const expectFocus = (name: RegExp) => expect(page.getByRole('button', { name })).toBeFocused();
+  await expectFocus(/29 February 2024/);
   await page.keyboard.press('ArrowRight');
-  await at(/ 1 March 2024/);
+  await expectFocus(/ 1 March 2024/);
   await page.keyboard.press('ArrowDown');
-  await at(/ 8 March 2024/);
+  await expectFocus(/ 8 March 2024/);
   await page.keyboard.press('PageDown');
-  await at(/ 8 April 2024/);
+  await expectFocus(/ 8 April 2024/);
   await page.keyboard.press('End');
-  await at(/Sunday.* 14 April 2024/);
+  await expectFocus(/Sunday.* 14 April 2024/);
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('dialog').getByRole('link', { name: 'Write for this day' })).toHaveAttribute('href', '/write?date=2024-04-14');
+  await expect(page.getByRole('dialog').getByRole('link', { name: 'Write an entry for this day' })).toHaveAttribute(
+    'href',
+    '/write?date=2024-04-14',
+  );
   await page.keyboard.press('Escape');
   await page.getByRole('link', { name: '2023' }).click();
   await expect(page).toHaveURL('/calendar/2023');
   await expect(page.getByText('0 entries on 0 days')).toBeVisible();
 });
 
-test('the calendar leads to writing for a day', async ({ page, user }) => {
-  await write(user, '2024-02-29', { content: 'one' });
+test('the calendar offers to write an entry for a day', async ({ page, user }) => {
+  await createEntry(user, '2024-02-29', { content: 'one' });
   await signIn(page, user);
   await page.goto('/calendar/2024');
   await expect(page.getByText('1 entry on 1 day, 1 word')).toBeVisible();
   await page.getByRole('button', { name: /14 April 2024/ }).click();
-  await page.getByRole('link', { name: 'Write for this day' }).click();
+  await page.getByRole('link', { name: 'Write an entry for this day' }).click();
   await expect(page.locator('.when')).toContainText('14 April 2024');
   await page.getByRole('textbox', { name: 'Text' }).click();
   await page.keyboard.type('Late, but written.');
@@ -106,9 +113,9 @@ test('the calendar leads to writing for a day', async ({ page, user }) => {
   expect(newest).toMatchObject({ content: 'Late, but written.', entry_date: expect.stringMatching(/^2024-04-1[34]T/) });
 });
 
-test('on this day, years come back', async ({ page, user }) => {
-  await write(user, before(0, 1), { title: 'Last year', content: 'cold' });
-  await write(user, before(0, 3), { title: 'Long ago', content: 'warm' });
+test('“On this day” shows entries of past years', async ({ page, user }) => {
+  await createEntry(user, daysAgo(0, 1), { title: 'Last year', content: 'cold' });
+  await createEntry(user, daysAgo(0, 3), { title: 'Long ago', content: 'warm' });
   await signIn(page, user);
   await page.goto('/on-this-day');
   await expect(page.getByRole('heading', { level: 2 })).toHaveText([/^1 year ago/, /^3 years ago/]);
@@ -119,14 +126,14 @@ test('on this day, years come back', async ({ page, user }) => {
   await expect(page.getByText('No memories of this day yet')).toBeVisible();
 });
 
-test('a day that was chosen stays chosen: after a look at an entry, and after a reload', async ({ page, user }) => {
-  await write(user, before(1, 1), { title: 'The day before', content: 'cold' });
-  await write(user, before(0, 1), { title: 'The very day', content: 'warm' });
+test('“On this day” keeps the chosen day after a visit to an entry and after a reload', async ({ page, user }) => {
+  await createEntry(user, daysAgo(1, 1), { title: 'The day before', content: 'cold' });
+  await createEntry(user, daysAgo(0, 1), { title: 'The very day', content: 'warm' });
   await signIn(page, user);
   await page.goto('/on-this-day');
   await page.getByRole('button', { name: 'The day before' }).click();
   await expect(row(page, 'The day before')).toBeVisible();
-  const chosen = `/on-this-day?day=${before(1).slice(5)}`;
+  const chosen = `/on-this-day?day=${daysAgo(1).slice(5)}`;
   await expect(page).toHaveURL(chosen);
   await page.getByRole('link', { name: 'The day before' }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'The day before' })).toBeVisible();
@@ -134,7 +141,7 @@ test('a day that was chosen stays chosen: after a look at an entry, and after a 
   await expect(row(page, 'The day before')).toBeVisible();
   await page.reload();
   await expect(row(page, 'The day before')).toBeVisible();
-  // It was one step, however many days it went through.
+  // One click goes back to today.
   await page.getByRole('button', { name: 'The day after' }).click();
   await expect(row(page, 'The very day')).toBeVisible();
   await expect(page).toHaveURL('/on-this-day');
@@ -148,38 +155,38 @@ test('a day that was chosen stays chosen: after a look at an entry, and after a 
   await expect(row(page, 'The very day')).toBeVisible();
 });
 
-test('a page that stays open over midnight shows the new day when one comes back to it', async ({ page, user }) => {
+test('a page that stays open past midnight shows the new day when the user returns', async ({ page, user }) => {
   await signIn(page, user);
   await page.clock.setFixedTime('2026-12-31T22:30:00Z');
-  const comeBack = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  const returnToTab = () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   const day = page.locator('main').getByRole('status');
   await page.goto('/on-this-day');
   await expect(day).toHaveText('31 December');
   await page.clock.setFixedTime('2027-01-01T05:30:00Z');
-  await comeBack();
+  await returnToTab();
   await expect(day).toHaveText('1 January');
-  // The year turns with it, back and forth; and a day that somebody chose is theirs.
+  // The day also crosses the turn of the year, and a day that the user chose stays.
   await page.getByRole('button', { name: 'The day before' }).click();
   await expect(day).toHaveText('31 December');
   await page.clock.setFixedTime('2027-01-02T05:30:00Z');
-  await comeBack();
+  await returnToTab();
   await page.getByRole('button', { name: 'The day after' }).click();
   await expect(day).toHaveText('1 January');
   await page.getByRole('button', { name: 'The day after' }).click();
   await expect(day).toHaveText('2 January');
   await expect(page).toHaveURL('/on-this-day');
 
-  await write(user, '2027-01-02', { content: 'some words' });
+  await createEntry(user, '2027-01-02', { content: 'some words' });
   await page.goto('/statistics');
   const written = (days: number) => page.getByRole('img', { name: `Written on ${days} of the last 70 days` });
   await expect(written(1)).toBeVisible();
   await page.clock.setFixedTime('2027-04-01T05:30:00Z');
-  await comeBack();
+  await returnToTab();
   await expect(written(0)).toBeVisible();
 });
 
-test('statistics are pictures with words', async ({ page, user }) => {
-  for (const days of [0, 1, 2, 40, 400]) await write(user, before(days), { content: 'some words of a day' });
+test('statistics show charts with text alternatives', async ({ page, user }) => {
+  for (const days of [0, 1, 2, 40, 400]) await createEntry(user, daysAgo(days), { content: 'some words of a day' });
   await signIn(page, user);
   await page.goto('/statistics');
   await expect(page.locator('dl')).toContainText(/entries\s*5/);
@@ -190,11 +197,11 @@ test('statistics are pictures with words', async ({ page, user }) => {
   await pictures(page, 'statistics');
 });
 
-test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
-  await write(user, before(1), { title: 'At the sea', content: 'salt', tags: ['travl'] });
+test('tags are created, coloured, renamed and deleted', async ({ page, user }) => {
+  await createEntry(user, daysAgo(1), { title: 'At the sea', content: 'salt', tags: ['travl'] });
   await signIn(page, user);
   await page.goto('/tags');
-  await page.getByRole('button', { name: 'Change tag travl' }).click();
+  await page.getByRole('button', { name: 'Edit tag travl' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Name').fill('travel');
   await dialog.getByRole('radio', { name: 'Teal' }).check({ force: true });
@@ -211,8 +218,8 @@ test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
   await page.getByRole('button', { name: 'New tag' }).click();
   await dialog.getByLabel('Name').fill('Travel');
   await dialog.getByRole('button', { name: 'Save' }).click();
-  // There is one that differs in nothing but its case: what was typed stays.
-  await expect(dialog.getByRole('alert')).toHaveText('You have a tag with this name already.');
+  // The name differs from an existing one only in case. The form keeps its input.
+  await expect(dialog.getByRole('alert')).toHaveText('You already have a tag with this name.');
   await expect(dialog.getByLabel('Name')).toHaveValue('Travel');
   await dialog.getByLabel('Name').fill('عائلة 🌊');
   await dialog.getByRole('button', { name: 'Save' }).click();
@@ -220,7 +227,7 @@ test('tags are made, coloured, renamed and deleted', async ({ page, user }) => {
   await expectAccessible(page);
   await pictures(page, 'tags');
 
-  await page.getByRole('button', { name: 'Change tag travel' }).click();
+  await page.getByRole('button', { name: 'Edit tag travel' }).click();
   await dialog.getByRole('button', { name: 'Delete' }).click();
   const question = page.getByRole('dialog', { name: 'Delete the tag “travel”?' });
   await expect(question.getByText('Your entries stay as they are')).toBeVisible();

@@ -1,8 +1,8 @@
-/** The guard that stands beside every other test sees what it is there for. */
+/** The guard, which watches all other tests, finds what it looks for. */
 
 import { expect, expectAccessible, test } from '../support/test';
 
-test('what goes wrong in a page is noticed', async ({ page, guard }) => {
+test('errors in a page are found', async ({ page, guard }) => {
   await page.goto('/login');
   await page.evaluate(async () => {
     console.error('said on the console');
@@ -17,21 +17,34 @@ test('what goes wrong in a page is noticed', async ({ page, guard }) => {
     await fetch('/assets/missing.js');
     await fetch('/api/users/me');
   });
-  const provoked = [/said on the console/, /thrown by the page/, /inline style/, /inline script/, /example\.org/, /assets\/missing\.js/];
-  await expect.poll(() => provoked.filter((pattern) => !guard.found().some((fault) => pattern.test(fault)))).toEqual([]);
+  const provoked = [
+    /said on the console/,
+    /thrown by the page/,
+    /inline style/,
+    /inline script/,
+    /example\.org/,
+    /assets\/missing\.js/,
+  ];
+  await expect
+    .poll(() => provoked.filter((pattern) => !guard.unexpectedErrors().some((fault) => pattern.test(fault))))
+    .toEqual([]);
   expect(await page.evaluate(() => 'ran' in window)).toBe(false);
   guard.allow(...provoked);
-  expect(guard.found(), 'a refusal by the API is none').toEqual([]);
+  expect(guard.unexpectedErrors(), 'a refusal by the API is none').toEqual([]);
 });
 
-test('another host is a third party', async ({ page, guard }) => {
-  await page.route('**/login', (route) => route.fulfill({ contentType: 'text/html', body: '<img src="http://example.org/a.png">' }));
+test('a request to another host is reported as a third party', async ({ page, guard }) => {
+  await page.route('**/login', (route) =>
+    route.fulfill({ contentType: 'text/html', body: '<img src="http://example.org/a.png">' }),
+  );
   await page.goto('/login');
-  await expect.poll(() => guard.found().filter((fault) => fault.startsWith('third party'))).toEqual(['third party: http://example.org/a.png']);
+  await expect
+    .poll(() => guard.unexpectedErrors().filter((fault) => fault.startsWith('third party')))
+    .toEqual(['third party: http://example.org/a.png']);
   guard.allow(/example\.org/, /ERR_NAME_NOT_RESOLVED/);
 });
 
-test('what nobody could use is noticed', async ({ page }) => {
+test('an inaccessible form is found', async ({ page }) => {
   await page.goto('/login');
   await expect(page.getByRole('button', { name: 'Sign in' })).toBeVisible();
   await page.evaluate(() => document.querySelectorAll('label').forEach((label) => label.remove()));

@@ -1,4 +1,4 @@
-/** The app installed: its manifest, its start without a server, and how a new version comes. */
+/** The app as a PWA: its manifest, its start without a server, and updates. */
 
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,14 +10,14 @@ test.use({ serviceWorkers: 'allow' });
 
 const NETWORK = /ERR_CONNECTION_REFUSED/;
 
-test('it can be installed', async ({ page, request }) => {
+test('the app can be installed', async ({ page, request }) => {
   await page.goto('/login');
   const session = await page.context().newCDPSession(page);
   const { url, errors, data } = await session.send('Page.getAppManifest');
   expect(new URL(url).pathname).toBe('/manifest.webmanifest');
   expect(errors).toEqual([]);
   const { installabilityErrors } = await session.send('Page.getInstallabilityErrors');
-  // The tests' browser is a private window.
+  // Playwright's contexts are incognito.
   expect(installabilityErrors.filter(({ errorId }) => errorId !== 'in-incognito')).toEqual([]);
 
   const manifest = JSON.parse(data!);
@@ -31,21 +31,27 @@ test('it can be installed', async ({ page, request }) => {
   }
 });
 
-test('it starts without its server after a first visit, and keeps nothing of the journal', async ({ page, guard }) => {
+test('after a first visit the app starts without its server, and caches nothing of the journal', async ({
+  page,
+  guard,
+}) => {
   const server = await Server.start();
   guard.visit(server.url);
   try {
     const user = await newUser(server.url);
-    await user.api('POST', '/api/journals/', { content: 'Nobody else reads this.', entry_date: '2026-11-25T08:00:00Z' });
+    await user.api('POST', '/api/journals/', {
+      content: 'Nobody else reads this.',
+      entry_date: '2026-11-25T08:00:00Z',
+    });
     await signIn(page, user, server.url);
-    await ready(page);
+    await serviceWorkerReady(page);
     expect(await page.evaluate(() => fetch('/api/journals/').then((answer) => answer.text()))).toContain('Nobody else');
-    const kept = await page.evaluate(async () => {
+    const cachedPaths = await page.evaluate(async () => {
       const all = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
       return all.flat().map(({ url }) => new URL(url).pathname);
     });
-    expect(kept).toContain('/index.html');
-    expect(kept.filter((path) => /^\/(api|health|metrics)/.test(path))).toEqual([]);
+    expect(cachedPaths).toContain('/index.html');
+    expect(cachedPaths.filter((path) => /^\/(api|health|metrics)/.test(path))).toEqual([]);
   } finally {
     await server.stop();
   }
@@ -54,18 +60,18 @@ test('it starts without its server after a first visit, and keeps nothing of the
     await page.goto(server.url + path);
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   }
-  // The API is out of reach, rather than remembered.
+  // API requests fail instead of being served from the cache.
   expect(await page.evaluate(() => fetch('/api/users/me').then(String, String))).toContain('Failed to fetch');
 });
 
-test('nothing is kept before the sign-in', async ({ page }) => {
+test('no service worker is registered before the sign-in', async ({ page }) => {
   await page.goto('/login');
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   await page.waitForLoadState('networkidle');
   expect(await page.evaluate(() => navigator.serviceWorker.getRegistrations().then((all) => all.length))).toBe(0);
 });
 
-test('a new version waits until it is asked for', async ({ page, guard }) => {
+test('a new version waits until the user reloads', async ({ page, guard }) => {
   const app = await mkdtemp(join(tmpdir(), 'sotto-e2e-app-'));
   await cp(resolve(import.meta.dirname, '../../web/dist'), app, { recursive: true });
   const server = await Server.start('sqlite', { SOTTO_WEB_DIR: app });
@@ -73,7 +79,7 @@ test('a new version waits until it is asked for', async ({ page, guard }) => {
   try {
     const user = await newUser(server.url);
     await signIn(page, user, server.url);
-    await ready(page);
+    await serviceWorkerReady(page);
     await page.reload();
     const other = await page.context().newPage();
     await other.goto(server.url);
@@ -82,9 +88,9 @@ test('a new version waits until it is asked for', async ({ page, guard }) => {
       await tab.evaluate(() => document.body.setAttribute('data-before', ''));
     }
 
-    // A build of the next version: its document and its worker differ.
-    await remake(join(app, 'index.html'), (html) => html.replace('<body>', '<body data-version="next">'));
-    await remake(join(app, 'sw.js'), (script) => script.replace(/VERSION="[^"]+"/, 'VERSION="next"'));
+    // Simulate a new build, with another document and service worker.
+    await changeFile(join(app, 'index.html'), (html) => html.replace('<body>', '<body data-version="next">'));
+    await changeFile(join(app, 'sw.js'), (script) => script.replace(/VERSION="[^"]+"/, 'VERSION="next"'));
     await page.evaluate(() => navigator.serviceWorker.getRegistration().then((registration) => registration?.update()));
     for (const tab of [page, other]) await expect(tab.getByText('A new version of Sotto is ready.')).toBeVisible();
     await expect(page.locator('[data-before]')).toBeAttached();
@@ -94,25 +100,25 @@ test('a new version waits until it is asked for', async ({ page, guard }) => {
     await page.getByRole('button', { name: 'Reload' }).click();
     await expect(page.locator('[data-version="next"]')).toBeAttached();
     await expect(page.locator('main#content')).toBeVisible();
-    // What the other tab holds stays, until its person says so.
+    // The other tab keeps running until the user reloads it.
     await expect(other.locator('[data-before]')).toBeAttached();
     await other.getByRole('button', { name: 'Reload' }).click();
     await expect(other.locator('[data-version="next"]')).toBeAttached();
   } finally {
-    // The pages may ask for more while their server goes.
+    // The pages may send requests while the server stops.
     guard.allow(NETWORK);
     await server.stop();
     await rm(app, { recursive: true });
   }
 });
 
-/** Waits until the worker has taken over; it has all files then. */
-async function ready(page: Page): Promise<void> {
+/** Waits until the service worker is active. It has cached all files by then. */
+async function serviceWorkerReady(page: Page): Promise<void> {
   await page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
 }
 
-/** Changes a file, and takes its compressed copies away. */
-async function remake(file: string, change: (text: string) => string): Promise<void> {
+/** Changes a file and deletes its compressed copies. */
+async function changeFile(file: string, change: (text: string) => string): Promise<void> {
   const before = await readFile(file, 'utf8');
   const after = change(before);
   expect(after).not.toBe(before);

@@ -1,80 +1,96 @@
-/** Reading: the journal from its first day to its last, an entry, and what happens when the server is in trouble. */
+/** Reading: the journal from start to end, single entries, and failures of the server or the network. */
 
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { before, row, still, write } from '../support/reading';
+import { createEntry, daysAgo, row, waitForScrollEnd } from '../support/reading';
 import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
-test('an empty journal invites to write', async ({ page, user }) => {
+test('an empty journal offers to write the first entry', async ({ page, user }) => {
   await signIn(page, user);
-  await expect(page.getByRole('link', { name: 'Write the first entry' })).toHaveAttribute('href', '/write');
+  await expect(page.getByRole('link', { name: 'Write your first entry' })).toHaveAttribute('href', '/write');
   await expectAccessible(page);
   await pictures(page, 'journal-empty');
 });
 
-test('the journal is read, from the list to an entry and back', { tag: '@main' }, async ({ page, user }) => {
-  for (let day = 0; day < 40; day++) await write(user, before(day), { title: `Day ${day}`, content: `What *happened* on day ${day}.` });
-  await write(user, before(3), { title: 'A slow Sunday', content: 'Bread came out **well**.\n\n- [x] bread', tags: ['home'] });
-  await signIn(page, user);
-  await expect(row(page, 'Day 0')).toContainText('What happened on day 0.');
-  await expect(row(page, 'A slow Sunday')).toContainText('home');
-  await expectAccessible(page);
-  await pictures(page, 'journal');
+test(
+  'the journal is read, from the list to an entry and back to the same position',
+  { tag: '@main' },
+  async ({ page, user }) => {
+    for (let day = 0; day < 40; day++)
+      await createEntry(user, daysAgo(day), { title: `Day ${day}`, content: `What *happened* on day ${day}.` });
+    await createEntry(user, daysAgo(3), {
+      title: 'A slow Sunday',
+      content: 'Bread came out **well**.\n\n- [x] bread',
+      tags: ['home'],
+    });
+    await signIn(page, user);
+    await expect(row(page, 'Day 0')).toContainText('What happened on day 0.');
+    await expect(row(page, 'A slow Sunday')).toContainText('home');
+    await expectAccessible(page);
+    await pictures(page, 'journal');
 
-  await expect(async () => {
-    await page.mouse.wheel(0, 1_500);
-    await expect(row(page, 'Day 30')).toBeVisible({ timeout: 300 });
-  }).toPass();
-  await still(page);
-  await page.evaluate(() => addEventListener('click', () => Object.assign(window, { place: scrollY }), { capture: true, once: true }));
-  await row(page, 'Day 30').getByRole('link').first().click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
-  await expect(page.locator('.markdown em')).toHaveText('happened');
-  await expect(page.getByText('Europe/Berlin')).toBeVisible();
-  await expect(page.getByText('7 words')).toBeVisible();
-  await expectAccessible(page);
-  await pictures(page, 'entry');
+    await expect(async () => {
+      await page.mouse.wheel(0, 1_500);
+      await expect(row(page, 'Day 30')).toBeVisible({ timeout: 300 });
+    }).toPass();
+    await waitForScrollEnd(page);
+    await page.evaluate(() =>
+      addEventListener('click', () => Object.assign(window, { place: scrollY }), { capture: true, once: true }),
+    );
+    await row(page, 'Day 30').getByRole('link').first().click();
+    await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
+    await expect(page.locator('.markdown em')).toHaveText('happened');
+    await expect(page.getByText('Europe/Berlin')).toBeVisible();
+    await expect(page.getByText('7 words')).toBeVisible();
+    await expectAccessible(page);
+    await pictures(page, 'entry');
 
-  const around = page.getByRole('navigation', { name: 'Before and after' });
-  await around.getByRole('link', { name: /Older/ }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Day 31' })).toBeVisible();
-  await around.getByRole('link', { name: /Newer/ }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
-  await page.goBack();
-  await page.goBack();
-  await page.goBack();
-  await expect(row(page, 'Day 30')).toBeInViewport();
-  expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(50);
-});
+    const around = page.getByRole('navigation', { name: 'Before and after' });
+    await around.getByRole('link', { name: /Older/ }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'Day 31' })).toBeVisible();
+    await around.getByRole('link', { name: /Newer/ }).click();
+    await expect(page.getByRole('heading', { level: 1, name: 'Day 30' })).toBeVisible();
+    await page.goBack();
+    await page.goBack();
+    await page.goBack();
+    await expect(row(page, 'Day 30')).toBeInViewport();
+    expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(
+      50,
+    );
+  },
+);
 
-test('the way back says where it leads', async ({ page, user }) => {
-  await write(user, before(0), { title: 'At the lake', content: 'cold', tags: ['water'] });
+test('the link back names its target', async ({ page, user }) => {
+  await createEntry(user, daysAgo(0), { title: 'At the lake', content: 'cold', tags: ['water'] });
   await signIn(page, user);
   const [tag] = await user.api<{ id: string }[]>('GET', '/api/tags/');
-  const way = page.locator('.bar').getByRole('link').first();
+  const backLink = page.locator('.bar').getByRole('link').first();
   await page.getByRole('link', { name: 'At the lake' }).click();
-  await expect(way).toHaveText('Journal');
-  await way.click();
+  await expect(backLink).toHaveText('Journal');
+  await backLink.click();
   await expect(page).toHaveURL('/');
   for (const path of ['/search?q=lake', `/tags/${tag!.id}`]) {
     await page.goto(path);
     await page.getByRole('link', { name: 'At the lake' }).click();
-    await expect(way).toHaveText('Back');
-    await way.click();
+    await expect(backLink).toHaveText('Back');
+    await backLink.click();
     await expect(page).toHaveURL(path);
     await expect(row(page, 'At the lake')).toBeVisible();
   }
   await page.getByRole('link', { name: 'At the lake' }).click();
-  await expect(way).toHaveText('Back');
+  await expect(backLink).toHaveText('Back');
   await page.reload();
-  // What was there before is not known any more.
-  await expect(way).toHaveText('Journal');
+  // After a reload, the previous list is no longer known.
+  await expect(backLink).toHaveText('Journal');
 });
 
-test('as many words are counted while one writes as while one reads', async ({ page, user }) => {
-  const { id } = await write(user, '2024-02-29', { title: 'Three small words', content: 'and *five* that follow them' });
+test('the editor, the entry and the calendar count the same words', async ({ page, user }) => {
+  const { id } = await createEntry(user, '2024-02-29', {
+    title: 'Three small words',
+    content: 'and *five* that follow them',
+  });
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await expect(page.getByText('8 words', { exact: true })).toBeVisible();
@@ -87,23 +103,30 @@ test('as many words are counted while one writes as while one reads', async ({ p
 test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 } });
 
-  test('long names of tags leave a row as wide as the page', async ({ page, user }) => {
-    const [spaced, unbroken] = ['the summer in which it rained and rained and rained', 'Donaudampfschifffahrtsgesellschaftskapitänswitwen'];
-    await write(user, before(0, 1), { title: 'مذكرات يوم طويل على شاطئ البحر', content: 'Rain. '.repeat(60), tags: [spaced] });
-    await write(user, before(0, 1), { title: 'Rain', content: 'Rain. '.repeat(60), tags: [unbroken] });
+  test('long tag names do not make a row wider than the page', async ({ page, user }) => {
+    const [spaced, unbroken] = [
+      'the summer in which it rained and rained and rained',
+      'Donaudampfschifffahrtsgesellschaftskapitänswitwen',
+    ];
+    await createEntry(user, daysAgo(0, 1), {
+      title: 'مذكرات يوم طويل على شاطئ البحر',
+      content: 'Rain. '.repeat(60),
+      tags: [spaced],
+    });
+    await createEntry(user, daysAgo(0, 1), { title: 'Rain', content: 'Rain. '.repeat(60), tags: [unbroken] });
     await signIn(page, user);
     const tags = await user.api<{ id: string }[]>('GET', '/api/tags/');
     for (const path of ['/', '/search?q=rain', '/on-this-day', ...tags.map(({ id }) => `/tags/${id}`)]) {
       await page.goto(path);
       await expect(page.locator('article .tag').first()).toBeVisible();
-      expect(await beyond(page), path).toEqual([]);
+      expect(await overflowing(page), path).toEqual([]);
     }
     await pictures(page, 'tag-long');
   });
 });
 
-/** What reaches beyond the sides of the page. */
-const beyond = (page: Page) =>
+/** The elements that overflow the page horizontally. */
+const overflowing = (page: Page) =>
   page.locator('main :not(.hidden-text)').evaluateAll((all) =>
     all
       .filter((one) => {
@@ -113,9 +136,9 @@ const beyond = (page: Page) =>
       .map(({ outerHTML }) => outerHTML.slice(0, 120)),
   );
 
-test('keys lead through the journal, and are listed', async ({ page, user }) => {
-  await write(user, before(1), { title: 'Older', content: 'one' });
-  await write(user, before(0), { title: 'Newer', content: 'two' });
+test('keyboard shortcuts move through the journal, and are listed', async ({ page, user }) => {
+  await createEntry(user, daysAgo(1), { title: 'Older', content: 'one' });
+  await createEntry(user, daysAgo(0), { title: 'Newer', content: 'two' });
   await signIn(page, user);
   await expect(row(page, 'Newer')).toBeVisible();
   await page.keyboard.press('j');
@@ -124,8 +147,9 @@ test('keys lead through the journal, and are listed', async ({ page, user }) => 
   await expect(page.getByRole('link', { name: 'Older' })).toBeFocused();
   await page.keyboard.press('k');
   await page.keyboard.press('?');
-  const help = page.getByRole('dialog', { name: 'Keys' });
-  for (const name of ['Write', 'Search', 'Next entry', 'Previous entry']) await expect(help.getByText(name, { exact: true })).toBeVisible();
+  const help = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+  for (const name of ['Write', 'Search', 'Next entry', 'Previous entry'])
+    await expect(help.getByText(name, { exact: true })).toBeVisible();
   await expectAccessible(page);
   await page.keyboard.press('Escape');
   await expect(help).toBeHidden();
@@ -143,14 +167,14 @@ test('keys lead through the journal, and are listed', async ({ page, user }) => 
 });
 
 test('50,000 entries scroll to the end, with few of them on the page at a time', async ({ page, user, server }) => {
-  // As long as it takes on a busy machine.
+  // Without a time limit, because a busy machine is slow.
   test.setTimeout(0);
   const COUNT = 50_000;
-  fill(server.folder, user.id, COUNT);
+  insertEntries(server.folder, user.id, COUNT);
   await signIn(page, user);
   await expect(row(page, `Entry ${COUNT}`)).toBeVisible();
 
-  /** Scrolls to the end: at first screen by screen, then in leaps, as with the bar. Says where a screen stayed empty. */
+  /** Scrolls to the end, first screen by screen, then in leaps, as with the scrollbar. Reports where a screen stayed empty. */
   const seen = await page.evaluate(async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const filled = () =>
@@ -160,9 +184,9 @@ test('50,000 entries scroll to the end, with few of them on the page at a time',
       });
     const gaps: number[] = [];
     let [nodes, steps, slowest] = [0, 0, 0];
-    for (let still = 0; still < 200; ) {
+    for (let still = 0; still < 200;) {
       const before = scrollY;
-      // Two frames are what a list takes to follow; after a leap, it has to measure what it came to.
+      // The list renders within two frames. After a leap it first has to measure the new rows.
       const [leap, patience] = steps++ < 200 ? [0.8, 2] : [30, 20];
       scrollBy(0, innerHeight * leap);
       let frames = 0;
@@ -174,13 +198,15 @@ test('50,000 entries scroll to the end, with few of them on the page at a time',
         still = 0;
         if (!filled()) gaps.push(scrollY);
       } else {
-        // At the end, it waits for the next page; it has come to the last when there is none.
+        // At the end of the list, wait for the next page. Without a loading message, this was the last one.
         still = document.querySelector('.end .meta') ? 0 : still + 1;
       }
     }
     return { gaps, nodes, steps, slowest, last: document.querySelector('main')!.innerText.includes('Entry 1\n') };
   });
-  console.log(`${COUNT} entries: ${seen.steps} steps, ${seen.nodes} elements at most, filled after ${seen.slowest} frames at most, ${seen.gaps.length} gaps`);
+  console.log(
+    `${COUNT} entries: ${seen.steps} steps, ${seen.nodes} elements at most, filled after ${seen.slowest} frames at most, ${seen.gaps.length} gaps`,
+  );
   expect(seen.last).toBe(true);
   expect(seen.gaps).toEqual([]);
   expect(seen.nodes).toBeLessThan(1_500);
@@ -189,12 +215,12 @@ test('50,000 entries scroll to the end, with few of them on the page at a time',
   await page.getByRole('button', { name: 'Jump to a month' }).click();
   await expectAccessible(page);
   await page.getByRole('dialog').getByRole('link', { name: 'March 2010' }).click();
-  await expect(page.getByText('From March 2010 back in time.')).toBeVisible();
+  await expect(page.getByText('March 2010 and earlier')).toBeVisible();
   await expect(page.getByRole('heading', { level: 2 }).first()).toHaveText('March 2010');
 });
 
-test('a list that was left while it loaded goes on when one comes back', async ({ page, user }) => {
-  for (let day = 0; day < 60; day++) await write(user, before(day), { title: `Day ${day}`, content: 'x' });
+test('a list that was left while it loaded continues on return', async ({ page, user }) => {
+  for (let day = 0; day < 60; day++) await createEntry(user, daysAgo(day), { title: `Day ${day}`, content: 'x' });
   await signIn(page, user);
   await expect(row(page, 'Day 0')).toBeVisible();
   const second = /\/api\/journals\/\?.*cursor=/;
@@ -203,7 +229,7 @@ test('a list that was left while it loaded goes on when one comes back', async (
   await page.mouse.wheel(0, 300);
   await page.reload();
   await asked;
-  await still(page);
+  await waitForScrollEnd(page);
   await row(page, 'Day 1').first().getByRole('link').click();
   await expect(page.getByRole('heading', { level: 1, name: 'Day 1' })).toBeVisible();
   await page.unroute(second);
@@ -214,9 +240,9 @@ test('a list that was left while it loaded goes on when one comes back', async (
   }).toPass();
 });
 
-test('an entry is deleted, and taken back', async ({ page, user }) => {
-  await write(user, before(0), { title: 'Stays', content: 'here' });
-  const { id } = await write(user, before(1), { title: 'Goes', content: 'and *comes* back', tags: ['a', 'b'] });
+test('an entry is deleted and restored', async ({ page, user }) => {
+  await createEntry(user, daysAgo(0), { title: 'Stays', content: 'here' });
+  const { id } = await createEntry(user, daysAgo(1), { title: 'Goes', content: 'and *comes* back', tags: ['a', 'b'] });
   await signIn(page, user);
   await page.getByRole('link', { name: 'Goes' }).click();
   await page.getByRole('button', { name: 'Delete' }).click();
@@ -234,7 +260,7 @@ test('an entry is deleted, and taken back', async ({ page, user }) => {
   expect(back.tags.map(({ name }: { name: string }) => name).sort()).toEqual(['a', 'b']);
 });
 
-test('hostile text runs no script, and asks nobody for anything', async ({ page, user }) => {
+test('hostile text runs no script and sends no requests', async ({ page, user }) => {
   const content = [
     '<script>window.hit = 1</script>',
     '<img src=x onerror="window.hit = 2">',
@@ -245,34 +271,54 @@ test('hostile text runs no script, and asks nobody for anything', async ({ page,
     '<b style="position:fixed;inset:0">over everything</b>',
     '<style>@import "https://evil.example/x.css";</style>',
   ].join('\n\n');
-  const { id } = await write(user, before(0), { title: '<img src=x onerror="window.hit = 6">', content, tags: ['<b onclick="hit=7">'] });
+  const { id } = await createEntry(user, daysAgo(0), {
+    title: '<img src=x onerror="window.hit = 6">',
+    content,
+    tags: ['<b onclick="hit=7">'],
+  });
   await signIn(page, user);
   await expect(row(page, '<img src=x onerror="window.hit = 6">')).toBeVisible();
   await page.goto('/search?q=hit');
   await expect(page.locator('mark').first()).toBeVisible();
   await page.goto(`/entries/${id}`);
-  await expect(page.getByRole('link', { name: 'a picture (a picture at evil.example)' })).toHaveAttribute('rel', 'noopener noreferrer nofollow');
+  await expect(page.getByRole('link', { name: 'a picture (a picture at evil.example)' })).toHaveAttribute(
+    'rel',
+    'noopener noreferrer nofollow',
+  );
   await expect(page.locator('.markdown')).toContainText('a link');
   await expect(page.locator('.markdown').getByRole('link', { name: 'a link' })).toHaveCount(0);
   await expect(page.locator('.markdown :is(script, img, svg, iframe, style, [style], [onerror])')).toHaveCount(0);
   expect(await page.evaluate(() => (window as { hit?: number }).hit)).toBeUndefined();
 });
 
-test('a server in trouble is told of, and asked again', async ({ page, user, guard }) => {
-  const { id } = await write(user, before(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
+test('a failing server is reported, and the request can be repeated', async ({ page, user, guard }) => {
+  const { id } = await createEntry(user, daysAgo(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
   guard.allow(/status of 500/, /ERR_FAILED|ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/);
   await signIn(page, user);
   const [tag] = await user.api<{ id: string }[]>('GET', '/api/tags/');
-  const pages = ['/', `/entries/${id}`, '/search?q=words', `/calendar/${before(0, 1).slice(0, 4)}`, '/on-this-day', '/statistics', '/tags', `/tags/${tag!.id}`];
+  const pages = [
+    '/',
+    `/entries/${id}`,
+    '/search?q=words',
+    `/calendar/${daysAgo(0, 1).slice(0, 4)}`,
+    '/on-this-day',
+    '/statistics',
+    '/tags',
+    `/tags/${tag!.id}`,
+  ];
   for (const path of pages) {
     for (const trouble of ['answers 500', 'does not answer']) {
       await test.step(`${path}, when the server ${trouble}`, async () => {
         await page.route(/\/api\/(journals|tags)/, (route) =>
-          trouble === 'answers 500' ? route.fulfill({ status: 500, json: { title: 'Internal Server Error', status: 500 } }) : route.abort(),
+          trouble === 'answers 500'
+            ? route.fulfill({ status: 500, json: { title: 'Internal Server Error', status: 500 } })
+            : route.abort(),
         );
         await page.goto(path);
         const problem = page.getByRole('alert').first();
-        await expect(problem).toContainText(trouble === 'answers 500' ? 'Nothing of yours is lost' : 'The server does not answer');
+        await expect(problem).toContainText(
+          trouble === 'answers 500' ? 'Nothing was lost' : "The server isn't responding",
+        );
         await page.unroute(/\/api\/(journals|tags)/);
         await problem.getByRole('button', { name: 'Try again' }).click();
         await expect(page.getByRole('alert')).toHaveCount(0);
@@ -282,20 +328,21 @@ test('a server in trouble is told of, and asked again', async ({ page, user, gua
   }
 });
 
-test('what could not be loaded without a network comes when the network does', async ({ page, context, user, guard }) => {
-  await write(user, before(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
+test('pages that failed to load offline load when the network returns', async ({ page, context, user, guard }) => {
+  await createEntry(user, daysAgo(0, 1), { title: 'Still here', content: 'words', tags: ['kept'] });
   guard.allow(/ERR_FAILED|ERR_INTERNET_DISCONNECTED/);
   await signIn(page, user);
-  const go = (name: string) => page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
+  const go = (name: string) =>
+    page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
   const problem = page.getByRole('alert');
-  const unreachable = () => expect(problem).toContainText('The server does not answer');
+  const unreachable = () => expect(problem).toContainText("The server isn't responding");
   const pages = ['Journal', 'On this day', 'Statistics', 'Tags', 'Calendar'];
-  // Once each, since nothing of the app can be loaded later on.
+  // Visit each page once, because the app's files cannot be loaded offline.
   for (const name of pages) {
     await go(name);
     await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
   }
-  await page.getByRole('link', { name: before(0, 1).slice(0, 4) }).click();
+  await page.getByRole('link', { name: daysAgo(0, 1).slice(0, 4) }).click();
   await expect(page.getByText('1 entry on 1 day, 3 words')).toBeVisible();
   for (const name of pages) {
     await context.setOffline(true);
@@ -306,7 +353,7 @@ test('what could not be loaded without a network comes when the network does', a
     await expect(page.getByText(/Still here|0 entries on|kept|Entries by month/).first()).toBeVisible();
   }
 
-  // A network that leads nowhere is tried three times each time that it comes.
+  // When the browser is online but the requests fail, the app tries three times each time the network returns.
   let asked = 0;
   await page.route('**/api/journals/**', (route) => (asked++, route.abort()));
   await go('Journal');
@@ -321,16 +368,20 @@ test('what could not be loaded without a network comes when the network does', a
   expect(asked).toBe(3);
 });
 
-test('a page of what is not there says so', async ({ page, user }) => {
+test('an address without content shows “Page not found”', async ({ page, user }) => {
   await signIn(page, user);
-  for (const path of ['/entries/019aa000-0000-7000-8000-000000000000', '/entries/nonsense', '/tags/019aa000-0000-7000-8000-000000000000']) {
+  for (const path of [
+    '/entries/019aa000-0000-7000-8000-000000000000',
+    '/entries/nonsense',
+    '/tags/019aa000-0000-7000-8000-000000000000',
+  ]) {
     await page.goto(path);
-    await expect(page.getByRole('heading', { name: 'There is nothing here' })).toBeVisible();
+    await expect(page.getByRole('heading', { name: 'Page not found' })).toBeVisible();
   }
 });
 
-/** Puts entries straight into the database: through the API, so many take minutes. One every 4 hours, back from now. */
-function fill(folder: string, user: string, count: number): void {
+/** Inserts entries into the database, one for every 4 hours back from now. The API would take minutes for so many. */
+function insertEntries(folder: string, user: string, count: number): void {
   const file = readdirSync(folder).find((name) => name.endsWith('.db'))!;
   const statement = `
     PRAGMA busy_timeout = 60000;

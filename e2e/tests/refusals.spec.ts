@@ -1,10 +1,10 @@
-/** What the server refuses is said in the language of the person, not in the server's. */
+/** Rejections by the server are explained in the user's language, not in the server's words. */
 
 import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
 test.use({ locale: 'de-DE' });
 
-/** Does something that the server refuses, and looks for the sentence: for it alone, with nothing of the server's beside it. */
+/** Does something that the server rejects. Expects the sentence, and none of the server's own messages. */
 async function expectRefusal(page: Page, act: () => Promise<void>, sentence: string): Promise<void> {
   const answer = page.waitForResponse((response) => response.status() >= 400 && response.url().includes('/api/'));
   await act();
@@ -16,15 +16,19 @@ async function expectRefusal(page: Page, act: () => Promise<void>, sentence: str
   await expectAccessible(page);
 }
 
-test('before the sign-in', { tag: '@main' }, async ({ page, user }) => {
+test('sign-up and sign-in show rejections in German', { tag: '@main' }, async ({ page, user }) => {
   await page.goto('/signup');
   await page.getByLabel('Name').fill('ü'.repeat(150));
   await page.getByLabel('E-Mail').fill('ich@zwei@example.org');
   await page.getByLabel('Passwort', { exact: true }).fill('pferd batterie');
   const create = page.getByRole('button', { name: 'Tagebuch anlegen' });
-  // What a browser lets pass is not what the server takes.
+  // Turn off the browser's own validation, so that the server has to reject the input.
   await page.locator('form').evaluate((form: HTMLFormElement) => (form.noValidate = true));
-  await expectRefusal(page, () => create.click(), 'Das ist zu lang: höchstens 200 Zeichen. Umlaute und Emoji zählen mehrfach.');
+  await expectRefusal(
+    page,
+    () => create.click(),
+    'Das ist zu lang: höchstens 200 Zeichen. Umlaute und Emoji zählen mehrfach.',
+  );
   await expect(page.getByText('Das ist keine E-Mail-Adresse.', { exact: true })).toBeVisible();
   await pictures(page, 'refused-sign-up');
 
@@ -35,37 +39,45 @@ test('before the sign-in', { tag: '@main' }, async ({ page, user }) => {
   await page.goto('/login');
   await page.getByLabel('E-Mail').fill(user.email);
   await page.getByLabel('Passwort', { exact: true }).fill('falsches Pferd');
-  await expectRefusal(page, () => page.getByRole('button', { name: 'Anmelden' }).click(), 'E-Mail oder Passwort stimmt nicht.');
+  await expectRefusal(
+    page,
+    () => page.getByRole('button', { name: 'Anmelden' }).click(),
+    'E-Mail oder Passwort ist falsch.',
+  );
 });
 
-test('in the journal and its settings', async ({ page, user }) => {
+test('the journal and its settings show rejections in German', async ({ page, user }) => {
   await signIn(page, user);
   await page.goto('/tags');
   await page.getByRole('button', { name: 'Neues Schlagwort' }).click();
   const dialog = page.getByRole('dialog');
   const save = dialog.getByRole('button', { name: 'Speichern' });
   await dialog.getByLabel('Name').fill('ü'.repeat(60));
-  await expectRefusal(page, () => save.click(), 'Das ist zu lang: höchstens 100 Zeichen. Umlaute und Emoji zählen mehrfach.');
+  await expectRefusal(
+    page,
+    () => save.click(),
+    'Das ist zu lang: höchstens 100 Zeichen. Umlaute und Emoji zählen mehrfach.',
+  );
   await pictures(page, 'refused-tag');
   await user.api('POST', '/api/tags/', { name: 'Garten' });
   await dialog.getByLabel('Name').fill('garten');
   await expectRefusal(page, () => save.click(), 'Ein Schlagwort mit diesem Namen hast du schon.');
 
   await page.goto('/settings/security');
-  await page.getByLabel('Dein Passwort').fill('falsches Pferd');
-  await page.getByLabel('Das neue Passwort').fill('noch ein Pferd');
+  await page.getByLabel('Aktuelles Passwort').fill('falsches Pferd');
+  await page.getByLabel('Neues Passwort').fill('noch ein Pferd');
   const change = page.getByRole('button', { name: 'Passwort ändern' });
   await expectRefusal(page, () => change.click(), 'Das ist nicht dein Passwort.');
 });
 
-test('where there is no field for it', async ({ page, user }) => {
+test('a rejection without a form field is shown in German', async ({ page, user }) => {
   const { id } = await user.api('POST', '/api/users/me/tokens', { name: 'Skript', scopes: ['entries:read'] });
   await signIn(page, user);
   await page.goto('/settings/tokens');
-  await page.getByRole('button', { name: '„Skript“ zurückziehen' }).click();
-  // Somebody was faster.
+  await page.getByRole('button', { name: '„Skript“ widerrufen' }).click();
+  // Another client revokes the token first.
   await user.api('DELETE', `/api/users/me/tokens/${id}`);
-  const revoke = page.getByRole('dialog').getByRole('button', { name: 'Zurückziehen', exact: true });
-  await expectRefusal(page, () => revoke.click(), 'Das gibt es hier nicht, oder nicht mehr.');
+  const revoke = page.getByRole('dialog').getByRole('button', { name: 'Widerrufen', exact: true });
+  await expectRefusal(page, () => revoke.click(), 'Nicht gefunden. Vielleicht wurde es gelöscht.');
   await pictures(page, 'refused-token');
 });

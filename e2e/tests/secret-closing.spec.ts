@@ -1,121 +1,144 @@
-/** How secret tags are closed: by a key, by another tab, by the server, and by leaving. */
+/** How secret tags are locked: with a key, from another tab, by the server, by a deletion and by a reload. */
 
-import { expect, field, goToOpen, isClosed, make, makeAnother, NAME, openAs, PHRASE, strip } from '../support/secret';
+import {
+  createAnotherTag,
+  createTag,
+  expect,
+  expectLocked,
+  goToUnlock,
+  NAME,
+  PHRASE,
+  phraseField,
+  unlock,
+  unlockedTagsBar,
+} from '../support/secret';
 import { expectAccessible, signIn, test } from '../support/test';
+import { notSentYet } from '../support/writing';
 
-test.describe.configure({ timeout: 240_000 });
-
-test('one key closes all, from a field and from a dialog, and wipes the page', async ({ page, user }) => {
+test('one key locks all tags, even from a field in a dialog, and clears the page', async ({ page, user }) => {
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await page.getByRole('button', { name: 'Rename' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill('Half a new name');
-  // In the very same turn: nothing waits for the network or for the next page.
+  // The page is cleared within the same task, before any network request or navigation.
   await page.evaluate(() => {
-    const look = () => Object.assign(window, { wiped: document.documentElement.outerHTML });
-    addEventListener('keydown', () => queueMicrotask(look), { once: true });
+    const takeSnapshot = () => Object.assign(window, { wiped: document.documentElement.outerHTML });
+    addEventListener('keydown', () => queueMicrotask(takeSnapshot), { once: true });
   });
   await page.keyboard.press('F9');
-  expect(await page.evaluate(() => (window as unknown as { wiped: string }).wiped)).not.toMatch(/Therapy|Half a new name/);
-  await isClosed(page);
+  expect(await page.evaluate(() => (window as unknown as { wiped: string }).wiped)).not.toMatch(
+    /Therapy|Half a new name/,
+  );
+  await expectLocked(page);
   await expect(page).toHaveTitle('Journal · Sotto');
-  // The way back leads to nothing.
+  // Going back shows nothing of the tag.
   await page.goBack();
   await expect(page.getByText('Therapy')).toHaveCount(0);
-  await goToOpen(page);
-  await expect(field(page)).toHaveValue('');
+  await goToUnlock(page);
+  await expect(phraseField(page)).toHaveValue('');
 });
 
-test('two are open at once, and closed one by one or together', async ({ page, user }) => {
+test('two tags are unlocked at once, and locked one by one or together', async ({ page, user }) => {
   await signIn(page, user);
-  await make(page, 'One', PHRASE);
-  await makeAnother(page, 'Two', 'another phrase of six odd words');
+  await createTag(page, 'One', PHRASE);
+  await createAnotherTag(page, 'Two', 'another phrase of six odd words');
 
   await page.getByRole('button', { name: 'One', exact: true }).click();
   await expect(page.getByRole('heading', { level: 1, name: 'One' })).toBeVisible();
   await expectAccessible(page);
-  await strip(page).getByRole('button', { name: 'Close Two' }).click();
-  await expect(strip(page).getByRole('listitem')).toHaveCount(1);
-  await strip(page).getByRole('button', { name: 'Close all' }).click();
-  await isClosed(page);
+  await unlockedTagsBar(page).getByRole('button', { name: 'Lock Two' }).click();
+  await expect(unlockedTagsBar(page).getByRole('listitem')).toHaveCount(1);
+  await unlockedTagsBar(page).getByRole('button', { name: 'Lock all' }).click();
+  await expectLocked(page);
 });
 
-test('tabs open for themselves, and close together', async ({ page, user, context }) => {
+test('each browser tab unlocks separately, and all lock together', async ({ page, user, context }) => {
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   const second = await context.newPage();
   await second.goto('/open');
-  await expect(field(second)).toBeVisible();
-  await expect(strip(second)).toHaveCount(0);
-  await field(second).fill(PHRASE);
-  await field(second).press('Enter');
-  await expect(strip(second)).toBeVisible();
+  await expect(phraseField(second)).toBeVisible();
+  await expect(unlockedTagsBar(second)).toHaveCount(0);
+  await phraseField(second).fill(PHRASE);
+  await phraseField(second).press('Enter');
+  await expect(unlockedTagsBar(second)).toBeVisible();
   await second.keyboard.press('F9');
-  await isClosed(second);
-  await isClosed(page);
+  await expectLocked(second);
+  await expectLocked(page);
 });
 
-test('a draft under it leaves the list of drafts when it is closed elsewhere', async ({ page, user, context, guard }) => {
+test('when another tab locks a tag, its drafts leave the list of drafts', async ({ page, user, context, guard }) => {
   guard.allow(/ERR_FAILED/);
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await page.getByRole('button', { name: 'Write' }).click();
-  await page.route('**/api/journals/**', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+  await page.route('**/api/journals/**', (route) =>
+    route.request().method() === 'POST' ? route.abort() : route.continue(),
+  );
   await page.locator('.cm-content').click();
   await page.keyboard.type('Not finished yet');
-  await expect(page.getByText('It is sent when the network is back.')).toBeVisible();
-  await goToOpen(page);
+  await expect(notSentYet(page)).toBeVisible();
+  await goToUnlock(page);
   await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Write' }).click();
   await expect(page.getByRole('link', { name: 'Not finished yet' })).toBeVisible();
 
   const second = await context.newPage();
   await second.goto('/open');
-  await field(second).fill(PHRASE);
-  await field(second).press('Enter');
-  await expect(strip(second)).toBeVisible();
+  await phraseField(second).fill(PHRASE);
+  await phraseField(second).press('Enter');
+  await expect(unlockedTagsBar(second)).toBeVisible();
   await second.keyboard.press('F9');
-  await expect(strip(page)).toHaveCount(0);
+  await expect(unlockedTagsBar(page)).toHaveCount(0);
   await expect(page.getByText('Not finished')).toHaveCount(0);
 });
 
-test('what the server has ended is closed here as well', async ({ page, user }) => {
+test('a tag that the server has locked is locked in the app', async ({ page, user }) => {
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await user.api('POST', '/api/secret-tags/lock');
   await page.getByRole('searchbox').fill('rain');
-  await isClosed(page);
-  await expect(page.getByText('Closed: it was not used for a while, or was closed elsewhere.')).toBeVisible();
+  await expectLocked(page);
+  await expect(page.getByText('Locked after a while without use, or on another device.')).toBeVisible();
 });
 
-test('a sign-in that ends closes it, and so does who deletes it elsewhere', async ({ page, user, context, otherBrowser }) => {
+test('a tag is locked when the session ends and when another browser deletes the tag', async ({
+  page,
+  user,
+  context,
+  otherBrowser,
+}) => {
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await context.clearCookies();
   await page.getByRole('searchbox').fill('rain');
-  const again = page.getByRole('dialog', { name: 'Your sign-in has ended' });
+  const again = page.getByRole('dialog', { name: "You've been signed out" });
   await expect(again).toBeVisible();
   await expect(page.getByText(NAME)).toHaveCount(0);
   await again.getByRole('textbox').fill(user.password);
   await again.getByRole('button', { name: 'Sign in' }).click();
   await expect(again).toHaveCount(0);
-  await openAs(page, PHRASE);
+  await unlock(page, PHRASE);
 
   const other = await otherBrowser();
   await signIn(other, user);
-  await openAs(other, PHRASE);
+  await unlock(other, PHRASE);
   await other.getByRole('button', { name: 'Delete' }).click();
   await other.getByRole('dialog').getByRole('textbox').fill(NAME);
   await other.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await isClosed(other);
+  await expectLocked(other);
   await page.getByRole('button', { name: 'Rename' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click();
-  await isClosed(page);
+  await expectLocked(page);
 });
 
-test('a reload closes it, here and on the server', async ({ page, user }) => {
+test('a reload locks a tag, in the app and on the server', async ({ page, user }) => {
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await page.reload();
-  await expect(field(page)).toBeVisible();
-  await expect.poll(async () => (await user.api<{ state: string }[]>('GET', '/api/opaque-sessions/')).filter(({ state }) => state === 'unlocked')).toEqual([]);
+  await expect(phraseField(page)).toBeVisible();
+  await expect
+    .poll(async () =>
+      (await user.api<{ state: string }[]>('GET', '/api/opaque-sessions/')).filter(({ state }) => state === 'unlocked'),
+    )
+    .toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** Settings: each changes what it says, and stays. */
+/** Settings: profile, appearance, writing, security, tokens and data. */
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -7,14 +7,14 @@ import { expect, expectAccessible, pictures, signIn, test } from '../support/tes
 
 const run = promisify(execFile);
 
-test('every page of the settings can be used by everybody', async ({ page, user }) => {
+test('all settings pages are accessible', async ({ page, user }) => {
   test.slow();
   await signIn(page, user);
   for (const name of ['Profile', 'Appearance', 'Writing', 'Security', 'API tokens', 'Your data', 'About']) {
     await page.goto('/settings');
     await page.getByRole('navigation', { name: 'Settings' }).getByRole('link', { name }).click();
     await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
-    await expect(page.getByText('One moment …')).toHaveCount(0);
+    await expect(page.getByText('One moment…')).toHaveCount(0);
     await expectAccessible(page);
     await pictures(page, `settings-${name.toLowerCase().replace(' ', '-')}`);
   }
@@ -26,7 +26,7 @@ test('name, time zone and address are changed', { tag: '@main' }, async ({ page,
   await page.getByLabel('Name').fill('إيدا 🌿');
   await page.getByLabel('Time zone').fill('Nowhere/Land');
   await page.getByRole('button', { name: 'Save' }).click();
-  // The browser refuses it, and nothing is sent.
+  // The browser's validation rejects the value, and nothing is sent.
   await expect(page.getByLabel('Time zone')).toBeFocused();
   await page.getByLabel('Time zone').fill('Asia/Kolkata');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -35,17 +35,17 @@ test('name, time zone and address are changed', { tag: '@main' }, async ({ page,
 
   const email = `new-${user.email}`;
   await page.getByRole('textbox', { name: 'E-mail' }).fill(email);
-  await page.getByLabel('Your password').fill('wrong horse');
-  await page.getByRole('button', { name: 'Change the address' }).click();
-  await expect(page.getByText('This is not your password.')).toBeVisible();
+  await page.getByLabel('Current password').fill('wrong horse');
+  await page.getByRole('button', { name: 'Change address' }).click();
+  await expect(page.getByText("This isn't your password.")).toBeVisible();
   await expect(page.getByRole('textbox', { name: 'E-mail' })).toHaveValue(email);
-  await page.getByLabel('Your password').fill(user.password);
-  await page.getByRole('button', { name: 'Change the address' }).click();
+  await page.getByLabel('Current password').fill(user.password);
+  await page.getByRole('button', { name: 'Change address' }).click();
   await expect(page.getByText('From now on you sign in with the new address.')).toBeVisible();
   expect(await user.api('GET', '/api/users/me')).toMatchObject({ email });
 });
 
-test('the theme stays on the device, the language goes with the person', async ({ page, user, otherBrowser }) => {
+test('the theme is saved on the device, the language in the account', async ({ page, user, otherBrowser }) => {
   await signIn(page, user);
   await page.goto('/settings/appearance');
   await page.getByLabel('Dark', { exact: true }).check();
@@ -55,7 +55,9 @@ test('the theme stays on the device, the language goes with the person', async (
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Aussehen');
   await expect(page.getByText('Gespeichert', { exact: true })).toBeVisible();
   await page.getByLabel('Samstag').check();
-  await expect.poll(() => user.api('GET', '/api/users/me')).toMatchObject({ preferences: { language: 'de', weekStart: 6 } });
+  await expect
+    .poll(() => user.api('GET', '/api/users/me'))
+    .toMatchObject({ preferences: { language: 'de', weekStart: 6 } });
   await page.reload();
   await expect(page.locator('html')).toHaveAttribute('lang', 'de');
   await expect(page.getByLabel('Samstag')).toBeChecked();
@@ -68,7 +70,7 @@ test('the theme stays on the device, the language goes with the person', async (
   await expect(other.locator('html')).not.toHaveAttribute('data-theme');
 });
 
-test('templates and the prompt of the day are kept with the account', async ({ page, user, guard }) => {
+test('templates and the prompt of the day are saved in the account', async ({ page, user, guard }) => {
   guard.allow(/status of 500/);
   await signIn(page, user);
   await page.goto('/settings/writing');
@@ -81,24 +83,27 @@ test('templates and the prompt of the day are kept with the account', async ({ p
   await dialog.getByLabel('Text').fill('## What was good?\n');
   await page.route('**/api/users/me', (route) => route.fulfill({ status: 500, body: '{}' }));
   await dialog.getByRole('button', { name: 'Save' }).click();
-  await expect(dialog.getByRole('alert')).toContainText('Nothing of yours is lost');
+  await expect(dialog.getByRole('alert')).toContainText('Nothing was lost');
   await page.unroute('**/api/users/me');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('heading', { name: 'Week' })).toBeVisible();
 
-  await page.getByRole('button', { name: 'Change “Week”' }).click();
+  await page.getByRole('button', { name: 'Edit “Week”' }).click();
   await dialog.getByLabel('Name').fill('The week');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(page.getByRole('heading', { name: 'The week' })).toBeVisible();
   const { preferences } = await user.api('GET', '/api/users/me');
-  expect(preferences).toMatchObject({ prompts: true, templates: [{ name: 'The week', content: '## What was good?\n' }] });
+  expect(preferences).toMatchObject({
+    prompts: true,
+    templates: [{ name: 'The week', content: '## What was good?\n' }],
+  });
 
   await page.getByRole('button', { name: 'Delete “The week”' }).click();
   await dialog.getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByRole('heading', { name: 'The week' })).toHaveCount(0);
 });
 
-test('what another device prefers is kept', async ({ page, user }) => {
+test('a change of one preference keeps those that another device has changed', async ({ page, user }) => {
   await signIn(page, user);
   await page.goto('/settings/writing');
   const template = { id: 'a', name: 'Made elsewhere', content: 'x' };
@@ -115,44 +120,44 @@ test('a new password signs all other devices out', { tag: '@main' }, async ({ pa
   await signIn(page, user);
   await page.goto('/settings/security');
   await expect(page.getByText('Chrome on Windows')).toHaveCount(2);
-  await page.getByLabel('Your password').fill('wrong horse');
-  await page.getByLabel('The new password').fill('seven small boats');
-  await page.getByRole('button', { name: 'Change the password' }).click();
-  await expect(page.getByText('This is not your password.')).toBeVisible();
-  await expect(page.getByLabel('The new password')).toHaveValue('seven small boats');
+  await page.getByLabel('Current password').fill('wrong horse');
+  await page.getByLabel('New password').fill('seven small boats');
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page.getByText("This isn't your password.")).toBeVisible();
+  await expect(page.getByLabel('New password')).toHaveValue('seven small boats');
 
-  await page.getByLabel('Your password').fill(user.password);
-  await page.getByRole('button', { name: 'Change the password' }).click();
-  await expect(page.getByText('Your other devices are signed out.')).toBeVisible();
+  await page.getByLabel('Current password').fill(user.password);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page.getByText('Your other devices have been signed out.')).toBeVisible();
   await expect(page.getByText('Chrome on Windows')).toHaveCount(1);
-  await expect(page.getByText('this one')).toBeVisible();
+  await expect(page.getByText('this device')).toBeVisible();
 
   await other.goto('/');
   await expect(other).toHaveURL('/login');
   await signIn(other, { email: user.email, password: 'seven small boats' });
 });
 
-test('logins are listed, and ended one by one or all at once', async ({ page, user, otherBrowser }) => {
+test('sessions are listed, and ended one by one or all at once', async ({ page, user, otherBrowser }) => {
   await user.api('GET', '/api/users/me');
   const other = await otherBrowser();
   await signIn(other, user);
   await signIn(page, user);
   await page.goto('/settings/security');
-  const logins = page.getByRole('region', { name: 'Where you are signed in' }).getByRole('listitem');
-  await expect(logins).toHaveCount(3);
-  await expect(logins.first()).toContainText('this one');
+  const sessions = page.getByRole('region', { name: "Where you're signed in" }).getByRole('listitem');
+  await expect(sessions).toHaveCount(3);
+  await expect(sessions.first()).toContainText('this device');
   await page.getByRole('button', { name: 'Sign out node' }).click();
-  await expect(logins).toHaveCount(2);
+  await expect(sessions).toHaveCount(2);
   await page.getByRole('button', { name: 'Sign out all others' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Sign out all others' }).click();
-  await expect(logins).toHaveCount(1);
+  await expect(sessions).toHaveCount(1);
   await other.goto('/');
   await expect(other).toHaveURL('/login');
   await page.reload();
-  await expect(logins).toHaveCount(1);
+  await expect(sessions).toHaveCount(1);
 });
 
-test('about says which version this is', async ({ page, user, server }) => {
+test('the “About” page shows the version', async ({ page, user, server }) => {
   const { version } = await (await fetch(`${server.url}/api/server`)).json();
   await signIn(page, user);
   await page.goto('/settings/about');
@@ -160,8 +165,12 @@ test('about says which version this is', async ({ page, user, server }) => {
   await expect(page.getByText('GNU Affero General Public License')).toBeVisible();
 });
 
-test('everything can be downloaded, and the file opens', { tag: '@main' }, async ({ page, user }) => {
-  await user.api('POST', '/api/journals/', { title: 'Tuesday', content: 'It rains.', entry_date: '2026-11-24T20:00:00Z' });
+test('the journal is downloaded as a valid archive', { tag: '@main' }, async ({ page, user }) => {
+  await user.api('POST', '/api/journals/', {
+    title: 'Tuesday',
+    content: 'It rains.',
+    entry_date: '2026-11-24T20:00:00Z',
+  });
   await signIn(page, user);
   await page.goto('/settings/data');
   const [download] = await Promise.all([
@@ -177,49 +186,53 @@ test('everything can be downloaded, and the file opens', { tag: '@main' }, async
   expect(JSON.stringify(JSON.parse(stdout))).toContain('It rains.');
 });
 
-test('an account is deleted, after a word about what goes', { tag: '@main' }, async ({ page, user, server }) => {
-  await signIn(page, user);
-  await page.goto('/settings/data');
-  await page.getByRole('button', { name: 'Delete the account …' }).click();
-  const dialog = page.getByRole('dialog');
-  await expect(dialog.getByText('all your entries, tags and recordings')).toBeVisible();
-  await expectAccessible(page);
-  await pictures(page, 'delete-account');
-  await dialog.getByLabel('Your password, to be sure').fill('wrong horse');
-  await dialog.getByRole('button', { name: 'Delete everything' }).click();
-  await expect(dialog.getByText('This is not your password.')).toBeVisible();
-  await dialog.getByLabel('Your password, to be sure').fill(user.password);
-  await dialog.getByRole('button', { name: 'Delete everything' }).click();
-  await expect(page).toHaveURL('/goodbye');
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Your journal is gone');
-  await expectAccessible(page);
-  await pictures(page, 'goodbye');
-  await page.goto('/');
-  await expect(page).toHaveURL('/login');
-  const login = await fetch(`${server.url}/api/auth/login`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ email: user.email, password: user.password }),
-  });
-  expect(login.status).toBe(401);
-});
+test(
+  'an account is deleted after a warning about what will be lost',
+  { tag: '@main' },
+  async ({ page, user, server }) => {
+    await signIn(page, user);
+    await page.goto('/settings/data');
+    await page.getByRole('button', { name: 'Delete account…' }).click();
+    const dialog = page.getByRole('dialog');
+    await expect(dialog.getByText('all your entries, tags and recordings')).toBeVisible();
+    await expectAccessible(page);
+    await pictures(page, 'delete-account');
+    await dialog.getByLabel('Confirm with your password').fill('wrong horse');
+    await dialog.getByRole('button', { name: 'Delete everything' }).click();
+    await expect(dialog.getByText("This isn't your password.")).toBeVisible();
+    await dialog.getByLabel('Confirm with your password').fill(user.password);
+    await dialog.getByRole('button', { name: 'Delete everything' }).click();
+    await expect(page).toHaveURL('/goodbye');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Your journal is gone');
+    await expectAccessible(page);
+    await pictures(page, 'goodbye');
+    await page.goto('/');
+    await expect(page).toHaveURL('/login');
+    const login = await fetch(`${server.url}/api/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: user.email, password: user.password }),
+    });
+    expect(login.status).toBe(401);
+  },
+);
 
-test('a token is made, used and revoked', { tag: '@main' }, async ({ page, user, server }) => {
+test('a token is created, used and revoked', { tag: '@main' }, async ({ page, user, server }) => {
   await signIn(page, user);
   await page.goto('/settings/tokens');
-  await page.getByLabel('What it is for').fill('Import');
-  await page.getByLabel('Write, change and delete entries').check();
-  await page.getByRole('button', { name: 'Make the token' }).click();
+  await page.getByLabel("What's it for?").fill('Import');
+  await page.getByLabel('Write, edit and delete entries').check();
+  await page.getByRole('button', { name: 'Create token' }).click();
   const dialog = page.getByRole('dialog');
   const token = await dialog.getByLabel('Token', { exact: true }).inputValue();
   expect(token).toMatch(/^sotto_/);
   await expectAccessible(page);
-  await dialog.getByRole('button', { name: 'I have it' }).click();
+  await dialog.getByRole('button', { name: "I've saved it" }).click();
   await expect(page.getByText('never used')).toBeVisible();
 
   const ask = (path: string) => fetch(server.url + path, { headers: { authorization: `Bearer ${token}` } });
   expect((await ask('/api/journals/')).status).toBe(200);
-  // It does what was ticked, and nothing else.
+  // The token has only the selected scopes.
   expect((await ask('/api/tags/')).status).toBe(403);
   expect((await ask('/api/users/me')).status).toBe(403);
   await page.reload();
@@ -227,6 +240,6 @@ test('a token is made, used and revoked', { tag: '@main' }, async ({ page, user,
 
   await page.getByRole('button', { name: 'Revoke “Import”' }).click();
   await dialog.getByRole('button', { name: 'Revoke' }).click();
-  await expect(page.getByText('You have none.')).toBeVisible();
+  await expect(page.getByText('No tokens yet')).toBeVisible();
   expect((await ask('/api/journals/')).status).toBe(401);
 });

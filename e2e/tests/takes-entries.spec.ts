@@ -1,36 +1,49 @@
-/** Recordings that are not kept yet, when their entry is moved, thrown away or deleted. */
+/** Pending recordings whose entry is moved, discarded or deleted. */
 
-import { backToIt, beginRecording, button, cutOff, expect, goTo, NOTHING, player, stored, waiting } from '../support/recordings';
-import { make } from '../support/secret';
+import {
+  blockNewEntries,
+  button,
+  durationPattern,
+  expect,
+  goTo,
+  goToRecordingButton,
+  NO_PENDING_ROWS,
+  pendingRecording,
+  pendingRows,
+  player,
+  startRecording,
+} from '../support/recordings';
+import { createTag } from '../support/secret';
 import { expectAccessible, pictures, signIn, test, type Page, type User } from '../support/test';
 import { newEntry } from '../support/writing';
 
-test.describe.configure({ timeout: 180_000 });
-
-test('its entry moves under a secret tag once it is kept or discarded, not before', async ({ page, user }) => {
+test('an entry with a pending recording cannot move under a secret tag until the recording is discarded', async ({
+  page,
+  user,
+}) => {
   const patient = expect.configure({ timeout: 60_000 });
   await newEntry(user, 'A day.');
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await goTo(page, 'Journal');
   await page.getByRole('link', { name: /A day/ }).click();
   await page.getByRole('link', { name: 'Edit' }).click();
-  await beginRecording(page);
+  await startRecording(page);
   await button(page, 'Done').click();
-  await expect(waiting(page)).toBeVisible();
+  await expect(pendingRecording(page)).toBeVisible();
   await goTo(page, 'Journal');
   await page.getByRole('link', { name: /A day/ }).click();
-  const dialog = page.getByRole('dialog', { name: 'Where shall it be?' });
+  const dialog = page.getByRole('dialog', { name: 'Move to…' });
   await button(page, 'Move').click();
-  await expect(dialog).toContainText('A recording of this entry is not kept yet');
+  await expect(dialog).toContainText("A recording of this entry hasn't been saved yet");
   await expect(dialog.getByRole('button', { name: 'Move it' })).toHaveCount(0);
   await expectAccessible(page);
   await page.keyboard.press('Escape');
 
-  await backToIt(page).click();
+  await goToRecordingButton(page).click();
   await button(page, 'Discard').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
-  await expect.poll(() => stored(page)).toEqual(NOTHING);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
   await goTo(page, 'Journal');
   await page.getByRole('link', { name: /A day/ }).click();
   await button(page, 'Move').click();
@@ -40,34 +53,38 @@ test('its entry moves under a secret tag once it is kept or discarded, not befor
   await expect(page.getByRole('link', { name: /A day/ })).toHaveCount(0);
 });
 
-test('one that was kept elsewhere since the page was loaded is not deleted by a move', async ({ page, user, otherBrowser }) => {
+test('a recording saved elsewhere after the page was loaded is not deleted by a move', async ({
+  page,
+  user,
+  otherBrowser,
+}) => {
   const id = await newEntry(user, 'A day.');
   await signIn(page, user);
-  await make(page);
+  await createTag(page);
   await goTo(page, 'Journal');
   await page.getByRole('link', { name: /A day/ }).click();
   await button(page, 'Move').click();
-  const dialog = page.getByRole('dialog', { name: 'Where shall it be?' });
+  const dialog = page.getByRole('dialog', { name: 'Move to…' });
   await expect(dialog.getByRole('button', { name: 'Move it' })).toBeVisible();
 
   const other = await otherBrowser();
   await signIn(other, user);
   await other.goto(`/entries/${id}/edit`);
-  await beginRecording(other);
+  await startRecording(other);
   await button(other, 'Done').click();
-  await button(other, 'Keep').click();
-  await expect(other.getByText('The recording is kept.')).toBeVisible();
+  await button(other, 'Save').click();
+  await expect(other.getByText('Recording saved.')).toBeVisible();
 
   await dialog.getByRole('button', { name: 'Move it' }).click();
-  await expect(dialog).toContainText('This entry has a recording, which cannot move with it.');
+  await expect(dialog).toContainText("This entry has a recording, which can't move with it.");
   await other.reload();
   await expect(player(other)).toBeVisible();
 });
 
-test('where a new page is kept is not changed while something is recorded for it', async ({ page, user }) => {
+test('the place of a new entry cannot change while it has a recording', async ({ page, user }) => {
   await signIn(page, user);
-  await make(page);
-  // The browser asks, and nobody answers yet.
+  await createTag(page);
+  // The permission prompt of the browser stays open.
   await page.evaluate(() => {
     const devices = navigator.mediaDevices;
     const ask = devices.getUserMedia.bind(devices);
@@ -78,115 +95,126 @@ test('where a new page is kept is not changed while something is recorded for it
   });
   await goTo(page, 'Write');
   await button(page, 'Record').click();
-  await expect(page.getByText('Your browser asks')).toBeVisible();
-  const under = page.getByRole('combobox', { name: 'Where it is kept' });
-  await under.selectOption({ index: 1 });
-  await expect(page.getByText('A recording of this entry is not kept yet')).toBeVisible();
-  await expect(under).toHaveValue('');
+  await expect(page.getByText('Your browser is asking')).toBeVisible();
+  const placeField = page.getByRole('combobox', { name: 'Where to save it' });
+  await placeField.selectOption({ index: 1 });
+  await expect(page.getByText("A recording of this entry hasn't been saved yet")).toBeVisible();
+  await expect(placeField).toHaveValue('');
   await page.evaluate(() => (window as unknown as { answer: () => void }).answer());
   await expect(page.getByRole('timer')).toBeVisible();
 });
 
-/** Whether any microphone that this page has opened is still on. */
-const listening = (page: Page) => page.evaluate(() => (window as unknown as { tracks: MediaStreamTrack[] }).tracks.some(({ readyState }) => readyState === 'live'));
+/** Whether a microphone that this page has opened is still on. */
+const isMicrophoneOn = (page: Page) =>
+  page.evaluate(() =>
+    (window as unknown as { tracks: MediaStreamTrack[] }).tracks.some(({ readyState }) => readyState === 'live'),
+  );
 const watchMicrophone = (page: Page) =>
   page.addInitScript(() => {
     const tracks: MediaStreamTrack[] = [];
     Object.assign(window, { tracks });
     const { mediaDevices } = navigator;
     const ask = mediaDevices?.getUserMedia.bind(mediaDevices);
-    if (ask) mediaDevices.getUserMedia = async (wanted) => {
-      const stream = await ask(wanted);
-      tracks.push(...stream.getTracks());
-      return stream;
-    };
+    if (ask)
+      mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await ask(wanted);
+        tracks.push(...stream.getTracks());
+        return stream;
+      };
   });
 
-test('a draft that is thrown away takes its recording along, and lets go of the microphone', async ({ page, user, guard }) => {
+test('discarding a draft discards its recording and turns off the microphone', async ({ page, user, guard }) => {
   guard.allow(/ERR_FAILED/);
   await watchMicrophone(page);
   await signIn(page, user);
-  await cutOff(page);
+  await blockNewEntries(page);
   await page.goto('/write');
-  await beginRecording(page);
+  await startRecording(page);
   await goTo(page, 'Journal');
-  await expect(backToIt(page)).toBeVisible();
-  expect(await listening(page)).toBe(true);
+  await expect(goToRecordingButton(page)).toBeVisible();
+  expect(await isMicrophoneOn(page)).toBe(true);
   await goTo(page, 'Write');
-  await button(page, 'Throw away').click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Throw away' }).click();
+  await button(page, 'Discard').click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  await expect(backToIt(page)).toHaveCount(0);
-  await expect.poll(() => listening(page)).toBe(false);
-  expect(await stored(page)).toEqual(NOTHING);
+  await expect(goToRecordingButton(page)).toHaveCount(0);
+  await expect.poll(() => isMicrophoneOn(page)).toBe(false);
+  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });
 
-test('who deletes an entry is told of its recording that is not kept, and both go', async ({ page, user }) => {
+test('deleting an entry warns about its pending recording, and deletes both', async ({ page, user }) => {
   await newEntry(user, 'A day.');
   await watchMicrophone(page);
   await signIn(page, user);
   await page.goto('/');
   await page.getByRole('link', { name: /A day/ }).click();
   await page.getByRole('link', { name: 'Edit' }).click();
-  await beginRecording(page);
+  await startRecording(page);
   await goTo(page, 'Journal');
   await page.getByRole('link', { name: /A day/ }).click();
   await page.getByRole('button', { name: 'Delete' }).click();
   const dialog = page.getByRole('dialog');
-  await expect(dialog).toContainText('A recording of it that is not kept yet is on this device.');
+  await expect(dialog).toContainText("A recording that hasn't been saved yet will be deleted too");
   await expectAccessible(page);
   await dialog.getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByText('Entry deleted')).toBeVisible();
-  await expect(backToIt(page)).toHaveCount(0);
-  expect(await listening(page)).toBe(false);
-  expect(await stored(page)).toEqual(NOTHING);
+  await expect(goToRecordingButton(page)).toHaveCount(0);
+  expect(await isMicrophoneOn(page)).toBe(false);
+  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
 
-  // It comes back with a recorder of its own.
+  // The restored entry has a new recorder.
   await button(page, 'Undo').click();
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(button(page, 'Record')).toBeVisible();
-  await expect(waiting(page)).toHaveCount(0);
+  await expect(pendingRecording(page)).toHaveCount(0);
 });
 
-/** An entry, and on its page a recording that is not kept. */
-async function leaveWaiting(page: Page, user: User): Promise<string> {
+/** Creates an entry and makes a pending recording on its page. Returns the id of the entry. */
+async function leavePendingRecording(page: Page, user: User): Promise<string> {
   const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
-  await beginRecording(page);
+  await startRecording(page);
   await button(page, 'Done').click();
-  await expect(waiting(page)).toBeVisible();
+  await expect(pendingRecording(page)).toBeVisible();
   return id;
 }
 
-/** Deletes it as another browser would: nothing on this device hears of it. */
+/** Deletes the entry as another browser would do. This device is not notified. */
 const deleteElsewhere = (user: User, id: string) => user.api('DELETE', `/api/journals/${id}`);
 
-test('one whose entry is no more is found on the page for a new one, and makes a new entry', async ({ page, user, guard }) => {
+test('a pending recording whose entry was deleted is listed on the page for a new entry, and becomes one', async ({
+  page,
+  user,
+  guard,
+}) => {
   guard.allow(/status of 404/);
-  const id = await leaveWaiting(page, user);
+  const id = await leavePendingRecording(page, user);
   await deleteElsewhere(user, id);
 
   await page.goto('/write');
-  const link = page.getByRole('link', { name: /^Recording, 0:0[2-9]$/ });
+  const link = page.getByRole('link', { name: new RegExp(`^Recording, ${durationPattern(2)}$`) });
   await expect(link).toBeVisible();
   await expectAccessible(page);
   await pictures(page, 'takes-listed');
   await link.click();
   await expect(page.getByText('The entry of this recording was deleted.')).toBeVisible();
-  await expect(waiting(page)).toBeVisible();
-  // The page for it is a new one, not a copy of it.
+  await expect(pendingRecording(page)).toBeVisible();
+  // The page is for a new entry, not a copy of the deleted one.
   await expect(page.locator('.cm-content')).not.toContainText('A day.');
   await pictures(page, 'takes-anew');
-  await button(page, 'Keep').click();
-  await expect(page.getByText('The recording is kept.')).toBeVisible();
-  expect(await stored(page)).toEqual(NOTHING);
+  await button(page, 'Save').click();
+  await expect(page.getByText('Recording saved.')).toBeVisible();
+  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
   const [entry] = await user.api<{ id: string; title: string }[]>('GET', '/api/journals/');
   expect(entry!.title).toMatch(/^Recording, /);
   expect(entry!.id).not.toBe(id);
 });
 
-test('one that is discarded leaves no entry that was there for it alone, and leaves what was written besides', async ({ page, user }) => {
+test('discarding a recording deletes an entry that exists only for it, and keeps an entry with other content', async ({
+  page,
+  user,
+}) => {
   const all = () => user.api<any[]>('GET', '/api/journals/');
   const discard = async () => {
     await button(page, 'Discard').click();
@@ -194,46 +222,50 @@ test('one that is discarded leaves no entry that was there for it alone, and lea
   };
   await signIn(page, user);
   await page.goto('/write');
-  await beginRecording(page);
+  await startRecording(page);
   await expect.poll(async () => (await all()).length).toBe(1);
   await discard();
   await expect(page.getByRole('textbox', { name: 'Title' })).toHaveValue('');
   expect(await all()).toEqual([]);
-  // The page goes on as it began.
+  // The page can be used as before.
   await page.getByRole('textbox', { name: 'Title' }).fill('Written');
   await expect.poll(async () => (await all()).map(({ title }) => title)).toEqual(['Written']);
-  await beginRecording(page);
+  await startRecording(page);
   await discard();
   await goTo(page, 'Journal');
   await expect(page.getByRole('link', { name: 'Written' })).toBeVisible();
   expect((await all()).map(({ title }) => title)).toEqual(['Written']);
 });
 
-test('one that nobody wants any more is discarded from where it is listed', async ({ page, user }) => {
-  const id = await leaveWaiting(page, user);
+test('a pending recording is discarded from the list', async ({ page, user }) => {
+  const id = await leavePendingRecording(page, user);
   await goTo(page, 'Write');
   await expect(page.getByRole('link', { name: /^Recording, / })).toHaveAttribute('href', `/entries/${id}/edit`);
-  await button(page, 'Throw away').click();
+  await button(page, 'Discard').click();
   const dialog = page.getByRole('dialog', { name: 'Discard this recording?' });
-  await dialog.getByRole('button', { name: 'Throw away' }).click();
+  await dialog.getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('link', { name: /^Recording, / })).toHaveCount(0);
-  await expect(backToIt(page)).toHaveCount(0);
-  expect(await stored(page)).toEqual(NOTHING);
+  await expect(goToRecordingButton(page)).toHaveCount(0);
+  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });
 
-test('one whose entry is deleted while it is open is kept in a new one, with the text that is there', async ({ page, user, guard }) => {
+test('a recording whose entry is deleted while open is saved in a new entry with the same text', async ({
+  page,
+  user,
+  guard,
+}) => {
   guard.allow(/status of 404/);
-  const id = await leaveWaiting(page, user);
+  const id = await leavePendingRecording(page, user);
   await deleteElsewhere(user, id);
-  await button(page, 'Keep').click();
-  await expect(page.getByRole('alert')).toContainText('The entry is not there any more');
+  await button(page, 'Save').click();
+  await expect(page.getByRole('alert')).toContainText('The entry no longer exists');
   await pictures(page, 'takes-gone');
-  await button(page, 'Go on in a new entry').click();
+  await button(page, 'Continue in a new entry').click();
   await expect(page).not.toHaveURL(new RegExp(id));
-  await button(page, 'Keep').click();
-  await expect(page.getByText('The recording is kept.')).toBeVisible();
+  await button(page, 'Save').click();
+  await expect(page.getByText('Recording saved.')).toBeVisible();
   expect((await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content)).toEqual(['A day.']);
-  expect(await stored(page)).toEqual(NOTHING);
+  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
   await page.reload();
   await expect(player(page)).toBeVisible();
 });

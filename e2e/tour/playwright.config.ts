@@ -3,7 +3,7 @@ import { defineConfig } from '@playwright/test';
 import tests from '../playwright.config';
 import type { Options } from '../support/test';
 
-/** Goes through the app as the tests do, to look at it. */
+/** Takes screenshots of all pages, with the configuration of the tests. */
 export default defineConfig<object, Options>({
   ...tests,
   testDir: '.',

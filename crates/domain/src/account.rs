@@ -216,11 +216,11 @@ impl UserPatch {
         preferences: Option<serde_json::Map<String, serde_json::Value>>,
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let email = email.and_then(|text| check.take("email", Email::parse(text)));
-        let full_name = full_name.map(|name| name.and_then(|name| check.take("full_name", self::full_name(&name))));
-        let avatar_url = avatar_url.map(|url| url.and_then(|url| check.take("avatar_url", text::address(&url))));
-        let time_zone = time_zone.and_then(|name| check.take("time_zone", zone(name)));
-        let preferences = preferences.and_then(|object| check.take("preferences", Preferences::parse(object)));
+        let email = email.and_then(|text| check.accept("email", Email::parse(text)));
+        let full_name = full_name.map(|name| name.and_then(|name| check.accept("full_name", self::full_name(&name))));
+        let avatar_url = avatar_url.map(|url| url.and_then(|url| check.accept("avatar_url", text::address(&url))));
+        let time_zone = time_zone.and_then(|name| check.accept("time_zone", zone(name)));
+        let preferences = preferences.and_then(|object| check.accept("preferences", Preferences::parse(object)));
         check.finish(Some(Self { email, full_name, avatar_url, time_zone, preferences }))
     }
 }

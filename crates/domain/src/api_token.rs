@@ -128,11 +128,11 @@ impl ApiTokenDraft {
     /// Checks the fields of a request. The expiry, in RFC 3339 with a zone, must be after `now`.
     pub fn parse(name: &str, scopes: &[String], expires_at: Option<&str>, now: Timestamp) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let name = check.take("name", text::line(name, 100));
-        let scopes = check.take("scopes", Scopes::parse(scopes.iter().map(String::as_str)));
+        let name = check.accept("name", text::line(name, 100));
+        let scopes = check.accept("scopes", Scopes::parse(scopes.iter().map(String::as_str)));
         let expires_at = expires_at.and_then(|text| {
             let end = Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err(Flaw::Past) });
-            check.take("expires_at", end)
+            check.accept("expires_at", end)
         });
         check.finish((|| Some(Self { name: name?, scopes: scopes?, expires_at }))())
     }

@@ -93,9 +93,9 @@ impl NewEntry {
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
         check_id(&mut check, id);
-        let title = title.and_then(|title| check.take("title", self::title(title))).flatten();
-        let content = check.take("content", text::plain(content, MAX_CONTENT));
-        let audio_url = audio_url.and_then(|url| check.take("audio_url", text::address(url)));
+        let title = title.and_then(|title| check.accept("title", self::title(title))).flatten();
+        let content = check.accept("content", text::plain(content, MAX_CONTENT));
+        let audio_url = audio_url.and_then(|url| check.accept("audio_url", text::address(url)));
         let date = EntryDate::check(&mut check, entry_date, entry_zone);
         check_tags(&mut check, &tags);
         let body = (|| Some(EntryBody { title, content: content?, audio_url, date: date? }))();
@@ -129,9 +129,9 @@ impl EntryPatch {
         tags: Option<Vec<TagChoice>>,
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let title = title.map(|title| title.and_then(|title| check.take("title", self::title(title))).flatten());
-        let content = content.and_then(|content| check.take("content", text::plain(content, MAX_CONTENT)));
-        let audio_url = audio_url.map(|url| url.and_then(|url| check.take("audio_url", text::address(url))));
+        let title = title.map(|title| title.and_then(|title| check.accept("title", self::title(title))).flatten());
+        let content = content.and_then(|content| check.accept("content", text::plain(content, MAX_CONTENT)));
+        let audio_url = audio_url.map(|url| url.and_then(|url| check.accept("audio_url", text::address(url))));
         let date = EntryDatePatch::check(&mut check, entry_date, entry_zone);
         if let Some(tags) = &tags {
             check_tags(&mut check, tags);

@@ -28,8 +28,8 @@ impl EntryDate {
 
     /// Like [`Self::parse`], as part of a larger check.
     pub(crate) fn check(check: &mut Check, moment: &str, zone: Result<Zone, &str>) -> Option<Self> {
-        let moment = check.take("entry_date", Timestamp::parse(moment));
-        let zone = zone.or_else(|name| check.take("entry_zone", crate::account::zone(name)).ok_or(())).ok();
+        let moment = check.accept("entry_date", Timestamp::parse(moment));
+        let zone = zone.or_else(|name| check.accept("entry_zone", crate::account::zone(name)).ok_or(())).ok();
         Some(Self { moment: moment?, zone: zone? })
     }
 
@@ -62,8 +62,8 @@ impl EntryDatePatch {
     /// Like [`Self::parse`], as part of a larger check.
     pub(crate) fn check(check: &mut Check, moment: Option<&str>, zone: Option<&str>) -> Self {
         Self {
-            moment: moment.and_then(|moment| check.take("entry_date", Timestamp::parse(moment))),
-            zone: zone.and_then(|name| check.take("entry_zone", crate::account::zone(name))),
+            moment: moment.and_then(|moment| check.accept("entry_date", Timestamp::parse(moment))),
+            zone: zone.and_then(|name| check.accept("entry_zone", crate::account::zone(name))),
         }
     }
 

@@ -7,10 +7,10 @@ use crate::ids::UserId;
 /// The shortest time that a key is remembered, in seconds: 24 hours. The first clean-up after that deletes its record.
 pub const KEPT_SECONDS: i64 = 24 * 3600;
 
-/// The key of a create and the hash of its request. Storage keeps both hashes with the id of the created row, and
+/// A create request with an idempotency key. Storage keeps both hashes with the id of the created row, and
 /// nothing else of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Once {
+pub struct KeyedCreate {
     /// The user who sent the request. Keys of different users are independent.
     pub user: UserId,
     /// A 32-byte hash of the key.
@@ -19,10 +19,10 @@ pub struct Once {
     pub request_hash: [u8; 32],
 }
 
-/// The record of a create with a key.
+/// What storage remembers of a create with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Made {
-    /// See [`Once::request_hash`].
+pub struct RecordedCreate {
+    /// See [`KeyedCreate::request_hash`].
     pub request_hash: [u8; 32],
     /// The id of the created row, which may have been deleted since.
     pub id: Uuid,

@@ -15,6 +15,8 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+#[cfg(test)]
+mod properties;
 pub mod reminder;
 pub mod secret_tag;
 pub mod statistics;

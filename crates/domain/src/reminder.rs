@@ -168,8 +168,8 @@ impl ReminderPlan {
         is_active: bool,
     ) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let title = check.take("title", text::line(title, 200));
-        let message = check.take("message", text::plain(message, 2000));
+        let title = check.accept("title", text::line(title, 200));
+        let message = check.accept("message", text::plain(message, 2000));
         let schedule = Schedule::check(&mut check, frequency, custom_days, time, time_zone);
         let plan = (|| Some(Self { title: title?, message: message?, schedule: schedule?, is_active }))();
         check.finish(plan)
@@ -209,8 +209,8 @@ impl Schedule {
     ) -> Option<Self> {
         let frequency =
             Frequency::parse(frequency, custom_days).map_err(|(field, flaw)| check.refuse(field, flaw)).ok();
-        let time = check.take("time", Timestamp::parse(time));
-        let time_zone = time_zone.or_else(|name| check.take("time_zone", crate::account::zone(name)).ok_or(())).ok();
+        let time = check.accept("time", Timestamp::parse(time));
+        let time_zone = time_zone.or_else(|name| check.accept("time_zone", crate::account::zone(name)).ok_or(())).ok();
         Some(Self { frequency: frequency?, time: time?, time_zone: time_zone? })
     }
 
@@ -224,9 +224,10 @@ impl Schedule {
     /// the year 9999.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let start = self.time.to_jiff().to_zoned_datetime(self.time_zone.rules());
-        let mut day = start.date().max(after.day_in(&self.time_zone));
-        // Every frequency has a day in any 31 days. One more, because today's time may have passed.
-        for _ in 0..=32 {
+        // Yesterday's due time can be today: a zone that crosses the date line skips a day.
+        let mut day = start.date().max(after.day_in(&self.time_zone).yesterday().ok()?);
+        // Every frequency has a day in any 31 days. Two more, because the times of yesterday and today may have passed.
+        for _ in 0..=33 {
             if self.frequency.falls_on(day, start.date()) {
                 let due = day.to_datetime(start.time()).to_zoned_datetime(self.time_zone.rules()).ok()?;
                 let due = Timestamp::from_micros(due.timestamp().as_microsecond())?;
@@ -293,6 +294,15 @@ mod tests {
         let night = plan("daily", None, "2025-03-01T02:30:00+01:00", "Europe/Berlin");
         assert_eq!(due(&night, "2025-03-29T12:00:00Z", 1), ["2025-03-30T01:30:00Z"]);
         assert_eq!(due(&night, "2025-10-25T12:00:00Z", 2), ["2025-10-26T00:30:00Z", "2025-10-27T01:30:00Z"]);
+    }
+
+    #[test]
+    fn a_reminder_of_a_skipped_day_is_due_on_the_next() {
+        // Samoa crossed the date line at the end of Thursday, 2011-12-29, and had no Friday.
+        let friday = plan("weekly", None, "2011-12-23T10:00:00-10:00", "Pacific/Apia");
+        let expected = ["2011-12-30T20:00:00Z", "2012-01-05T20:00:00Z"];
+        assert_eq!(due(&friday, "2011-12-30T09:00:00Z", 2), expected);
+        assert_eq!(due(&friday, "2011-12-30T11:00:00Z", 2), expected);
     }
 
     #[test]

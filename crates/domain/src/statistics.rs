@@ -36,7 +36,7 @@ pub struct Statistics {
 impl Statistics {
     /// Computes the totals from the days with entries in ascending order. Days after `today` count, except for the
     /// current streak.
-    pub fn of(days: &[DayCount], today: Date) -> Self {
+    pub fn from_days(days: &[DayCount], today: Date) -> Self {
         let mut statistics = Self {
             days: days.len() as u64,
             first_day: days.first().map(|count| count.day),
@@ -69,7 +69,7 @@ mod tests {
     fn of(days: &[i8], today: i8) -> Statistics {
         let days: Vec<_> =
             days.iter().map(|&day| DayCount { day: date(2025, 1, day), entries: 2, words: 10 }).collect();
-        Statistics::of(&days, date(2025, 1, today))
+        Statistics::from_days(&days, date(2025, 1, today))
     }
 
     #[test]

@@ -117,8 +117,8 @@ impl NewTag {
     /// Checks the fields of a request.
     pub fn parse(id: TagId, name: &str, color: Option<&str>) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let name = check.take("name", TagName::parse(name));
-        let color = color.and_then(|color| check.take("color", Color::parse(color)));
+        let name = check.accept("name", TagName::parse(name));
+        let color = color.and_then(|color| check.accept("color", Color::parse(color)));
         check.finish(name.map(|name| Self { id, name, color }))
     }
 }
@@ -136,8 +136,8 @@ impl TagPatch {
     /// Checks the fields of a request.
     pub fn parse(name: Option<&str>, color: Option<Option<&str>>) -> Result<Self, Violations> {
         let mut check = Check::default();
-        let name = name.and_then(|name| check.take("name", TagName::parse(name)));
-        let color = color.map(|color| color.and_then(|color| check.take("color", Color::parse(color))));
+        let name = name.and_then(|name| check.accept("name", TagName::parse(name)));
+        let color = color.map(|color| color.and_then(|color| check.accept("color", Color::parse(color))));
         check.finish(Some(Self { name, color }))
     }
 }

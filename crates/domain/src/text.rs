@@ -40,11 +40,11 @@ impl Check {
     }
 
     /// Returns a valid value, or adds the violation of an invalid one.
-    pub fn take<T>(&mut self, field: &'static str, result: Result<T, Flaw>) -> Option<T> {
+    pub fn accept<T>(&mut self, field: &'static str, result: Result<T, Flaw>) -> Option<T> {
         result.map_err(|flaw| self.refuse(field, flaw)).ok()
     }
 
-    /// Returns `value` if there are no violations. The caller combines the options that [`Self::take`] returned into
+    /// Returns `value` if there are no violations. The caller combines the options that [`Self::accept`] returned into
     /// `value`, which is `None` if any of them is.
     ///
     /// # Errors

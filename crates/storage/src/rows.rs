@@ -6,7 +6,7 @@ use sotto_domain::api_token::{ApiToken, ApiTokenStanding, Scopes};
 use sotto_domain::attachment::Attachment;
 use sotto_domain::attachment_store::Store;
 use sotto_domain::entry::{Entry, EntryBody};
-use sotto_domain::idempotency::Made;
+use sotto_domain::idempotency::RecordedCreate;
 use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
 use sotto_domain::secret_tag::{PhraseLock, Sealed, SealedEntry, SecretTag, TakenLogin};
@@ -343,7 +343,7 @@ impl FromRow for Store {
 }
 
 /// `request_hash` and `created_id`.
-impl FromRow for Made {
+impl FromRow for RecordedCreate {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { request_hash: row.array()?, id: row.uuid()? })
     }

@@ -246,9 +246,9 @@ fn parse_account(
     time_zone: &str,
 ) -> std::result::Result<(Email, Option<String>, Zone), Violations> {
     let mut check = Check::default();
-    let email = check.take("the address", Email::parse(email));
-    let name = name.and_then(|name| check.take("the name", account::full_name(name)));
-    let zone = check.take("the time zone", account::zone(time_zone));
+    let email = check.accept("the address", Email::parse(email));
+    let name = name.and_then(|name| check.accept("the name", account::full_name(name)));
+    let zone = check.accept("the time zone", account::zone(time_zone));
     check.finish((|| Some((email?, name, zone?)))())
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Result;
 use crate::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken};
 use crate::clock::Timestamp;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{ApiTokenId, UserId};
 
 /// API tokens.
@@ -14,7 +14,7 @@ pub trait ApiTokens: Send + Sync {
     /// Stores a token under `hash`, the SHA-256 of its secret, unless the user has [`crate::api_token::MAX_TOKENS`]
     /// tokens. Concurrent calls never store more tokens than the same calls one after another. Returns
     /// `Conflict{fk_api_tokens_user}` if the user does not exist.
-    async fn create(&self, token: &ApiToken, hash: &[u8; 32], once: Option<Once>) -> Result<CreatedApiToken>;
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32], key: Option<KeyedCreate>) -> Result<CreatedApiToken>;
     /// Returns the token with this SHA-256, and its user. The caller checks `is_active` and `expires_at`.
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>>;
     /// Records that a token is used, unless a use was recorded within [`crate::api_token::USE_SECONDS`] before `now`. A

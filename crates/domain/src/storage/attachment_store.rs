@@ -35,7 +35,7 @@ pub trait AttachmentStore: Send + Sync {
     /// has a row in the attachments table.
     async fn freed(&self, after: Option<AttachmentId>, limit: u32) -> Result<Vec<(UserId, AttachmentId)>>;
     /// Records that the objects of these freed attachments were deleted.
-    async fn forget_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()>;
+    async fn remove_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()>;
     /// Returns the attachments of all users, in the order of their ids, after `after`, at most `limit`.
     async fn recordings(&self, after: Option<AttachmentId>, limit: u32) -> Result<Vec<(UserId, AttachmentId)>>;
 }

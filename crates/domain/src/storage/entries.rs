@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use super::Result;
 use crate::clock::Timestamp;
 use crate::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{EntryId, UserId};
 use crate::statistics::DayCount;
 
@@ -14,7 +14,7 @@ use crate::statistics::DayCount;
 #[async_trait]
 pub trait Entries: Send + Sync {
     /// Stores a new entry with its tags, and creates tags that are named and do not exist yet, all or nothing.
-    async fn create(&self, user: UserId, new: &NewEntry, once: Option<Once>, now: Timestamp) -> Result<Created>;
+    async fn create(&self, user: UserId, new: &NewEntry, key: Option<KeyedCreate>, now: Timestamp) -> Result<Created>;
     /// Returns the entry with its tags, which are in the order of their names' keys.
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<Entry>>;
     /// Changes the entry and raises its revision, all or nothing; with `expected`, only if the entry is at that

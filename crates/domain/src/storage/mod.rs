@@ -9,8 +9,8 @@
 //! * **Outcomes are values.** The outcomes that a caller can expect (missing, stale, taken) are in the return type. A
 //!   look-up returns `Option`. Errors are for unexpected failures, except [`StorageError::Conflict`], which names the
 //!   constraint that rejected the change.
-//! * **A create can be repeated.** With [`Once`], a create stores the key in the same unit as the row. If several calls
-//!   have the same key, the first creates the row; the others change nothing and return
+//! * **A create can be repeated.** With a [`KeyedCreate`], a create stores the key in the same unit as the row. If
+//!   several calls have the same key, the first creates the row; the others change nothing and return
 //!   `Conflict{pk_idempotency_keys}`, whatever else is wrong with them, and [`IdempotencyKeys::find`] returns the id of
 //!   that row. A create that stores no row does not use up its key. If the user of the key does not exist, a create
 //!   returns `Conflict{fk_idempotency_keys_user}`.
@@ -18,7 +18,7 @@
 //! * **A dropped future is not cancelled.** Its change may still be carried out.
 //!
 //! [`UserId`]: crate::ids::UserId
-//! [`Once`]: crate::idempotency::Once
+//! [`KeyedCreate`]: crate::idempotency::KeyedCreate
 
 mod api_tokens;
 mod attachment_store;

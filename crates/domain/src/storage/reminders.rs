@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Position, Result};
 use crate::clock::Timestamp;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{ReminderId, UserId};
 use crate::reminder::{Reminder, ReminderPlan};
 
@@ -17,7 +17,7 @@ pub trait Reminders: Send + Sync {
         user: UserId,
         id: ReminderId,
         plan: &ReminderPlan,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Reminder>;
     /// Returns the reminder.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Result;
 use crate::clock::Timestamp;
 use crate::entry::Entry;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{AttachmentId, EntryId, SecretTagId, UserId};
 use crate::secret_tag::{Moved, PlainBody, SealedBody, SealedEntry, Stored};
 
@@ -19,7 +19,7 @@ pub trait SealedEntries: Send + Sync {
         user: UserId,
         id: EntryId,
         body: &SealedBody,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>>;
     /// Returns the entry.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::Result;
 use crate::clock::Timestamp;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{OpaqueSessionId, SecretTagId, UserId};
 use crate::secret_tag::{CreatedSecretTag, DeletedSecretTag, NewSecretTag, PhraseLock, SecretTag};
 
@@ -16,7 +16,7 @@ pub trait SecretTags: Send + Sync {
         &self,
         user: UserId,
         new: &NewSecretTag,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<CreatedSecretTag>;
     /// Returns the secret tag.

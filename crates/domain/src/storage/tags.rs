@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Position, Result};
 use crate::clock::Timestamp;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{TagId, UserId};
 use crate::tag::{NewTag, Tag, TagPatch};
 
@@ -12,7 +12,7 @@ use crate::tag::{NewTag, Tag, TagPatch};
 #[async_trait]
 pub trait Tags: Send + Sync {
     /// Creates a tag. Returns `Conflict{uq_tags_user_name_key}` if the user has a tag with the same name key.
-    async fn create(&self, user: UserId, new: &NewTag, once: Option<Once>, now: Timestamp) -> Result<Tag>;
+    async fn create(&self, user: UserId, new: &NewTag, key: Option<KeyedCreate>, now: Timestamp) -> Result<Tag>;
     /// Returns the tag.
     async fn get(&self, user: UserId, id: TagId) -> Result<Option<Tag>>;
     /// Changes a tag and returns it. Returns `Conflict{uq_tags_user_name_key}` as [`Self::create`] does.

@@ -8,15 +8,15 @@ use crate::account::{
     UserQuery,
 };
 use crate::clock::Timestamp;
-use crate::idempotency::Once;
+use crate::idempotency::KeyedCreate;
 use crate::ids::{SessionId, UserId};
 
 /// Accounts.
 #[async_trait]
 pub trait Users: Send + Sync {
-    /// Creates an account. Returns `Conflict{idx_users_email}` if another account has the address. The user of `once`
+    /// Creates an account. Returns `Conflict{idx_users_email}` if another account has the address. The user of `key`
     /// is the superuser who creates the account.
-    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User>;
+    async fn create(&self, new: &NewUser, key: Option<KeyedCreate>, now: Timestamp) -> Result<User>;
     /// Returns the account, active or not.
     async fn get(&self, id: UserId) -> Result<Option<User>>;
     /// Returns the account with this address, and its password hash.

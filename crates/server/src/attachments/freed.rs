@@ -48,7 +48,7 @@ impl AttachmentStore {
                     self.delete(user, *id).await?;
                     deleted += 1;
                 }
-                storage.attachment_store().forget_freed(user, &ids).await?;
+                storage.attachment_store().remove_freed(user, &ids).await?;
             }
         }
     }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sotto_domain::api_token::{ApiToken, ApiTokenDraft, CreatedApiToken, Scope};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
@@ -101,10 +101,10 @@ pub async fn create(
     let answer = |token: ApiToken, secret: ApiSecret| {
         (StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() }))
     };
-    let make = async |once| {
+    let make = async |keyed| {
         let id = ApiTokenId::new(app.clock.as_ref(), app.random.as_ref());
         let secret = key.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
-        let token = create_api_token(&app, user, id, &secret, &request, once).await?;
+        let token = create_api_token(&app, user, id, &secret, &request, keyed).await?;
         Ok(answer(token, secret))
     };
     let find = async |id| {
@@ -120,7 +120,7 @@ async fn create_api_token(
     id: ApiTokenId,
     secret: &ApiSecret,
     request: &ApiTokenCreate,
-    once: Option<Once>,
+    keyed: Option<KeyedCreate>,
 ) -> Result<ApiToken, ApiError> {
     let now = app.now();
     let draft = ApiTokenDraft::parse(&request.name, &request.scopes, request.expires_at.as_deref(), now)?;
@@ -133,7 +133,7 @@ async fn create_api_token(
         last_used_at: None,
         created_at: now,
     };
-    match app.storage.api_tokens().create(&token, &secret.hash(), once).await? {
+    match app.storage.api_tokens().create(&token, &secret.hash(), keyed).await? {
         CreatedApiToken::Created => {
             tracing::info!(user = %token.user_id, token = %token.id, "an API token was created");
             Ok(token)

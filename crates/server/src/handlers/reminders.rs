@@ -178,7 +178,7 @@ pub async fn create(
 ) -> Result<CreateResponse<(StatusCode, Json<ReminderResponse>)>, ApiError> {
     let (user, reminders, now) = (caller.id(), app.storage.reminders(), app.now());
     let answer = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
-    let make = async |once| {
+    let make = async |keyed| {
         let plan = ReminderPlan::parse(
             &request.title,
             request.message,
@@ -189,7 +189,7 @@ pub async fn create(
             request.is_active,
         )?;
         let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-        Ok(answer(reminders.create(user, id, &plan, once, now).await?))
+        Ok(answer(reminders.create(user, id, &plan, keyed, now).await?))
     };
     key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(answer))).await
 }

@@ -95,10 +95,10 @@ pub async fn create(
 ) -> Result<CreateResponse<(StatusCode, Json<TagResponse>)>, ApiError> {
     let (user, tags) = (caller.id(), app.storage.tags());
     let answer = |tag: Tag| (StatusCode::CREATED, Json(tag.into()));
-    let make = async |once| {
+    let make = async |keyed| {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
         let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
-        Ok(answer(tags.create(user, &new, once, app.now()).await?))
+        Ok(answer(tags.create(user, &new, keyed, app.now()).await?))
     };
     key.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(answer))).await
 }

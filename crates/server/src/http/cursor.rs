@@ -80,6 +80,8 @@ impl CursorKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -96,6 +98,7 @@ mod tests {
             assert_eq!(key.read::<Position>(ada, "journals?tag=a", bad), None);
         }
     }
+
     #[test]
     fn a_cursor_can_be_an_address() {
         let (key, ada) = (CursorKey::new(&[1; 32]), UserId(Uuid::from_u128(1)));
@@ -104,5 +107,32 @@ mod tests {
         assert_eq!(key.read(ada, "users?", &cursor), Some(sort_key));
         assert_eq!(key.read::<Position>(ada, "users?", &cursor), None);
         assert_eq!(key.read::<Email>(ada, "users?q=a", &cursor), None);
+    }
+    proptest! {
+        #[test]
+        fn a_cursor_returns_its_position_and_no_other_text_does(
+            micros in Timestamp::MIN.as_micros()..=Timestamp::MAX.as_micros(),
+            id in any::<u128>(),
+            user in any::<u128>(),
+            list in "\\PC{0,40}",
+            at in any::<prop::sample::Index>(),
+            letter in "[A-Za-z0-9_-]",
+        ) {
+            let (key, user) = (CursorKey::new(&[7; 32]), UserId(Uuid::from_u128(user)));
+            let position = (Timestamp::from_micros(micros).unwrap(), Uuid::from_u128(id));
+            let cursor = key.write(user, &list, &position);
+            prop_assert_eq!(key.read(user, &list, &cursor), Some(position));
+            let at = at.index(cursor.len());
+            let changed = format!("{}{letter}{}", &cursor[..at], &cursor[at + 1..]);
+            prop_assert_eq!(key.read::<Position>(user, &list, &changed).is_some(), changed == cursor);
+            prop_assert_eq!(key.read::<Position>(user, &list, &cursor[..at]), None);
+        }
+
+        #[test]
+        fn any_text_is_refused_as_a_cursor(text in "\\PC{0,120}") {
+            let key = CursorKey::new(&[7; 32]);
+            prop_assert_eq!(key.read::<Position>(UserId(Uuid::nil()), "journals?", &text), None);
+            prop_assert_eq!(key.read::<Email>(UserId(Uuid::nil()), "users?", &text), None);
+        }
     }
 }

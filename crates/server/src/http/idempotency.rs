@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::{ApiTokenId, Flaw, UserId};
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
@@ -69,7 +69,7 @@ impl IdempotencyKey {
         &self,
         app: &App,
         user: UserId,
-        make: impl FnOnce(Option<Once>) -> M,
+        make: impl FnOnce(Option<KeyedCreate>) -> M,
         find: impl FnOnce(Uuid) -> F,
     ) -> Result<CreateResponse<T>, ApiError>
     where
@@ -77,12 +77,12 @@ impl IdempotencyKey {
         F: Future<Output = Result<Option<T>, ApiError>>,
     {
         let Some(given) = &self.0 else { return make(None).await.map(CreateResponse::Created) };
-        let once = app.idempotency.once(user, given);
-        let id = match find_earlier(app, &once).await? {
+        let key = app.idempotency.hashed(user, given);
+        let id = match find_earlier(app, &key).await? {
             Some(id) => id,
-            None => match make(Some(once)).await {
+            None => match make(Some(key)).await {
                 // Another request with the same key was faster; see `From<StorageError>`.
-                Err(ApiError::Busy) => find_earlier(app, &once).await?.ok_or(ApiError::Busy)?,
+                Err(ApiError::Busy) => find_earlier(app, &key).await?.ok_or(ApiError::Busy)?,
                 outcome => return outcome.map(CreateResponse::Created),
             },
         };
@@ -97,9 +97,9 @@ impl IdempotencyKey {
 }
 
 /// The id of the row that an earlier request with this key created.
-async fn find_earlier(app: &App, once: &Once) -> Result<Option<Uuid>, ApiError> {
-    match app.storage.idempotency_keys().find(once.user, &once.key_hash).await? {
-        Some(made) if made.request_hash != once.request_hash => {
+async fn find_earlier(app: &App, key: &KeyedCreate) -> Result<Option<Uuid>, ApiError> {
+    match app.storage.idempotency_keys().find(key.user, &key.key_hash).await? {
+        Some(made) if made.request_hash != key.request_hash => {
             Err(ApiError::invalid("header", HEADER, &Flaw::IdempotencyKeyReused))
         }
         made => Ok(made.map(|made| made.id)),
@@ -157,9 +157,9 @@ impl IdempotencySecret {
         self.hash(&[b"request", key.as_bytes(), path.as_bytes(), body])
     }
 
-    fn once(&self, user: UserId, given: &KeyedRequest) -> Once {
+    fn hashed(&self, user: UserId, given: &KeyedRequest) -> KeyedCreate {
         let key_hash = self.hash(&[b"key", user.0.as_bytes(), given.text.as_bytes()]);
-        Once { user, key_hash, request_hash: given.request_hash }
+        KeyedCreate { user, key_hash, request_hash: given.request_hash }
     }
 
     fn api_secret(&self, user: UserId, key: &str, token: ApiTokenId) -> ApiSecret {
@@ -229,7 +229,7 @@ mod tests {
         }
         let [user, other] = [1, 2].map(|user| UserId(Uuid::from_u128(user)));
         let given = KeyedRequest { text: "key".into(), request_hash: hash };
-        assert_ne!(secret.once(user, &given).key_hash, secret.once(other, &given).key_hash);
+        assert_ne!(secret.hashed(user, &given).key_hash, secret.hashed(other, &given).key_hash);
         let [one, two] = [1, 2].map(|token| secret.api_secret(user, "key", ApiTokenId(Uuid::from_u128(token))));
         assert_ne!(one.to_text(), two.to_text());
         assert_ne!(one.to_text(), secret.api_secret(user, "Key", ApiTokenId(Uuid::from_u128(1))).to_text());

@@ -147,9 +147,9 @@ pub async fn what_deletes_a_recording_notes_its_object(world: &World) {
     // A freed attachment outlives the account until its object is deleted.
     assert!(!expected.contains(&(other, kept)));
     for (user, id) in expected {
-        world.attachment_store().forget_freed(other, &[id]).await.unwrap();
+        world.attachment_store().remove_freed(other, &[id]).await.unwrap();
         assert!(world.freed().await.contains(&(user, id)), "another's is not forgotten");
-        world.attachment_store().forget_freed(user, &[id]).await.unwrap();
+        world.attachment_store().remove_freed(user, &[id]).await.unwrap();
     }
     assert_eq!(world.freed().await, BTreeSet::new());
     assert_eq!(world.attachment_store().recordings(None, 10).await.unwrap(), [(other, kept)]);

@@ -5,7 +5,7 @@ use std::future::Future;
 use sotto_domain::api_token::{CreatedApiToken, MAX_TOKENS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::entry::Created;
-use sotto_domain::idempotency::{KEPT_SECONDS, Made, Once};
+use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
 use sotto_domain::secret_tag::{CreatedSecretTag, Stored};
 use sotto_domain::storage::StorageError;
 use sotto_domain::tag::TagChoice;
@@ -18,29 +18,29 @@ const USED: &str = "pk_idempotency_keys";
 
 /// An idempotency key of a user, distinguished by `number`.
 #[expect(clippy::unnecessary_wraps, reason = "so do creates take it")]
-pub fn once(user: UserId, number: u8) -> Option<Once> {
-    Some(Once { user, key_hash: [number; 32], request_hash: [number + 100; 32] })
+pub fn keyed(user: UserId, number: u8) -> Option<KeyedCreate> {
+    Some(KeyedCreate { user, key_hash: [number; 32], request_hash: [number + 100; 32] })
 }
 
 async fn made(world: &World, user: UserId, number: u8) -> Option<Uuid> {
     let made = world.idempotency_keys().find(user, &[number; 32]).await.unwrap();
-    made.map(|Made { request_hash, id }| {
+    made.map(|RecordedCreate { request_hash, id }| {
         assert_eq!(request_hash, [number + 100; 32]);
         id
     })
 }
 
 /// Calls `create` twice with the same key and different ids. `create` returns its id and its outcome.
-async fn twice<T, F>(world: &World, user: UserId, number: u8, create: impl Fn(Option<Once>) -> F)
+async fn twice<T, F>(world: &World, user: UserId, number: u8, create: impl Fn(Option<KeyedCreate>) -> F)
 where
     T: std::fmt::Debug,
     F: Future<Output = (Uuid, Result<T, StorageError>)>,
 {
     assert_eq!(made(world, user, number).await, None);
-    let (id, outcome) = create(once(user, number)).await;
+    let (id, outcome) = create(keyed(user, number)).await;
     outcome.unwrap();
     assert_eq!(made(world, user, number).await, Some(id));
-    let (_, outcome) = create(once(user, number)).await;
+    let (_, outcome) = create(keyed(user, number)).await;
     assert_conflict(outcome, USED);
     assert_eq!(made(world, user, number).await, Some(id));
 }
@@ -50,25 +50,25 @@ pub async fn each_create_makes_one_row_with_one_key(world: &World) {
     let names = std::sync::atomic::AtomicU32::new(0);
     let name = || format!("new-{}@example.org", names.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
 
-    twice(world, user, 1, async |once| {
+    twice(world, user, 1, async |key| {
         let new = world.new_tag(&name());
-        (new.id.0, world.tags().create(user, &new, once, at(0)).await)
+        (new.id.0, world.tags().create(user, &new, key, at(0)).await)
     })
     .await;
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 1);
 
-    twice(world, user, 2, async |once| {
+    twice(world, user, 2, async |key| {
         let id = ReminderId(world.id());
-        (id.0, world.reminders().create(user, id, &plan("one", "daily", None), once, at(0)).await)
+        (id.0, world.reminders().create(user, id, &plan("one", "daily", None), key, at(0)).await)
     })
     .await;
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap().len(), 1);
 
     for (number, tags) in [(3, vec![]), (4, vec![world.named("hills"), world.named("valleys")])] {
-        twice(world, user, number, async |once| {
+        twice(world, user, number, async |key| {
             let mut new = world.new_entry("one");
             new.tags = tags.clone();
-            let outcome = world.entries().create(user, &new, once, at(0)).await;
+            let outcome = world.entries().create(user, &new, key, at(0)).await;
             assert!(matches!(outcome, Ok(Created::Created(_)) | Err(_)), "{outcome:?}");
             (new.id.0, outcome)
         })
@@ -76,31 +76,31 @@ pub async fn each_create_makes_one_row_with_one_key(world: &World) {
     }
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap().len(), 2);
 
-    twice(world, user, 5, async |once| {
+    twice(world, user, 5, async |key| {
         let token = world.new_api_token(user);
-        let hash = [once.map_or(0, |_| u8::try_from(token.id.0.as_u128() % 200).unwrap()); 32];
-        (token.id.0, world.api_tokens().create(&token, &hash, once).await)
+        let hash = [key.map_or(0, |_| u8::try_from(token.id.0.as_u128() % 200).unwrap()); 32];
+        (token.id.0, world.api_tokens().create(&token, &hash, key).await)
     })
     .await;
     assert_eq!(world.api_tokens().list(user).await.unwrap().len(), 1);
 
-    twice(world, user, 6, async |once| {
+    twice(world, user, 6, async |key| {
         let new = world.new_user(&name());
-        (new.id.0, world.users().create(&new, once, at(0)).await)
+        (new.id.0, world.users().create(&new, key, at(0)).await)
     })
     .await;
 
-    twice(world, user, 7, async |once| {
+    twice(world, user, 7, async |key| {
         let new = world.new_secret_tag();
-        (new.id.0, world.secret_tags().create(user, &new, once, at(0)).await)
+        (new.id.0, world.secret_tags().create(user, &new, key, at(0)).await)
     })
     .await;
     let tags = world.secret_tags().list(user).await.unwrap();
     assert_eq!(tags.len(), 1);
 
-    twice(world, user, 8, async |once| {
+    twice(world, user, 8, async |key| {
         let id = EntryId(world.id());
-        (id.0, world.sealed_entries().create(user, id, &sealed(tags[0].id, 1), once, at(0)).await)
+        (id.0, world.sealed_entries().create(user, id, &sealed(tags[0].id, 1), key, at(0)).await)
     })
     .await;
     assert_eq!(world.sealed_entries().list(user, tags[0].id, None, 10).await.unwrap().len(), 1);
@@ -109,8 +109,8 @@ pub async fn each_create_makes_one_row_with_one_key(world: &World) {
 pub async fn a_used_key_refuses_whatever_else_is_wrong(world: &World) {
     let user = world.user().await;
     let (tag, secret) = (world.new_tag("one"), world.secret_tag(user).await.id);
-    world.tags().create(user, &tag, once(user, 1), at(0)).await.unwrap();
-    let key = once(user, 1);
+    world.tags().create(user, &tag, keyed(user, 1), at(0)).await.unwrap();
+    let key = keyed(user, 1);
     // The same create again. Without the key it would be rejected for its id and its name.
     assert_conflict(world.tags().create(user, &tag, key, at(1)).await, USED);
     let mut new = world.new_entry("with a tag that nobody has");
@@ -136,7 +136,7 @@ pub async fn of_many_creates_with_one_key_one_makes_a_row(world: &World) {
     };
     let tags = at_once(8, |number| {
         let (storage, new) = (world.storage.clone(), world.new_tag(&format!("tag {number}")));
-        async move { storage.tags().create(user, &new, once(user, 1), at(0)).await }
+        async move { storage.tags().create(user, &new, keyed(user, 1), at(0)).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = tags.await.into_iter().partition(Result::is_ok);
     one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
@@ -147,7 +147,7 @@ pub async fn of_many_creates_with_one_key_one_makes_a_row(world: &World) {
     let entries = at_once(8, |number| {
         let (storage, mut new) = (world.storage.clone(), world.new_entry(&format!("entry {number}")));
         new.tags = vec![world.named(&format!("tag of {number}"))];
-        async move { storage.entries().create(user, &new, once(user, 2), at(0)).await }
+        async move { storage.entries().create(user, &new, keyed(user, 2), at(0)).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = entries.await.into_iter().partition(Result::is_ok);
     one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
@@ -159,7 +159,7 @@ pub async fn of_many_creates_with_one_key_one_makes_a_row(world: &World) {
     let tokens = at_once(8, |number| {
         let (storage, token) = (world.storage.clone(), world.new_api_token(user));
         let hash = [u8::try_from(number).unwrap(); 32];
-        async move { storage.api_tokens().create(&token, &hash, once(user, 3)).await }
+        async move { storage.api_tokens().create(&token, &hash, keyed(user, 3)).await }
     });
     let (made, refused): (Vec<_>, Vec<_>) = tokens.await.into_iter().partition(Result::is_ok);
     one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
@@ -168,7 +168,7 @@ pub async fn of_many_creates_with_one_key_one_makes_a_row(world: &World) {
 
 pub async fn a_create_that_makes_nothing_leaves_its_key(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
-    let key = once(user, 1);
+    let key = keyed(user, 1);
     let mut new = world.new_entry("one");
     new.tags = vec![TagChoice::Existing(TagId(world.id()))];
     let refused = world.entries().create(user, &new, key, at(0)).await.unwrap();
@@ -206,17 +206,17 @@ pub async fn a_create_that_makes_nothing_leaves_its_key(world: &World) {
 pub async fn a_key_outlives_its_row(world: &World) {
     let user = world.user().await;
     let tag = world.new_tag("one");
-    world.tags().create(user, &tag, once(user, 1), at(0)).await.unwrap();
+    world.tags().create(user, &tag, keyed(user, 1), at(0)).await.unwrap();
     assert!(world.tags().delete(user, tag.id).await.unwrap());
     assert_eq!(made(world, user, 1).await, Some(tag.id.0));
-    assert_conflict(world.tags().create(user, &tag, once(user, 1), at(1)).await, USED);
+    assert_conflict(world.tags().create(user, &tag, keyed(user, 1), at(1)).await, USED);
 }
 
 pub async fn keys_end_after_a_day_and_with_their_user(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     for (owner, number, second) in [(user, 1, 0), (user, 2, 5), (other, 1, 9)] {
         let new = world.new_tag(&format!("tag {number}"));
-        world.tags().create(owner, &new, once(owner, number), at(second)).await.unwrap();
+        world.tags().create(owner, &new, keyed(owner, number), at(second)).await.unwrap();
     }
     let keys = world.idempotency_keys();
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS - 1)).await.unwrap(), 0);
@@ -224,7 +224,7 @@ pub async fn keys_end_after_a_day_and_with_their_user(world: &World) {
     assert_eq!(made(world, user, 1).await, None);
     assert!(made(world, user, 2).await.is_some());
     // The key creates a row again.
-    world.tags().create(user, &world.new_tag("later"), once(user, 1), at(KEPT_SECONDS)).await.unwrap();
+    world.tags().create(user, &world.new_tag("later"), keyed(user, 1), at(KEPT_SECONDS)).await.unwrap();
     world.users().delete(user).await.unwrap();
     assert_eq!((made(world, user, 1).await, made(world, user, 2).await), (None, None));
     assert!(made(world, other, 1).await.is_some());
@@ -235,7 +235,7 @@ pub async fn a_key_from_a_wrong_clock_is_dated_anew(world: &World) {
     let ahead = 10 * KEPT_SECONDS;
     for (number, second) in [(1, ahead), (2, CLOCK_TOLERANCE)] {
         let new = world.new_tag(&format!("tag {number}"));
-        world.tags().create(user, &new, once(user, number), at(second)).await.unwrap();
+        world.tags().create(user, &new, keyed(user, number), at(second)).await.unwrap();
     }
     let keys = world.idempotency_keys();
     assert_eq!(keys.correct_dates(at(0)).await.unwrap(), 1);
@@ -249,6 +249,6 @@ pub async fn create_refuses_a_key_of_a_user_who_is_gone(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let new = world.new_user("new@example.org");
-    assert_conflict(world.users().create(&new, once(user, 1), at(0)).await, "fk_idempotency_keys_user");
+    assert_conflict(world.users().create(&new, keyed(user, 1), at(0)).await, "fk_idempotency_keys_user");
     assert_eq!(world.users().get(new.id).await.unwrap(), None);
 }

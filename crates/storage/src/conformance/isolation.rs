@@ -20,7 +20,7 @@ use sotto_domain::tag::{Tag, TagChoice, TagPatch};
 use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId, StoreId, Timestamp, UserId};
 
 use super::attachments::AUDIO;
-use super::idempotency::once;
+use super::idempotency::keyed;
 use super::world::{TOKEN, World, assert_conflict, at, lock, plan, sealed, up_to};
 
 const ISSUER: &str = "https://id.example.org";
@@ -211,11 +211,11 @@ async fn try_idempotency_keys(world: &World, ada: &Belongings, bob: &Belongings,
     let (me, they) = (ada.user.id, bob.user.id);
     let keys = world.idempotency_keys();
     let theirs = world.new_tag("with a key");
-    world.tags().create(they, &theirs, once(they, 1), at(1)).await.unwrap();
+    world.tags().create(they, &theirs, keyed(they, 1), at(1)).await.unwrap();
     on("IdempotencyKeys.find");
     assert_eq!(keys.find(me, &[1; 32]).await.unwrap(), None);
     let mine = world.new_tag("with a key");
-    world.tags().create(me, &mine, once(me, 1), at(1)).await.unwrap();
+    world.tags().create(me, &mine, keyed(me, 1), at(1)).await.unwrap();
     for (user, tag) in [(me, &mine), (they, &theirs)] {
         assert_eq!(keys.find(user, &[1; 32]).await.unwrap().unwrap().id, tag.id.0);
         assert!(world.tags().delete(user, tag.id).await.unwrap());
@@ -446,8 +446,8 @@ async fn try_attachment_store(world: &World, ada: &Belongings, bob: &Belongings,
     assert_eq!(both, [(ada.user.id, mine), (bob.user.id, theirs)]);
     on("AttachmentStore.freed");
     assert_eq!(stores.freed(None, 10).await.unwrap(), []);
-    on("AttachmentStore.forget_freed");
-    stores.forget_freed(ada.user.id, &[theirs]).await.unwrap();
+    on("AttachmentStore.remove_freed");
+    stores.remove_freed(ada.user.id, &[theirs]).await.unwrap();
     assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 

@@ -85,7 +85,7 @@ impl Orphans {
         if count > 0 {
             found
                 .add(FindingKind::ForeignKey, &self.table, &self.name)
-                .says(
+                .differs(
                     format!("that every row refers to a row of {}", self.parent),
                     format!("{} that refer{} to none", rows(count), if count == 1 { "s" } else { "" }),
                 )

@@ -123,13 +123,13 @@ impl Integrity {
     fn add_broken_check(&mut self, table: &str, check: &Check, broken: u64) {
         if broken > 0 {
             self.add(FindingKind::Check, table, &check.name)
-                .says(check.definition.clone(), format!("{} that break it", rows(broken)));
+                .differs(check.definition.clone(), format!("{} that break it", rows(broken)));
         }
     }
 }
 
 impl Finding {
-    fn says(&mut self, expected: impl Into<String>, found: impl Into<String>) -> &mut Self {
+    fn differs(&mut self, expected: impl Into<String>, found: impl Into<String>) -> &mut Self {
         self.expected = expected.into();
         self.found = found.into();
         self

@@ -91,7 +91,7 @@ async fn duplicates(client: &Client, name: &str, table: &Table, found: &mut Inte
             Ok(twice) => {
                 found
                     .add(FindingKind::Duplicate, name, key)
-                    .says("no two rows that are equal in it", format!("values that several rows have: {twice}"));
+                    .differs("no two rows that are equal in it", format!("values that several rows have: {twice}"));
             }
             Err(error) => {
                 let _ = client.batch_execute("ROLLBACK").await;
@@ -124,7 +124,7 @@ async fn indexes(client: &Client, found: &mut Integrity) {
             if is_damage(&error) {
                 found
                     .add(FindingKind::Damage, table, name)
-                    .says("an index that fits its table", sentence(&error))
+                    .differs("an index that fits its table", sentence(&error))
                     .mended_by(format!("REINDEX INDEX CONCURRENTLY {index};"));
             } else {
                 failed(table, name, &error, found);
@@ -156,7 +156,7 @@ async fn search(client: &Client, schema: &Schema, found: &mut Integrity) {
         Ok(lost) => {
             found
                 .add(FindingKind::SearchIndex, "journal_entries", INDEX)
-                .says("the words of all entries", format!("none of {lost} of the newest {SAMPLE} entries"))
+                .differs("the words of all entries", format!("none of {lost} of the newest {SAMPLE} entries"))
                 .mended_by("sotto db reindex");
         }
         Err(error) => {
@@ -174,7 +174,7 @@ async fn collations(client: &Client, found: &mut Integrity) {
     for row in rows {
         found
             .add(FindingKind::Collation, "", row.get(0))
-            .says(
+            .differs(
                 format!("version {}, which the indexes were built with", row.get::<_, &str>(1)),
                 format!("version {}: indexes on text may miss rows", row.get::<_, &str>(2)),
             )
@@ -226,12 +226,12 @@ fn is_damage(error: &Error) -> bool {
 /// Reports a statement that failed, either because of damage or for a reason that leaves the check undone.
 fn failed(table: &str, name: &str, error: &Error, found: &mut Integrity) {
     if is_damage(error) {
-        found.add(FindingKind::Damage, table, name).says("rows that can be read", sentence(error));
+        found.add(FindingKind::Damage, table, name).differs("rows that can be read", sentence(error));
         return;
     }
     let reason = match error.code() {
         Some(&SqlState::QUERY_CANCELED) => format!("a statement that takes longer than {LONGEST} minutes"),
         _ => sentence(error),
     };
-    found.add(FindingKind::Unchecked, table, name).says("to be read to the end", reason);
+    found.add(FindingKind::Unchecked, table, name).differs("to be read to the end", reason);
 }

@@ -19,7 +19,7 @@ pub async fn check_recordings(
     let Comparison { named, gaps } = match compare(url, attachments, migrations, hashes).await {
         Ok(compared) => compared,
         Err(error) => {
-            found.add(FindingKind::Unchecked, "attachments", "").says("recordings that can be read", error.to_string());
+            found.add(FindingKind::Unchecked, "attachments", "").differs("recordings that can be read", error.to_string());
             return found;
         }
     };
@@ -29,12 +29,12 @@ pub async fn check_recordings(
             Problem::Length => "a recording of another length",
             Problem::Content => "a recording with other content",
         };
-        found.add(FindingKind::Recording, "attachments", &gap.name).says("the recording that its row names", problem);
+        found.add(FindingKind::Recording, "attachments", &gap.name).differs("the recording that its row names", problem);
     }
     if let Some(more) = gaps.len().checked_sub(NAMED).filter(|more| *more > 0) {
         found
             .add(FindingKind::Recording, "attachments", "")
-            .says("the recordings that their rows name", format!("{more} more that are missing or different"));
+            .differs("the recordings that their rows name", format!("{more} more that are missing or different"));
     }
     if named > 0 && !hashes {
         found

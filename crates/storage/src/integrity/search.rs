@@ -110,7 +110,7 @@ pub(super) fn damaged(found: &mut Integrity, what: &str) {
     }
     found
         .add(FindingKind::SearchIndex, "journal_entries", INDEX)
-        .says("the words of all entries that are not sealed, and no others", what)
+        .differs("the words of all entries that are not sealed, and no others", what)
         .mended_by(MEND);
 }
 

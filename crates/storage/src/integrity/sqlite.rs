@@ -80,12 +80,12 @@ fn report(fault: &str, count: u64, found: &mut Integrity) {
     if let Some(index) = behind("missing from index ").or_else(|| behind("wrong # of entries in index ")) {
         found
             .add(FindingKind::Damage, "", &index)
-            .says("an index with an entry for each row", format!("another number of entries ({fault}, {count} times)"))
+            .differs("an index with an entry for each row", format!("another number of entries ({fault}, {count} times)"))
             .mended_by(format!("REINDEX {};", quoted(&index)));
     } else if let Some(index) = behind("non-unique entry in index ") {
         found
             .add(FindingKind::Duplicate, "", &index)
-            .says("no two rows that are equal in it", format!("{} that are", rows(count)));
+            .differs("no two rows that are equal in it", format!("{} that are", rows(count)));
     } else if fault.starts_with("CHECK constraint failed in ") {
         // The later evaluation of each check constraint reports its name.
     } else if fault.contains("journal_entries_fts") {
@@ -96,5 +96,5 @@ fn report(fault: &str, count: u64, found: &mut Integrity) {
 }
 
 fn damaged(found: &mut Integrity, what: &str) {
-    found.add(FindingKind::Damage, "", "").says("a file that can be read as a whole", what.replace('\n', "; "));
+    found.add(FindingKind::Damage, "", "").differs("a file that can be read as a whole", what.replace('\n', "; "));
 }

@@ -18,7 +18,7 @@ use sotto_domain::{
 };
 
 use super::population::{RowKind, id};
-use crate::conformance::idempotency::once;
+use crate::conformance::idempotency::keyed;
 use crate::conformance::world::{TOKEN, at, lock, plan, sealed, up_to};
 
 /// Calls all methods. `after` receives the name of each method when its calls are done.
@@ -66,8 +66,8 @@ async fn entries(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     entries.create(me(), &new(5001, vec![]), None, at(0)).await.unwrap();
     entries.create(me(), &new(5002, choices.clone()), None, at(0)).await.unwrap();
     entries.create(me(), &new(5002, vec![]), None, at(0)).await.unwrap();
-    entries.create(me(), &new(5003, vec![]), once(me(), 1), at(0)).await.unwrap();
-    entries.create(me(), &new(5003, vec![]), once(me(), 2), at(0)).await.unwrap();
+    entries.create(me(), &new(5003, vec![]), keyed(me(), 1), at(0)).await.unwrap();
+    entries.create(me(), &new(5003, vec![]), keyed(me(), 2), at(0)).await.unwrap();
     after("Entries.create");
 
     entries.get(me(), entry(7)).await.unwrap().unwrap();
@@ -383,8 +383,8 @@ async fn attachment_store(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let freed = stores.freed(None, 100).await.unwrap();
     assert!(!freed.is_empty());
     after("AttachmentStore.freed");
-    stores.forget_freed(freed[0].0, &[freed[0].1]).await.unwrap();
-    after("AttachmentStore.forget_freed");
+    stores.remove_freed(freed[0].0, &[freed[0].1]).await.unwrap();
+    after("AttachmentStore.remove_freed");
 }
 
 async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
@@ -39,11 +39,11 @@ const DELETE: &str = "DELETE FROM api_tokens WHERE user_id = $1 AND id = $2";
 
 #[async_trait]
 impl ApiTokens for Postgres {
-    async fn create(&self, token: &ApiToken, hash: &[u8; 32], once: Option<Once>) -> Result<CreatedApiToken> {
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32], key: Option<KeyedCreate>) -> Result<CreatedApiToken> {
         let lease = self.pool.lease().await?;
         let (lock, create) = (lease.prepare(LOCK_USER).await?, lease.prepare(CREATE).await?);
         let counting = lease.prepare(COUNT).await?;
-        let record = Record::prepare(&lease, once, token.id.0, token.created_at).await?;
+        let record = Record::prepare(&lease, key, token.id.0, token.created_at).await?;
         let client = lease.client()?;
         let owner: Parameters<'_> = &[&token.user_id.0];
         let parameters: Parameters<'_> = &[

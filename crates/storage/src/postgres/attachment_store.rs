@@ -75,7 +75,7 @@ impl AttachmentStore for Postgres {
         all(&self.pool.query(FREED, &[&place(after), &i64::from(limit)]).await?, whole)
     }
 
-    async fn forget_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()> {
+    async fn remove_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()> {
         let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
         self.pool.execute(FORGET_FREED, &[&user.0, &ids]).await.map(drop)
     }

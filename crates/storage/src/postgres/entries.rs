@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::civil::Date;
 use sotto_domain::entry::{Created, Deleted, Entry, EntryBody, EntryPatch, EntryQuery, NewEntry, Updated};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::statistics::DayCount;
 use sotto_domain::storage::{Entries, Result, StorageError};
 use sotto_domain::{EntryId, Timestamp, UserId};
@@ -75,10 +75,10 @@ pub(super) const ATTEMPTS: usize = 5;
 
 #[async_trait]
 impl Entries for Postgres {
-    async fn create(&self, user: UserId, new: &NewEntry, once: Option<Once>, now: Timestamp) -> Result<Created> {
+    async fn create(&self, user: UserId, new: &NewEntry, key: Option<KeyedCreate>, now: Timestamp) -> Result<Created> {
         let choices = Choices::new(&new.tags);
         for _ in 0..ATTEMPTS {
-            match self.try_create(user, new, &choices, once, now).await? {
+            match self.try_create(user, new, &choices, key, now).await? {
                 WriteAttempt::Done(created) => return Ok(Created::Created(created)),
                 WriteAttempt::Unknown(tag) => return Ok(Created::UnknownTag(tag)),
                 WriteAttempt::Again => {}
@@ -173,19 +173,19 @@ impl Postgres {
         user: UserId,
         new: &NewEntry,
         choices: &Choices<'_>,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<WriteAttempt> {
         let values = BodyValues::new(user, new.id, &new.body, now)?;
         let tags = if new.tags.is_empty() {
-            if self.create_once(CREATE, &values.parameters(), once, new.id.0, now).await? == 0 {
+            if self.create_keyed(CREATE, &values.parameters(), key, new.id.0, now).await? == 0 {
                 return Ok(WriteAttempt::Refused);
             }
             vec![]
         } else {
             let lease = self.pool.lease().await?;
             let (create, statements) = (lease.prepare(CREATE).await?, TagStatements::prepare(&lease).await?);
-            let record = Record::prepare(&lease, once, new.id.0, now).await?;
+            let record = Record::prepare(&lease, key, new.id.0, now).await?;
             let (client, parameters) = (lease.client()?, values.parameters());
             let write = Box::pin(async {
                 tokio::try_join!(biased;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::{KEPT_SECONDS, Made, Once};
+use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
 use sotto_domain::storage::{IdempotencyKeys, Result};
 use sotto_domain::{Timestamp, UserId};
 use tokio_postgres::Statement;
@@ -26,7 +26,7 @@ const CORRECT_DATES: &str = "UPDATE idempotency_keys SET created_at = $1, update
 
 #[async_trait]
 impl IdempotencyKeys for Postgres {
-    async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<Made>> {
+    async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<RecordedCreate>> {
         let row = self.pool.query_opt(FIND, &[&user.0, &key_hash.as_slice()]).await?;
         row.as_ref().map(whole).transpose()
     }
@@ -46,42 +46,42 @@ impl IdempotencyKeys for Postgres {
 /// creates waits here for the first.
 pub struct Record {
     statement: Statement,
-    once: Once,
+    key: KeyedCreate,
     id: Uuid,
     now: Instant,
 }
 
 impl Record {
     /// Prepares the statement. Returns `None` if the create has no key.
-    pub async fn prepare(lease: &Lease<'_>, once: Option<Once>, id: Uuid, now: Timestamp) -> Result<Option<Self>> {
-        let Some(once) = once else { return Ok(None) };
-        Ok(Some(Self { statement: lease.prepare(RECORD).await?, once, id, now: Instant(now) }))
+    pub async fn prepare(lease: &Lease<'_>, key: Option<KeyedCreate>, id: Uuid, now: Timestamp) -> Result<Option<Self>> {
+        let Some(key) = key else { return Ok(None) };
+        Ok(Some(Self { statement: lease.prepare(RECORD).await?, key, id, now: Instant(now) }))
     }
 
     /// Writes the record, if there is one. Only a commit makes it permanent.
     pub async fn write(record: Option<&Self>, client: &Object) -> Answer<()> {
-        let Some(Self { statement, once, id, now }) = record else { return Ok(()) };
-        let (key_hash, request_hash) = (once.key_hash.as_slice(), once.request_hash.as_slice());
-        client.execute(statement, &[&once.user.0, &key_hash, &request_hash, id, now]).await.map(drop)
+        let Some(Self { statement, key, id, now }) = record else { return Ok(()) };
+        let (key_hash, request_hash) = (key.key_hash.as_slice(), key.request_hash.as_slice());
+        client.execute(statement, &[&key.user.0, &key_hash, &request_hash, id, now]).await.map(drop)
     }
 }
 
 impl Postgres {
     /// Runs a create that consists of one statement, and returns the number of rows that were created. With a key, the
     /// statement runs in one transaction with the record, which is kept only if a row was created.
-    pub(super) async fn create_once(
+    pub(super) async fn create_keyed(
         &self,
         sql: &str,
         parameters: Parameters<'_>,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         id: Uuid,
         now: Timestamp,
     ) -> Result<u64> {
-        if once.is_none() {
+        if key.is_none() {
             return self.pool.execute(sql, parameters).await;
         }
         let lease = self.pool.lease().await?;
-        let (create, record) = (lease.prepare(sql).await?, Record::prepare(&lease, once, id, now).await?);
+        let (create, record) = (lease.prepare(sql).await?, Record::prepare(&lease, key, id, now).await?);
         let client = lease.client()?;
         let write = Box::pin(async {
             tokio::try_join!(biased; Record::write(record.as_ref(), client), client.execute(&create, parameters))

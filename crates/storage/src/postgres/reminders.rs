@@ -1,7 +1,7 @@
 //! Stores reminders.
 
 use async_trait::async_trait;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::reminder::{Reminder, ReminderPlan, Schedule};
 use sotto_domain::storage::{Position, Reminders, Result};
 use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
@@ -55,11 +55,11 @@ impl Reminders for Postgres {
         user: UserId,
         id: ReminderId,
         plan: &ReminderPlan,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Reminder> {
         let values = PlanValues::new(user, id, plan, now);
-        self.create_once(CREATE, &values.parameters(), once, id.0, now).await?;
+        self.create_keyed(CREATE, &values.parameters(), key, id.0, now).await?;
         let next_due_at = plan.next_due(now);
         Ok(Reminder { id, user_id: user, plan: plan.clone(), next_due_at, created_at: now, updated_at: now })
     }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sotto_domain::entry::Entry;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries, StorageError};
 use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
@@ -114,11 +114,11 @@ impl SealedEntries for Postgres {
         user: UserId,
         id: EntryId,
         body: &SealedBody,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>> {
         let values = SealedValues::new(user, id, body, now);
-        match self.create_once(CREATE, &values.parameters(), once, id.0, now).await {
+        match self.create_keyed(CREATE, &values.parameters(), key, id.0, now).await {
             Ok(0) => Ok(self.any(user, id).await?.map_or(Stored::IdTaken, Stored::Exists)),
             Ok(_) => Ok(Stored::Stored(body.clone().stored(user, id, 1, now, now))),
             Err(error) => unknown_secret_tag(error),

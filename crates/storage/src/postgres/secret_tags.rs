@@ -1,7 +1,7 @@
 //! Stores secret tags.
 
 use async_trait::async_trait;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, PhraseLock, SecretTag,
 };
@@ -77,13 +77,13 @@ impl SecretTags for Postgres {
         &self,
         user: UserId,
         new: &NewSecretTag,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<CreatedSecretTag> {
         let lease = self.pool.lease().await?;
         let (lock, create) = (lease.prepare(LOCK_USER).await?, lease.prepare(CREATE).await?);
         let counting = lease.prepare(COUNT).await?;
-        let record = Record::prepare(&lease, once, new.id.0, now).await?;
+        let record = Record::prepare(&lease, key, new.id.0, now).await?;
         let client = lease.client()?;
         let parameters: Parameters<'_> = &[
             &user.0,

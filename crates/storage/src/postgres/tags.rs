@@ -1,7 +1,7 @@
 //! Stores tags.
 
 use async_trait::async_trait;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Position, Result, StorageError, Tags};
 use sotto_domain::tag::{Color, NewTag, Tag, TagName, TagPatch};
 use sotto_domain::{TagId, Timestamp, UserId};
@@ -41,11 +41,11 @@ const NEXT: &str = concat!(
 
 #[async_trait]
 impl Tags for Postgres {
-    async fn create(&self, user: UserId, new: &NewTag, once: Option<Once>, now: Timestamp) -> Result<Tag> {
+    async fn create(&self, user: UserId, new: &NewTag, key: Option<KeyedCreate>, now: Timestamp) -> Result<Tag> {
         let color = new.color.as_ref().map(Color::as_str);
         let parameters: Parameters<'_> =
             &[&user.0, &new.id.0, &new.name.as_str(), &new.name.key(), &color, &Instant(now)];
-        self.create_once(CREATE, parameters, once, new.id.0, now).await.map_err(taken)?;
+        self.create_keyed(CREATE, parameters, key, new.id.0, now).await.map_err(taken)?;
         Ok(Tag {
             id: new.id,
             user_id: user,

@@ -5,7 +5,7 @@ use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
     UserQuery,
 };
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId, Zone};
 use tokio_postgres::Row;
@@ -104,7 +104,7 @@ const LIST: &str = concat!(
 
 #[async_trait]
 impl Users for Postgres {
-    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User> {
+    async fn create(&self, new: &NewUser, key: Option<KeyedCreate>, now: Timestamp) -> Result<User> {
         let hash = new.password_hash.as_ref().map(|hash| hash.0.as_str());
         let parameters: Parameters<'_> = &[
             &new.id.0,
@@ -115,7 +115,7 @@ impl Users for Postgres {
             &new.time_zone.name(),
             &Instant(now),
         ];
-        self.create_once(CREATE, parameters, once, new.id.0, now).await?;
+        self.create_keyed(CREATE, parameters, key, new.id.0, now).await?;
         Ok(new.clone().created(now))
     }
 

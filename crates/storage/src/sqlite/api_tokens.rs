@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
@@ -15,11 +15,11 @@ use crate::rows::{api_token_columns, user_columns};
 
 #[async_trait]
 impl ApiTokens for Sqlite {
-    async fn create(&self, token: &ApiToken, hash: &[u8; 32], once: Option<Once>) -> Result<CreatedApiToken> {
+    async fn create(&self, token: &ApiToken, hash: &[u8; 32], key: Option<KeyedCreate>) -> Result<CreatedApiToken> {
         let (id, now) = (token.id.0, token.created_at);
         let (token, hash) = (token.clone(), *hash);
         let work = move |connection: &Connection| create(connection, &token, &hash);
-        self.create_once(once, id, now, work, |outcome| *outcome == CreatedApiToken::Created).await
+        self.create_keyed(key, id, now, work, |outcome| *outcome == CreatedApiToken::Created).await
     }
 
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {

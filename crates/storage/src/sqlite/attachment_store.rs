@@ -70,7 +70,7 @@ impl AttachmentStore for Sqlite {
         .await
     }
 
-    async fn forget_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()> {
+    async fn remove_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()> {
         let ids = ids.to_vec();
         self.write(move |connection| {
             let sql = "DELETE FROM freed_attachments WHERE id = ?2 AND user_id = ?1";

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use sotto_domain::entry::{Created, Deleted, Entry, EntryPatch, EntryQuery, NewEntry, Updated};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::statistics::DayCount;
 use sotto_domain::storage::{Entries, Result};
 use sotto_domain::tag::{TagChoice, TagRef};
@@ -18,10 +18,10 @@ use super::{Sqlite, attachments, entry_list, tags};
 
 #[async_trait]
 impl Entries for Sqlite {
-    async fn create(&self, user: UserId, new: &NewEntry, once: Option<Once>, now: Timestamp) -> Result<Created> {
+    async fn create(&self, user: UserId, new: &NewEntry, key: Option<KeyedCreate>, now: Timestamp) -> Result<Created> {
         let (id, new) = (new.id.0, new.clone());
         let work = move |connection: &Connection| create(connection, user, new, now);
-        self.create_once(once, id, now, work, |outcome| matches!(outcome, Created::Created(_))).await
+        self.create_keyed(key, id, now, work, |outcome| matches!(outcome, Created::Created(_))).await
     }
 
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<Entry>> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::{KEPT_SECONDS, Made, Once};
+use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
 use sotto_domain::storage::{self, IdempotencyKeys, Result};
 use sotto_domain::{Timestamp, UserId};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::row::whole;
 
 #[async_trait]
 impl IdempotencyKeys for Sqlite {
-    async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<Made>> {
+    async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<RecordedCreate>> {
         let key_hash = *key_hash;
         self.read(move |connection| {
             let sql = "SELECT request_hash, created_id FROM idempotency_keys WHERE user_id = ?1 AND key_hash = ?2";
@@ -44,9 +44,9 @@ impl IdempotencyKeys for Sqlite {
 impl Sqlite {
     /// Like [`Self::write`], for a create. With a key, runs `work` only if the key is unused, and uses up the key only
     /// if `made` says that `work` created the row with this id.
-    pub(super) async fn create_once<T, W>(
+    pub(super) async fn create_keyed<T, W>(
         &self,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         id: Uuid,
         now: Timestamp,
         work: W,
@@ -57,14 +57,14 @@ impl Sqlite {
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         self.write(move |connection| {
-            let Some(once) = once else { return work(connection) };
+            let Some(key) = key else { return work(connection) };
             // The key is recorded first, so that a used key takes precedence over every other reason to reject the
             // create.
-            record(connection, &once, id, now)?;
+            record(connection, &key, id, now)?;
             let outcome = work(connection)?;
             if !made(&outcome) {
                 let sql = "DELETE FROM idempotency_keys WHERE user_id = ?1 AND key_hash = ?2";
-                connection.prepare_cached(sql)?.execute(params![once.user.0.as_bytes(), once.key_hash])?;
+                connection.prepare_cached(sql)?.execute(params![key.user.0.as_bytes(), key.key_hash])?;
             }
             Ok(outcome)
         })
@@ -72,9 +72,9 @@ impl Sqlite {
     }
 }
 
-fn record(connection: &Connection, once: &Once, id: Uuid, now: Timestamp) -> rusqlite::Result<()> {
+fn record(connection: &Connection, key: &KeyedCreate, id: Uuid, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
-    let parameters = params![once.user.0.as_bytes(), once.key_hash, once.request_hash, id.as_bytes(), now.as_micros()];
+    let parameters = params![key.user.0.as_bytes(), key.key_hash, key.request_hash, id.as_bytes(), now.as_micros()];
     connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_idempotency_keys_user")).map(drop)
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::reminder::{Reminder, ReminderPlan};
 use sotto_domain::storage::{Position, Reminders, Result};
 use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
@@ -20,11 +20,11 @@ impl Reminders for Sqlite {
         user: UserId,
         id: ReminderId,
         plan: &ReminderPlan,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Reminder> {
         let plan = plan.clone();
-        self.create_once(once, id.0, now, move |connection| create(connection, user, id, plan, now), |_| true).await
+        self.create_keyed(key, id.0, now, move |connection| create(connection, user, id, plan, now), |_| true).await
     }
 
     async fn get(&self, user: UserId, id: ReminderId) -> Result<Option<Reminder>> {

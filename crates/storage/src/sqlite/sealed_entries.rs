@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Params, Row, named_params, params};
 use sotto_domain::entry::{Entry, PAGE_BYTES};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::storage::{Result, SealedEntries};
 use sotto_domain::{AttachmentId, EntryId, SecretTagId, Timestamp, UserId};
@@ -37,12 +37,12 @@ impl SealedEntries for Sqlite {
         user: UserId,
         id: EntryId,
         body: &SealedBody,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<Stored<SealedEntry>> {
         let body = body.clone();
         let work = move |connection: &Connection| create(connection, user, id, body, now);
-        self.create_once(once, id.0, now, work, |outcome| matches!(outcome, Stored::Stored(_))).await
+        self.create_keyed(key, id.0, now, work, |outcome| matches!(outcome, Stored::Stored(_))).await
     }
 
     async fn get(&self, user: UserId, id: EntryId) -> Result<Option<SealedEntry>> {

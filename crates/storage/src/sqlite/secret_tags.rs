@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{
     CreatedSecretTag, DeletedSecretTag, MAX_SECRET_TAGS, NewSecretTag, PhraseLock, SecretTag,
 };
@@ -21,12 +21,12 @@ impl SecretTags for Sqlite {
         &self,
         user: UserId,
         new: &NewSecretTag,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<CreatedSecretTag> {
         let (id, new) = (new.id.0, new.clone());
         let work = move |connection: &Connection| create(connection, user, new, now);
-        self.create_once(once, id, now, work, |outcome| matches!(outcome, CreatedSecretTag::Created(_))).await
+        self.create_keyed(key, id, now, work, |outcome| matches!(outcome, CreatedSecretTag::Created(_))).await
     }
 
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Position, Result, Tags};
 use sotto_domain::tag::{Color, NewTag, Tag, TagPatch};
 use sotto_domain::{TagId, Timestamp, UserId};
@@ -15,9 +15,9 @@ use crate::rows::tag_columns;
 
 #[async_trait]
 impl Tags for Sqlite {
-    async fn create(&self, user: UserId, new: &NewTag, once: Option<Once>, now: Timestamp) -> Result<Tag> {
+    async fn create(&self, user: UserId, new: &NewTag, key: Option<KeyedCreate>, now: Timestamp) -> Result<Tag> {
         let (id, new) = (new.id.0, new.clone());
-        self.create_once(once, id, now, move |connection| create(connection, user, new, now), |_| true).await
+        self.create_keyed(key, id, now, move |connection| create(connection, user, new, now), |_| true).await
     }
 
     async fn get(&self, user: UserId, id: TagId) -> Result<Option<Tag>> {

@@ -6,7 +6,7 @@ use sotto_domain::account::{
     AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
     UserQuery,
 };
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
@@ -17,9 +17,9 @@ use crate::rows::user_columns;
 
 #[async_trait]
 impl Users for Sqlite {
-    async fn create(&self, new: &NewUser, once: Option<Once>, now: Timestamp) -> Result<User> {
+    async fn create(&self, new: &NewUser, key: Option<KeyedCreate>, now: Timestamp) -> Result<User> {
         let (id, new) = (new.id.0, new.clone());
-        self.create_once(once, id, now, move |connection| create(connection, new, now), |_| true).await
+        self.create_keyed(key, id, now, move |connection| create(connection, new, now), |_| true).await
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {

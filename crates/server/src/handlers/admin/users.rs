@@ -85,9 +85,9 @@ pub async fn create(
 ) -> Result<CreateResponse<(StatusCode, Json<AccountResponse>)>, ApiError> {
     let (by, users) = (signed_in.id(), app.storage.users());
     let answer = |user: User| (StatusCode::CREATED, Json(user.into()));
-    let make = async |once| {
+    let make = async |keyed| {
         let new = new_account(&app, request).await?;
-        let user = users.create(&new, once, app.now()).await?;
+        let user = users.create(&new, keyed, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
         Ok(answer(user))
     };
@@ -96,10 +96,10 @@ pub async fn create(
 
 async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiError> {
     let mut check = Check::default();
-    let email = check.take("email", Email::parse(&request.email));
-    let password = request.password.and_then(|password| check.take("password", Password::parse(password)));
-    let full_name = request.full_name.and_then(|name| check.take("full_name", account::full_name(&name)));
-    let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.take("time_zone", account::zone(&name)));
+    let email = check.accept("email", Email::parse(&request.email));
+    let password = request.password.and_then(|password| check.accept("password", Password::parse(password)));
+    let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
+    let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let (email, time_zone) = check.finish((|| Some((email?, time_zone?)))())?;
     let password_hash = hash(app, password).await?;
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
@@ -145,8 +145,8 @@ pub async fn update(
 ) -> Result<Json<AccountResponse>, ApiError> {
     let mut check = Check::default();
     let given = request.full_name;
-    let full_name = given.map(|name| name.and_then(|name| check.take("full_name", account::full_name(&name))));
-    let password = request.password.and_then(|password| check.take("password", Password::parse(password)));
+    let full_name = given.map(|name| name.and_then(|name| check.accept("full_name", account::full_name(&name))));
+    let password = request.password.and_then(|password| check.accept("password", Password::parse(password)));
     check.finish(Some(()))?;
     let (is_active, is_superuser) = (request.is_active, request.is_superuser);
     let patch = AccountPatch { is_active, is_superuser, full_name, password_hash: hash(&app, password).await? };

@@ -60,10 +60,10 @@ pub async fn register(
         ));
     }
     let mut check = Check::default();
-    let email = check.take("email", Email::parse(&request.email));
-    let password = check.take("password", Password::parse(request.password));
-    let full_name = request.full_name.and_then(|name| check.take("full_name", account::full_name(&name)));
-    let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.take("time_zone", account::zone(&name)));
+    let email = check.accept("email", Email::parse(&request.email));
+    let password = check.accept("password", Password::parse(request.password));
+    let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
+    let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let (email, password, time_zone) = check.finish((|| Some((email?, password?, time_zone?)))())?;
     app.rate_limits.check_sign_up(client.0)?;
 

@@ -59,6 +59,10 @@ fn fold(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const DAY: Date = Date::constant(2026, 11, 25);
@@ -104,5 +108,24 @@ mod tests {
         assert_eq!(given, ["straße", "strasse-2", "strasse-2-2", "strásse", "strásse-2", "strasse-3", "straße-4"]);
         let untitled: Vec<_> = (0..3).map(|_| names.unique(DAY, None)).collect();
         assert_eq!(untitled[2], "entries/2026/2026-11-25-3");
+    }
+    proptest! {
+        #[test]
+        fn any_titles_get_different_names_that_every_file_system_accepts(
+            titles in prop::collection::vec(prop::option::of("\\PC{0,60}|[./\\\\:*?\"<>| -]{0,9}|[aAäÄsSßſ ]{0,3}"), 1..40),
+        ) {
+            let mut names = FileNames::default();
+            let mut given = HashSet::new();
+            for title in titles {
+                let name = names.unique(DAY, title.as_deref());
+                let file = name.strip_prefix("entries/2026/").unwrap();
+                prop_assert!(file.starts_with("2026-11-25"), "{}", file);
+                prop_assert!(file.len() <= 115 && !file.ends_with(['-', '.', ' ']), "{}", file);
+                prop_assert!(file.chars().all(|c| c.is_alphanumeric() || c == '-' || is_combining_mark(c)), "{}", file);
+                // Neither a file system that ignores case nor one that decomposes letters sees the same name twice.
+                let seen: String = file.to_lowercase().nfd().collect();
+                prop_assert!(given.insert(seen), "{} is given twice", file);
+            }
+        }
     }
 }

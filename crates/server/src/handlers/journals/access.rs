@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use sotto_domain::entry::{EntryBody, EntryPatch};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{AnyEntry, Moved, PlainBody, SealedBody, SealedEntry, Stored};
 use sotto_domain::{AttachmentId, EntryId, Flaw, SecretTagId, Timestamp, Zone};
 
@@ -59,10 +59,10 @@ impl EntryAccess<'_> {
         &self,
         id: EntryId,
         body: &SealedBody,
-        once: Option<Once>,
+        key: Option<KeyedCreate>,
     ) -> Result<(StatusCode, EntryResponse), ApiError> {
         self.unlocks.require(self.app, self.caller, body.tag).await?;
-        match self.app.storage.sealed_entries().create(self.caller.id(), id, body, once, self.app.now()).await? {
+        match self.app.storage.sealed_entries().create(self.caller.id(), id, body, key, self.app.now()).await? {
             Stored::Stored(entry) => Ok((StatusCode::CREATED, entry.into())),
             Stored::Exists(entry) if !self.can_read(&entry).await? => Err(ID_TAKEN),
             Stored::Exists(AnyEntry::Sealed(entry)) if is_retry(&entry, body) => Ok((StatusCode::OK, entry.into())),

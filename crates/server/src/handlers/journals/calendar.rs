@@ -95,7 +95,7 @@ pub async fn statistics(
 ) -> Result<Json<StatisticsResponse>, ApiError> {
     let (first, last) = (Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
     let days = app.storage.entries().days(caller.id(), first, last).await?;
-    Ok(Json(Statistics::of(&days, today(&app, &caller)).into()))
+    Ok(Json(Statistics::from_days(&days, today(&app, &caller)).into()))
 }
 
 fn today(app: &App, caller: &Caller) -> Date {

@@ -176,15 +176,15 @@ pub async fn create(
     let (user, entries) = (caller.id(), app.storage.entries());
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
     let under = request.secret_tag();
-    let make = async |once| {
+    let make = async |keyed| {
         let new = match request.parse(&app, caller.user())? {
             Create::Plain(new) => new,
             Create::Sealed(id, body) => {
-                let (status, entry) = access.create(id, &body, once).await?;
+                let (status, entry) = access.create(id, &body, keyed).await?;
                 return Ok(located(status, entry));
             }
         };
-        match entries.create(user, &new, once, app.now()).await? {
+        match entries.create(user, &new, keyed, app.now()).await? {
             Created::Created(entry) => Ok(located(StatusCode::CREATED, entry)),
             Created::Exists(entry) if entry.is_retry_of(&new) => Ok(located(StatusCode::OK, entry)),
             Created::Exists(entry) => Err(clash(AnyEntry::Plain(entry))?),

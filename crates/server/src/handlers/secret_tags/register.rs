@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sotto_crypto::message::{RegistrationRecord, RegistrationRequest};
 use sotto_crypto::sealed::{RecoveryVerifier, RecoveryWrap, SealedMetadata, WrappedMasterKey};
 use sotto_crypto::{Fingerprint, Scope};
-use sotto_domain::idempotency::Once;
+use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::secret_tag::{CreatedSecretTag, MAX_SECRET_TAGS, NewSecretTag, PhraseLock, SecretTag};
 use sotto_domain::{Flaw, SecretTagId, UserId};
 use utoipa::ToSchema;
@@ -102,7 +102,7 @@ pub async fn finish(
 ) -> Result<CreateResponse<(StatusCode, Json<SecretTagResponse>)>, ApiError> {
     let user = signed_in.id();
     let answer = |tag, open| (StatusCode::CREATED, Json(SecretTagResponse::new(&tag, open)));
-    let make = async |once| Ok(answer(create_secret_tag(&app, user, &request, once).await?, false));
+    let make = async |keyed| Ok(answer(create_secret_tag(&app, user, &request, keyed).await?, false));
     let find = async |id| {
         let Some(tag) = app.storage.secret_tags().get(user, SecretTagId(id)).await? else { return Ok(None) };
         let open = unlocks.session(&app, &signed_in, tag.id).await?.is_some();
@@ -115,7 +115,7 @@ async fn create_secret_tag(
     app: &App,
     user: UserId,
     request: &RegisterFinish,
-    once: Option<Once>,
+    keyed: Option<KeyedCreate>,
 ) -> Result<SecretTag, ApiError> {
     const _: () = assert!(MAX_SECRET_TAGS == 100);
     let id = tag_id(request.tag_id)?;
@@ -130,7 +130,7 @@ async fn create_secret_tag(
         recovery_wrap: recovery_wrap.as_bytes().to_vec(),
         recovery_verifier: recovery_verifier.as_bytes().to_vec(),
     };
-    match app.storage.secret_tags().create(user, &new, once, app.now()).await? {
+    match app.storage.secret_tags().create(user, &new, keyed, app.now()).await? {
         CreatedSecretTag::Created(tag) => Ok(tag),
         CreatedSecretTag::IdTaken => Err(id_taken()),
         CreatedSecretTag::TooMany => Err(ApiError::Conflict(

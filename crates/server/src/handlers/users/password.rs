@@ -40,7 +40,7 @@ pub async fn update(
     extract::Json(request): extract::Json<PasswordUpdate>,
 ) -> Result<Json<Message>, ApiError> {
     let mut check = Check::default();
-    let password = check.take("new_password", Password::parse(request.new_password));
+    let password = check.accept("new_password", Password::parse(request.new_password));
     let password = check.finish(password)?;
     let users = app.storage.users();
     // Read from storage: the cached account may still have an old address.

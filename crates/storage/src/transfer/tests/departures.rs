@@ -62,7 +62,7 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
         let freed = storage.attachment_store().freed(None, 1000).await.unwrap();
         let freed: Vec<_> = freed.into_iter().filter(|(user, _)| user.0 == owners[0]).map(|(_, id)| id).collect();
         assert!(freed.len() > 1);
-        storage.attachment_store().forget_freed(UserId(owners[0]), &freed).await.unwrap();
+        storage.attachment_store().remove_freed(UserId(owners[0]), &freed).await.unwrap();
         for (table, count) in rows(url, Some(owners[0])).await {
             assert_eq!(count, 0, "{table}");
         }

@@ -1,19 +1,17 @@
 //! Clients write while the server or its database is killed or frozen. Confirmed entries are kept, refused entries are
 //! not stored, and entries with an unknown outcome can be sent again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use sotto_storage::testing::wait_until;
 
 use crate::cluster::Cluster;
 use crate::load::{Load, Outcomes};
 use crate::program::{Home, RunningServer, rounds};
 
 const CLIENTS: usize = 6;
-
-/// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 fn start(home: &Home) -> RunningServer {
     RunningServer::logging(home, &["--rate-limits", "off"])
@@ -140,9 +138,8 @@ async fn is_not_ready(server: &RunningServer) {
 }
 
 async fn is_ready(server: &RunningServer) {
-    let began = Instant::now();
-    while server.request(Method::GET, "/health/ready").send().await.unwrap().status() != 200 {
-        assert!(began.elapsed() < PATIENCE, "the server is not ready again");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_until("the server is ready again", async || {
+        server.request(Method::GET, "/health/ready").send().await.unwrap().status() == 200
+    })
+    .await;
 }

@@ -1,11 +1,11 @@
 //! `sotto db` with processes that start at the same time or are killed.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use sotto_storage::testing::{dump, run_script};
 
+use crate::interruptions::wait_while_running;
 use crate::program::{Finished, Home, RunningServer};
 
 on_both_engines!(
@@ -86,17 +86,11 @@ async fn kill_in_the_middle(home: &Home, arguments: &[&str]) {
     let mut child = home.command(arguments).stdout(Stdio::null()).spawn().unwrap();
     let file = home.file().unwrap_or_default();
     let size = |name: &str| std::fs::metadata(file.with_file_name(name)).map_or(0, |file| file.len());
-    loop {
-        let in_the_middle = match &held {
-            Some(held) => held.is_waited_for().await,
-            None => size("journal.db-wal") > 1_000_000,
-        };
-        if in_the_middle {
-            break;
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it does not come to an end");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait_while_running(&mut child, "the step is under way", async || match &held {
+        Some(held) => held.is_waited_for().await,
+        None => size("journal.db-wal") > 1_000_000,
+    })
+    .await;
     child.kill().unwrap();
     child.wait().unwrap();
     drop(held);

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use sotto_storage::testing::wait_until_blocking;
+
 use crate::interruptions::{fill, sums};
 use crate::program::{Home, rounds};
 
@@ -184,9 +186,7 @@ async fn backups_leave_no_drafts_in_their_folder() {
             whole_backups(&home);
         }
         // Two backups of the same second would have the same name.
-        while home.run(&["backup"]).code != Some(0) {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_until_blocking("a backup succeeds", || home.run(&["backup"]).code == Some(0));
         let drafts = fs::read_dir(&folder).unwrap().filter(|item| {
             let name = item.as_ref().unwrap().file_name();
             name.to_string_lossy().starts_with('.')

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use sotto_storage::testing::dump;
+use sotto_storage::testing::{dump, wait_until};
 
 use crate::cluster::{self, Cluster};
 use crate::disk::{Disk, text};
@@ -18,7 +18,7 @@ use crate::interruptions::{fill, sums};
 use crate::load::Load;
 use crate::program::{Home, RunningServer, rounds};
 use crate::recordings::with_store;
-use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk, until};
+use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk};
 
 const CLIENTS: usize = 4;
 const MIB: u64 = 1 << 20;
@@ -282,7 +282,7 @@ async fn a_disk_that_turns_read_only_is_told_and_loses_nothing() {
         drop(server);
         drop(disk);
 
-        until("the image is free", async || {
+        wait_until("the image is free", async || {
             Command::new("e2fsck").args(["-fy", text(&image)]).output().unwrap().status.code().unwrap() < 4
         })
         .await;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::json;
+use sotto_storage::testing::wait_until;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{Home, PASSWORD, RunningServer};
@@ -104,9 +105,8 @@ async fn what_was_answered_survives_a_kill() {
                     })
                 })
                 .collect();
-            while count.load(Ordering::Relaxed) < 20 * (round + 1) {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+            let enough = 20 * (round + 1);
+            wait_until("20 more entries are stored", async || count.load(Ordering::Relaxed) >= enough).await;
             server.signal("KILL");
             for writer in writers {
                 stored.extend(writer.await.unwrap());

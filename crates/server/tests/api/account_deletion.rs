@@ -7,7 +7,7 @@ use sotto_server::Config;
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{Answer, PASSWORD, Server, wait_until_unauthorized};
 
 on_both_engines!(
     who_leaves_takes_everything_along,
@@ -69,12 +69,7 @@ async fn who_leaves_is_out_on_every_node(server: Server) {
     Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     ada.delete_with(ME, mine()).await.expect(StatusCode::OK);
     ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
-    // Longer than the 5 seconds of the cache, because the machine may be busy.
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
-        assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
 }
 
 async fn leaving_needs_the_password(server: Server) {

@@ -12,7 +12,7 @@ use sotto_storage::testing::Scratch;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient};
+use crate::server::{Answer, PASSWORD, Server, lenient, wait_until_unauthorized};
 
 on_both_engines!(
     sign_up_and_in,
@@ -291,11 +291,7 @@ async fn who_is_deactivated_is_out_on_every_node(server: Server) {
 
     let id = UserId(Uuid::try_parse(&ada.id).unwrap());
     assert!(server.app.storage.users().set_active(id, false, server.clock.now()).await.unwrap());
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
-        assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
     let login = json!({"email": ada.email, "password": PASSWORD});
     post(&server, "/api/auth/login", &login).await.expect(StatusCode::FORBIDDEN);
     let refresh = json!({"refresh_token": ada.refresh_token});

@@ -6,7 +6,7 @@ use sotto_server::{Config, Registration};
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient};
+use crate::server::{Answer, PASSWORD, Server, lenient, wait_until_unauthorized};
 
 on_both_engines!(
     superusers_see_accounts_and_nothing_of_journals,
@@ -115,11 +115,7 @@ async fn who_is_deactivated_or_demoted_is_out_at_once(server: Server) {
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
     Answer::of(login).await.expect(StatusCode::FORBIDDEN);
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
-        assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
     root.put(&ada_path, json!({"is_active": true})).await.expect(StatusCode::OK);
     // Ended sessions stay ended; a new one works.
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);

@@ -9,7 +9,7 @@ use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_SECONDS};
 use sotto_domain::{Clock, UserId};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, fill};
+use crate::server::{Answer, Person, Server, fill, wait_until_unauthorized};
 use crate::vault::{DATE, PHRASE, Secret};
 
 on_both_engines!(
@@ -134,7 +134,6 @@ async fn a_token_ends_when_it_was_to(server: Server) {
     assert_eq!(ada.get(TOKENS).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
-/// Another node has the token in its cache for 5 seconds.
 async fn a_token_that_is_deleted_is_out(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
@@ -147,7 +146,7 @@ async fn a_token_that_is_deleted_is_out(server: Server) {
     ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::UNAUTHORIZED);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
-    out_within(10, || async { Answer::of(there.try_clone().unwrap()).await.status }).await;
+    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
 }
 
 async fn a_token_goes_with_its_user(server: Server) {
@@ -160,7 +159,7 @@ async fn a_token_goes_with_its_user(server: Server) {
     assert!(users.set_active(id(&ada), false, server.clock.now()).await.unwrap());
     assert_eq!(users.delete(id(&ben)).await.unwrap(), Administered::Done(()));
     for secret in [of_ada, of_ben] {
-        out_within(10, || read(&server, &secret)).await;
+        wait_until_unauthorized(async || read(&server, &secret).await).await;
     }
 }
 
@@ -235,12 +234,4 @@ async fn token(person: &Person<'_>, scopes: &[&str]) -> String {
 async fn read(server: &Server, token: &str) -> StatusCode {
     let request = server.request(Method::GET, "/api/journals/").bearer_auth(token);
     Answer::of(request).await.status
-}
-
-async fn out_within<F: Future<Output = StatusCode>>(seconds: u64, ask: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(seconds);
-    while ask().await != StatusCode::UNAUTHORIZED {
-        assert!(tokio::time::Instant::now() < deadline, "still in after {seconds} seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
 }

@@ -1,12 +1,11 @@
 //! Recordings of plain entries: uploaded, played, limited, replaced, deleted.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sotto_server::Config;
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
@@ -40,11 +39,9 @@ impl Server {
         files.collect()
     }
 
-    /// Waits until the store has this many files. Interrupted uploads are deleted in the background.
-    pub async fn comes_to(&self, count: usize) {
-        while self.objects().len() != count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    /// Waits for this number of files in the store. Interrupted uploads are deleted in the background.
+    pub async fn wait_for_objects(&self, count: usize) {
+        wait_until(&format!("the store has {count} files"), async || self.objects().len() == count).await;
     }
 }
 
@@ -206,7 +203,7 @@ async fn limits_hold(server: Server) {
     let pieces = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(wav(100, 1))));
     let unannounced = ada.request(Method::PUT, &audio(&one)).body(reqwest::Body::wrap_stream(pieces));
     Answer::of(unannounced).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
-    server.comes_to(0).await;
+    server.wait_for_objects(0).await;
 
     send(&one, 1000).await.expect(StatusCode::CREATED);
     let refused = send(&two, 501).await.expect(StatusCode::INSUFFICIENT_STORAGE);
@@ -239,9 +236,9 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&part).await.unwrap();
-    server.comes_to(2).await;
+    server.wait_for_objects(2).await;
     drop(stream);
-    server.comes_to(1).await;
+    server.wait_for_objects(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 
     // A client that ends the body too early.
@@ -252,7 +249,7 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
-    server.comes_to(1).await;
+    server.wait_for_objects(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 

@@ -120,7 +120,7 @@ async fn what_is_not_encrypted_is_refused(server: Server) {
         let length = wrong.len();
         assert_eq!(Answer::of(open.record(&entry, wrong)).await.refused(), "body", "{length}");
     }
-    server.comes_to(0).await;
+    server.wait_for_objects(0).await;
     // An encrypted recording is not accepted for a plain entry.
     let plain = ada.write("Said.", DATE, &[]).await;
     Answer::of(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -163,7 +163,7 @@ async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) 
             // The recording was uploaded before the move, or the move was first and the upload failed.
             assert!(status.is_success() || status.is_client_error(), "{}", sent.body);
         }
-        server.comes_to(0).await;
+        server.wait_for_objects(0).await;
     }
 }
 

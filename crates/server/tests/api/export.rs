@@ -6,7 +6,7 @@ use std::process::Command;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until};
 
 use crate::audio::wav;
 use crate::on_both_engines;
@@ -357,7 +357,8 @@ async fn there_are_so_many_at_once() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     refused.expect(StatusCode::SERVICE_UNAVAILABLE);
     drop(idle);
-    while ada.request(Method::GET, EXPORT).send().await.unwrap().status() != StatusCode::OK {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_until("an export is possible again", async || {
+        ada.request(Method::GET, EXPORT).send().await.unwrap().status() == StatusCode::OK
+    })
+    .await;
 }

@@ -1,7 +1,6 @@
 //! `Idempotency-Key`: a repeated create creates one row.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::HeaderValue;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use sotto_domain::SecretTagId;
 use sotto_domain::idempotency::KEPT_SECONDS;
 use sotto_domain::secret_tag::DeletedSecretTag;
+use sotto_storage::testing::wait_for;
 
 use crate::on_both_engines;
 use crate::server::{Answer, Person, Server};
@@ -367,13 +367,11 @@ async fn a_key_ends_after_a_day(server: Server) {
     // A server deletes expired keys when it starts.
     server.another(&server.keys).await;
     let later = signed_in().await;
-    let again = loop {
+    let again = wait_for("the expired key is deleted", async || {
         let again = post(&later).await;
-        if !is_replayed(&again) {
-            break again.expect(StatusCode::CREATED);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        (!is_replayed(&again)).then(|| again.expect(StatusCode::CREATED))
+    })
+    .await;
     assert_ne!(again["id"], first["id"]);
 }
 

@@ -3,7 +3,7 @@
 use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
 use crate::DatabaseUrl;
 use crate::migrate::source::Source;
-use crate::testing::{Scratch, dump};
+use crate::testing::{Scratch, dump, wait_until};
 
 /// A database at a revision `0002_more` with this down file. Its note 1 has a colour, and a child refers to the note.
 async fn with_way_down(scratch: &Scratch, down: &str) -> Migrator {
@@ -278,16 +278,18 @@ async fn rows_that_others_delete_meanwhile_do_not_count() {
     let waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = w.pid AND l.relation = 'places'::regclass AND \
                    l.mode = 'AccessExclusiveLock') FROM pg_locks w WHERE w.locktype = 'advisory' AND w.objid = 42 AND \
                    NOT w.granted";
-    loop {
+    wait_until("the step waits for the lock", async || {
         match admin.query_opt(waiting, &[]).await.unwrap().map(|row| row.get(0)) {
-            Some(true) => break,
+            Some(true) => return true,
             Some(false) => {
                 admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
                 admin.execute("SELECT pg_advisory_lock(42)", &[]).await.unwrap();
             }
-            None => tokio::task::yield_now().await,
+            None => {}
         }
-    }
+        false
+    })
+    .await;
     admin.execute("DELETE FROM notes", &[]).await.unwrap();
     admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
     assert_eq!(run.await.unwrap().unwrap().to, "0002_colors");

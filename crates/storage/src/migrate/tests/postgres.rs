@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::{Folder, Target, assert_says, current, execute, sentence, target};
 use crate::schema;
-use crate::testing::Scratch;
+use crate::testing::{Scratch, wait_for};
 
 fn with_an_index() -> Folder {
     let folder = Folder::of_three();
@@ -100,12 +100,8 @@ async fn an_index_that_met_a_forbidden_row_is_built_again() {
 async fn waiting_builder(admin: &Client) -> i32 {
     let waiting = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE \
                    'waiting for %'";
-    loop {
-        if let Some(row) = admin.query_opt(waiting, &[]).await.unwrap() {
-            return row.get(0);
-        }
-        tokio::task::yield_now().await;
-    }
+    let row = wait_for("an index is built and waits", async || admin.query_opt(waiting, &[]).await.unwrap());
+    row.await.get(0)
 }
 
 /// As if the migrator had been killed before it wrote its row.

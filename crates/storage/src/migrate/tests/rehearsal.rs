@@ -2,7 +2,7 @@
 
 use super::{Folder, Target, assert_says, both, connect, current, execute, sentence, target};
 use crate::migrate::{Locks, Rehearsal, RehearsedStep};
-use crate::testing::{Scratch, dump};
+use crate::testing::{Scratch, dump, wait_for};
 use crate::{DatabaseUrl, schema};
 
 /// `table: MODE`, with a star if the table is rewritten.
@@ -127,12 +127,11 @@ async fn the_locks_told_are_the_locks_taken() {
     let run = tokio::spawn(async move { migrator.upgrade(&Target::Head).await });
     let held = "SELECT relation::regclass::text || ': ' || mode FROM pg_locks
         WHERE relation = 'notes'::regclass AND mode <> 'AccessShareLock'";
-    let taken = loop {
-        if let [row] = admin.query(held, &[]).await.unwrap().as_slice() {
-            break row.get::<_, String>(0);
-        }
-        tokio::task::yield_now().await;
-    };
+    let taken = wait_for("the step holds a lock on the table", async || {
+        let rows = admin.query(held, &[]).await.unwrap();
+        if let [row] = rows.as_slice() { Some(row.get::<_, String>(0)) } else { None }
+    })
+    .await;
     assert_eq!(taken, "notes: AccessExclusiveLock");
     admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
     run.await.unwrap().unwrap();

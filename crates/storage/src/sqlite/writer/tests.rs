@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::sqlite::connection;
 use crate::sqlite::health::StatementTimer;
+use crate::testing::wait_until;
 
 /// A writer on a table `kept (n UNIQUE)`. Tests can count its commits and make them fail.
 struct Bench {
@@ -74,9 +75,7 @@ impl Bench {
     }
 
     async fn wait_for_queue(&self, length: usize) {
-        while self.writer.0.waiting() < length {
-            tokio::task::yield_now().await;
-        }
+        wait_until(&format!("{length} jobs are in the queue"), async || self.writer.0.waiting() >= length).await;
     }
 
     /// The rows that another connection sees.
@@ -221,9 +220,10 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
         let writer = bench.writer.clone();
         async move { writer.close().await }
     });
-    while !matches!(bench.writer.0.submit(Box::new(Nothing)), Err(StorageError::Unavailable(_))) {
-        tokio::task::yield_now().await;
-    }
+    wait_until("the writer accepts no more jobs", async || {
+        matches!(bench.writer.0.submit(Box::new(Nothing)), Err(StorageError::Unavailable(_)))
+    })
+    .await;
     drop(release);
     closing.await.unwrap();
     for answer in waiting {
@@ -267,7 +267,8 @@ async fn who_waits_in_vain_is_told_whether_the_change_can_still_be_made() {
         let _ = held.recv();
         Ok(())
     };
-    let begun = bench.writer.run_within(soon, hang, |()| false).await;
+    // Enough for the writer to start the job, even on a busy machine.
+    let begun = bench.writer.run_within(Duration::from_secs(2), hang, |()| false).await;
     assert!(matches!(begun, Err(StorageError::Unknown(_))), "{begun:?}");
     let waiting = bench.writer.run_within(soon, keep(2), |()| false).await;
     assert!(matches!(waiting, Err(StorageError::Busy)), "{waiting:?}");

@@ -69,7 +69,7 @@ async fn a_killed_postgresql_costs_no_acknowledged_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_postgresql_is_told_and_passes() {
+async fn a_frozen_postgresql_is_reported_and_recovered_from() {
     let cluster = Cluster::start();
     let home = Home::with_database(cluster.database("journal", ""));
     let server = start(&home);
@@ -98,7 +98,7 @@ async fn a_frozen_postgresql_is_told_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_servers_the_second_takes_over_from_a_frozen_one() {
+async fn the_second_server_takes_over_from_a_frozen_one() {
     for _ in 0..rounds(1) {
         let first = Cluster::start();
         let url = first.database("journal", "");

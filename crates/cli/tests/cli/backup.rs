@@ -233,7 +233,7 @@ async fn a_backup_goes_through_a_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_are_told() {
+async fn wrong_commands_are_explained() {
     let (home, used) = (Home::sqlite(), Home::sqlite());
     for home in [&home, &used] {
         home.run(&["db", "upgrade"]).ok();

@@ -12,7 +12,7 @@ on_both_engines!(
     up_and_down_and_up_again,
     eight_at_once_apply_each_step_once,
     a_killed_step_leaves_nothing_half_done,
-    what_would_be_done_is_told_and_not_done,
+    a_dry_run_reports_and_changes_nothing,
     a_script_does_what_the_command_would,
     data_is_not_lost_unless_that_is_allowed,
     a_server_refuses_a_schema_that_it_does_not_know,
@@ -155,7 +155,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     assert!(refusal.contains("was changed after it had been applied"), "{refusal}");
 }
 
-async fn what_would_be_done_is_told_and_not_done(home: Home) {
+async fn a_dry_run_reports_and_changes_nothing(home: Home) {
     let sqlite = home.file().is_some();
     home.run(&["db", "upgrade", "--dry-run"]).ok();
     assert!(!home.path("data").exists(), "not even the folder was made");

@@ -77,7 +77,7 @@ fn kill(mut child: Child) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_backup_is_never_taken_for_one() {
+async fn a_killed_backup_is_not_accepted_as_a_backup() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".killed.tar.unfinished");
@@ -116,7 +116,7 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
 /// Restores from a pipe that delivers everything once, for the check, and then only a half, so that the restore cannot
 /// continue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
+async fn a_killed_restore_leaves_no_database_and_can_be_repeated() {
     let old = Home::sqlite();
     fill(&old, SIZE).await;
     old.run(&["backup", "whole.tar"]).ok();
@@ -185,7 +185,7 @@ async fn rows(home: &Home) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_copy_goes_on_where_it_stopped() {
+async fn a_killed_copy_is_continued_by_the_next_run() {
     // To PostgreSQL: another transaction has inserted the same tag and not committed yet.
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 2).await;

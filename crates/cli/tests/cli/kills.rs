@@ -78,7 +78,7 @@ fn whole_backups(home: &Home) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrations_are_done_or_not_and_leave_no_half_a_copy() {
+async fn killed_migrations_leave_no_partial_step_or_copy() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, 2).await;
         let migrations = home.next_migration(
@@ -119,7 +119,7 @@ async fn migrations_are_done_or_not_and_leave_no_half_a_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restores_and_copies_leave_a_database_or_none() {
+async fn killed_restores_and_copies_leave_a_complete_database_or_none() {
     let old = Home::sqlite();
     fill(&old, 3).await;
     old.run(&["keys", "init"]).ok();

@@ -13,9 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::program::{Home, RunningServer};
 
 on_both_engines!(
-    an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once,
+    an_alert_from_before_a_restart_is_reported_as_cleared_once,
     a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting,
-    a_backup_is_told_in_the_metrics,
+    the_last_backup_is_in_the_metrics,
 );
 
 /// A receiver that accepts all notices.
@@ -62,7 +62,7 @@ async fn readings(server: &RunningServer, count: u32) {
     }
 }
 
-async fn an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once(home: Home) {
+async fn an_alert_from_before_a_restart_is_reported_as_cleared_once(home: Home) {
     let (url, mut notices) = receiver().await;
     let arguments = ["--alert-interval", "1", "--alert-clear-after", "2", "--alert-webhook", &url];
     let file = home.path("data/raised-alerts.json");
@@ -107,7 +107,7 @@ async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from
     }
 }
 
-async fn a_backup_is_told_in_the_metrics(home: Home) {
+async fn the_last_backup_is_in_the_metrics(home: Home) {
     let server =
         RunningServer::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1", "--alert-backup-days", "1"]);
     readings(&server, 1).await;
@@ -144,7 +144,7 @@ async fn a_backup_is_told_in_the_metrics(home: Home) {
 
 /// Readings fail while no connection is possible, and continue afterwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_in_the_metrics() {
+async fn an_unreachable_database_is_in_the_metrics() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &["--alert-interval", "1"]);
     readings(&server, 1).await;

@@ -74,7 +74,7 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_survives_a_kill() {
+async fn acknowledged_entries_survive_a_kill() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let mut server = RunningServer::start(&home, &[]);
         let token = server.person("ada@example.org").await;
@@ -171,7 +171,7 @@ async fn nothing_secret_is_logged(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_way_is_told() {
+async fn obstacles_at_the_start_are_reported() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let address = server.url.trim_start_matches("http://");

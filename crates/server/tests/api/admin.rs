@@ -335,7 +335,7 @@ async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
 
 /// A failed reading says nothing about the present: no alert is fine, and no figure is shown for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reading_that_fails_is_told_and_old_figures_go() {
+async fn a_failed_reading_is_reported_and_old_figures_are_removed() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         take_reading(&server.app).await.unwrap();
@@ -381,7 +381,7 @@ async fn a_reading_that_fails_is_told_and_old_figures_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_tell_of_a_database_that_is_gone() {
+async fn metrics_report_an_unreachable_database() {
     for server in both(|| watchful(Thresholds::default())).await {
         take_reading(&server.app).await.unwrap();
         server.app.storage.close().await;
@@ -452,7 +452,7 @@ async fn listener(bad: usize, hang: bool) -> (String, mpsc::UnboundedReceiver<(b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_is_told_and_told_again_if_it_fails() {
+async fn failed_posts_to_a_webhook_are_retried() {
     for (bad, hang) in [(0, false), (2, false), (2, true)] {
         let (url, mut posts) = listener(bad, hang).await;
         let mut config = watchful(Thresholds::default());
@@ -497,7 +497,7 @@ async fn a_webhook_is_told_and_told_again_if_it_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_never_works_holds_up_nothing() {
+async fn a_broken_webhook_blocks_nothing() {
     let mut config = watchful(Thresholds::default());
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/");

@@ -16,13 +16,13 @@ on_both_engines!(
     a_token_is_shown_once,
     a_token_opens_what_its_scopes_name_and_nothing_else,
     bad_tokens_are_refused,
-    a_token_ends_when_it_was_to,
-    a_token_that_is_deleted_is_out,
-    a_token_goes_with_its_user,
-    its_use_is_noted,
-    there_are_so_many_and_no_more,
+    a_token_expires_at_its_time,
+    a_deleted_token_is_rejected_on_every_node,
+    deactivating_or_deleting_a_user_ends_their_tokens,
+    the_last_use_of_a_token_is_recorded,
+    the_number_of_tokens_is_limited,
     tokens_of_others_do_not_exist,
-    what_is_sealed_stays_so,
+    a_token_cannot_access_sealed_entries,
 );
 
 const TOKENS: &str = "/api/users/me/tokens";
@@ -122,7 +122,7 @@ async fn bad_tokens_are_refused(server: Server) {
     }
 }
 
-async fn a_token_ends_when_it_was_to(server: Server) {
+async fn a_token_expires_at_its_time(server: Server) {
     let ada = server.person("ada").await;
     let end = server.clock.now().plus_seconds(60).to_string();
     let made = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
@@ -134,7 +134,7 @@ async fn a_token_ends_when_it_was_to(server: Server) {
     assert_eq!(ada.get(TOKENS).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
-async fn a_token_that_is_deleted_is_out(server: Server) {
+async fn a_deleted_token_is_rejected_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
     let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
@@ -149,7 +149,7 @@ async fn a_token_that_is_deleted_is_out(server: Server) {
     wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
 }
 
-async fn a_token_goes_with_its_user(server: Server) {
+async fn deactivating_or_deleting_a_user_ends_their_tokens(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (of_ada, of_ben) = (token(&ada, &["entries:read"]).await, token(&ben, &["entries:read"]).await);
     assert_eq!(read(&server, &of_ada).await, StatusCode::OK);
@@ -163,7 +163,7 @@ async fn a_token_goes_with_its_user(server: Server) {
     }
 }
 
-async fn its_use_is_noted(server: Server) {
+async fn the_last_use_of_a_token_is_recorded(server: Server) {
     let ada = server.person("ada").await;
     let secret = token(&ada, &["entries:read"]).await;
     let noted = async || ada.get(TOKENS).await.expect(StatusCode::OK)[0]["last_used_at"].clone();
@@ -181,7 +181,7 @@ async fn its_use_is_noted(server: Server) {
     }
 }
 
-async fn there_are_so_many_and_no_more(server: Server) {
+async fn the_number_of_tokens_is_limited(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"name": "one of many", "scopes": ["entries:read"]});
     for _ in 0..MAX_TOKENS {
@@ -204,7 +204,7 @@ async fn tokens_of_others_do_not_exist(server: Server) {
 }
 
 /// Not even together with an unlock token of its owner.
-async fn what_is_sealed_stays_so(server: Server) {
+async fn a_token_cannot_access_sealed_entries(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;

@@ -16,12 +16,12 @@ use crate::vault::{DATE, path, text};
 
 on_both_engines!(
     a_recording_is_sent_and_played,
-    parts_of_it_are_played,
-    what_is_no_recording_is_refused,
-    one_that_breaks_off_leaves_nothing,
-    of_many_at_once_one_is_left_whole,
-    it_goes_with_its_entry,
-    it_is_nobody_elses
+    range_requests_return_parts_of_a_recording,
+    files_that_are_not_recordings_are_rejected,
+    an_interrupted_upload_leaves_no_file,
+    concurrent_uploads_leave_one_complete_recording,
+    deleting_an_entry_deletes_its_recording,
+    users_cannot_access_recordings_of_others
 );
 
 /// A WAV file of this length; `byte` tells files apart.
@@ -115,7 +115,7 @@ async fn a_recording_is_sent_and_played(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn parts_of_it_are_played(server: Server) {
+async fn range_requests_return_parts_of_a_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let recording: Vec<u8> = wav(16, 0).into_iter().chain((0..100_000_u32).map(|at| at.to_le_bytes()[0])).collect();
@@ -163,7 +163,7 @@ async fn parts_of_it_are_played(server: Server) {
     }
 }
 
-async fn what_is_no_recording_is_refused(server: Server) {
+async fn files_that_are_not_recordings_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     for (media_type, body) in [
@@ -221,7 +221,7 @@ async fn limits_hold(server: Server) {
     Answer::of(bob.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
 }
 
-async fn one_that_breaks_off_leaves_nothing(server: Server) {
+async fn an_interrupted_upload_leaves_no_file(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -253,7 +253,7 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 
-async fn of_many_at_once_one_is_left_whole(server: Server) {
+async fn concurrent_uploads_leave_one_complete_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let uploads: Vec<_> = (1..=8)
@@ -273,7 +273,7 @@ async fn of_many_at_once_one_is_left_whole(server: Server) {
     assert_eq!((made, server.objects().len()), (1, 1));
 }
 
-async fn it_goes_with_its_entry(server: Server) {
+async fn deleting_an_entry_deletes_its_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -282,7 +282,7 @@ async fn it_goes_with_its_entry(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn it_is_nobody_elses(server: Server) {
+async fn users_cannot_access_recordings_of_others(server: Server) {
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);

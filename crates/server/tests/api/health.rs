@@ -122,7 +122,7 @@ async fn answers_carry_headers_that_protect(server: Server) {
 }
 
 #[tokio::test]
-async fn the_server_says_how_one_gets_in() {
+async fn the_server_describes_how_users_can_sign_in() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
@@ -155,7 +155,7 @@ async fn metrics_can_ask_for_a_token() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_its_word_is_taken() {
+async fn headers_of_a_trusted_proxy_are_used() {
     let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");

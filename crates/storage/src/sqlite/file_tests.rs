@@ -118,7 +118,7 @@ async fn sealed_words_are_nowhere_in_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
+async fn a_reader_delays_erasure_and_loses_nothing() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let entry = world.write(user, &word(1)).await;
@@ -133,7 +133,7 @@ async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_quiet_moment_cuts_the_log_off() {
+async fn the_log_is_truncated_in_a_quiet_moment() {
     let world = World::sqlite().await;
     world.write(world.user().await, "text").await;
     let log = format!("{}-wal", world.file().display());

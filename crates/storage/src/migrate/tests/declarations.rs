@@ -265,7 +265,7 @@ async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
 
 /// Concurrent deletions of others do not count as losses of the step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_others_delete_meanwhile_do_not_count() {
+async fn concurrent_deletions_are_not_counted_as_losses() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; SELECT pg_advisory_xact_lock(42);");

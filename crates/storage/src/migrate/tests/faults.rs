@@ -124,7 +124,7 @@ async fn a_server_that_only_reads_is_left_alone() {
 
 /// Roles with few permissions: one may create nothing, one may only read.
 #[tokio::test]
-async fn a_user_without_rights_is_told_what_to_do() {
+async fn a_user_without_rights_gets_a_hint() {
     let scratch = Scratch::postgres().await;
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!("it is PostgreSQL") };
     let (_, name) = address.rsplit_once('/').unwrap();

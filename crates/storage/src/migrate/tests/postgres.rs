@@ -127,7 +127,7 @@ async fn steps_before_the_one_that_fails_stay() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_without_its_password() {
+async fn an_unreachable_server_is_named_without_its_password() {
     let url = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
     let refused = sentence(crate::migrate::upgrade(&url).await);
     assert_says(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);

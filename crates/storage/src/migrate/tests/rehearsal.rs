@@ -109,7 +109,7 @@ async fn the_locks_of_a_server_are_those_that_the_step_takes() {
 
 /// The reported locks are real: sessions that would have to wait do wait.
 #[tokio::test]
-async fn the_locks_told_are_the_locks_taken() {
+async fn the_reported_locks_are_those_that_are_taken() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.step(
@@ -152,7 +152,7 @@ async fn a_file_has_one_lock() {
 }
 
 #[tokio::test]
-async fn a_step_that_would_fail_is_told() {
+async fn a_step_that_would_fail_is_reported() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);");

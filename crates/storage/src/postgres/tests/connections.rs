@@ -68,7 +68,7 @@ async fn a_connection_that_turns_read_only_is_replaced() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_the_password() {
+async fn error_messages_contain_no_password() {
     let journal = Journal::new().await;
     let (server, _) = journal.url.rsplit_once('/').unwrap();
     let url = format!("{}/nowhere", server.replacen('@', ":s3cret@", 1));
@@ -110,7 +110,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
+async fn a_slow_statement_times_out_and_is_cancelled() {
     let journal = Journal::with(impatient()).await;
     journal.admin.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let sentence = unavailable(Users::get(&journal.storage, journal.user).await);
@@ -124,7 +124,7 @@ async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told() {
+async fn a_full_disk_is_reported() {
     let journal = Journal::new().await;
     let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$";
     let told = journal.storage.pool.execute(full, &[]).await;
@@ -132,7 +132,7 @@ async fn a_full_disk_is_told() {
 }
 
 #[tokio::test]
-async fn more_calls_than_connections_wait_or_are_told_to_come_back() {
+async fn calls_beyond_the_pool_wait_or_are_refused_as_busy() {
     let journal = Journal::with(impatient()).await;
     let held = journal.storage.pool.lease().await.unwrap();
     assert!(matches!(journal.storage.ping().await, Err(StorageError::Busy)));
@@ -141,7 +141,7 @@ async fn more_calls_than_connections_wait_or_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_was_left_in_the_middle_is_rolled_back() {
+async fn an_abandoned_transaction_is_rolled_back() {
     let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
     let lease = journal.storage.pool.lease().await.unwrap();
     let rename = lease.prepare("UPDATE users SET full_name = 'Ada' WHERE id = $1").await.unwrap();

@@ -21,7 +21,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn connections_that_nobody_uses_are_closed() {
+async fn idle_connections_are_closed() {
     let idle = PoolOptions { close_idle_after: Duration::from_millis(500), ..PoolOptions::default() };
     let journal = Journal::with(idle).await;
     let calls = (0..4).map(|_| journal.storage.pool.query("SELECT pg_sleep(0.1)", &[]));

@@ -57,7 +57,7 @@ async fn reads_are_counted_by_the_server() {
 }
 
 #[tokio::test]
-async fn constraints_that_nobody_enforces_are_told() {
+async fn unenforced_constraints_are_reported() {
     let journal = Journal::new().await;
     assert_eq!(journal.snapshot().await.damage, [""; 0]);
     journal
@@ -107,7 +107,7 @@ async fn orphans_are_found_within_an_hour() {
 /// If several servers share a database, one inspects it. The others name this server and report its findings; when it
 /// ends, another one takes over.
 #[tokio::test]
-async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
+async fn one_server_inspects_and_the_others_report_its_findings() {
     let journal = Journal::new().await;
     Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), None, now()).await.unwrap();
     let second = Postgres::connect(&journal.url).await.unwrap();

@@ -137,7 +137,7 @@ async fn a_server_is_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_role_without_the_right_is_told_so() {
+async fn a_role_without_the_right_is_reported() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!() };

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 
+import { bounded } from './bounded';
 import type { Engine } from './server';
 import { Server } from './server';
 
@@ -21,15 +22,18 @@ export async function startWithProvider(
   const ended = new Promise((done) => provider.once('exit', done));
   const stop = async () => {
     provider.kill();
-    await ended;
+    await bounded('the provider to stop', ended);
   };
   try {
-    const { issuer, client_id, client_secret } = await new Promise<Record<string, string>>((found, failed) => {
-      provider.stdout.setEncoding('utf8').once('data', (line: string) => found(JSON.parse(line)));
-      provider.once('exit', (code) =>
-        failed(new Error(`the provider ended with code ${code} (npm ci beside ${PROVIDER}?)`)),
-      );
-    });
+    const { issuer, client_id, client_secret } = await bounded(
+      'the provider to print its address',
+      new Promise<Record<string, string>>((found, failed) => {
+        provider.stdout.setEncoding('utf8').once('data', (line: string) => found(JSON.parse(line)));
+        provider.once('exit', (code) =>
+          failed(new Error(`the provider ended with code ${code} (npm ci beside ${PROVIDER}?)`)),
+        );
+      }),
+    );
     const server = await Server.start(engine, {
       SOTTO_LISTEN: `127.0.0.1:${port}`,
       SOTTO_PUBLIC_URL: url,

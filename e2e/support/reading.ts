@@ -21,15 +21,16 @@ export function daysAgo(days: number, years = 0): string {
   return `${Number(day.slice(0, 4)) - years}${day.slice(4)}`;
 }
 
-/** Waits until the page has stopped scrolling, because a click on a moving row misses it. */
+/**
+ * Waits until the page has not scrolled for 30 frames, because a click on a moving row misses it. Frames instead of a time,
+ * because a busy machine draws fewer of them.
+ */
 export const waitForScrollEnd = (page: Page) =>
   page.evaluate(async () => {
-    for (
-      let since = performance.now(), place = scrollY;
-      performance.now() - since < 500;
-      await new Promise(requestAnimationFrame)
-    ) {
-      if (scrollY !== place) [since, place] = [performance.now(), scrollY];
+    let position = scrollY;
+    for (let frames = 0; frames < 30; frames++) {
+      await new Promise(requestAnimationFrame);
+      if (scrollY !== position) [frames, position] = [0, scrollY];
     }
   });
 

@@ -1,11 +1,8 @@
 /** Steps for tests of recordings. */
 
-import { expect as expectNow, type Page } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 
 import { deviceRows } from './device';
-
-/** Recording runs in real time, and the machine may be busy. */
-export const expect = expectNow.configure({ timeout: 30_000 });
 
 export const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 export const player = (page: Page, name = 'Recording') => page.getByRole('group', { name, exact: true });
@@ -33,15 +30,15 @@ export async function startRecording(page: Page, seconds = 2): Promise<void> {
 
 /** Counts the rows of pending recordings on this device, and says whether any of their bytes are unencrypted. */
 export async function pendingRows(page: Page) {
-  const { takes = [], pieces = [] } = await deviceRows(page);
+  const { recordings = [], chunks = [] } = await deviceRows(page);
   return {
-    takes: takes.length,
-    pieces: pieces.length,
-    plain: pieces.some(({ text }) => /webm|Opus|matroska/i.test(text)),
+    recordings: recordings.length,
+    chunks: chunks.length,
+    plain: chunks.some(({ text }) => /webm|Opus|matroska/i.test(text)),
   };
 }
 
-export const NO_PENDING_ROWS = { takes: 0, pieces: 0, plain: false };
+export const NO_PENDING_ROWS = { recordings: 0, chunks: 0, plain: false };
 
 /** Opens a page through the menu. Unlike a reload, this keeps secret tags unlocked and the tab's memory intact. */
 export const goTo = (page: Page, name: string) =>

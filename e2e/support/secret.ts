@@ -1,9 +1,9 @@
 /** Steps for tests of secret tags: create and unlock them, and write entries under them. */
 
-import { expect as quick, type Page } from '@playwright/test';
+import { expect as baseExpect, type Page } from '@playwright/test';
 
 // Key stretching needs 64 MiB and three passes each time, which is slow on a busy machine.
-export const expect = quick.configure({ timeout: 60_000 });
+export const expect = baseExpect.configure({ timeout: 60_000 });
 
 export const PHRASE = 'violet harbour lantern sixty gravel oboe';
 export const NAME = 'Therapy 🌒';
@@ -67,10 +67,10 @@ export async function fillNewTagForm(page: Page, name: string, phrase: string): 
 }
 
 async function confirmRecoveryKey(page: Page, groups: string[]): Promise<void> {
-  const asked = page.getByRole('textbox', { name: /^Group/ });
-  for (const one of await asked.all()) {
-    const label = await one.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent!);
-    await one.fill(groups[Number(/\d+/.exec(label)![0]) - 1]!.toLowerCase());
+  const fields = page.getByRole('textbox', { name: /^Group/ });
+  for (const field of await fields.all()) {
+    const label = await field.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent!);
+    await field.fill(groups[Number(/\d+/.exec(label)![0]) - 1]!.toLowerCase());
   }
 }
 

@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
+import { bounded } from './bounded';
+
 const run = promisify(execFile);
 const here = import.meta.dirname;
 
@@ -106,16 +108,18 @@ export class Server {
     const ended = new Promise((done) => this.child.once('exit', done));
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     this.child.kill('SIGTERM');
-    await ended;
+    await bounded('the server to stop after SIGTERM', ended, () => this.log);
   }
 
   private async ready(): Promise<void> {
-    for (;;) {
-      const health = await fetch(`${this.url}/health/ready`).catch(() => undefined);
+    const deadline = AbortSignal.timeout(60_000);
+    while (!deadline.aborted) {
+      const health = await fetch(`${this.url}/health/ready`, { signal: deadline }).catch(() => undefined);
       if (health?.ok) return;
       if (this.child.exitCode !== null) throw new Error(`the server has ended: ${this.log}`);
       await new Promise((done) => setTimeout(done, 50));
     }
+    throw new Error(`waited 60 s for the server to be ready: ${this.log}`);
   }
 }
 
@@ -131,7 +135,7 @@ function webAppSettings(): Record<string, string> {
 
 /** Waits for the greeting on standard output and returns the address in it. */
 async function address(child: ChildProcess, log: string[]): Promise<string> {
-  return new Promise((found, failed) => {
+  const printed = new Promise<string>((found, failed) => {
     let greeting = '';
     child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       greeting += text;
@@ -141,6 +145,7 @@ async function address(child: ChildProcess, log: string[]): Promise<string> {
     child.once('error', (error) => failed(new Error(`${binary()} cannot be started (cargo build?): ${error.message}`)));
     child.once('exit', (code) => failed(new Error(`the server ended with code ${code}: ${log.join('')}`)));
   });
+  return bounded('the server to print its address', printed, () => log.join(''));
 }
 
 async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {

@@ -1,11 +1,8 @@
 /** Steps for tests of the editor. */
 
-import { expect as expectNow, type Page } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 
 import type { User } from './people';
-
-/** The app saves after a pause in typing, and the machine may be busy. */
-export const expect = expectNow.configure({ timeout: 20_000 });
 
 export const editor = (page: Page) => page.getByRole('textbox', { name: 'Text', exact: true });
 export const title = (page: Page) => page.getByRole('textbox', { name: 'Title' });

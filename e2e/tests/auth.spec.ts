@@ -98,11 +98,11 @@ test('a failed sign-in with a provider is explained', async ({ page, user }) => 
 
 test('a deactivated user can still see the open page, and sign out', async ({ page, user, context, server }) => {
   await signIn(page, user);
-  await writeNewEntry(page, 'To be taken along.');
+  await writeNewEntry(page, 'A walk in the rain.');
   await expect(saved(page)).toBeVisible();
   await server.command(['user', 'deactivate', user.email]);
   await context.clearCookies();
-  await appendText(page, ' And this.');
+  await appendText(page, ' And home again.');
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Password', { exact: true }).fill(user.password);
   await dialog.getByRole('button', { name: 'Sign in' }).click();
@@ -111,7 +111,7 @@ test('a deactivated user can still see the open page, and sign out', async ({ pa
   await pictures(page, 'sign-in-again');
   await dialog.getByRole('button', { name: 'Not now, show the page' }).click();
   await expect(dialog).toHaveCount(0);
-  await expect(editor(page)).toHaveText('To be taken along. And this.');
+  await expect(editor(page)).toHaveText('A walk in the rain. And home again.');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await dialog.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL('/login');

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { createAnotherTag, createTag, goToUnlock, NAME } from '../support/secret';
-import { expect as quick, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
+import { expect as baseExpect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
 // Key stretching is slow on a busy machine.
-const expect = quick.configure({ timeout: 60_000 });
+const expect = baseExpect.configure({ timeout: 60_000 });
 const SPOKEN = wav(1);
 const WHISPERED = wav(2);
 
@@ -117,31 +117,31 @@ test('plain and unlocked entries are exported with their recordings', { tag: '@m
   await expect(section(page)).toContainText(NAME);
   await expect(section(page)).toContainText("This file isn't encrypted");
   await expectAccessible(page);
-  await pictures(page, 'export-open');
+  await pictures(page, 'export-unlocked');
 
-  const everything = await download(page, () => page.getByRole('button', { name: 'Download everything' }).click());
-  expect([...everything.files.keys()].sort()).toEqual([
+  const serverArchive = await download(page, () => page.getByRole('button', { name: 'Download everything' }).click());
+  expect([...serverArchive.files.keys()].sort()).toEqual([
     'entries/2026/2026-11-24-tuesday.md',
     'entries/2026/2026-11-24-tuesday.wav',
     'journal.json',
   ]);
-  const plain = everything.files.get('entries/2026/2026-11-24-tuesday.md')!.toString();
-  expect(plain).toContain('recording: "2026-11-24-tuesday.wav"');
-  expect(plain).toContain('It rains.');
-  expect(everything.files.get('entries/2026/2026-11-24-tuesday.wav')).toEqual(SPOKEN);
+  const plainText = serverArchive.files.get('entries/2026/2026-11-24-tuesday.md')!.toString();
+  expect(plainText).toContain('recording: "2026-11-24-tuesday.wav"');
+  expect(plainText).toContain('It rains.');
+  expect(serverArchive.files.get('entries/2026/2026-11-24-tuesday.wav')).toEqual(SPOKEN);
 
-  const open = await download(page, () => startExport(page));
+  const unlockedArchive = await download(page, () => startExport(page));
   await expect(page.getByText('Done: 1 entry is in the file.')).toBeVisible();
-  expect(open.name).toMatch(/^sotto-\d{4}-\d\d-\d\d-open\.zip$/);
-  const names = [...open.files.keys()];
+  expect(unlockedArchive.name).toMatch(/^sotto-\d{4}-\d\d-\d\d-open\.zip$/);
+  const names = [...unlockedArchive.files.keys()];
   expect(names).toEqual([
     expect.stringMatching(/^entries\/\d{4}\/[-\d]{10}-the-lighthouse\.md$/),
     names[0]!.replace(/md$/, 'wav'),
   ]);
-  const opened = open.files.get(names[0]!)!.toString();
-  expect(opened).toMatch(/^---\nid: .*\ntitle: "The lighthouse"\n[^]*\n---\n\nNobody knows\.$/);
-  expect(opened).toContain(`secret_tag: "${NAME}"\nrecording: "${names[1]!.split('/').at(-1)}"`);
-  expect(open.files.get(names[1]!)).toEqual(WHISPERED);
+  const text = unlockedArchive.files.get(names[0]!)!.toString();
+  expect(text).toMatch(/^---\nid: .*\ntitle: "The lighthouse"\n[^]*\n---\n\nNobody knows\.$/);
+  expect(text).toContain(`secret_tag: "${NAME}"\nrecording: "${names[1]!.split('/').at(-1)}"`);
+  expect(unlockedArchive.files.get(names[1]!)).toEqual(WHISPERED);
 
   await page.keyboard.press('F9');
   await expect(page).toHaveURL('/');
@@ -153,9 +153,9 @@ test('the archive is written to the chosen file, and lists what is missing', asy
   await withPicker(page);
   await signIn(page, user);
   await createTag(page);
-  await writeSealedEntry(page, 'Lost', 'Its recording is gone.');
+  await writeSealedEntry(page, 'Lost', 'The recording is missing.');
   await goToUnlock(page);
-  const changed = await writeSealedEntry(page, 'Changed', 'Somebody was at the server.');
+  const changed = await writeSealedEntry(page, 'Changed', 'Someone changed this on the server.');
   const folder = join(server.folder, 'attachments', user.id);
   for (const name of await readdir(folder)) await rm(join(folder, name));
   await page.route('**/api/journals/?*secret_tag_id=*', async (route) => {
@@ -175,7 +175,7 @@ test('the archive is written to the chosen file, and lists what is missing', asy
   const archive = await unzip(path);
   const names = [...archive.keys()];
   expect(names).toEqual([expect.stringMatching(/-lost\.md$/), 'missing.txt']);
-  expect(archive.get(names[0]!)!.toString()).toMatch(/Its recording is gone\.$/);
+  expect(archive.get(names[0]!)!.toString()).toMatch(/The recording is missing\.$/);
   const missing = archive.get('missing.txt')!.toString();
   expect(missing).toContain(`${names[0]}: the recording of this entry`);
   expect(missing).toContain(`the entry ${changed}`);
@@ -205,24 +205,24 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
     held += 1;
     release.push(() => void route.continue().catch(() => {}));
   });
-  const stopped = page.getByText('The download was stopped.');
+  const stoppedNotice = page.getByText('The download was stopped.');
   await startExport(page);
   await expect.poll(() => held).toBe(1);
   await expect(section(page).getByRole('status')).toHaveText("Stay on this page until it's done.");
   await expect(section(page)).toContainText('0 entries so far.');
   await expectAccessible(page);
-  await pictures(page, 'export-open-running');
+  await pictures(page, 'export-unlocked-running');
   await section(page).getByRole('button', { name: 'Stop' }).click();
-  release.splice(0).forEach((go) => go());
-  await expect(stopped).toBeVisible();
+  release.splice(0).forEach((resume) => resume());
+  await expect(stoppedNotice).toBeVisible();
   expect(await writtenFiles(page)).toEqual([]);
-  await expect(stopped).toHaveCount(0);
+  await expect(stoppedNotice).toHaveCount(0);
 
   // One of the two tags is locked before its entries are exported.
   await startExport(page);
   await expect.poll(() => held).toBe(2);
   await unlockedTagsBar(page).getByRole('button', { name: 'Lock Two' }).click();
-  release.splice(0).forEach((go) => go());
+  release.splice(0).forEach((resume) => resume());
   await expect(section(page).getByRole('alert')).toHaveText(
     /A secret tag was locked before everything was in the file/,
   );
@@ -233,8 +233,8 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
   await expect.poll(() => held).toBe(3);
   await page.keyboard.press('F9');
   await expect(page).toHaveURL('/');
-  release.splice(0).forEach((go) => go());
-  await expect(stopped).toBeVisible();
+  release.splice(0).forEach((resume) => resume());
+  await expect(stoppedNotice).toBeVisible();
   expect(await writtenFiles(page)).toEqual([]);
   await expect(page.getByText(/secret/i)).toHaveCount(0);
 });

@@ -71,7 +71,7 @@ test('each code block is in a tested language', () => {
 
 test('the TypeScript examples compile and work', async ({ server }) => {
   // Packing and type-checking are slow on a busy machine.
-  test.setTimeout(0);
+  test.setTimeout(20 * 60_000);
   await install();
   const file = join(folder, 'guide.ts');
   await writeFile(file, program('ts'));

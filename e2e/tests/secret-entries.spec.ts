@@ -34,7 +34,7 @@ test(
     await unlock(other, PHRASE);
     await expect(other.getByRole('link', { name: 'Tuesday' })).toBeVisible();
     await expectAccessible(other);
-    await pictures(other, 'open-tag');
+    await pictures(other, 'secret-tag');
     await other.getByRole('searchbox').fill('uber');
     await expect(other.getByRole('link', { name: 'Regen' })).toBeVisible();
     await expect(other.getByRole('link', { name: 'Tuesday' })).toHaveCount(0);
@@ -114,20 +114,23 @@ test('a draft that is interrupted by a lock is sent after the next unlock', asyn
   await unlock(page, PHRASE);
   await page.getByRole('link', { name: 'Not finished yet' }).click();
   await expect(page.getByText('Not finished yet')).toBeVisible();
-  await expect.poll(async () => (await deviceRows(page)).slots).toEqual([]);
+  await expect.poll(async () => (await deviceRows(page)).drafts).toEqual([]);
 });
 
 test('a draft of an entry that was moved elsewhere continues as a new entry', async ({ page, user, context }) => {
-  const { id } = await user.api('POST', '/api/journals/', { content: 'Said.', entry_date: '2026-11-23T10:00:00Z' });
+  const { id } = await user.api('POST', '/api/journals/', {
+    content: 'A quiet day.',
+    entry_date: '2026-11-23T10:00:00Z',
+  });
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
-  await expect(page.locator('.cm-content')).toHaveText('Said.');
+  await expect(page.locator('.cm-content')).toHaveText('A quiet day.');
 
   const other = await context.newPage();
   await other.goto('/');
   await createTag(other);
   await other.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Journal' }).click();
-  await other.getByRole('link', { name: 'Said.' }).click();
+  await other.getByRole('link', { name: 'A quiet day.' }).click();
   await other.getByRole('button', { name: 'Move' }).click();
   await other.getByRole('button', { name: 'Move it' }).click();
   await expect(other.getByRole('dialog')).toHaveCount(0);
@@ -138,38 +141,38 @@ test('a draft of an entry that was moved elsewhere continues as a new entry', as
   await expect(page.getByText(/^Saved at/)).toBeVisible();
   await expect
     .poll(async () => (await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content))
-    .toEqual(['Said. And more.']);
+    .toEqual(['A quiet day. And more.']);
   await expect(page).not.toHaveURL(new RegExp(id));
   await other.reload();
   await unlock(other, PHRASE);
-  await other.getByRole('link', { name: 'Said.' }).click();
-  await expect(other.locator('.markdown')).toHaveText('Said.');
+  await other.getByRole('link', { name: 'A quiet day.' }).click();
+  await expect(other.locator('.markdown')).toHaveText('A quiet day.');
 });
 
 test('a conflict between two browsers loses neither text', async ({ page, user, otherBrowser }) => {
   await signIn(page, user);
   await createTag(page);
-  await writeEntry(page, 'Tuesday', 'Begun.');
+  await writeEntry(page, 'Tuesday', 'At noon.');
   const other = await otherBrowser();
   await signIn(other, user);
   await unlock(other, PHRASE);
   await other.getByRole('link', { name: 'Tuesday' }).click();
   await other.getByRole('link', { name: 'Edit' }).click();
-  await append(other, ' Said elsewhere.');
+  await append(other, ' Rain elsewhere.');
   await expect(other.getByText(/^Saved at/)).toBeVisible();
-  await append(page, ' Said here.');
+  await append(page, ' Sun here.');
   // This browser decrypts the other version, to show it next to its own.
   await expect(page.getByText('This entry was changed elsewhere')).toBeVisible();
-  await expect(page.getByText('Said elsewhere.').first()).toBeVisible();
+  await expect(page.getByText('Rain elsewhere.').first()).toBeVisible();
   await page.getByRole('button', { name: 'Keep what I wrote' }).click();
   await expect(page.getByText(/^Saved at/)).toBeVisible();
   await goToUnlock(page);
   await page.getByRole('link', { name: 'Tuesday' }).click();
-  await expect(page.getByText('Begun. Said here.')).toBeVisible();
+  await expect(page.getByText('At noon. Sun here.')).toBeVisible();
 });
 
 test('an entry is moved under a secret tag and out again', async ({ page, user }) => {
-  const entry = { title: 'Plain', content: 'To be hidden.', tags: ['rain'], entry_date: '2026-11-20T08:00:00Z' };
+  const entry = { title: 'Plain', content: 'For me alone.', tags: ['rain'], entry_date: '2026-11-20T08:00:00Z' };
   const { id } = await user.api('POST', '/api/journals/', entry);
   await signIn(page, user);
   await createTag(page);
@@ -189,7 +192,7 @@ test('an entry is moved under a secret tag and out again', async ({ page, user }
   await page.getByRole('button', { name: 'Move it' }).click();
   await expect(page.getByRole('dialog')).toHaveCount(0);
   const moved = await user.api('GET', `/api/journals/${id}`);
-  expect(moved).toMatchObject({ title: 'Plain', content: 'To be hidden.', secret_tag_id: null, revision: 3 });
+  expect(moved).toMatchObject({ title: 'Plain', content: 'For me alone.', secret_tag_id: null, revision: 3 });
   expect(moved.tags.map(({ name }: { name: string }) => name)).toEqual(['rain']);
 });
 
@@ -211,7 +214,7 @@ test('the move dialog shows a long tag name in full on a phone', async ({ page, 
     expect(box.x + box.width).toBeLessThan(x + width);
   }
   expect(await dialog.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
-  await pictures(page, 'open-move');
+  await pictures(page, 'secret-move');
 });
 
 test('deleting a tag deletes its entries and drafts, after a confirmation with the number of entries', async ({
@@ -229,7 +232,7 @@ test('deleting a tag deletes its entries and drafts, after a confirmation with t
   );
   await page.locator('main').getByRole('button', { name: 'Write' }).click();
   await page.getByRole('textbox', { name: 'Title' }).fill('Wednesday');
-  await expect.poll(async () => (await deviceRows(page)).slots).toHaveLength(1);
+  await expect.poll(async () => (await deviceRows(page)).drafts).toHaveLength(1);
   await goToUnlock(page);
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('textbox').fill(NAME);
@@ -238,5 +241,5 @@ test('deleting a tag deletes its entries and drafts, after a confirmation with t
   await page.getByRole('button', { name: 'Delete with one entry' }).click();
   await expectLocked(page);
   expect(await user.api('GET', '/api/secret-tags/')).toEqual([]);
-  expect(await deviceRows(page)).toMatchObject({ slots: [], asides: [], takes: [], pieces: [] });
+  expect(await deviceRows(page)).toMatchObject({ drafts: [], conflictCopies: [], recordings: [], chunks: [] });
 });

@@ -1,10 +1,10 @@
 /** Several secret tags, which share one passphrase field. */
 
-import { expect as quick, expectAccessible, signIn, test, type Page } from '../support/test';
+import { expect as baseExpect, expectAccessible, signIn, test, type Page } from '../support/test';
 import { createTag, enterPhrase, goToUnlock, unlock } from '../support/secret';
 
 // Key stretching needs 64 MiB and three passes each time, which is slow on a busy machine.
-const expect = quick.configure({ timeout: 60_000 });
+const expect = baseExpect.configure({ timeout: 60_000 });
 test.describe.configure({ timeout: 300_000 });
 
 const phraseOf = (name: string) => `the phrase for ${name} is a long one`;

@@ -102,7 +102,7 @@ test('the pages for secret tags are accessible', async ({ page, user }) => {
   await goToUnlock(page);
   await expect(phraseField(page)).toBeFocused();
   await expectAccessible(page);
-  await pictures(page, 'open');
+  await pictures(page, 'unlock');
   await page.getByRole('button', { name: 'Lock something away' }).click();
   await page.getByRole('textbox', { name: 'Name' }).fill(NAME);
   await typePhraseTwice(page, 'monkey');
@@ -110,11 +110,11 @@ test('the pages for secret tags are accessible', async ({ page, user }) => {
   await expectAccessible(page);
   await typePhraseTwice(page, PHRASE);
   await expect(page.getByText('Very strong', { exact: true })).toBeVisible();
-  await pictures(page, 'open-new');
+  await pictures(page, 'secret-tag-new');
   await page.getByRole('button', { name: 'Next' }).click();
   await expect(page.locator('.groups')).toBeVisible();
   await expectAccessible(page);
-  await pictures(page, 'open-recovery-key');
+  await pictures(page, 'secret-tag-recovery-key');
   await page.getByRole('button', { name: "I've saved it" }).click();
   await expectAccessible(page);
 });

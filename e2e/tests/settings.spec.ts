@@ -106,10 +106,10 @@ test('templates and the prompt of the day are saved in the account', async ({ pa
 test('a change of one preference keeps those that another device has changed', async ({ page, user }) => {
   await signIn(page, user);
   await page.goto('/settings/writing');
-  const template = { id: 'a', name: 'Made elsewhere', content: 'x' };
+  const template = { id: 'a', name: 'From another device', content: 'x' };
   await user.api('PUT', '/api/users/me', { preferences: { templates: [template], weekStart: 7 } });
   await page.getByRole('switch', { name: 'Offer a prompt' }).click();
-  await expect(page.getByRole('heading', { name: 'Made elsewhere' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'From another device' })).toBeVisible();
   const { preferences } = await user.api('GET', '/api/users/me');
   expect(preferences).toEqual({ prompts: true, templates: [template], weekStart: 7 });
 });
@@ -205,7 +205,7 @@ test(
     await expect(page).toHaveURL('/goodbye');
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Your journal is gone');
     await expectAccessible(page);
-    await pictures(page, 'goodbye');
+    await pictures(page, 'account-deleted');
     await page.goto('/');
     await expect(page).toHaveURL('/login');
     const login = await fetch(`${server.url}/api/auth/login`, {

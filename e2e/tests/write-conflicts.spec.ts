@@ -1,22 +1,22 @@
 /** One entry in two tabs or on two devices: neither text is lost, and the user decides. */
 
-import { appendText, editor, entries, expect, NETWORK_ERROR, newEntry, notSentYet, saved } from '../support/writing';
-import { expectAccessible, pictures, signIn, test } from '../support/test';
+import { appendText, editor, entries, NETWORK_ERROR, newEntry, notSentYet, saved } from '../support/writing';
+import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
 
 test('two tabs with one entry: each shows the text of the other', async ({ page, user, context }) => {
-  const id = await newEntry(user, 'Begun.');
+  const id = await newEntry(user, 'At noon.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   const tab = await context.newPage();
   await tab.goto(`/entries/${id}/edit`);
-  await expect(editor(tab)).toHaveText('Begun.');
+  await expect(editor(tab)).toHaveText('At noon.');
   await appendText(page, ' Left.');
-  await expect(editor(tab)).toHaveText('Begun. Left.');
+  await expect(editor(tab)).toHaveText('At noon. Left.');
   await appendText(tab, ' Right.');
-  await expect(editor(page)).toHaveText('Begun. Left. Right.');
+  await expect(editor(page)).toHaveText('At noon. Left. Right.');
   await expect(saved(tab)).toBeVisible();
   await expect(saved(page)).toBeVisible();
-  expect((await entries(user))[0].content).toBe('Begun. Left. Right.');
+  expect((await entries(user))[0].content).toBe('At noon. Left. Right.');
 });
 
 test('two tabs that cannot communicate: the later text wins, and the earlier one becomes a conflict copy', async ({
@@ -26,7 +26,7 @@ test('two tabs that cannot communicate: the later text wins, and the earlier one
   guard,
 }) => {
   guard.allow(NETWORK_ERROR);
-  const id = await newEntry(user, 'Begun.');
+  const id = await newEntry(user, 'At noon.');
   await signIn(page, user);
   await context.route('**/api/journals/**', (route) =>
     route.request().method() === 'PUT' ? route.abort('failed') : route.continue(),
@@ -35,16 +35,16 @@ test('two tabs that cannot communicate: the later text wins, and the earlier one
   const tab = await context.newPage();
   for (const one of [page, tab]) {
     await one.goto(`/entries/${id}/edit`);
-    await expect(editor(one)).toHaveText('Begun.');
+    await expect(editor(one)).toHaveText('At noon.');
   }
   await appendText(page, ' Left.');
   await expect(notSentYet(page)).toBeVisible();
   await appendText(tab, ' Right.');
   await expect(tab.getByText('Another tab saved at the same moment.')).toBeVisible();
-  await tab.getByRole('button', { name: /^Begun\. Left\./ }).click();
+  await tab.getByRole('button', { name: /^At noon\. Left\./ }).click();
   await tab.getByRole('button', { name: 'Restore' }).click();
-  await expect(editor(tab)).toHaveText('Begun. Left.');
-  await expect(tab.getByRole('button', { name: /^Begun\. Right\./ })).toBeVisible();
+  await expect(editor(tab)).toHaveText('At noon. Left.');
+  await expect(tab.getByRole('button', { name: /^At noon\. Right\./ })).toBeVisible();
 });
 
 for (const decision of ['mine', 'theirs', 'merged'] as const) {

@@ -1,7 +1,7 @@
 /** Writing: the editor, its toolbar, and the tags and date of an entry. */
 
-import { appendText, editor, entries, expect, newEntry, saved, tags, title, writeNewEntry } from '../support/writing';
-import { expectAccessible, pictures, signIn, test } from '../support/test';
+import { appendText, editor, entries, newEntry, saved, tags, title, writeNewEntry } from '../support/writing';
+import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
 
 test('text is saved automatically and is there after a reload @main', async ({ page, user }) => {
   await signIn(page, user);

@@ -2,8 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { appendText, expect, newEntry, saved, writeNewEntry } from '../support/writing';
-import { expectAccessible, signIn, test, type Page, type Server, type User } from '../support/test';
+import { appendText, newEntry, saved, writeNewEntry } from '../support/writing';
+import { expect, expectAccessible, signIn, test, type Page, type Server, type User } from '../support/test';
 
 /** Gives the user, an entry and a reminder time zones that only an operating system knows, or that do not exist. */
 async function createInUnknownZones(
@@ -52,10 +52,10 @@ test('an entry in an unknown time zone is read and edited @main', async ({ page,
   await expectAccessible(page);
   await page.getByRole('link', { name: 'Edit' }).click();
   await expect(page.getByText("This browser doesn't know the time zone “localtime”.")).toBeVisible();
-  await appendText(page, ', and on.');
+  await appendText(page, ', continued.');
   await expect(saved(page)).toBeVisible();
   expect(await user.api('GET', `/api/journals/${entry}`)).toMatchObject({
-    content: `${text}, and on.`,
+    content: `${text}, continued.`,
     entry_zone: 'localtime',
   });
 
@@ -64,7 +64,7 @@ test('an entry in an unknown time zone is read and edited @main', async ({ page,
   await page.getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await page.getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByText(`${text}, and on.`)).toBeVisible();
+  await expect(page.getByText(`${text}, continued.`)).toBeVisible();
   expect(await user.api('GET', `/api/journals/${entry}`)).toMatchObject({ entry_zone: 'UTC' });
 });
 

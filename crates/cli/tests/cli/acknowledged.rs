@@ -1,19 +1,17 @@
 //! Clients write while the server or its database is killed or frozen. Confirmed entries are kept, refused entries are
 //! not stored, and entries with an unknown outcome can be sent again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use sotto_storage::testing::wait_until;
 
 use crate::cluster::Cluster;
 use crate::load::{Load, Outcomes};
 use crate::program::{Home, RunningServer, rounds};
 
 const CLIENTS: usize = 6;
-
-/// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 
 fn start(home: &Home) -> RunningServer {
     RunningServer::logging(home, &["--rate-limits", "off"])
@@ -71,7 +69,7 @@ async fn a_killed_postgresql_costs_no_acknowledged_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_postgresql_is_told_and_passes() {
+async fn a_frozen_postgresql_is_reported_and_recovered_from() {
     let cluster = Cluster::start();
     let home = Home::with_database(cluster.database("journal", ""));
     let server = start(&home);
@@ -100,7 +98,7 @@ async fn a_frozen_postgresql_is_told_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_servers_the_second_takes_over_from_a_frozen_one() {
+async fn the_second_server_takes_over_from_a_frozen_one() {
     for _ in 0..rounds(1) {
         let first = Cluster::start();
         let url = first.database("journal", "");
@@ -140,9 +138,8 @@ async fn is_not_ready(server: &RunningServer) {
 }
 
 async fn is_ready(server: &RunningServer) {
-    let began = Instant::now();
-    while server.request(Method::GET, "/health/ready").send().await.unwrap().status() != 200 {
-        assert!(began.elapsed() < PATIENCE, "the server is not ready again");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait_until("the server is ready again", async || {
+        server.request(Method::GET, "/health/ready").send().await.unwrap().status() == 200
+    })
+    .await;
 }

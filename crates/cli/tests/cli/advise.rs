@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use sotto_storage::testing::wait_until;
 
 use crate::program::{Home, RunningServer};
 
@@ -89,9 +90,10 @@ impl Home {
 async fn a_running_server_raises_an_alert(home: Home) {
     let server = RunningServer::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1"]);
     let shows = async |text: &str| {
-        while !server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().contains(text) {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        wait_until(&format!("the metrics contain `{text}`"), async || {
+            server.request(Method::GET, "/metrics").send().await.unwrap().text().await.unwrap().contains(text)
+        })
+        .await;
     };
     shows("sotto_alert{alert=\"migration\"} 0").await;
     home.execute("UPDATE schema_migrations SET up_checksum = 'x' || up_checksum").await.unwrap();

@@ -7,8 +7,9 @@ use std::process::Stdio;
 use age::secrecy::ExposeSecret;
 use reqwest::Method;
 use serde_json::Value;
+use sotto_storage::testing::within_bound_blocking;
 
-use crate::program::{Finished, Home, PASSWORD, RunningServer};
+use crate::program::{Finished, Home, PASSWORD, RunningServer, wait_for_next_second};
 
 /// Each engine paired with the other.
 async fn pairs() -> [(Home, Home); 2] {
@@ -92,8 +93,7 @@ async fn the_newest_backups_are_kept_and_nothing_else_is_deleted() {
     fs::rename(&first, &old).unwrap();
     home.run(&["backup", "--keep", "5"]).ok();
     assert!(fs::exists(&old).unwrap());
-    // A backup in the same second would have the same name.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
+    wait_for_next_second();
     let kept = home.run(&["backup", "--keep", "1", "--json"]).json();
     assert_eq!(kept["deleted"].as_array().unwrap().len(), 2, "{kept}");
     let names = backups(&home);
@@ -114,13 +114,16 @@ async fn a_schedule_makes_one_after_another_until_it_is_stopped() {
         home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
         let mut child = home.command(&["backup", "--schedule", "1s", "--keep", "2", "--json"]).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
-        let mut told = String::new();
-        while told.matches("\"deleted\"").count() < 4 {
-            let mut piece = [0; 512];
-            let count = out.read(&mut piece).unwrap();
-            assert!(count > 0, "it goes on: {told}");
-            told += std::str::from_utf8(&piece[..count]).unwrap();
-        }
+        let mut out = within_bound_blocking("the fourth scheduled backup is reported", move || {
+            let mut told = String::new();
+            while told.matches("\"deleted\"").count() < 4 {
+                let mut piece = [0; 512];
+                let count = out.read(&mut piece).unwrap();
+                assert!(count > 0, "the schedule has ended: {told}");
+                told += std::str::from_utf8(&piece[..count]).unwrap();
+            }
+            out
+        });
         let sent = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
         let mut rest = String::new();
@@ -230,7 +233,7 @@ async fn a_backup_goes_through_a_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_are_told() {
+async fn wrong_commands_are_explained() {
     let (home, used) = (Home::sqlite(), Home::sqlite());
     for home in [&home, &used] {
         home.run(&["db", "upgrade"]).ok();

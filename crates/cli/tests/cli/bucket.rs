@@ -134,7 +134,7 @@ async fn recordings_are_kept_in_a_bucket_and_move_with_a_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_cannot_be_used_is_told_at_the_start() {
+async fn an_unusable_bucket_is_reported_at_the_start() {
     let store = Store::start().await;
     for (home, place) in [(store.home("another secret"), "s3://journal"), (store.home(SECRET), "s3://nowhere/old")] {
         let refused = home.run(&["serve", "--listen", "127.0.0.1:0", "--attachments", place]).refused();
@@ -144,7 +144,7 @@ async fn a_bucket_that_cannot_be_used_is_told_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_its_bucket_a_server_says_so_and_goes_on_with_the_rest() {
+async fn a_server_without_its_bucket_reports_that_and_serves_the_rest() {
     let store = Store::start().await;
     let home = store.home(SECRET);
     let server = RunningServer::start(&home, &["--attachments", "s3://journal"]);

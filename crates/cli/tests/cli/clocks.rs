@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use sotto_storage::testing::wait_until;
 
 use crate::program::{Home, PASSWORD, RunningServer};
 
@@ -38,13 +39,8 @@ impl Faked {
     async fn set(&self, offset: &str) {
         let before = self.times_set().await;
         std::fs::write(&self.offset, offset).unwrap();
-        for _ in 0..600 {
-            if self.times_set().await > before {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        panic!("within two minutes, the server did not notice that the clock was set to {offset}");
+        let what = format!("the server notices that the clock was set to {offset}");
+        wait_until(&what, async || self.times_set().await > before).await;
     }
 
     async fn times_set(&self) -> u64 {

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use sotto_storage::testing::wait_until_blocking;
 use tempfile::TempDir;
 
 /// A server in a folder of its own, with `fsync` on. Stops when this value is dropped.
@@ -35,9 +36,8 @@ impl Cluster {
         standby.start_again();
         self.psql("ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.psql("SELECT pg_reload_conf()");
-        while self.psql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") != "1" {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
+        let count = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        wait_until_blocking("the standby is synchronous", || self.psql(count) == "1");
         standby
     }
 
@@ -90,9 +90,9 @@ impl Cluster {
     fn stop_postmaster(&self) -> u32 {
         let postmaster = self.postmaster().expect("it runs");
         signal("STOP", &[postmaster]);
-        while state_and_parent(postmaster).is_some_and(|(state, _)| state != "T") {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+        wait_until_blocking("the postmaster is suspended", || {
+            state_and_parent(postmaster).is_none_or(|(state, _)| state == "T")
+        });
         postmaster
     }
 
@@ -109,9 +109,8 @@ impl Cluster {
         let children = children(postmaster);
         signal("KILL", &children);
         signal("KILL", &[postmaster]);
-        while children.iter().chain([&postmaster]).any(|process| is_running(*process)) {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        let processes = [children, vec![postmaster]].concat();
+        wait_until_blocking("the killed server has ended", || !processes.iter().any(|process| is_running(*process)));
         // In a container the dead process may never be reaped. Then its number stays in use, and it is mistaken for a
         // running server.
         fs::remove_file(self.data().join("postmaster.pid")).unwrap();
@@ -153,10 +152,10 @@ impl Drop for Cluster {
         let processes = [children(postmaster), vec![postmaster]].concat();
         let ids = processes.iter().map(ToString::to_string);
         let _ = Command::new("kill").args(["-s", "KILL"]).args(ids).stderr(Stdio::null()).status();
-        for process in processes {
-            while is_running(process) {
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
+        // A second panic would end all tests of the program.
+        if !std::thread::panicking() {
+            let ended = || !processes.iter().any(|process| is_running(*process));
+            wait_until_blocking("the killed server has ended", ended);
         }
     }
 }

@@ -1,18 +1,18 @@
 //! `sotto db` with processes that start at the same time or are killed.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 use sotto_storage::testing::{dump, run_script};
 
+use crate::interruptions::wait_while_running;
 use crate::program::{Finished, Home, RunningServer};
 
 on_both_engines!(
     up_and_down_and_up_again,
     eight_at_once_apply_each_step_once,
     a_killed_step_leaves_nothing_half_done,
-    what_would_be_done_is_told_and_not_done,
+    a_dry_run_reports_and_changes_nothing,
     a_script_does_what_the_command_would,
     data_is_not_lost_unless_that_is_allowed,
     a_server_refuses_a_schema_that_it_does_not_know,
@@ -86,17 +86,11 @@ async fn kill_in_the_middle(home: &Home, arguments: &[&str]) {
     let mut child = home.command(arguments).stdout(Stdio::null()).spawn().unwrap();
     let file = home.file().unwrap_or_default();
     let size = |name: &str| std::fs::metadata(file.with_file_name(name)).map_or(0, |file| file.len());
-    loop {
-        let in_the_middle = match &held {
-            Some(held) => held.is_waited_for().await,
-            None => size("journal.db-wal") > 1_000_000,
-        };
-        if in_the_middle {
-            break;
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it does not come to an end");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait_while_running(&mut child, "the step is under way", async || match &held {
+        Some(held) => held.is_waited_for().await,
+        None => size("journal.db-wal") > 1_000_000,
+    })
+    .await;
     child.kill().unwrap();
     child.wait().unwrap();
     drop(held);
@@ -161,7 +155,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     assert!(refusal.contains("was changed after it had been applied"), "{refusal}");
 }
 
-async fn what_would_be_done_is_told_and_not_done(home: Home) {
+async fn a_dry_run_reports_and_changes_nothing(home: Home) {
     let sqlite = home.file().is_some();
     home.run(&["db", "upgrade", "--dry-run"]).ok();
     assert!(!home.path("data").exists(), "not even the folder was made");

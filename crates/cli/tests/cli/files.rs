@@ -88,7 +88,7 @@ async fn a_restore_beside_the_log_of_a_removed_database_is_refused() {
 /// SQLite finds positions in the log through `-shm`, which contains no data of its own. After a crash, that of another
 /// database may be there.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worthless_index_of_the_log_is_made_anew() {
+async fn a_worthless_index_of_the_log_is_rebuilt() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let token = server.person("ada@example.org").await;

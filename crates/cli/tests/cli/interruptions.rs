@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
 
+use sotto_storage::testing::{wait_until, wait_until_blocking};
 use tokio_postgres::{Client, NoTls};
 
 use crate::program::{Finished, Home, RunningServer};
@@ -62,11 +62,13 @@ fn signal(child: &Child, name: &str) {
 }
 
 /// Waits for a condition while the process runs.
-async fn wait_until(child: &mut Child, so: impl AsyncFn() -> bool) {
-    while !so().await {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+pub async fn wait_while_running(child: &mut Child, what: &str, holds: impl AsyncFn() -> bool) {
+    wait_until(what, async || {
+        let holds = holds().await;
+        assert!(holds || child.try_wait().unwrap().is_none(), "the process ended before this: {what}");
+        holds
+    })
+    .await;
 }
 
 fn kill(mut child: Child) {
@@ -75,12 +77,12 @@ fn kill(mut child: Child) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_backup_is_never_taken_for_one() {
+async fn a_killed_backup_is_not_accepted_as_a_backup() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".killed.tar.unfinished");
         let mut child = home.command(&["backup", "killed.tar"]).spawn().unwrap();
-        wait_until(&mut child, async || draft.exists()).await;
+        wait_while_running(&mut child, "the backup has a draft", async || draft.exists()).await;
         signal(&child, "STOP");
         assert!(!home.path("killed.tar").exists());
         kill(child);
@@ -100,7 +102,10 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".stopped.tar.unfinished");
         let mut child = home.command(&["backup", "stopped.tar"]).spawn().unwrap();
-        wait_until(&mut child, async || fs::metadata(&draft).is_ok_and(|metadata| metadata.len() > 0)).await;
+        wait_while_running(&mut child, "the draft has content", async || {
+            fs::metadata(&draft).is_ok_and(|metadata| metadata.len() > 0)
+        })
+        .await;
         signal(&child, "TERM");
         let refusal = Finished::from_output(child.wait_with_output().unwrap()).refused();
         assert!(refusal.contains("stopped"), "{refusal}");
@@ -111,7 +116,7 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
 /// Restores from a pipe that delivers everything once, for the check, and then only a half, so that the restore cannot
 /// continue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
+async fn a_killed_restore_leaves_no_database_and_can_be_repeated() {
     let old = Home::sqlite();
     fill(&old, SIZE).await;
     old.run(&["backup", "whole.tar"]).ok();
@@ -131,11 +136,9 @@ async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
             let mut third = open();
             let _ = third.write_all(&bytes[..bytes.len() * 2 / 3]);
             // Held open until the reader has been killed.
-            while path.exists() {
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            wait_until_blocking("the test removes the pipe", || !path.exists());
         });
-        wait_until(&mut child, async || rows(&new).await > 8).await;
+        wait_while_running(&mut child, "some entries are restored", async || rows(&new).await > 8).await;
         kill(child);
         fs::remove_file(&pipe).unwrap();
         feeder.join().unwrap();
@@ -163,9 +166,7 @@ fn wait_until_closed(process: u32, pipe: &Path) {
         let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
         open.filter_map(|file| fs::read_link(file.path()).ok()).any(|target| target == pipe)
     };
-    while has_it() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until_blocking("the reader closes the pipe", || !has_it());
 }
 
 /// The number of entries in an unfinished target.
@@ -184,7 +185,7 @@ async fn rows(home: &Home) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_copy_goes_on_where_it_stopped() {
+async fn a_killed_copy_is_continued_by_the_next_run() {
     // To PostgreSQL: another transaction has inserted the same tag and not committed yet.
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 2).await;
@@ -202,7 +203,8 @@ async fn a_killed_copy_goes_on_where_it_stopped() {
                  AND application_name = 'sotto transfer' AND datname = current_database())";
     // The process also waits for its own locks for a moment.
     let waits = async || watcher.query_one(waits, &[]).await.unwrap().get(0);
-    wait_until(&mut child, async || rows(&new).await == 8 && waits().await).await;
+    let what = "the entries are copied and the copy waits for the tag";
+    wait_while_running(&mut child, what, async || rows(&new).await == 8 && waits().await).await;
     kill(child);
     transaction.rollback().await.unwrap();
     assert_eq!(rows(&new).await, 8, "all the entries were there before the tag");
@@ -223,7 +225,7 @@ async fn a_killed_copy_goes_on_where_it_stopped() {
         fs::create_dir_all(new.path("data")).unwrap();
         let copy = ["db", "copy", "--from", &old.database, "--to", &new.database];
         let mut child = new.command(&copy).spawn().unwrap();
-        wait_until(&mut child, async || rows(&new).await > 0).await;
+        wait_while_running(&mut child, "an entry is copied", async || rows(&new).await > 0).await;
         signal(&child, "STOP");
         let before = rows(&new).await;
         kill(child);

@@ -55,7 +55,7 @@ async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
 }
 
 #[test]
-fn what_is_wrong_with_keys_is_told_without_showing_them() {
+fn invalid_key_files_are_reported_without_their_keys() {
     let home = Home::sqlite();
     for command in ["show", "export", "rotate"] {
         let refusal = home.run(&["keys", command]).refused();

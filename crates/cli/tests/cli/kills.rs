@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use sotto_storage::testing::wait_until_blocking;
+
 use crate::interruptions::{fill, sums};
 use crate::program::{Home, rounds};
 
@@ -76,7 +78,7 @@ fn whole_backups(home: &Home) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrations_are_done_or_not_and_leave_no_half_a_copy() {
+async fn killed_migrations_leave_no_partial_step_or_copy() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, 2).await;
         let migrations = home.next_migration(
@@ -117,7 +119,7 @@ async fn migrations_are_done_or_not_and_leave_no_half_a_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restores_and_copies_leave_a_database_or_none() {
+async fn killed_restores_and_copies_leave_a_complete_database_or_none() {
     let old = Home::sqlite();
     fill(&old, 3).await;
     old.run(&["keys", "init"]).ok();
@@ -184,9 +186,7 @@ async fn backups_leave_no_drafts_in_their_folder() {
             whole_backups(&home);
         }
         // Two backups of the same second would have the same name.
-        while home.run(&["backup"]).code != Some(0) {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_until_blocking("a backup succeeds", || home.run(&["backup"]).code == Some(0));
         let drafts = fs::read_dir(&folder).unwrap().filter(|item| {
             let name = item.as_ref().unwrap().file_name();
             name.to_string_lossy().starts_with('.')

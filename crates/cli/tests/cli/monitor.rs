@@ -1,12 +1,11 @@
 //! Health, metrics and alerts of a running server, also across restarts and without its database.
 
 use std::fs;
-use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
 use sotto_storage::DatabaseUrl;
-use sotto_storage::testing::run_sql;
+use sotto_storage::testing::{run_sql, wait_until, within_bound};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -14,9 +13,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::program::{Home, RunningServer};
 
 on_both_engines!(
-    an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once,
+    an_alert_from_before_a_restart_is_reported_as_cleared_once,
     a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting,
-    a_backup_is_told_in_the_metrics,
+    the_last_backup_is_in_the_metrics,
 );
 
 /// A receiver that accepts all notices.
@@ -54,22 +53,16 @@ fn value(metrics: &str, name: &str) -> Option<f64> {
     line.map(|value| value.parse().unwrap())
 }
 
-async fn until(mut happens: impl AsyncFnMut() -> bool) {
-    while !happens().await {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 /// Waits for this many successful readings.
 async fn readings(server: &RunningServer, count: u32) {
     let last = async || value(&metrics(server).await, "sotto_monitor_last_reading_timestamp_seconds");
     for _ in 0..count {
         let before = last().await;
-        until(async || last().await != before).await;
+        wait_until("the next reading is done", async || last().await != before).await;
     }
 }
 
-async fn an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once(home: Home) {
+async fn an_alert_from_before_a_restart_is_reported_as_cleared_once(home: Home) {
     let (url, mut notices) = receiver().await;
     let arguments = ["--alert-interval", "1", "--alert-clear-after", "2", "--alert-webhook", &url];
     let file = home.path("data/raised-alerts.json");
@@ -78,19 +71,19 @@ async fn an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it
     let server = RunningServer::start(&home, &arguments);
     readings(&server, 1).await;
     home.execute("UPDATE schema_migrations SET up_checksum = 'x' || up_checksum").await.unwrap();
-    let raised = notices.recv().await.unwrap();
+    let raised = within_bound("a notice to the webhook", notices.recv()).await.unwrap();
     assert_eq!((&raised["alert"], &raised["state"]), (&"migration".into(), &"raised".into()), "{raised}");
-    until(async || is_kept()).await;
+    wait_until("the raised alert is in the file", async || is_kept()).await;
     // Killed, as by a power cut.
     drop(server);
 
     home.execute("UPDATE schema_migrations SET up_checksum = substr(up_checksum, 2)").await.unwrap();
     let server = RunningServer::start(&home, &arguments);
     assert_eq!(value(&metrics(&server).await, "sotto_alert{alert=\"migration\"}"), Some(1.0));
-    let cleared = notices.recv().await.unwrap();
+    let cleared = within_bound("a notice to the webhook", notices.recv()).await.unwrap();
     assert_eq!((&cleared["alert"], &cleared["state"]), (&"migration".into(), &"cleared".into()), "{cleared}");
     assert_eq!(cleared["since"], raised["since"], "it is the same alert");
-    until(async || !is_kept()).await;
+    wait_until("the cleared alert is no longer in the file", async || !is_kept()).await;
     server.stop();
 
     let server = RunningServer::start(&home, &arguments);
@@ -114,7 +107,7 @@ async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from
     }
 }
 
-async fn a_backup_is_told_in_the_metrics(home: Home) {
+async fn the_last_backup_is_in_the_metrics(home: Home) {
     let server =
         RunningServer::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1", "--alert-backup-days", "1"]);
     readings(&server, 1).await;
@@ -131,7 +124,10 @@ async fn a_backup_is_told_in_the_metrics(home: Home) {
         let moment = sotto_domain::Timestamp::parse(text).unwrap();
         moment.seconds_since(sotto_domain::Timestamp::from_micros(0).unwrap())
     };
-    until(async || value(&metrics(&server).await, "sotto_alert{alert=\"backup\"}") == Some(0.0)).await;
+    wait_until("the backup alert is cleared", async || {
+        value(&metrics(&server).await, "sotto_alert{alert=\"backup\"}") == Some(0.0)
+    })
+    .await;
     let told = value(&metrics(&server).await, "sotto_last_backup_timestamp_seconds").unwrap();
     assert!((told - made_at).abs() < 0.001, "{told} {made_at}");
     server.stop();
@@ -148,7 +144,7 @@ async fn a_backup_is_told_in_the_metrics(home: Home) {
 
 /// Readings fail while no connection is possible, and continue afterwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_in_the_metrics() {
+async fn an_unreachable_database_is_in_the_metrics() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &["--alert-interval", "1"]);
     readings(&server, 1).await;
@@ -161,7 +157,7 @@ async fn a_database_that_is_away_is_told_in_the_metrics() {
     run_sql(&cluster, &close).await.unwrap();
     let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     run_sql(&cluster, &end).await.unwrap();
-    until(async || failed().await >= Some(2.0)).await;
+    wait_until("two readings have failed", async || failed().await >= Some(2.0)).await;
     let during = metrics(&server).await;
     // Alerts and the time of the last reading are still reported.
     assert!(value(&during, "sotto_monitor_last_reading_timestamp_seconds").is_some(), "{during}");

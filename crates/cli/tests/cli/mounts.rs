@@ -10,7 +10,7 @@ use std::process::Command;
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use sotto_storage::testing::dump;
+use sotto_storage::testing::{dump, wait_until};
 
 use crate::cluster::{self, Cluster};
 use crate::disk::{Disk, text};
@@ -18,7 +18,7 @@ use crate::interruptions::{fill, sums};
 use crate::load::Load;
 use crate::program::{Home, RunningServer, rounds};
 use crate::recordings::with_store;
-use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk, until};
+use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk};
 
 const CLIENTS: usize = 4;
 const MIB: u64 = 1 << 20;
@@ -46,7 +46,7 @@ async fn fills_up_and_goes_on(server: &RunningServer, disk: &Disk) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_sqlite_is_told_and_passes() {
+async fn a_full_disk_under_sqlite_is_reported_and_recovered_from() {
     let home = Home::sqlite();
     let disk = Disk::in_memory(home.path("data"), 24 * MIB);
     let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
@@ -68,7 +68,7 @@ fn small_tablespace(cluster: &Cluster, size: u64) -> (tempfile::TempDir, Disk) {
 /// The tables are on the full disk; the server's own log is not.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_postgresql_is_told_and_passes() {
+async fn a_full_disk_under_postgresql_is_reported_and_recovered_from() {
     let cluster = Cluster::start();
     let (_folder, disk) = small_tablespace(&cluster, 48 * MIB);
     let home = Home::with_database(cluster.database("journal", "TABLESPACE small"));
@@ -81,7 +81,7 @@ async fn a_full_disk_under_postgresql_is_told_and_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_recordings_is_told_and_passes() {
+async fn a_full_disk_under_recordings_is_reported_and_recovered_from() {
     for home in [with_store(Home::sqlite()), with_store(Home::postgres().await)] {
         let disk = Disk::in_memory(home.path("store"), 8 * MIB);
         let server = RunningServer::start(&home, &WATCHFUL);
@@ -121,7 +121,7 @@ async fn a_full_disk_under_recordings_is_told_and_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_backup_to_a_full_disk_is_none() {
+async fn a_backup_to_a_full_disk_leaves_no_file() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, 4).await;
         let disk = Disk::in_memory(home.path("backups"), 16 * MIB);
@@ -142,7 +142,7 @@ async fn a_backup_to_a_full_disk_is_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_restore_or_a_copy_to_a_full_disk_can_be_done_again() {
+async fn a_restore_or_copy_to_a_full_disk_can_be_repeated() {
     let old = Home::sqlite();
     fill(&old, 4).await;
     old.run(&["backup", "good.tar"]).ok();
@@ -254,7 +254,7 @@ async fn keys_on_a_full_disk_stay_as_they_are() {
 /// The kernel's reaction to an ext4 whose disk reports an error.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_disk_that_turns_read_only_is_told_and_loses_nothing() {
+async fn a_disk_that_turns_read_only_is_reported_and_loses_nothing() {
     let home = Home::sqlite();
     let image = home.path("image");
     for round in 0..rounds(1) {
@@ -282,7 +282,7 @@ async fn a_disk_that_turns_read_only_is_told_and_loses_nothing() {
         drop(server);
         drop(disk);
 
-        until("the image is free", async || {
+        wait_until("the image is free", async || {
             Command::new("e2fsck").args(["-fy", text(&image)]).output().unwrap().status.code().unwrap() < 4
         })
         .await;

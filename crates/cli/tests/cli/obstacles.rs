@@ -172,7 +172,7 @@ fn as_anybody(home: &Home, arguments: &[&str]) -> Finished {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_is_named() {
+async fn files_that_cannot_be_written_are_named() {
     let old = Home::sqlite();
     fill(&old, 1).await;
     old.run(&["backup", "good.tar"]).ok();
@@ -212,7 +212,7 @@ async fn what_cannot_be_written_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_at_once_one_succeeds() {
+async fn one_of_several_concurrent_commands_succeeds() {
     let old = Home::sqlite();
     fill(&old, 4).await;
     let at_once = |home: &Home, arguments: &[&str]| {

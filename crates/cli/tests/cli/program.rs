@@ -2,12 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use sotto_domain::{Clock, Timestamp};
+use sotto_server::system::SystemClock;
 use sotto_storage::DatabaseUrl;
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until_blocking, within_bound_blocking};
 use tempfile::TempDir;
 
 /// The number of rounds of a fault: `SOTTO_FAULT_ROUNDS`, as in `make faults`, or `few`.
@@ -217,13 +219,10 @@ impl RunningServer {
     /// Starts a server with this command, whose output contains its address.
     pub fn from_command(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut greeting = String::new();
-        while !greeting.contains("Stop ") {
-            if lines.read_line(&mut greeting).unwrap() == 0 {
-                let error = log_of(&mut child);
-                panic!("the server did not start: {greeting}{error}");
-            }
+        let (greeting, is_complete) = read_greeting(child.stdout.take().unwrap());
+        if !is_complete {
+            let error = log_of(&mut child);
+            panic!("the server did not start: {greeting}{error}");
         }
         let url = greeting.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
         let url = url.trim_end_matches("/api/docs").to_owned();
@@ -285,6 +284,7 @@ impl RunningServer {
     pub fn stop(mut self) -> String {
         self.signal("TERM");
         let log = log_of(&mut self.child);
+        wait_until_blocking("the server ends after SIGTERM", || self.child.try_wait().unwrap().is_some());
         assert!(self.child.wait().unwrap().success(), "{log}");
         log
     }
@@ -292,11 +292,32 @@ impl RunningServer {
 
 /// The output of a process until it ends, unless that goes to a file.
 fn log_of(child: &mut Child) -> String {
-    let mut log = String::new();
-    if let Some(mut pipe) = child.stderr.take() {
+    let Some(mut pipe) = child.stderr.take() else { return String::new() };
+    within_bound_blocking("the process ends its log", move || {
+        let mut log = String::new();
         pipe.read_to_string(&mut log).unwrap();
-    }
-    log
+        log
+    })
+}
+
+/// The output of a server until it is ready, and false if the output ended before that.
+pub fn read_greeting(output: ChildStdout) -> (String, bool) {
+    within_bound_blocking("the server is ready and says so", move || {
+        let (mut lines, mut greeting) = (BufReader::new(output), String::new());
+        while !greeting.contains("Stop ") {
+            if lines.read_line(&mut greeting).unwrap() == 0 {
+                return (greeting, false);
+            }
+        }
+        (greeting, true)
+    })
+}
+
+/// Waits until the clock shows another second: two backups of the same second would have the same name.
+pub fn wait_for_next_second() {
+    let second = || SystemClock.now().seconds_since(Timestamp::from_micros(0).unwrap()).floor();
+    let start = second();
+    wait_until_blocking("the clock shows another second", || second() > start);
 }
 
 impl Drop for RunningServer {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use reqwest::{Method, StatusCode};
 
 use crate::documents::contents;
-use crate::program::{Finished, Home, PASSWORD, RunningServer};
+use crate::program::{Finished, Home, PASSWORD, RunningServer, wait_for_next_second};
 
 /// A home whose attachment store is the folder `store` outside of its data folder.
 pub fn with_store(mut home: Home) -> Home {
@@ -120,7 +120,7 @@ async fn a_backup_without_its_recordings_is_not_complete() {
         assert_eq!(piped.status.code(), Some(8));
         // It deletes no backup that contains the recordings.
         home.run(&["backup"]).ok();
-        std::thread::sleep(std::time::Duration::from_millis(1100));
+        wait_for_next_second();
         code(home.run(&[&["backup", "--keep", "1"][..], &elsewhere].concat()), 8);
         assert_eq!(fs::read_dir(home.path("data/backups")).unwrap().count(), 2);
 

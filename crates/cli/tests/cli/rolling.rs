@@ -10,13 +10,12 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use sotto_storage::testing::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::program::{Home, RunningServer, rounds};
 
-/// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// Seconds of a server's drain: many times the balancer's interval of 100 ms between checks.
 const DRAIN: &str = "5";
 
@@ -52,7 +51,7 @@ async fn no_request_fails(homes: &[Home; 2], balance: fn([u16; 2]) -> Balancer) 
     for _ in 0..rounds(1) {
         for (server, (home, port)) in servers.iter_mut().zip(homes.into_iter().zip(ports)) {
             server.signal("TERM");
-            until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
+            wait_until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
             *server = start(home, port);
             balancer.sees_both().await;
         }
@@ -121,7 +120,7 @@ async fn a_draining_server_is_not_ready_and_serves() {
         let before = server.request(Method::GET, "/health/ready").send().await.unwrap();
         assert!(before.status() == 200 && !before.headers().contains_key("connection"));
         server.signal("TERM");
-        until("the server drains", async || {
+        wait_until("the server drains", async || {
             server.request(Method::GET, "/health/ready").send().await.unwrap().status() == 503
         })
         .await;
@@ -135,7 +134,7 @@ async fn a_draining_server_is_not_ready_and_serves() {
         assert_eq!(server.contents(&token).await, ["written while draining"]);
         // A second signal ends the drain of an hour.
         server.signal("TERM");
-        until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
+        wait_until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
         assert!(server.child.wait().unwrap().success());
     }
 }
@@ -155,11 +154,11 @@ async fn ctrl_c_does_not_drain_and_the_second_one_ends_at_once() {
     slow.read_exact(&mut asked_for).await.unwrap();
     assert_eq!(&asked_for, b"HTTP/1.1 100 Continue");
     server.signal("INT");
-    until("the listener is closed", async || TcpStream::connect(&address).await.is_err()).await;
+    wait_until("the listener is closed", async || TcpStream::connect(&address).await.is_err()).await;
     assert!(server.child.try_wait().unwrap().is_none(), "it waits for the request under way");
     let asked = Instant::now();
     server.signal("INT");
-    until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
+    wait_until("the server stops", async || server.child.try_wait().unwrap().is_some()).await;
     assert!(server.child.wait().unwrap().success());
     let mut log = String::new();
     server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
@@ -272,12 +271,12 @@ http {{
     /// Waits until requests can go to both servers.
     async fn sees_both(&self) {
         let http = Client::new();
-        until("the balancer serves", async || {
+        wait_until("the balancer serves", async || {
             http.get(format!("{}/health/ready", self.url)).send().await.is_ok_and(|answer| answer.status() == 200)
         })
         .await;
         if let Some(statistics) = &self.statistics {
-            until("HAProxy sees both servers", async || {
+            wait_until("HAProxy sees both servers", async || {
                 let Ok(answer) = http.get(statistics).send().await else { return false };
                 let table = answer.text().await.unwrap_or_default();
                 let up =
@@ -307,12 +306,4 @@ fn find(program: &str) -> PathBuf {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-async fn until(what: &str, mut happens: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !happens().await {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

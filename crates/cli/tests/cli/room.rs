@@ -3,15 +3,13 @@
 #![cfg(unix)]
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use sotto_storage::testing::wait_until;
 
 use crate::program::{Home, RunningServer};
 
-/// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest file in bytes: more than an empty journal, and less than what the server's probe for space writes.
 const LIMIT: u64 = 900 * 1024;
 /// A reading every second, and one good reading clears an alert.
@@ -19,7 +17,7 @@ pub const WATCHFUL: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after",
 
 /// Files may not grow beyond a limit (`ulimit -f`), as on a full disk.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_takes_no_more_is_told_and_passes() {
+async fn a_full_disk_is_reported_and_recovered_from() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     let server = RunningServer::from_command(limited(&home));
@@ -58,7 +56,7 @@ async fn a_disk_that_takes_no_more_is_told_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_of_postgresql_is_told_and_passes() {
+async fn a_full_disk_of_postgresql_is_reported_and_recovered_from() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &WATCHFUL);
     let token = server.person("ada@example.org").await;
@@ -96,19 +94,19 @@ pub async fn is_disk_full(answer: Response) {
 /// Without space, readiness and an alert report it, and stored data can be read.
 pub async fn reports_full_disk(server: &RunningServer) {
     is_disk_full(server.request(Method::GET, "/health/ready").send().await.unwrap()).await;
-    until("the alert is raised", async || alert(server).await == Some(1.0)).await;
+    wait_until("the alert is raised", async || alert(server).await == Some(1.0)).await;
     is_disk_full(server.request(Method::GET, "/health/ready").send().await.unwrap()).await;
     assert_eq!(server.request(Method::GET, "/health/live").send().await.unwrap().status(), 200);
 }
 
 /// With space, the server works again without a restart.
 pub async fn recovers(server: &RunningServer, token: &str) {
-    until("the server is ready", async || {
+    wait_until("the server is ready", async || {
         server.request(Method::GET, "/health/ready").send().await.unwrap().status() == 200
     })
     .await;
     assert_eq!(write(server, token, "kept").await.status(), 201);
-    until("the alert is cleared", async || alert(server).await == Some(0.0)).await;
+    wait_until("the alert is cleared", async || alert(server).await == Some(0.0)).await;
     assert!(server.contents(token).await.contains(&"kept".to_owned()));
 }
 
@@ -133,12 +131,4 @@ fn limited(home: &Home) -> Command {
     }
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell
-}
-
-pub async fn until(what: &str, mut happens: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !happens().await {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::json;
+use sotto_storage::testing::wait_until;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{Home, PASSWORD, RunningServer};
@@ -73,7 +74,7 @@ async fn a_server_waits_for_a_database_that_is_not_there_yet() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_survives_a_kill() {
+async fn acknowledged_entries_survive_a_kill() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let mut server = RunningServer::start(&home, &[]);
         let token = server.person("ada@example.org").await;
@@ -104,9 +105,8 @@ async fn what_was_answered_survives_a_kill() {
                     })
                 })
                 .collect();
-            while count.load(Ordering::Relaxed) < 20 * (round + 1) {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+            let enough = 20 * (round + 1);
+            wait_until("20 more entries are stored", async || count.load(Ordering::Relaxed) >= enough).await;
             server.signal("KILL");
             for writer in writers {
                 stored.extend(writer.await.unwrap());
@@ -171,7 +171,7 @@ async fn nothing_secret_is_logged(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_way_is_told() {
+async fn obstacles_at_the_start_are_reported() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let address = server.url.trim_start_matches("http://");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 
-use crate::program::{Home, RunningServer};
+use crate::program::{Home, RunningServer, read_greeting};
 
 #[test]
 fn unknown_settings_are_refused_with_a_hint() {
@@ -66,9 +66,8 @@ fn flags_come_before_variables_before_the_file() {
     assert!(greeting(&["--public-url", "http://flag.example"]).contains("http://flag.example/api/docs"));
     let mut command = home.command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
     let mut child = command.env("SOTTO_PUBLIC_URL", "http://variable.example").spawn().unwrap();
-    let mut out = String::new();
-    let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
-    while !out.contains("Stop") && std::io::BufRead::read_line(&mut reader, &mut out).unwrap() > 0 {}
+    let (out, is_complete) = read_greeting(child.stdout.take().unwrap());
+    assert!(is_complete, "{out}");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(out.contains("http://variable.example/api/docs"), "{out}");

@@ -40,7 +40,7 @@ async fn an_account_in_an_unknown_zone_is_listed_and_can_be_managed() {
 }
 
 #[test]
-fn mistakes_are_told() {
+fn wrong_commands_are_explained() {
     let home = Home::sqlite();
     let create =
         |email: &str, password: &str| home.run_with_input(&["user", "create", email, "--password-stdin"], password);

@@ -170,7 +170,7 @@ fn a_sealed_login_opens_in_its_own_row_and_time_only() {
 }
 
 #[test]
-fn a_login_goes_on_after_it_was_sealed() {
+fn a_login_continues_after_it_was_sealed() {
     let random = Seeded::new(8);
     let (keys, scope, sealing) = (ServerKeys::generate(&random), scope(1, 2), SealingKey::generate(&random));
     let record = register(&keys, scope, "x", &random).record;

@@ -95,7 +95,7 @@ fn what_is_cut_off_longer_or_in_another_order_is_refused() {
 }
 
 #[test]
-fn it_belongs_to_its_user_entry_and_key() {
+fn a_recording_is_bound_to_its_user_entry_and_key() {
     let (sealed, key) = seal(&noise(10));
     let other_key = AudioKey::generate(&Seeded::new(2));
     let open = |user, entry, key| Recording::open_all(user, entry, key, &sealed).map(drop);

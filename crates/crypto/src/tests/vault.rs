@@ -137,7 +137,7 @@ fn what_is_cut_or_longer_is_refused() {
 }
 
 #[test]
-fn every_text_comes_back_and_costs_at_most_150_bytes() {
+fn every_text_is_decrypted_and_grows_by_at_most_150_bytes() {
     let random = Seeded::new(44);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let letters: Vec<char> = "aé🌧\0\n \u{feff}漢\"\\".chars().collect();
@@ -181,7 +181,7 @@ fn an_entry_whose_recording_is_replaced_has_both_keys_and_a_version_of_its_own()
 }
 
 #[test]
-fn lengths_are_told_in_steps_of_32_bytes() {
+fn lengths_are_visible_in_steps_of_32_bytes() {
     let random = Seeded::new(45);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let length = |content: usize| {
@@ -323,7 +323,7 @@ fn a_new_phrase_wraps_the_same_master_key() {
 }
 
 #[test]
-fn what_is_open_does_not_print() {
+fn debug_output_shows_no_plain_text() {
     let random = Seeded::new(49);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let printed = format!("{:?} {:?} {:?} {:?}", text(), name(), AudioKey([7; 32]), vault);

@@ -156,7 +156,7 @@ fn an_index_that_a_foreign_key_needs_is_not_called_unused() {
 }
 
 #[test]
-fn of_two_that_are_alike_one_goes() {
+fn one_of_two_equal_indexes_is_advised_to_be_dropped() {
     let mut period = snapshot(0);
     period.indexes = vec![index("a", &["name"]), index("b", &["name"]), index("idx_tags_user_id", &["color"])];
     period.indexes.push(index("idx_a", &["color"]));
@@ -165,7 +165,7 @@ fn of_two_that_are_alike_one_goes() {
 }
 
 #[test]
-fn slow_statements_scans_and_bloat_are_told() {
+fn slow_statements_scans_and_bloat_are_reported() {
     let mut period = snapshot(0);
     period.statements = vec![statement("SELECT slow", 2, 500.0), statement("SELECT fast", 1000, 500.0)];
     period.tables = vec![
@@ -185,7 +185,7 @@ fn slow_statements_scans_and_bloat_are_told() {
 }
 
 #[test]
-fn it_says_when_it_knows_little() {
+fn remarks_say_when_little_is_known() {
     let mut period = snapshot(0);
     assert!(remarks(&period)[0].contains("Little is known yet"));
     period.counting_since = Some(at(-180));

@@ -8,7 +8,7 @@ use sotto_domain::Clock;
 use sotto_domain::health::Thresholds;
 use sotto_server::last_backup::LastBackup;
 use sotto_server::{Config, Monitoring, Webhook, take_reading};
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_for, wait_until, within_bound};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -56,7 +56,8 @@ async fn until_alert(
     meanwhile: &[String],
     is_expected: impl Fn(&Value) -> bool,
 ) -> Value {
-    for _ in 0..500 {
+    // PostgreSQL's statistics take up to a second to arrive.
+    wait_for(&format!("the alert {name} has the expected state"), async || {
         for path in meanwhile {
             // Enough rows and reads to judge a table.
             for _ in 0..30 {
@@ -65,13 +66,9 @@ async fn until_alert(
         }
         let alert = alert(root, name).await;
         assert_eq!(alert["since"].is_string(), alert["raised"] == true, "{alert}");
-        if is_expected(&alert) {
-            return alert;
-        }
-        // PostgreSQL's statistics take up to a second to arrive.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the alert did not become what was expected: {}", alert(root, name).await);
+        is_expected(&alert).then_some(alert)
+    })
+    .await
 }
 
 async fn metrics(server: &Server) -> String {
@@ -204,17 +201,26 @@ async fn edited_bookkeeping_raises_an_alert() {
             let raised = alert(&root, "migration").await;
             assert_eq!(raised["raised"], true, "{raised}");
             assert!(raised["sentence"].as_str().unwrap().contains(said), "{raised}");
-            while !metrics(&server).await.contains("sotto_alert{alert=\"migration\"} 1") {
-                take_reading(&server.app).await.unwrap();
-            }
+            wait_for_migration_alert(&server, "1").await;
             server.scratch.execute(undo).await.unwrap();
             assert_eq!(alert(&root, "migration").await["raised"], true, "one good reading is not enough");
             assert_eq!(alert(&root, "migration").await["raised"], false);
-            while !metrics(&server).await.contains("sotto_alert{alert=\"migration\"} 0") {
-                take_reading(&server.app).await.unwrap();
-            }
+            wait_for_migration_alert(&server, "0").await;
         }
     }
+}
+
+/// Takes readings until the metrics have the value of the alert.
+async fn wait_for_migration_alert(server: &Server, value: &str) {
+    let line = format!("sotto_alert{{alert=\"migration\"}} {value}");
+    wait_until(&format!("the metrics contain `{line}`"), async || {
+        if metrics(server).await.contains(&line) {
+            return true;
+        }
+        take_reading(&server.app).await.unwrap();
+        false
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -309,7 +315,7 @@ fn value(metrics: &str, name: &str) -> Option<f64> {
 async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
     for server in both(|| watchful(Thresholds { statement_ms: 0.0, ..Thresholds::default() })).await {
         let root = superuser(&server).await;
-        let bad = loop {
+        let bad = wait_for("a reading judges the slow statement", async || {
             for _ in 0..30 {
                 root.get("/api/journals/").await.expect(StatusCode::OK);
             }
@@ -320,17 +326,16 @@ async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
             assert_eq!(named("migration")["verdict"], "good");
             let alert = named("slow_statement");
             assert_eq!(alert["raised"], false, "the first bad one does not raise: {alert}");
-            if alert["verdict"] == "bad" {
-                break alert;
-            }
-        };
+            (alert["verdict"] == "bad").then_some(alert)
+        })
+        .await;
         assert!(bad["sentence"].as_str().unwrap().contains("more than 0 ms"), "{bad}");
     }
 }
 
 /// A failed reading says nothing about the present: no alert is fine, and no figure is shown for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reading_that_fails_is_told_and_old_figures_go() {
+async fn a_failed_reading_is_reported_and_old_figures_are_removed() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         take_reading(&server.app).await.unwrap();
@@ -376,7 +381,7 @@ async fn a_reading_that_fails_is_told_and_old_figures_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_tell_of_a_database_that_is_gone() {
+async fn metrics_report_an_unreachable_database() {
     for server in both(|| watchful(Thresholds::default())).await {
         take_reading(&server.app).await.unwrap();
         server.app.storage.close().await;
@@ -447,7 +452,7 @@ async fn listener(bad: usize, hang: bool) -> (String, mpsc::UnboundedReceiver<(b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_is_told_and_told_again_if_it_fails() {
+async fn failed_posts_to_a_webhook_are_retried() {
     for (bad, hang) in [(0, false), (2, false), (2, true)] {
         let (url, mut posts) = listener(bad, hang).await;
         let mut config = watchful(Thresholds::default());
@@ -467,7 +472,7 @@ async fn a_webhook_is_told_and_told_again_if_it_fails() {
         let mut accepted = Vec::new();
         let mut tries = 0;
         while accepted.len() < 2 {
-            let (is_good, request) = posts.recv().await.unwrap();
+            let (is_good, request) = within_bound("a post to the webhook", posts.recv()).await.unwrap();
             tries += 1;
             assert!(request.starts_with("POST /hook?token=s3cret HTTP/1.1"), "{request}");
             if is_good {
@@ -492,7 +497,7 @@ async fn a_webhook_is_told_and_told_again_if_it_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_never_works_holds_up_nothing() {
+async fn a_broken_webhook_blocks_nothing() {
     let mut config = watchful(Thresholds::default());
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/");

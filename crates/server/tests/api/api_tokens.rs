@@ -9,20 +9,20 @@ use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_SECONDS};
 use sotto_domain::{Clock, UserId};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, fill};
+use crate::server::{Answer, Person, Server, fill, wait_until_unauthorized};
 use crate::vault::{DATE, PHRASE, Secret};
 
 on_both_engines!(
     a_token_is_shown_once,
     a_token_opens_what_its_scopes_name_and_nothing_else,
     bad_tokens_are_refused,
-    a_token_ends_when_it_was_to,
-    a_token_that_is_deleted_is_out,
-    a_token_goes_with_its_user,
-    its_use_is_noted,
-    there_are_so_many_and_no_more,
+    a_token_expires_at_its_time,
+    a_deleted_token_is_rejected_on_every_node,
+    deactivating_or_deleting_a_user_ends_their_tokens,
+    the_last_use_of_a_token_is_recorded,
+    the_number_of_tokens_is_limited,
     tokens_of_others_do_not_exist,
-    what_is_sealed_stays_so,
+    a_token_cannot_access_sealed_entries,
 );
 
 const TOKENS: &str = "/api/users/me/tokens";
@@ -122,7 +122,7 @@ async fn bad_tokens_are_refused(server: Server) {
     }
 }
 
-async fn a_token_ends_when_it_was_to(server: Server) {
+async fn a_token_expires_at_its_time(server: Server) {
     let ada = server.person("ada").await;
     let end = server.clock.now().plus_seconds(60).to_string();
     let made = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
@@ -134,8 +134,7 @@ async fn a_token_ends_when_it_was_to(server: Server) {
     assert_eq!(ada.get(TOKENS).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
-/// Another node has the token in its cache for 5 seconds.
-async fn a_token_that_is_deleted_is_out(server: Server) {
+async fn a_deleted_token_is_rejected_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
     let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
@@ -147,10 +146,10 @@ async fn a_token_that_is_deleted_is_out(server: Server) {
     ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::UNAUTHORIZED);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
-    out_within(10, || async { Answer::of(there.try_clone().unwrap()).await.status }).await;
+    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
 }
 
-async fn a_token_goes_with_its_user(server: Server) {
+async fn deactivating_or_deleting_a_user_ends_their_tokens(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (of_ada, of_ben) = (token(&ada, &["entries:read"]).await, token(&ben, &["entries:read"]).await);
     assert_eq!(read(&server, &of_ada).await, StatusCode::OK);
@@ -160,11 +159,11 @@ async fn a_token_goes_with_its_user(server: Server) {
     assert!(users.set_active(id(&ada), false, server.clock.now()).await.unwrap());
     assert_eq!(users.delete(id(&ben)).await.unwrap(), Administered::Done(()));
     for secret in [of_ada, of_ben] {
-        out_within(10, || read(&server, &secret)).await;
+        wait_until_unauthorized(async || read(&server, &secret).await).await;
     }
 }
 
-async fn its_use_is_noted(server: Server) {
+async fn the_last_use_of_a_token_is_recorded(server: Server) {
     let ada = server.person("ada").await;
     let secret = token(&ada, &["entries:read"]).await;
     let noted = async || ada.get(TOKENS).await.expect(StatusCode::OK)[0]["last_used_at"].clone();
@@ -182,7 +181,7 @@ async fn its_use_is_noted(server: Server) {
     }
 }
 
-async fn there_are_so_many_and_no_more(server: Server) {
+async fn the_number_of_tokens_is_limited(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"name": "one of many", "scopes": ["entries:read"]});
     for _ in 0..MAX_TOKENS {
@@ -205,7 +204,7 @@ async fn tokens_of_others_do_not_exist(server: Server) {
 }
 
 /// Not even together with an unlock token of its owner.
-async fn what_is_sealed_stays_so(server: Server) {
+async fn a_token_cannot_access_sealed_entries(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -235,12 +234,4 @@ async fn token(person: &Person<'_>, scopes: &[&str]) -> String {
 async fn read(server: &Server, token: &str) -> StatusCode {
     let request = server.request(Method::GET, "/api/journals/").bearer_auth(token);
     Answer::of(request).await.status
-}
-
-async fn out_within<F: Future<Output = StatusCode>>(seconds: u64, ask: impl Fn() -> F) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(seconds);
-    while ask().await != StatusCode::UNAUTHORIZED {
-        assert!(tokio::time::Instant::now() < deadline, "still in after {seconds} seconds");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
 }

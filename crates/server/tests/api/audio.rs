@@ -1,12 +1,11 @@
 //! Recordings of plain entries: uploaded, played, limited, replaced, deleted.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sotto_server::Config;
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
@@ -17,12 +16,12 @@ use crate::vault::{DATE, path, text};
 
 on_both_engines!(
     a_recording_is_sent_and_played,
-    parts_of_it_are_played,
-    what_is_no_recording_is_refused,
-    one_that_breaks_off_leaves_nothing,
-    of_many_at_once_one_is_left_whole,
-    it_goes_with_its_entry,
-    it_is_nobody_elses
+    range_requests_return_parts_of_a_recording,
+    files_that_are_not_recordings_are_rejected,
+    an_interrupted_upload_leaves_no_file,
+    concurrent_uploads_leave_one_complete_recording,
+    deleting_an_entry_deletes_its_recording,
+    users_cannot_access_recordings_of_others
 );
 
 /// A WAV file of this length; `byte` tells files apart.
@@ -40,11 +39,9 @@ impl Server {
         files.collect()
     }
 
-    /// Waits until the store has this many files. Interrupted uploads are deleted in the background.
-    pub async fn comes_to(&self, count: usize) {
-        while self.objects().len() != count {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    /// Waits for this number of files in the store. Interrupted uploads are deleted in the background.
+    pub async fn wait_for_objects(&self, count: usize) {
+        wait_until(&format!("the store has {count} files"), async || self.objects().len() == count).await;
     }
 }
 
@@ -118,7 +115,7 @@ async fn a_recording_is_sent_and_played(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn parts_of_it_are_played(server: Server) {
+async fn range_requests_return_parts_of_a_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let recording: Vec<u8> = wav(16, 0).into_iter().chain((0..100_000_u32).map(|at| at.to_le_bytes()[0])).collect();
@@ -166,7 +163,7 @@ async fn parts_of_it_are_played(server: Server) {
     }
 }
 
-async fn what_is_no_recording_is_refused(server: Server) {
+async fn files_that_are_not_recordings_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     for (media_type, body) in [
@@ -206,7 +203,7 @@ async fn limits_hold(server: Server) {
     let pieces = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(wav(100, 1))));
     let unannounced = ada.request(Method::PUT, &audio(&one)).body(reqwest::Body::wrap_stream(pieces));
     Answer::of(unannounced).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
-    server.comes_to(0).await;
+    server.wait_for_objects(0).await;
 
     send(&one, 1000).await.expect(StatusCode::CREATED);
     let refused = send(&two, 501).await.expect(StatusCode::INSUFFICIENT_STORAGE);
@@ -224,7 +221,7 @@ async fn limits_hold(server: Server) {
     Answer::of(bob.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
 }
 
-async fn one_that_breaks_off_leaves_nothing(server: Server) {
+async fn an_interrupted_upload_leaves_no_file(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -239,9 +236,9 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&part).await.unwrap();
-    server.comes_to(2).await;
+    server.wait_for_objects(2).await;
     drop(stream);
-    server.comes_to(1).await;
+    server.wait_for_objects(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 
     // A client that ends the body too early.
@@ -252,11 +249,11 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
-    server.comes_to(1).await;
+    server.wait_for_objects(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 
-async fn of_many_at_once_one_is_left_whole(server: Server) {
+async fn concurrent_uploads_leave_one_complete_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let uploads: Vec<_> = (1..=8)
@@ -276,7 +273,7 @@ async fn of_many_at_once_one_is_left_whole(server: Server) {
     assert_eq!((made, server.objects().len()), (1, 1));
 }
 
-async fn it_goes_with_its_entry(server: Server) {
+async fn deleting_an_entry_deletes_its_recording(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -285,7 +282,7 @@ async fn it_goes_with_its_entry(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn it_is_nobody_elses(server: Server) {
+async fn users_cannot_access_recordings_of_others(server: Server) {
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);

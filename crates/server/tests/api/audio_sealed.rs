@@ -16,12 +16,12 @@ use crate::server::{Answer, Server, lenient};
 use crate::vault::{DATE, Open, PHRASE, Secret, path, text};
 
 on_both_engines!(
-    it_is_sent_and_played_in_parts,
-    it_needs_the_open_secret_tag,
-    what_is_not_encrypted_is_refused,
+    an_encrypted_recording_is_uploaded_and_played_in_parts,
+    recordings_need_an_unlocked_secret_tag,
+    unencrypted_recordings_are_rejected,
     moving_an_entry_leaves_no_recording,
-    what_is_sent_while_an_entry_moves_is_not_left_in_plain,
-    a_secret_tag_takes_its_recordings_along
+    an_upload_during_a_move_leaves_no_unencrypted_recording,
+    deleting_a_secret_tag_deletes_its_recordings
 );
 
 impl Open<'_> {
@@ -50,7 +50,7 @@ impl Open<'_> {
     }
 }
 
-async fn it_is_sent_and_played_in_parts(server: Server) {
+async fn an_encrypted_recording_is_uploaded_and_played_in_parts(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -88,7 +88,7 @@ async fn it_is_sent_and_played_in_parts(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn it_needs_the_open_secret_tag(server: Server) {
+async fn recordings_need_an_unlocked_secret_tag(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -109,7 +109,7 @@ async fn it_needs_the_open_secret_tag(server: Server) {
     open.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn what_is_not_encrypted_is_refused(server: Server) {
+async fn unencrypted_recordings_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -120,7 +120,7 @@ async fn what_is_not_encrypted_is_refused(server: Server) {
         let length = wrong.len();
         assert_eq!(Answer::of(open.record(&entry, wrong)).await.refused(), "body", "{length}");
     }
-    server.comes_to(0).await;
+    server.wait_for_objects(0).await;
     // An encrypted recording is not accepted for a plain entry.
     let plain = ada.write("Said.", DATE, &[]).await;
     Answer::of(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -147,7 +147,7 @@ async fn moving_an_entry_leaves_no_recording(server: Server) {
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) {
+async fn an_upload_during_a_move_leaves_no_unencrypted_recording(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     for _ in 0..8 {
@@ -163,11 +163,11 @@ async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) 
             // The recording was uploaded before the move, or the move was first and the upload failed.
             assert!(status.is_success() || status.is_client_error(), "{}", sent.body);
         }
-        server.comes_to(0).await;
+        server.wait_for_objects(0).await;
     }
 }
 
-async fn a_secret_tag_takes_its_recordings_along(server: Server) {
+async fn deleting_a_secret_tag_deletes_its_recordings(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let other = Secret::make(&ada, "another").await.unlock("another").await;

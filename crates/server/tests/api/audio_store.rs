@@ -20,17 +20,17 @@ use crate::vault::{DATE, text};
 
 on_both_engines!(
     a_store_belongs_to_one_database,
-    of_two_databases_at_once_one_gets_the_store,
+    one_of_two_concurrent_databases_claims_the_store,
     a_store_of_an_older_version_is_claimed_if_it_fits,
     a_store_that_lost_everything_is_refused,
-    what_faults_have_left_is_put_aside_and_deleted_after_a_month,
+    unknown_objects_are_quarantined_and_deleted_after_a_month,
     a_clock_that_jumps_deletes_nothing,
-    what_is_needed_comes_back,
+    objects_with_rows_are_moved_back_from_quarantine,
     much_or_everything_is_refused_and_raised_as_an_alert,
     an_older_copy_of_the_database_sweeps_nothing,
     a_start_sweeps_nothing_and_one_sweep_is_enough,
-    recordings_that_are_missing_are_told,
-    what_people_delete_is_deleted_soon
+    missing_recordings_are_reported,
+    deleted_recordings_are_removed_from_the_store
 );
 
 const HOUR: i64 = 3600;
@@ -163,7 +163,7 @@ async fn a_store_belongs_to_one_database(server: Server) {
     assert_eq!(fs::read_to_string(server.mark()).unwrap(), "{");
 }
 
-async fn of_two_databases_at_once_one_gets_the_store(server: Server) {
+async fn one_of_two_concurrent_databases_claims_the_store(server: Server) {
     let other = Server::start(Scratch::sqlite(), lenient()).await;
     let (mine, theirs) = tokio::join!(server.claim(), server.claim_for(&other));
     assert_ne!(mine.is_ok(), theirs.is_ok(), "{mine:?} {theirs:?}");
@@ -196,7 +196,7 @@ async fn a_store_that_lost_everything_is_refused(server: Server) {
     server.claim().await.unwrap();
 }
 
-async fn what_faults_have_left_is_put_aside_and_deleted_after_a_month(server: Server) {
+async fn unknown_objects_are_quarantined_and_deleted_after_a_month(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     // An object without a row, a draft of a killed server, and a foreign file.
@@ -243,7 +243,7 @@ async fn a_clock_that_jumps_deletes_nothing(server: Server) {
     assert!(server.store().await.next_sweep_at < server.app.now().plus_seconds(8 * DAY));
 }
 
-async fn what_is_needed_comes_back(server: Server) {
+async fn objects_with_rows_are_moved_back_from_quarantine(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob, eve) =
         (recorded(&server, "ada").await, recorded(&server, "bob").await, recorded(&server, "eve").await);
@@ -352,7 +352,7 @@ async fn a_start_sweeps_nothing_and_one_sweep_is_enough(server: Server) {
     assert!(!stores.begin_sweep(&seen, server.app.now(), server.app.now()).await.unwrap());
 }
 
-async fn recordings_that_are_missing_are_told(server: Server) {
+async fn missing_recordings_are_reported(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     fs::remove_file(ada.file()).unwrap();
@@ -363,7 +363,7 @@ async fn recordings_that_are_missing_are_told(server: Server) {
     assert!(trouble.contains(&ada.name()) && !trouble.contains(&bob.name()), "{trouble}");
 }
 
-async fn what_people_delete_is_deleted_soon(server: Server) {
+async fn deleted_recordings_are_removed_from_the_store(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     // The row is deleted, and the server was killed before it could delete the object.

@@ -14,7 +14,7 @@ on_both_engines!(
     logins_survive_ten_years_ahead_and_back,
     a_secret_tag_is_neither_locked_nor_open_for_ten_years,
     reminders_are_due_by_the_present_clock,
-    what_the_clock_does_is_told
+    clock_jumps_are_reported
 );
 
 const DAY: i64 = 24 * 3600;
@@ -110,7 +110,7 @@ async fn reminders_are_due_by_the_present_clock(server: Server) {
     }
 }
 
-async fn what_the_clock_does_is_told(server: Server) {
+async fn clock_jumps_are_reported(server: Server) {
     let root = server.superuser("root").await;
     let examine =
         async || sotto_server::monitoring::clock::examine(&*server.clock, &*server.app.storage).await.unwrap();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until};
 
 use crate::audio::wav;
 use crate::on_both_engines;
@@ -15,13 +15,13 @@ use crate::vault::{DATE, PHRASE, Secret, new_id, text};
 
 on_both_engines!(
     the_archive_holds_what_the_api_answers,
-    names_are_safe_and_none_is_there_twice,
-    what_is_sealed_comes_along_while_it_is_open,
+    file_names_are_safe_and_unique,
+    sealed_entries_are_exported_while_their_tag_is_unlocked,
     an_empty_journal_is_an_archive_too,
     pages_are_read_to_the_last,
     recordings_are_beside_their_entries,
-    encrypted_recordings_come_along_while_they_are_open,
-    what_is_lost_is_told_and_keeps_nothing_else,
+    encrypted_recordings_are_exported_while_their_tag_is_unlocked,
+    lost_recordings_are_listed_and_the_rest_is_exported,
 );
 
 const EXPORT: &str = "/api/users/me/export";
@@ -139,7 +139,7 @@ async fn the_archive_holds_what_the_api_answers(server: Server) {
     }
 }
 
-async fn names_are_safe_and_none_is_there_twice(server: Server) {
+async fn file_names_are_safe_and_unique(server: Server) {
     let ada = server.person("ada").await;
     let titles = [
         "../../../etc/passwd",
@@ -176,7 +176,7 @@ async fn names_are_safe_and_none_is_there_twice(server: Server) {
     assert_eq!(files.last().unwrap().0, "entries/0001/0001-01-05.md");
 }
 
-async fn what_is_sealed_comes_along_while_it_is_open(server: Server) {
+async fn sealed_entries_are_exported_while_their_tag_is_unlocked(server: Server) {
     let ada = server.person("ada").await;
     ada.write("in plain", DATE, &[]).await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
@@ -255,7 +255,7 @@ async fn recordings_are_beside_their_entries(server: Server) {
     assert!(!markdown(&silent).is_stored);
 }
 
-async fn encrypted_recordings_come_along_while_they_are_open(server: Server) {
+async fn encrypted_recordings_are_exported_while_their_tag_is_unlocked(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let closed = Secret::make(&ada, "another phrase altogether").await.unlock("another phrase altogether").await;
@@ -276,7 +276,7 @@ async fn encrypted_recordings_come_along_while_they_are_open(server: Server) {
     assert!(open.decrypt(entry, key, &files[1].bytes) == wav(200_000, 3));
 }
 
-async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
+async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let mut objects: Vec<PathBuf> = Vec::new();
@@ -334,7 +334,7 @@ async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
 
 /// Each client that does not read takes a permit. Once they are gone, exports are possible again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn there_are_so_many_at_once() {
+async fn the_number_of_concurrent_exports_is_limited() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let ada = server.person("ada").await;
     let mut state = 1_u64;
@@ -357,7 +357,8 @@ async fn there_are_so_many_at_once() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     refused.expect(StatusCode::SERVICE_UNAVAILABLE);
     drop(idle);
-    while ada.request(Method::GET, EXPORT).send().await.unwrap().status() != StatusCode::OK {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_until("an export is possible again", async || {
+        ada.request(Method::GET, EXPORT).send().await.unwrap().status() == StatusCode::OK
+    })
+    .await;
 }

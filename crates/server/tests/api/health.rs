@@ -1,11 +1,9 @@
 //! Health, metrics, headers, stopping.
 
-use std::time::Duration;
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use sotto_server::{Config, ProviderSettings, Registration};
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until, within_bound};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -84,14 +82,18 @@ async fn a_stop_finishes_what_was_accepted(mut server: Server) {
     let body = json!({"content": "under way", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
-        "POST /api/journals/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /api/journals/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body when the handler reads it, so the request is under way.
+    let mut interim = [0; 25];
+    within_bound("the server asks for the body", stream.read_exact(&mut interim)).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body.as_bytes()[..10]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let address = server.address;
     let finish = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        wait_until("the server accepts no connections", async || TcpStream::connect(address).await.is_err()).await;
         stream.write_all(&body.as_bytes()[10..]).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -120,7 +122,7 @@ async fn answers_carry_headers_that_protect(server: Server) {
 }
 
 #[tokio::test]
-async fn the_server_says_how_one_gets_in() {
+async fn the_server_describes_how_users_can_sign_in() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
@@ -153,7 +155,7 @@ async fn metrics_can_ask_for_a_token() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_its_word_is_taken() {
+async fn headers_of_a_trusted_proxy_are_used() {
     let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");

@@ -1,7 +1,6 @@
 //! `Idempotency-Key`: a repeated create creates one row.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use reqwest::header::HeaderValue;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 use sotto_domain::SecretTagId;
 use sotto_domain::idempotency::KEPT_SECONDS;
 use sotto_domain::secret_tag::DeletedSecretTag;
+use sotto_storage::testing::wait_for;
 
 use crate::on_both_engines;
 use crate::server::{Answer, Person, Server};
@@ -17,14 +17,14 @@ use crate::vault::{DATE, Open, PHRASE, Secret, new_id};
 
 on_both_engines!(
     every_create_can_be_sent_again,
-    what_was_changed_since_is_shown_as_it_is,
-    what_was_deleted_since_is_gone,
-    what_was_sealed_since_is_shown_where_it_is_open,
+    a_replay_returns_the_current_state,
+    a_replay_of_a_deleted_row_is_gone,
+    a_replay_of_a_sealed_entry_needs_the_unlocked_tag,
     a_key_belongs_to_one_request,
     malformed_keys_are_refused,
-    requests_at_once_make_one_row,
-    the_same_key_of_others_is_another,
-    a_request_that_was_refused_leaves_its_key,
+    concurrent_requests_create_one_row,
+    keys_of_different_users_are_independent,
+    a_rejected_request_does_not_use_its_key,
     a_repeated_request_is_not_judged_again,
     a_key_ends_after_a_day,
     the_secret_of_a_token_is_given_again,
@@ -171,7 +171,7 @@ async fn every_create_can_be_sent_again(server: Server) {
     assert_eq!(made, [2, 1, 2, 1, 1, 1, 1]);
 }
 
-async fn what_was_changed_since_is_shown_as_it_is(server: Server) {
+async fn a_replay_returns_the_current_state(server: Server) {
     let maker = Maker::new(&server).await;
     let ada = maker.person();
     let made = maker.send(&entry(), "one").await.expect(StatusCode::CREATED);
@@ -187,7 +187,7 @@ async fn what_was_changed_since_is_shown_as_it_is(server: Server) {
     assert_eq!(maker.send(&tag("two"), "two").await.expect(StatusCode::CREATED), changed);
 }
 
-async fn what_was_deleted_since_is_gone(server: Server) {
+async fn a_replay_of_a_deleted_row_is_gone(server: Server) {
     let maker = Maker::new(&server).await;
     for (number, create) in maker.creates().await.iter().enumerate() {
         let [key, fresh] = ["old", "new"].map(|name| format!("{name}-{number}"));
@@ -203,7 +203,7 @@ async fn what_was_deleted_since_is_gone(server: Server) {
     }
 }
 
-async fn what_was_sealed_since_is_shown_where_it_is_open(server: Server) {
+async fn a_replay_of_a_sealed_entry_needs_the_unlocked_tag(server: Server) {
     let maker = Maker::new(&server).await;
     let (ada, open) = (maker.person(), &maker.open);
     let plain = entry();
@@ -281,7 +281,7 @@ async fn malformed_keys_are_refused(server: Server) {
     Answer::of(listed).await.expect(StatusCode::OK);
 }
 
-async fn requests_at_once_make_one_row(server: Server) {
+async fn concurrent_requests_create_one_row(server: Server) {
     let maker = Maker::new(&server).await;
     for (number, create) in maker.creates().await.iter().enumerate() {
         let before = maker.rows().await;
@@ -297,7 +297,7 @@ async fn requests_at_once_make_one_row(server: Server) {
     }
 }
 
-async fn the_same_key_of_others_is_another(server: Server) {
+async fn keys_of_different_users_are_independent(server: Server) {
     let maker = Maker::new(&server).await;
     let bob = server.person("bob").await;
     for create in [entry(), tag("once"), reminder(), token()] {
@@ -314,7 +314,7 @@ async fn the_same_key_of_others_is_another(server: Server) {
     }
 }
 
-async fn a_request_that_was_refused_leaves_its_key(server: Server) {
+async fn a_rejected_request_does_not_use_its_key(server: Server) {
     let maker = Maker::new(&server).await;
     maker.send(&tag(""), "key").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let mut unknown = entry();
@@ -367,13 +367,11 @@ async fn a_key_ends_after_a_day(server: Server) {
     // A server deletes expired keys when it starts.
     server.another(&server.keys).await;
     let later = signed_in().await;
-    let again = loop {
+    let again = wait_for("the expired key is deleted", async || {
         let again = post(&later).await;
-        if !is_replayed(&again) {
-            break again.expect(StatusCode::CREATED);
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        (!is_replayed(&again)).then(|| again.expect(StatusCode::CREATED))
+    })
+    .await;
     assert_ne!(again["id"], first["id"]);
 }
 
@@ -423,9 +421,9 @@ async fn the_database_holds_no_copy_of_a_key_or_a_request(server: Server) {
 
 /// Requests of one client may reach several servers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_at_once_make_one_row_on_three_nodes() {
+async fn concurrent_requests_on_three_nodes_create_one_row() {
     let server = Server::on_three_nodes().await;
-    requests_at_once_make_one_row(server).await;
+    concurrent_requests_create_one_row(server).await;
 }
 
 /// Routes that create a row by POST without a key: an address can have one account, and there is no user yet to whom a

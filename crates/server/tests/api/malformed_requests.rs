@@ -14,7 +14,7 @@ on_both_engines!(
     ids_that_are_not_uuids_are_refused,
     a_body_cut_off_half_way_stores_nothing,
     oversized_requests_are_refused,
-    odd_text_is_kept_as_it_is,
+    unusual_text_is_stored_unchanged,
 );
 
 async fn malformed_bodies_are_refused(server: Server) {
@@ -134,7 +134,7 @@ async fn oversized_requests_are_refused(server: Server) {
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
 }
 
-async fn odd_text_is_kept_as_it_is(server: Server) {
+async fn unusual_text_is_stored_unchanged(server: Server) {
     let ada = server.person("ada").await;
     for text in [
         "",

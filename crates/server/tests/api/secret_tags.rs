@@ -10,21 +10,21 @@ use crate::server::{Answer, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, encode, text};
 
 on_both_engines!(
-    the_whole_life,
-    a_phrase_is_lost_and_replaced,
+    a_secret_tag_is_created_unlocked_changed_and_deleted,
+    a_recovery_key_replaces_a_lost_passphrase,
     new_server_keys_are_taken_over,
     lost_server_keys_leave_the_recovery_key,
-    several_are_open_at_once,
-    opening_one_often_never_slows_the_others
+    several_secret_tags_are_unlocked_at_once,
+    unlocking_one_tag_often_does_not_slow_the_others
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_request_may_reach_another_server() {
-    the_whole_life(Server::on_three_nodes().await).await;
-    a_phrase_is_lost_and_replaced(Server::on_three_nodes().await).await;
+    a_secret_tag_is_created_unlocked_changed_and_deleted(Server::on_three_nodes().await).await;
+    a_recovery_key_replaces_a_lost_passphrase(Server::on_three_nodes().await).await;
 }
 
-async fn the_whole_life(server: Server) {
+async fn a_secret_tag_is_created_unlocked_changed_and_deleted(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let listed = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
@@ -75,7 +75,7 @@ async fn the_whole_life(server: Server) {
     secret.try_unlock("a new one").await.err().unwrap().expect(StatusCode::FORBIDDEN);
 }
 
-async fn a_phrase_is_lost_and_replaced(server: Server) {
+async fn a_recovery_key_replaces_a_lost_passphrase(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -131,7 +131,7 @@ async fn lost_server_keys_leave_the_recovery_key(server: Server) {
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 }
 
-async fn several_are_open_at_once(server: Server) {
+async fn several_secret_tags_are_unlocked_at_once(server: Server) {
     let ada = server.person("ada").await;
     let (first, second) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
     let (one, two) = (first.unlock(PHRASE).await, second.unlock("another").await);
@@ -163,7 +163,7 @@ async fn several_are_open_at_once(server: Server) {
 }
 
 /// A client that tries a passphrase on all secret tags starts with the one that was unlocked last, as listed.
-async fn opening_one_often_never_slows_the_others(server: Server) {
+async fn unlocking_one_tag_often_does_not_slow_the_others(server: Server) {
     let ada = server.person("ada").await;
     let mut secrets = Vec::new();
     for phrase in ["one", "two", "three"] {

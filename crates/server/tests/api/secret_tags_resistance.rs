@@ -14,8 +14,8 @@ use crate::vault::{DATE, PHRASE, Secret, encode, new_id, text};
 on_both_engines!(
     an_unknown_secret_tag_is_answered_like_a_known_one,
     messages_work_once_and_in_their_place,
-    guessing_is_slowed_and_told,
-    oracles_are_counted,
+    repeated_attempts_are_slowed_and_reported,
+    every_use_of_the_oprf_key_is_counted,
     a_token_is_good_for_its_login_only,
     an_unlock_ends,
     open_unlocks_are_bounded
@@ -23,7 +23,7 @@ on_both_engines!(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guessing_is_slowed_across_nodes() {
-    guessing_is_slowed_and_told(Server::on_three_nodes().await).await;
+    repeated_attempts_are_slowed_and_reported(Server::on_three_nodes().await).await;
 }
 
 /// The names of headers, and the names and lengths of fields; for a problem, its code. Timestamps have the length of
@@ -126,7 +126,7 @@ async fn messages_work_once_and_in_their_place(server: Server) {
     assert_eq!(ben.get("/api/opaque-sessions/").await.expect(StatusCode::OK), json!([]));
 }
 
-async fn guessing_is_slowed_and_told(server: Server) {
+async fn repeated_attempts_are_slowed_and_reported(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let start = format!("{}/unlock/start", secret.path);
@@ -159,7 +159,7 @@ async fn guessing_is_slowed_and_told(server: Server) {
 }
 
 /// Other ways to guess passphrases count as well.
-async fn oracles_are_counted(server: Server) {
+async fn every_use_of_the_oprf_key_is_counted(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let request =

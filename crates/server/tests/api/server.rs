@@ -14,7 +14,7 @@ use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
 use sotto_server::{App, AttachmentStore, Config, Keys, Stage};
 use sotto_storage::DatabaseUrl;
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_until};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -305,6 +305,11 @@ pub fn fill(path: &str) -> String {
 /// Without rate limits, because tests create many accounts from one address.
 pub fn lenient() -> Config {
     Config { rate_limits: false, ..Config::default() }
+}
+
+/// Waits until requests are answered with 401. A node may have accounts and tokens in its cache for 5 seconds.
+pub async fn wait_until_unauthorized(send: impl AsyncFn() -> StatusCode) {
+    wait_until("every node answers with 401", async || send().await == StatusCode::UNAUTHORIZED).await;
 }
 
 pub async fn free_port() -> TcpListener {

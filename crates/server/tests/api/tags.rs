@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 use crate::on_both_engines;
 use crate::server::Server;
 
-on_both_engines!(tags_come_and_go, names_are_unique_whatever_their_form, bad_tags_are_refused, pages_of_tags);
+on_both_engines!(
+    tags_come_and_go,
+    names_are_unique_in_every_case_and_normalization,
+    bad_tags_are_refused,
+    pages_of_tags
+);
 
 async fn tags_come_and_go(server: Server) {
     let ada = server.person("ada").await;
@@ -30,7 +35,7 @@ async fn tags_come_and_go(server: Server) {
     }
 }
 
-async fn names_are_unique_whatever_their_form(server: Server) {
+async fn names_are_unique_in_every_case_and_normalization(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let make = |name: &'static str| ada.post("/api/tags/", json!({ "name": name }));
     make("Caf\u{e9}").await.expect(StatusCode::CREATED);

@@ -70,7 +70,7 @@ async fn every_page_starts_with_the_same_document() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_no_page() {
+async fn missing_files_are_not_answered_with_the_page() {
     let app = App::start().await;
     for path in [
         "/assets/app-0000.js",
@@ -113,7 +113,7 @@ async fn files_go_out_in_the_smallest_form_that_is_taken() {
 }
 
 #[tokio::test]
-async fn what_a_browser_has_is_not_sent_again() {
+async fn cached_files_are_not_sent_again() {
     let app = App::start().await;
     let path = "/assets/app-1a2b.js";
     let tag = |response: &Response| header(response, "etag").to_owned();
@@ -132,7 +132,7 @@ async fn what_a_browser_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_would() {
+async fn head_returns_the_headers_of_get() {
     let app = App::start().await;
     let head = app.server.request(Method::HEAD, "/").send().await.unwrap();
     let get = app.get("/", &[]).await;
@@ -143,7 +143,7 @@ async fn head_says_what_get_would() {
 }
 
 #[tokio::test]
-async fn the_app_may_do_what_it_needs_and_no_more() {
+async fn the_app_has_strict_security_headers() {
     let app = App::start().await;
     let page = app.get("/login", &[]).await;
     for (name, value) in [

@@ -47,7 +47,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(world.api_tokens().create(&token, &[1; 32], None).await, "fk_api_tokens_user");
 }
 
-pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World) {
+pub async fn concurrent_creates_respect_the_limit(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     for number in 0..MAX_TOKENS - 2 {
         world.api_token(user, hash(number)).await;

@@ -45,7 +45,7 @@ pub async fn a_database_gets_one_identity(world: &World) {
     assert_eq!(stores.get().await.unwrap(), Some(store(first)));
 }
 
-pub async fn of_many_first_calls_all_get_one_identity(world: &World) {
+pub async fn concurrent_first_calls_get_the_same_identity(world: &World) {
     let all = at_once(8, |_| {
         let (storage, fresh) = (world.storage.clone(), StoreId(world.id()));
         async move { storage.attachment_store().identify(fresh, at(100), at(1)).await.unwrap().id }
@@ -64,7 +64,7 @@ pub async fn replace_forgets_what_was_known(world: &World) {
     }
 }
 
-pub async fn of_many_sweeps_at_once_one_begins(world: &World) {
+pub async fn one_of_many_concurrent_sweeps_begins(world: &World) {
     let seen = world.attachment_store().identify(StoreId(world.id()), at(100), at(1)).await.unwrap();
     let begun = at_once(8, |_| {
         let (storage, seen) = (world.storage.clone(), seen.clone());

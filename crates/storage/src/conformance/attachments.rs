@@ -113,7 +113,7 @@ pub async fn put_keeps_to_the_quota(world: &World) {
     assert_eq!(world.attachments().usage(world.user().await).await.unwrap(), 0);
 }
 
-pub async fn of_many_puts_at_once_no_more_than_the_quota_get_through(world: &World) {
+pub async fn concurrent_puts_respect_the_quota(world: &World) {
     let user = world.user().await;
     let mut entries = vec![];
     for _ in 0..8 {
@@ -127,7 +127,7 @@ pub async fn of_many_puts_at_once_no_more_than_the_quota_get_through(world: &Wor
     assert_eq!((attached, world.attachments().usage(user).await.unwrap()), (3, 3000));
 }
 
-pub async fn of_many_puts_for_one_entry_each_replaces_another(world: &World) {
+pub async fn concurrent_puts_for_one_entry_replace_each_other(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await.id;
     let put = at_once(8, |_| {
@@ -161,7 +161,7 @@ pub async fn remove_clears_what_points_to_it(world: &World) {
     assert_eq!(world.audio_url(user, entry).await.as_deref(), Some("/other"));
 }
 
-pub async fn a_recording_goes_with_its_entry(world: &World) {
+pub async fn deleting_an_entry_deletes_its_recording(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(plain)).await;
@@ -195,7 +195,7 @@ pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
+pub async fn sealing_and_unsealing_return_the_freed_recording(world: &World) {
     let user = world.user().await;
     let (entry, tag) = (world.write(user, "spoken").await.id, world.secret_tag(user).await.id);
     let entries = world.sealed_entries();
@@ -227,7 +227,7 @@ pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
 }
 
 /// Recordings are put while their entry moves in or out: each is replaced, returned as freed, or rejected.
-pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World) {
+pub async fn concurrent_puts_during_a_move_leave_no_recording(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for round in 0..6 {
@@ -265,7 +265,7 @@ pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World)
     }
 }
 
-pub async fn known_tells_those_that_are_there(world: &World) {
+pub async fn known_returns_the_existing_ids(world: &World) {
     let user = world.user().await;
     let mut ids = vec![];
     for _ in 0..3 {

@@ -134,7 +134,7 @@ pub async fn create_with_an_unknown_tag_stores_nothing(world: &World) {
     assert_eq!(world.tags().list(user, None, 10).await.unwrap(), vec![]);
 }
 
-pub async fn of_two_creates_with_one_id_one_creates(world: &World) {
+pub async fn one_of_two_creates_with_one_id_succeeds(world: &World) {
     let user = world.user().await;
     for _ in 0..8 {
         let id = EntryId(world.id());

@@ -142,7 +142,7 @@ pub async fn an_unknown_zone_is_read_as_utc_and_kept(world: &World) {
     assert!(replaced.next_due_at.is_some());
 }
 
-pub async fn of_two_updates_that_expect_one_revision_one_is_stale(world: &World) {
+pub async fn one_of_two_updates_of_one_revision_is_stale(world: &World) {
     let user = world.user().await;
     let id = world.write(user, "start").await.id;
     for revision in 1..=8 {

@@ -108,7 +108,7 @@ pub async fn a_period_counts_what_was_done_in_it(world: &World) {
     assert_eq!(later.since(&snapshot(world, 60).await).statements, [], "watching is not counted");
 }
 
-pub async fn a_schema_that_is_not_the_programs_is_told(world: &World) {
+pub async fn a_schema_of_another_version_is_reported(world: &World) {
     let state = async || {
         let schema = world.health().schema().await.unwrap();
         assert_eq!(snapshot(world, 0).await.schema, schema);

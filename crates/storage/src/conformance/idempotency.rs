@@ -126,7 +126,7 @@ pub async fn a_used_key_refuses_whatever_else_is_wrong(world: &World) {
     assert_conflict(world.secret_tags().create(user, &new, key, at(1)).await, USED);
 }
 
-pub async fn of_many_creates_with_one_key_one_makes_a_row(world: &World) {
+pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
     let user = world.user().await;
     let one_of = |made: usize, refused: Vec<StorageError>| {
         assert_eq!((made, refused.len()), (1, 7), "{refused:?}");

@@ -80,7 +80,7 @@ pub async fn sign_up_makes_both_or_neither(world: &World) {
     assert_eq!(world.users().get(other.id).await.unwrap(), None);
 }
 
-pub async fn of_many_sign_ups_with_one_identity_one_succeeds(world: &World) {
+pub async fn one_of_many_sign_ups_with_one_identity_succeeds(world: &World) {
     let outcomes = at_once(8, |number| {
         let new = world.new_user(&format!("ada{number}@example.org"));
         let (storage, identity) = (world.storage.clone(), world.new_identity(new.id, ISSUER, "ada"));
@@ -132,7 +132,7 @@ pub async fn unlink_leaves_the_last_way_in(world: &World) {
     assert_eq!(identities.find(ISSUER, "second").await.unwrap(), None);
 }
 
-pub async fn of_many_unlinks_at_once_one_way_in_is_left(world: &World) {
+pub async fn concurrent_unlinks_leave_one_way_to_sign_in(world: &World) {
     let mut new = world.new_user("ada@example.org");
     new.password_hash = None;
     world.identities().sign_up(&new, None, &world.new_identity(new.id, GOOGLE, "0"), at(0)).await.unwrap();
@@ -149,7 +149,7 @@ pub async fn of_many_unlinks_at_once_one_way_in_is_left(world: &World) {
     assert_eq!(world.identities().list(new.id).await.unwrap().len(), 1);
 }
 
-pub async fn an_identity_goes_with_its_user(world: &World) {
+pub async fn deleting_a_user_deletes_their_identities(world: &World) {
     let user = world.user().await;
     let identity = world.identity(user, ISSUER, "ada").await;
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));

@@ -61,7 +61,7 @@ pub async fn pages_show_each_entry_once(world: &World) {
     }
 }
 
-pub async fn pages_are_not_disturbed_by_what_is_written_meanwhile(world: &World) {
+pub async fn pages_are_stable_under_concurrent_writes(world: &World) {
     let user = world.user().await;
     let old: Vec<_> =
         [world.write_at(user, at(1), "UTC", "1").await, world.write_at(user, at(2), "UTC", "2").await].into();

@@ -58,11 +58,11 @@ on_each_engine! {
         create_get_and_credentials
         create_refuses_a_taken_address
         create_refuses_a_taken_id
-        of_many_creates_with_one_address_one_succeeds
+        one_of_many_creates_with_one_address_succeeds
         update_changes_only_what_is_named
         update_refuses_another_users_address
         preferences_are_replaced_as_a_whole
-        of_many_first_asks_for_a_draft_key_all_get_one
+        concurrent_first_requests_get_the_same_draft_key
         set_password_replaces_the_hash_and_ends_the_other_sessions
         set_active_ends_every_session_when_it_deactivates
         delete_removes_all_that_is_theirs
@@ -70,7 +70,7 @@ on_each_engine! {
         list_searches_addresses_and_names
         administer_changes_only_what_is_named
         the_last_active_superuser_stays
-        of_many_superusers_who_leave_at_once_one_stays
+        one_superuser_remains_after_concurrent_changes
         a_user_who_is_not_there_is_missing
     }
     sessions {
@@ -80,7 +80,7 @@ on_each_engine! {
         rotate_forgives_the_generation_before_for_a_moment
         rotate_ends_a_session_whose_outlived_token_comes_back
         rotate_finds_no_session_that_has_ended_or_expired
-        of_many_rotations_at_once_one_raises_the_generation
+        one_of_many_concurrent_rotations_raises_the_generation
         end_is_final
         list_shows_what_has_not_expired_newest_first
         delete_expired_counts_what_it_deletes
@@ -90,16 +90,16 @@ on_each_engine! {
         an_identity_opens_one_account
         link_refuses_a_user_who_is_gone
         sign_up_makes_both_or_neither
-        of_many_sign_ups_with_one_identity_one_succeeds
+        one_of_many_sign_ups_with_one_identity_succeeds
         google_is_noted_at_the_account
         unlink_leaves_the_last_way_in
-        of_many_unlinks_at_once_one_way_in_is_left
-        an_identity_goes_with_its_user
+        concurrent_unlinks_leave_one_way_to_sign_in
+        deleting_a_user_deletes_their_identities
     }
     idempotency {
         each_create_makes_one_row_with_one_key
         a_used_key_refuses_whatever_else_is_wrong
-        of_many_creates_with_one_key_one_makes_a_row
+        one_of_many_creates_with_one_key_creates_a_row
         a_create_that_makes_nothing_leaves_its_key
         a_key_outlives_its_row
         keys_end_after_a_day_and_with_their_user
@@ -110,7 +110,7 @@ on_each_engine! {
         create_standing_and_list
         create_refuses_what_is_taken
         create_refuses_a_user_who_is_gone
-        of_many_creates_at_once_no_more_than_allowed_succeed
+        concurrent_creates_respect_the_limit
         use_is_noted_once_a_minute
         delete_is_final
     }
@@ -123,7 +123,7 @@ on_each_engine! {
         create_attaches_and_makes_tags
         create_counts_a_tag_once
         create_with_an_unknown_tag_stores_nothing
-        of_two_creates_with_one_id_one_creates
+        one_of_two_creates_with_one_id_succeeds
         creates_that_name_one_new_tag_share_it
         an_entry_under_a_secret_tag_is_never_shown
     }
@@ -134,7 +134,7 @@ on_each_engine! {
         update_with_an_unknown_tag_changes_nothing
         update_moves_the_entry_to_its_new_day
         an_unknown_zone_is_read_as_utc_and_kept
-        of_two_updates_that_expect_one_revision_one_is_stale
+        one_of_two_updates_of_one_revision_is_stale
         updates_that_expect_nothing_all_count
         delete_expects_a_revision
         delete_leaves_the_tags
@@ -143,7 +143,7 @@ on_each_engine! {
     listing {
         list_is_newest_first_with_tags
         pages_show_each_entry_once
-        pages_are_not_disturbed_by_what_is_written_meanwhile
+        pages_are_stable_under_concurrent_writes
         from_and_to_are_days_of_the_entries_own_zones
         list_filters_by_tag
         list_filters_by_a_tag_on_many_entries
@@ -168,7 +168,7 @@ on_each_engine! {
         create_refuses_a_name_with_a_taken_key
         create_refuses_a_taken_id
         create_refuses_a_user_who_is_gone
-        of_many_creates_with_one_name_one_succeeds
+        one_of_many_creates_with_one_name_succeeds
         update_changes_only_what_is_named
         update_refuses_a_name_with_a_taken_key
         delete_unlinks_and_keeps_the_entries
@@ -181,7 +181,7 @@ on_each_engine! {
         create_refuses_a_user_who_is_gone
         a_reminder_that_is_off_is_never_due
         replace_changes_what_was_seen
-        of_two_replacements_of_one_version_one_succeeds
+        one_of_two_replacements_of_one_version_succeeds
         delete_is_final
         list_pages_in_order_of_creation
         a_reminder_that_is_not_there_is_missing
@@ -206,7 +206,7 @@ on_each_engine! {
         snapshot_tells_what_there_is
         no_text_holds_what_anybody_wrote
         a_period_counts_what_was_done_in_it
-        a_schema_that_is_not_the_programs_is_told
+        a_schema_of_another_version_is_reported
         planted_indexes_are_advised_on
         write_cost_is_measured_on_a_copy
         the_clock_is_that_of_the_databases_server
@@ -216,34 +216,34 @@ on_each_engine! {
         list_begins_with_what_was_opened_last
         create_refuses_a_taken_id
         create_refuses_a_user_who_is_gone
-        a_user_has_so_many_and_no_more
-        of_many_creates_at_once_no_more_than_allowed_succeed
+        the_number_of_secret_tags_is_limited
+        concurrent_creates_respect_the_limit
         set_lock_replaces_what_opens_it_and_ends_the_other_sessions
-        of_two_locks_for_one_version_one_is_set
+        one_of_many_locks_of_one_version_is_set
         set_metadata_changes_nothing_else
         delete_takes_entries_only_when_asked
         delete_tells_which_recordings_went
-        of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost
+        changes_during_a_delete_leave_and_lose_no_recording
         delete_takes_the_sessions_about_it
         an_entry_never_outlives_its_secret_tag
-        server_keys_are_each_told_once
+        each_server_key_is_returned_once
         a_secret_tag_that_is_not_there_is_missing
     }
     opaque_sessions {
         start_and_take_once
         start_refuses_a_user_who_is_gone
-        of_many_takes_at_once_one_gets_it
+        one_of_many_concurrent_takes_succeeds
         take_finds_no_login_that_has_expired
         wrong_phrases_are_slowed_down
-        a_secret_tag_that_does_not_exist_slows_down_alike
+        attempts_at_an_unknown_secret_tag_are_slowed_equally
         a_login_that_is_not_finished_counts
-        of_many_starts_at_once_no_more_get_through
+        concurrent_starts_respect_the_limit
         tries_with_many_secret_tags_are_slowed_down
         unlock_opens_and_tells_of_failed_tries
         unlock_needs_a_login_that_was_taken
         unlock_needs_the_version_that_was_tried
         unlock_closes_the_oldest
-        of_many_unlocks_at_once_no_more_than_allowed_stay_open
+        concurrent_unlocks_respect_the_limit
         open_needs_the_token
         activity_moves_the_end_up_to_a_limit
         list_shows_what_is_of_use
@@ -256,20 +256,20 @@ on_each_engine! {
         create_and_get
         create_refuses_a_taken_id
         create_needs_a_secret_tag_of_the_user
-        of_two_creates_with_one_id_one_creates
+        one_of_two_creates_with_one_id_succeeds
         list_pages_through_one_secret_tag_newest_first
         pages_end_early_where_much_is_sealed
         replace_expects_a_revision
         replace_moves_an_entry_to_another_secret_tag
-        of_two_replacements_at_once_one_is_stale
+        one_of_two_concurrent_replacements_is_stale
         seal_leaves_nothing_in_plain
         seal_expects_a_plain_entry_at_its_revision
         unseal_brings_everything_back
         unseal_expects_a_sealed_entry_at_its_revision
         unseal_with_an_unknown_tag_changes_nothing
-        of_many_moves_and_updates_at_once_one_succeeds
+        one_of_many_concurrent_moves_and_updates_succeeds
         delete_expects_a_revision
-        deleting_a_user_takes_everything_sealed_along
+        deleting_a_user_deletes_everything_sealed
     }
     attachments {
         put_and_get
@@ -277,20 +277,20 @@ on_each_engine! {
         put_needs_an_entry_of_its_kind
         put_refuses_a_taken_id
         put_keeps_to_the_quota
-        of_many_puts_at_once_no_more_than_the_quota_get_through
-        of_many_puts_for_one_entry_each_replaces_another
+        concurrent_puts_respect_the_quota
+        concurrent_puts_for_one_entry_replace_each_other
         remove_clears_what_points_to_it
-        a_recording_goes_with_its_entry
+        deleting_an_entry_deletes_its_recording
         a_recording_that_comes_as_its_entry_goes_is_told
-        sealing_and_unsealing_tell_which_recording_is_gone
-        of_a_move_and_many_puts_at_once_no_recording_is_left
-        known_tells_those_that_are_there
+        sealing_and_unsealing_return_the_freed_recording
+        concurrent_puts_during_a_move_leave_no_recording
+        known_returns_the_existing_ids
     }
     attachment_store {
         a_database_gets_one_identity
-        of_many_first_calls_all_get_one_identity
+        concurrent_first_calls_get_the_same_identity
         replace_forgets_what_was_known
-        of_many_sweeps_at_once_one_begins
+        one_of_many_concurrent_sweeps_begins
         end_sweep_notes_what_became_of_it
         what_deletes_a_recording_notes_its_object
         what_was_not_changed_notes_nothing

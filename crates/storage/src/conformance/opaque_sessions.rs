@@ -52,7 +52,7 @@ pub async fn start_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(refused, "fk_opaque_sessions_user");
 }
 
-pub async fn of_many_takes_at_once_one_gets_it(world: &World) {
+pub async fn one_of_many_concurrent_takes_succeeds(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for _ in 0..5 {
@@ -99,7 +99,7 @@ pub async fn wrong_phrases_are_slowed_down(world: &World) {
     assert_eq!(world.start(user, tag, at(4)).await, Started::Slowed(at(5)));
 }
 
-pub async fn a_secret_tag_that_does_not_exist_slows_down_alike(world: &World) {
+pub async fn attempts_at_an_unknown_secret_tag_are_slowed_equally(world: &World) {
     let user = world.user().await;
     slow_down(world, user, SecretTagId(world.id())).await;
 }
@@ -131,7 +131,7 @@ pub async fn a_login_that_is_not_finished_counts(world: &World) {
     assert_eq!(world.start(user, tag, now).await, Started::Slowed(at(LOGIN_SECONDS + 14)), "and when it was ended");
 }
 
-pub async fn of_many_starts_at_once_no_more_get_through(world: &World) {
+pub async fn concurrent_starts_respect_the_limit(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let started = at_once(16, |_| {
@@ -239,7 +239,7 @@ pub async fn unlock_closes_the_oldest(world: &World) {
     assert!(sessions.open(user, open[2], &TOKEN, later).await.unwrap().is_some());
 }
 
-pub async fn of_many_unlocks_at_once_no_more_than_allowed_stay_open(world: &World) {
+pub async fn concurrent_unlocks_respect_the_limit(world: &World) {
     let user = world.user().await;
     let tags = [world.secret_tag(user).await.id, world.secret_tag(user).await.id];
     for second in 0..i64::from(MAX_OPEN) - 1 {

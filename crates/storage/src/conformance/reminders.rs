@@ -68,7 +68,7 @@ pub async fn replace_changes_what_was_seen(world: &World) {
     assert_eq!((off.next_due_at, off.plan.schedule.frequency.custom_days()), (None, None));
 }
 
-pub async fn of_two_replacements_of_one_version_one_succeeds(world: &World) {
+pub async fn one_of_two_replacements_of_one_version_succeeds(world: &World) {
     let user = world.user().await;
     let id = world.reminder(user, "Start").await.id;
     for second in 1..=8 {

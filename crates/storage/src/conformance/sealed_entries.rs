@@ -84,7 +84,7 @@ pub async fn create_needs_a_secret_tag_of_the_user(world: &World) {
     }
 }
 
-pub async fn of_two_creates_with_one_id_one_creates(world: &World) {
+pub async fn one_of_two_creates_with_one_id_succeeds(world: &World) {
     let user = world.user().await;
     let (tag, id) = (world.secret_tag(user).await.id, EntryId(world.id()));
     let created = at_once(8, |number| {
@@ -168,7 +168,7 @@ pub async fn replace_moves_an_entry_to_another_secret_tag(world: &World) {
     assert_eq!(entries.list(user, to, None, 10).await.unwrap(), [moved]);
 }
 
-pub async fn of_two_replacements_at_once_one_is_stale(world: &World) {
+pub async fn one_of_two_concurrent_replacements_is_stale(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let id = world.write_sealed(user, tag).await.id;
@@ -289,7 +289,7 @@ pub async fn unseal_with_an_unknown_tag_changes_nothing(world: &World) {
     assert_eq!(world.tags().list(user, None, 10).await.unwrap(), []);
 }
 
-pub async fn of_many_moves_and_updates_at_once_one_succeeds(world: &World) {
+pub async fn one_of_many_concurrent_moves_and_updates_succeeds(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for _ in 0..3 {
@@ -352,7 +352,7 @@ pub async fn delete_expects_a_revision(world: &World) {
     assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
 }
 
-pub async fn deleting_a_user_takes_everything_sealed_along(world: &World) {
+pub async fn deleting_a_user_deletes_everything_sealed(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (tag, theirs) = (world.secret_tag(user).await.id, world.secret_tag(other).await.id);
     let (entry, kept) = (world.write_sealed(user, tag).await, world.write_sealed(other, theirs).await);

@@ -76,7 +76,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(refused, "fk_secret_tags_user");
 }
 
-pub async fn a_user_has_so_many_and_no_more(world: &World) {
+pub async fn the_number_of_secret_tags_is_limited(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let mut last = None;
     for _ in 0..MAX_SECRET_TAGS {
@@ -93,7 +93,7 @@ pub async fn a_user_has_so_many_and_no_more(world: &World) {
     assert!(matches!(create(&world.new_secret_tag()).await, CreatedSecretTag::Created(_)));
 }
 
-pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World) {
+pub async fn concurrent_creates_respect_the_limit(world: &World) {
     let user = world.user().await;
     for _ in 0..MAX_SECRET_TAGS - 3 {
         world.secret_tag(user).await;
@@ -135,7 +135,7 @@ pub async fn set_lock_replaces_what_opens_it_and_ends_the_other_sessions(world: 
     assert_eq!(sessions.open(user, mine, &TOKEN, at(8)).await.unwrap(), None, "none is kept");
 }
 
-pub async fn of_two_locks_for_one_version_one_is_set(world: &World) {
+pub async fn one_of_many_locks_of_one_version_is_set(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let set = at_once(8, |number| {
@@ -204,7 +204,7 @@ pub async fn delete_tells_which_recordings_went(world: &World) {
 
 /// Meanwhile entries move to another secret tag and recordings are put: each recording is either returned as freed or
 /// still attached.
-pub async fn of_a_delete_and_other_changes_at_once_no_recording_is_left_or_lost(world: &World) {
+pub async fn changes_during_a_delete_leave_and_lose_no_recording(world: &World) {
     for _ in 0..4 {
         let user = world.user().await;
         let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
@@ -286,7 +286,7 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
     }
 }
 
-pub async fn server_keys_are_each_told_once(world: &World) {
+pub async fn each_server_key_is_returned_once(world: &World) {
     let (one, two) = (world.user().await, world.user().await);
     let told = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
     assert_eq!(told().await, BTreeSet::new());

@@ -80,7 +80,7 @@ pub async fn rotate_finds_no_session_that_has_ended_or_expired(world: &World) {
     assert!(matches!(rotation, Rotation::Rotated(_)), "the tries above changed nothing");
 }
 
-pub async fn of_many_rotations_at_once_one_raises_the_generation(world: &World) {
+pub async fn one_of_many_concurrent_rotations_raises_the_generation(world: &World) {
     let user = world.user().await;
     let session = world.session(user).await.id;
     let rotations = at_once(16, |number| {

@@ -47,7 +47,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(world.tags().create(user, &world.new_tag("late"), None, at(1)).await, "fk_tags_user");
 }
 
-pub async fn of_many_creates_with_one_name_one_succeeds(world: &World) {
+pub async fn one_of_many_creates_with_one_name_succeeds(world: &World) {
     let user = world.user().await;
     let outcomes = at_once(8, |number| {
         let (storage, new) = (world.storage.clone(), world.new_tag(["sun", "SUN"][number % 2]));

@@ -53,7 +53,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     assert_conflict(world.users().create(&other, None, at(1)).await, "pk_users");
 }
 
-pub async fn of_many_creates_with_one_address_one_succeeds(world: &World) {
+pub async fn one_of_many_creates_with_one_address_succeeds(world: &World) {
     let outcomes = at_once(8, |_| {
         let (storage, new) = (world.storage.clone(), world.new_user("ada@example.org"));
         async move { storage.users().create(&new, None, at(0)).await }
@@ -108,7 +108,7 @@ pub async fn preferences_are_replaced_as_a_whole(world: &World) {
     assert_eq!(preferences(world, bob).await, object("{}"));
 }
 
-pub async fn of_many_first_asks_for_a_draft_key_all_get_one(world: &World) {
+pub async fn concurrent_first_requests_get_the_same_draft_key(world: &World) {
     let (ada, bob) = (world.user().await, world.user().await);
     let keys = at_once(8, |number| {
         let storage = world.storage.clone();
@@ -322,7 +322,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     done(users.delete(ada).await.unwrap());
 }
 
-pub async fn of_many_superusers_who_leave_at_once_one_stays(world: &World) {
+pub async fn one_superuser_remains_after_concurrent_changes(world: &World) {
     let mut all = vec![];
     for number in 0..6 {
         all.push(superuser(world, &format!("{number}@example.org")).await);

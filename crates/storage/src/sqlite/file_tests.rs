@@ -10,6 +10,7 @@ use sotto_domain::storage::Storage;
 
 use super::Sqlite;
 use crate::conformance::world::{World, at, at_once, sealed};
+use crate::testing::wait_until;
 
 /// The length of a piece that reveals a word. The index omits the beginning that a word shares with the previous one.
 const PIECE: usize = 7;
@@ -49,15 +50,7 @@ async fn deleted_words_are_nowhere_in_the_files() {
     let path = world.file().to_owned();
     let all: Vec<_> = (0..400).map(word).collect();
     // A checkpoint can move words from one file to the other between two reads.
-    let mut found = found_in_files(&path, &all);
-    for _ in 0..100 {
-        if found == all {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        found = found_in_files(&path, &all);
-    }
-    assert_eq!(found, all, "as long as they are stored, they are found");
+    wait_until("all stored words are in the files", async || found_in_files(&path, &all) == all).await;
 
     let rewrite = EntryPatch { title: Some(None), content: Some("Nothing.".into()), ..EntryPatch::default() };
     for (number, id) in ids.iter().enumerate() {
@@ -76,9 +69,7 @@ async fn deleted_words_are_nowhere_in_the_files() {
     let (gone, kept) = (words(gone), words(kept));
 
     // The index and the log are erased in the next quiet moment.
-    while !found_in_files(&path, &gone).is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    }
+    wait_until("the deleted words are erased", async || found_in_files(&path, &gone).is_empty()).await;
     assert_eq!(found_in_files(&path, &kept), kept);
     world.close().await;
     assert_eq!(found_in_files(&path, &gone), [""; 0]);
@@ -127,7 +118,7 @@ async fn sealed_words_are_nowhere_in_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
+async fn a_reader_delays_erasure_and_loses_nothing() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let entry = world.write(user, &word(1)).await;
@@ -138,20 +129,16 @@ async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
     assert_eq!(world.sealed_entries().get(user, entry.id).await.unwrap(), Some(sealed));
     assert_eq!(found_in_files(&path, &[word(1)]), [word(1)], "the reader still sees it");
     drop(reader);
-    while !found_in_files(&path, &[word(1)]).is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_until("the sealed word is erased", async || found_in_files(&path, &[word(1)]).is_empty()).await;
 }
 
 #[tokio::test]
-async fn a_quiet_moment_cuts_the_log_off() {
+async fn the_log_is_truncated_in_a_quiet_moment() {
     let world = World::sqlite().await;
     world.write(world.user().await, "text").await;
     let log = format!("{}-wal", world.file().display());
     assert!(std::fs::metadata(&log).unwrap().len() > 0);
-    while std::fs::metadata(&log).unwrap().len() > 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    wait_until("the log is truncated", async || std::fs::metadata(&log).unwrap().len() == 0).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ const text: EntryText = { content: 'Nobody knows.', tags: [] };
 const exportKey = new Uint8Array(64).fill(1);
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
-test('every entry opens as it was sealed', async () => {
+test('every entry is decrypted to what was encrypted', async () => {
   const vault = await Vault.create(scope);
   const texts = fc.record({
     title: fc.option(fc.string({ unit: 'binary' }), { nil: undefined }),
@@ -25,7 +25,7 @@ test('every entry opens as it was sealed', async () => {
   await fc.assert(property);
 });
 
-test('every recovery key is read as it was revealed, and with any symbol changed not at all', async () => {
+test('every recovery key is accepted as it was shown, and rejected with any symbol changed', async () => {
   const changes = fc.integer({ min: 1, max: 31 });
   const property = fc.asyncProperty(bytes(32), fc.nat(55), changes, async (key, position, change) => {
     const symbols = (await new RecoveryKey(key).reveal()).replaceAll('-', '');
@@ -39,7 +39,7 @@ test('every recovery key is read as it was revealed, and with any symbol changed
   await fc.assert(property, { numRuns: 30 });
 });
 
-test('the export key and the wrapped key cannot be mistaken for each other', async () => {
+test('the export key and the wrapped key cannot be confused', async () => {
   const wrapped = await (await Vault.create(scope)).wrap(exportKey);
   expect(wrapped).toHaveLength(61);
   await Vault.unlock(scope, exportKey, wrapped);
@@ -63,7 +63,7 @@ test('a revision has to fit into its 4 bytes', async () => {
   }
 });
 
-test('bytes in memory that threads share are accepted', async () => {
+test('bytes in shared memory are accepted', async () => {
   const shared = new Uint8Array(new SharedArrayBuffer(64)).fill(1);
   const vault = await Vault.create(scope);
   await Vault.unlock(scope, shared, await vault.wrap(exportKey));

@@ -64,7 +64,7 @@ fn shown(verdicts: &str) -> String {
 }
 
 #[test]
-fn it_takes_some_bad_readings_to_raise_and_some_good_ones_to_clear() {
+fn several_bad_readings_raise_and_several_good_ones_clear() {
     for (verdicts, changes) in [
         ("bbb", "..R"),
         ("bbbbbbgg", "..R....C"),
@@ -126,7 +126,7 @@ fn index_usage_is_judged_on_big_tables_that_are_read() {
 }
 
 #[test]
-fn violations_are_told_by_name() {
+fn violated_constraints_are_named() {
     let mut period = period();
     assert_eq!(judged(Alert::ConstraintViolation, &period), Verdict::Good);
     let faults = BTreeMap::from([("ck_entries_kept".to_owned(), 2)]);
@@ -161,7 +161,7 @@ fn half_done_and_unknown_migrations_are_bad() {
 }
 
 #[test]
-fn trouble_with_the_store_of_recordings_is_told_as_it_is() {
+fn problems_of_the_attachment_store_are_named() {
     assert_eq!(judged(Alert::Recordings, &period()), Verdict::Good);
     let trouble = Some("It belongs to another database.");
     let reading = reading(Alert::Recordings, &period(), &BTreeMap::new(), trouble, &ClockHealth::default());

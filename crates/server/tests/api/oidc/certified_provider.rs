@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use sotto_server::{Config, ProviderSettings};
-use sotto_storage::testing::Scratch;
+use sotto_storage::testing::{Scratch, wait_for};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -60,13 +60,12 @@ impl Provider {
         node.arg(script).args(redirects).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = node.spawn().expect("node is needed: `scripts/tools node` installs it");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let ready: Value = loop {
+        let ready: Value = wait_for("the provider prints its address", async || {
             let line = lines.next_line().await.unwrap();
             let line = line.expect("its packages are needed: `scripts/tools node` installs them");
-            if let Ok(ready) = serde_json::from_str(&line) {
-                break ready;
-            }
-        };
+            serde_json::from_str(&line).ok()
+        })
+        .await;
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let settings = ProviderSettings {
             id: "test".into(),

@@ -110,7 +110,7 @@ async fn no_forged_token_is_believed() {
 }
 
 #[tokio::test]
-async fn a_provider_that_answers_nonsense_is_told_so() {
+async fn invalid_responses_of_a_provider_are_reported() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     let answers: [(u16, Value, &str); 4] = [

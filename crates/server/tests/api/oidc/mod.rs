@@ -33,17 +33,17 @@ macro_rules! with_a_provider {
 }
 
 with_a_provider!(
-    a_stranger_signs_up_and_comes_back,
+    a_new_user_signs_up_and_signs_in_again,
     an_account_is_found_by_its_verified_address_alone,
-    who_is_signed_in_links,
-    only_the_answer_to_what_this_browser_began_is_taken,
+    a_signed_in_user_links_a_provider,
+    a_callback_needs_the_handshake_of_the_same_browser,
     closed_servers_and_deactivated_accounts,
     providers_change_their_keys_and_go_away,
 );
 
 const IDENTITIES: &str = "/api/users/me/identities";
 
-async fn a_stranger_signs_up_and_comes_back(setup: Setup) {
+async fn a_new_user_signs_up_and_signs_in_again(setup: Setup) {
     let browser = Browser::new(&setup.server);
     // In two tabs at once, the second finds the account of the first.
     let (start, tab) = (setup.start("?next=/entries%3Fq=a"), Browser::new(&setup.server));
@@ -111,7 +111,7 @@ async fn an_account_is_found_by_its_verified_address_alone(setup: Setup) {
     }
 }
 
-async fn who_is_signed_in_links(setup: Setup) {
+async fn a_signed_in_user_links_a_provider(setup: Setup) {
     let server = &setup.server;
     let ada = server.person("ada").await;
     let browser = Browser::new(server);
@@ -150,7 +150,7 @@ async fn who_is_signed_in_links(setup: Setup) {
     assert_eq!(dora.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
 }
 
-async fn only_the_answer_to_what_this_browser_began_is_taken(setup: Setup) {
+async fn a_callback_needs_the_handshake_of_the_same_browser(setup: Setup) {
     let browser = Browser::new(&setup.server);
     let error = |code: &str| format!("/login?error={code}");
     assert_eq!(browser.sign_in(&setup.start(""), "cancel").await, error("access_denied"));

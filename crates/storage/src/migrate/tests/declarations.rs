@@ -3,7 +3,7 @@
 use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
 use crate::DatabaseUrl;
 use crate::migrate::source::Source;
-use crate::testing::{Scratch, dump};
+use crate::testing::{Scratch, dump, wait_until};
 
 /// A database at a revision `0002_more` with this down file. Its note 1 has a colour, and a child refers to the note.
 async fn with_way_down(scratch: &Scratch, down: &str) -> Migrator {
@@ -265,7 +265,7 @@ async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
 
 /// Concurrent deletions of others do not count as losses of the step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_others_delete_meanwhile_do_not_count() {
+async fn concurrent_deletions_are_not_counted_as_losses() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; SELECT pg_advisory_xact_lock(42);");
@@ -278,16 +278,18 @@ async fn rows_that_others_delete_meanwhile_do_not_count() {
     let waiting = "SELECT EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = w.pid AND l.relation = 'places'::regclass AND \
                    l.mode = 'AccessExclusiveLock') FROM pg_locks w WHERE w.locktype = 'advisory' AND w.objid = 42 AND \
                    NOT w.granted";
-    loop {
+    wait_until("the step waits for the lock", async || {
         match admin.query_opt(waiting, &[]).await.unwrap().map(|row| row.get(0)) {
-            Some(true) => break,
+            Some(true) => return true,
             Some(false) => {
                 admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
                 admin.execute("SELECT pg_advisory_lock(42)", &[]).await.unwrap();
             }
-            None => tokio::task::yield_now().await,
+            None => {}
         }
-    }
+        false
+    })
+    .await;
     admin.execute("DELETE FROM notes", &[]).await.unwrap();
     admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
     assert_eq!(run.await.unwrap().unwrap().to, "0002_colors");

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
-use crate::testing::{Scratch, dump};
+use crate::testing::{Scratch, dump, wait_until};
 use crate::{DatabaseUrl, schema};
 
 const NOTHING: &str = "-- loses: nothing";
@@ -80,9 +80,11 @@ async fn a_lost_connection_undoes_the_step() {
             }
         });
         // A down migration first runs on temporary tables, on a connection of its own.
-        while !run.is_finished() {
+        wait_until("the run fails", async || {
             cut(&admin).await;
-        }
+            run.is_finished()
+        })
+        .await;
         let refused = sentence(run.await.unwrap());
         assert_says(&refused, &[file, "failed and was undone", "terminating connection", &at]);
         admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
@@ -101,7 +103,6 @@ async fn cut(admin: &Client) {
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     admin.query(cut, &[]).await.unwrap();
-    tokio::task::yield_now().await;
 }
 
 #[tokio::test]
@@ -123,7 +124,7 @@ async fn a_server_that_only_reads_is_left_alone() {
 
 /// Roles with few permissions: one may create nothing, one may only read.
 #[tokio::test]
-async fn a_user_without_rights_is_told_what_to_do() {
+async fn a_user_without_rights_gets_a_hint() {
     let scratch = Scratch::postgres().await;
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!("it is PostgreSQL") };
     let (_, name) = address.rsplit_once('/').unwrap();

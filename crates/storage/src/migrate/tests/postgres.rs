@@ -4,7 +4,7 @@ use tokio_postgres::Client;
 
 use super::{Folder, Target, assert_says, current, execute, sentence, target};
 use crate::schema;
-use crate::testing::Scratch;
+use crate::testing::{Scratch, wait_for};
 
 fn with_an_index() -> Folder {
     let folder = Folder::of_three();
@@ -100,12 +100,8 @@ async fn an_index_that_met_a_forbidden_row_is_built_again() {
 async fn waiting_builder(admin: &Client) -> i32 {
     let waiting = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE \
                    'waiting for %'";
-    loop {
-        if let Some(row) = admin.query_opt(waiting, &[]).await.unwrap() {
-            return row.get(0);
-        }
-        tokio::task::yield_now().await;
-    }
+    let row = wait_for("an index is built and waits", async || admin.query_opt(waiting, &[]).await.unwrap());
+    row.await.get(0)
 }
 
 /// As if the migrator had been killed before it wrote its row.
@@ -131,7 +127,7 @@ async fn steps_before_the_one_that_fails_stay() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_without_its_password() {
+async fn an_unreachable_server_is_named_without_its_password() {
     let url = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
     let refused = sentence(crate::migrate::upgrade(&url).await);
     assert_says(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);

@@ -2,7 +2,7 @@
 
 use super::{Folder, Target, assert_says, both, connect, current, execute, sentence, target};
 use crate::migrate::{Locks, Rehearsal, RehearsedStep};
-use crate::testing::{Scratch, dump};
+use crate::testing::{Scratch, dump, wait_for};
 use crate::{DatabaseUrl, schema};
 
 /// `table: MODE`, with a star if the table is rewritten.
@@ -109,7 +109,7 @@ async fn the_locks_of_a_server_are_those_that_the_step_takes() {
 
 /// The reported locks are real: sessions that would have to wait do wait.
 #[tokio::test]
-async fn the_locks_told_are_the_locks_taken() {
+async fn the_reported_locks_are_those_that_are_taken() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.step(
@@ -127,12 +127,11 @@ async fn the_locks_told_are_the_locks_taken() {
     let run = tokio::spawn(async move { migrator.upgrade(&Target::Head).await });
     let held = "SELECT relation::regclass::text || ': ' || mode FROM pg_locks
         WHERE relation = 'notes'::regclass AND mode <> 'AccessShareLock'";
-    let taken = loop {
-        if let [row] = admin.query(held, &[]).await.unwrap().as_slice() {
-            break row.get::<_, String>(0);
-        }
-        tokio::task::yield_now().await;
-    };
+    let taken = wait_for("the step holds a lock on the table", async || {
+        let rows = admin.query(held, &[]).await.unwrap();
+        if let [row] = rows.as_slice() { Some(row.get::<_, String>(0)) } else { None }
+    })
+    .await;
     assert_eq!(taken, "notes: AccessExclusiveLock");
     admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
     run.await.unwrap().unwrap();
@@ -153,7 +152,7 @@ async fn a_file_has_one_lock() {
 }
 
 #[tokio::test]
-async fn a_step_that_would_fail_is_told() {
+async fn a_step_that_would_fail_is_reported() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);");

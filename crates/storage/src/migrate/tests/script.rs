@@ -127,7 +127,7 @@ async fn another_programs_database_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_script_stops_at_rows_that_nobody_allowed_to_go() {
+async fn a_script_stops_before_it_destroys_rows() {
     let folder = of_four();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -157,7 +157,7 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_script_waits_for_nobody() {
+async fn a_script_stops_while_another_migration_runs() {
     let scratch = Scratch::postgres().await;
     let migrator = Folder::of_three().migrator(&scratch);
     let other = connect(&scratch.url).await.unwrap();

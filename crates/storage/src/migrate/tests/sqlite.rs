@@ -86,7 +86,7 @@ async fn the_newest_copies_and_the_young_ones_are_kept() {
 }
 
 #[tokio::test]
-async fn what_killed_runs_have_left_is_removed() {
+async fn files_of_killed_runs_are_removed() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();

@@ -29,7 +29,7 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_line_of_a_mistake_is_told() {
+async fn the_line_of_a_failed_statement_is_reported() {
     for scratch in both().await {
         let folder = Folder::empty();
         folder.step("0001_x", "-- ä\nCREATE TABLE x (id INTEGER);\n\nCREATE TABEL y;\n", "-- loses: x\nDROP TABLE x;");

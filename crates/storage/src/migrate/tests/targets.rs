@@ -30,7 +30,7 @@ async fn a_target_can_be_named_in_many_ways() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_reached_is_refused_with_the_way_out() {
+async fn unreachable_targets_are_rejected_with_a_hint() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{Journal, new_entry, now, unavailable};
 use crate::postgres::{PoolOptions, Postgres};
+use crate::testing::wait_until;
 
 /// One connection and short timeouts.
 fn impatient() -> PoolOptions {
@@ -21,14 +22,15 @@ async fn a_killed_connection_is_replaced() {
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE application_name = 'sotto' AND datname = current_database()";
     assert_eq!(journal.admin.query(kill, &[]).await.unwrap().len(), 1);
-    let mut noticed = false;
-    while !noticed {
+    wait_until("the pool notices the lost connection", async || {
+        let mut noticed = false;
         journal.storage.pool.connections.retain(|client, _| {
             noticed |= client.is_closed();
             true
         });
-        tokio::task::yield_now().await;
-    }
+        noticed
+    })
+    .await;
     assert!(Users::get(&journal.storage, journal.user).await.unwrap().is_some());
 }
 
@@ -66,7 +68,7 @@ async fn a_connection_that_turns_read_only_is_replaced() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_the_password() {
+async fn error_messages_contain_no_password() {
     let journal = Journal::new().await;
     let (server, _) = journal.url.rsplit_once('/').unwrap();
     let url = format!("{}/nowhere", server.replacen('@', ":s3cret@", 1));
@@ -98,17 +100,22 @@ async fn refusing_every_password() -> std::net::SocketAddr {
     address
 }
 
+impl Journal {
+    /// The number of statements that wait for a lock.
+    async fn waiting_statements(&self) -> i64 {
+        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+            WHERE NOT l.granted AND a.datname = current_database()";
+        self.admin.query_one(waiting, &[]).await.unwrap().get(0)
+    }
+}
+
 #[tokio::test]
-async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
+async fn a_slow_statement_times_out_and_is_cancelled() {
     let journal = Journal::with(impatient()).await;
     journal.admin.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let sentence = unavailable(Users::get(&journal.storage, journal.user).await);
     assert!(sentence.contains("did not answer in time"), "{sentence}");
-    let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-        WHERE NOT l.granted AND a.datname = current_database()";
-    while journal.admin.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    wait_until("no statement waits for a lock", async || journal.waiting_statements().await == 0).await;
     // For a change, it is unknown whether the server has made it.
     let change = Users::set_active(&journal.storage, journal.user, true, now()).await;
     assert!(matches!(change, Err(StorageError::Unknown(_))), "{change:?}");
@@ -117,7 +124,7 @@ async fn a_statement_that_takes_too_long_is_given_up_and_stopped() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told() {
+async fn a_full_disk_is_reported() {
     let journal = Journal::new().await;
     let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$";
     let told = journal.storage.pool.execute(full, &[]).await;
@@ -125,7 +132,7 @@ async fn a_full_disk_is_told() {
 }
 
 #[tokio::test]
-async fn more_calls_than_connections_wait_or_are_told_to_come_back() {
+async fn calls_beyond_the_pool_wait_or_are_refused_as_busy() {
     let journal = Journal::with(impatient()).await;
     let held = journal.storage.pool.lease().await.unwrap();
     assert!(matches!(journal.storage.ping().await, Err(StorageError::Busy)));
@@ -134,7 +141,7 @@ async fn more_calls_than_connections_wait_or_are_told_to_come_back() {
 }
 
 #[tokio::test]
-async fn what_was_left_in_the_middle_is_rolled_back() {
+async fn an_abandoned_transaction_is_rolled_back() {
     let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
     let lease = journal.storage.pool.lease().await.unwrap();
     let rename = lease.prepare("UPDATE users SET full_name = 'Ada' WHERE id = $1").await.unwrap();
@@ -148,7 +155,10 @@ async fn what_was_left_in_the_middle_is_rolled_back() {
     journal.admin.batch_execute("BEGIN; LOCK TABLE journal_entries IN SHARE MODE").await.unwrap();
     let new = new_entry(1, "text");
     let create = Entries::create(&journal.storage, journal.user, &new, None, now());
-    assert!(tokio::time::timeout(Duration::from_millis(100), create).await.is_err());
+    tokio::select! {
+        outcome = create => panic!("the entry was created in spite of the lock: {outcome:?}"),
+        () = wait_until("the statement waits for the lock", async || journal.waiting_statements().await > 0) => {}
+    }
     journal.admin.batch_execute("ROLLBACK").await.unwrap();
     journal.storage.ping().await.unwrap();
 }

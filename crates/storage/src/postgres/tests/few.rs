@@ -6,9 +6,10 @@ use futures_util::future::join_all;
 use sotto_domain::storage::Storage;
 use tokio_postgres::NoTls;
 
-use super::{Journal, until};
+use super::Journal;
 use crate::postgres::server::LEFT_TO_OTHERS;
 use crate::postgres::{PoolOptions, Postgres};
+use crate::testing::wait_until;
 
 impl Journal {
     /// The number of connections that a role has to this database, without the administrator's.
@@ -20,14 +21,14 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn connections_that_nobody_uses_are_closed() {
+async fn idle_connections_are_closed() {
     let idle = PoolOptions { close_idle_after: Duration::from_millis(500), ..PoolOptions::default() };
     let journal = Journal::with(idle).await;
     let calls = (0..4).map(|_| journal.storage.pool.query("SELECT pg_sleep(0.1)", &[]));
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     let user = "SELECT current_user::text";
     let role: String = journal.admin.query_one(user, &[]).await.unwrap().get(0);
-    until("idle connections are closed", async || journal.sessions(&role).await == 0).await;
+    wait_until("idle connections are closed", async || journal.sessions(&role).await == 0).await;
     journal.storage.ping().await.unwrap();
 }
 
@@ -48,7 +49,7 @@ async fn a_pool_leaves_some_of_few_connections_to_others() {
         }
     }
     // A server needs a moment to close a connection.
-    until("some connections are left", async || journal.sessions(&role).await <= limit - LEFT_TO_OTHERS).await;
+    wait_until("some connections are left", async || journal.sessions(&role).await <= limit - LEFT_TO_OTHERS).await;
     let (operator, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     operator.batch_execute("SELECT 1").await.unwrap();
@@ -63,6 +64,6 @@ async fn a_pool_leaves_some_of_few_connections_to_others() {
     for storage in [first, second] {
         storage.close().await;
     }
-    until("the role is not used", async || journal.sessions(&role).await == 0).await;
+    wait_until("the role is not used", async || journal.sessions(&role).await == 0).await;
     journal.admin.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
 }

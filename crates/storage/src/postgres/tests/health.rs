@@ -7,8 +7,9 @@ use sotto_domain::health::{Snapshot, Thresholds, TimedBy};
 use sotto_domain::storage::{Entries, Health, Storage, Users};
 use uuid::Uuid;
 
-use super::{Journal, new_entry, now, until};
+use super::{Journal, new_entry, now};
 use crate::postgres::Postgres;
+use crate::testing::{wait_for, wait_until};
 
 impl Journal {
     async fn snapshot(&self) -> Snapshot {
@@ -44,21 +45,19 @@ async fn reads_are_counted_by_the_server() {
                  SELECT count(*) FROM users WHERE email = 'x'; SET enable_indexscan = on; SET enable_seqscan = off;
                  SELECT count(*) FROM users WHERE email = 'x'; SELECT pg_stat_force_next_flush()";
     journal.admin.batch_execute(reads).await.unwrap();
-    loop {
+    wait_until("the statistics count two scans and one look-up", async || {
+        // PostgreSQL updates its statistics when a connection is idle.
+        journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         let period = journal.snapshot().await.since(&before);
         let table = period.table("users").unwrap();
         let index = period.indexes.iter().find(|index| index.name == "idx_users_email").unwrap();
-        if (table.scans, table.look_ups, index.scans) == (2, 1, 1) {
-            break;
-        }
-        // PostgreSQL updates its statistics when a connection is idle.
-        journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        (table.scans, table.look_ups, index.scans) == (2, 1, 1)
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn constraints_that_nobody_enforces_are_told() {
+async fn unenforced_constraints_are_reported() {
     let journal = Journal::new().await;
     assert_eq!(journal.snapshot().await.damage, [""; 0]);
     journal
@@ -89,16 +88,17 @@ async fn orphans_are_found_within_an_hour() {
         .unwrap();
     assert_eq!(damage_at(3599).await, [""; 0]);
     let mut seconds = 3600;
-    let damage = loop {
+    let damage = wait_for("an inspection finds the orphan", async || {
         let damage = damage_at(seconds).await;
         if !damage.is_empty() {
-            break damage;
+            return Some(damage);
         }
         // PostgreSQL updates its statistics when a connection is idle.
         journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         seconds += 3600;
-    };
+        None
+    })
+    .await;
     assert!(damage[0].contains("fk_journal_entries_user") && damage[0].contains(": 1."), "{damage:?}");
     // The result is reused while the tables are not written to.
     assert_eq!(damage_at(seconds + 3600).await, damage);
@@ -107,7 +107,7 @@ async fn orphans_are_found_within_an_hour() {
 /// If several servers share a database, one inspects it. The others name this server and report its findings; when it
 /// ends, another one takes over.
 #[tokio::test]
-async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
+async fn one_server_inspects_and_the_others_report_its_findings() {
     let journal = Journal::new().await;
     Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), None, now()).await.unwrap();
     let second = Postgres::connect(&journal.url).await.unwrap();
@@ -125,7 +125,7 @@ async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
     journal.admin.batch_execute(break_it).await.unwrap();
     let mut seconds = 3600;
     // PostgreSQL updates its statistics when a connection is idle.
-    until("the first finds it", async || {
+    wait_until("the first server finds the orphan", async || {
         seconds += 3600;
         journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         !at(&journal.storage, seconds).await.damage.is_empty()
@@ -140,14 +140,14 @@ async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
     }
 
     journal.storage.close().await;
-    until("the second takes over", async || !is_told(&at(&second, seconds).await)).await;
+    wait_until("the second server inspects the database", async || !is_told(&at(&second, seconds).await)).await;
     let own = at(&second, seconds).await;
     assert!(own.damage.iter().any(|told| told.contains("fk_journal_entries_user") && told.contains(": 1.")), "{own:?}");
     assert!(is_told(&at(&third, seconds).await));
 
     // Repaired damage is no longer reported.
     journal.admin.batch_execute("DELETE FROM journal_entries; SELECT pg_stat_force_next_flush()").await.unwrap();
-    until("it is mended", async || {
+    wait_until("the second server finds no damage", async || {
         seconds += 3600;
         journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         at(&second, seconds).await.damage.is_empty()
@@ -171,15 +171,13 @@ async fn dead_rows_are_counted() {
         )
         .await
         .unwrap();
-    loop {
-        let advice = advise(&journal.snapshot().await, &Thresholds::default());
-        if let Some(bloat) = advice.iter().find(|one| one.kind == AdviceKind::TableBloat) {
-            assert_eq!(bloat.command.as_deref(), Some("VACUUM (ANALYZE) bloated;"));
-            break;
-        }
+    let bloat = wait_for("the advice names a bloated table", async || {
         journal.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        let advice = advise(&journal.snapshot().await, &Thresholds::default());
+        advice.into_iter().find(|one| one.kind == AdviceKind::TableBloat)
+    })
+    .await;
+    assert_eq!(bloat.command.as_deref(), Some("VACUUM (ANALYZE) bloated;"));
     let snapshot = journal.snapshot().await;
     let index = snapshot.indexes.iter().find(|index| index.name == "idx_bloated").unwrap();
     // Half of the index is in use, on half-full pages.

@@ -10,8 +10,6 @@ mod rows;
 mod sealing;
 mod text;
 
-use std::time::Duration;
-
 use sotto_domain::account::{Email, NewUser};
 use sotto_domain::entry::NewEntry;
 use sotto_domain::storage::{StorageError, Users};
@@ -56,15 +54,6 @@ impl Journal {
         Users::create(&storage, &new, None, now()).await.unwrap();
         Self { storage, admin, user, url, _scratch: scratch }
     }
-}
-
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(2), wait).await.unwrap_or_else(|_| panic!("waited too long until {what}"));
 }
 
 /// Returns the message of an `Unavailable` error.

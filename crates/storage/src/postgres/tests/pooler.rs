@@ -9,10 +9,11 @@ use sotto_domain::storage::{Health, Storage, Users};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::{Journal, now, unavailable, until};
+use super::{Journal, now, unavailable};
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State};
 use crate::postgres::Postgres;
+use crate::testing::wait_until;
 
 /// A `PgBouncer` in front of a journal's database.
 struct Pooler {
@@ -49,7 +50,7 @@ impl Pooler {
             command.uid(user);
         }
         let process = command.spawn().expect("PgBouncer is installed: `make tools` does that");
-        until("PgBouncer listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        wait_until("PgBouncer listens", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
         let database = journal.url.rsplit('/').next().unwrap();
         Self { process, url: format!("postgres://sotto@127.0.0.1:{port}/{database}"), _folder: folder }
     }
@@ -139,11 +140,11 @@ async fn a_pooler_that_is_put_before_a_server_later_is_noticed() {
     let port: u16 = session.url.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
     session.process.kill().unwrap();
     session.process.wait().unwrap();
-    until("the connection is lost", async || storage.ping().await.is_err()).await;
+    wait_until("the connection is lost", async || storage.ping().await.is_err()).await;
     let mixing = if keeps_statements_apart() { "max_prepared_statements = 0\n" } else { "" };
     let _transaction = Pooler::at(port, &journal, &format!("pool_mode = transaction\n{mixing}")).await;
     let mut told = String::new();
-    until("the pooler is refused", async || {
+    wait_until("the pooler is refused", async || {
         told = unavailable(storage.ping().await);
         told.contains("other clients' statements")
     })

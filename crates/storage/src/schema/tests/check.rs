@@ -5,7 +5,7 @@ use crate::DatabaseUrl;
 use crate::migrate::{self, MigrateError, Migrator, Target, postgres::connect};
 use crate::schema::scratch::{Sql, schema_after};
 use crate::schema::{self, CheckError, Report, SchemaError};
-use crate::testing::Scratch;
+use crate::testing::{Scratch, wait_until};
 
 async fn check(url: &DatabaseUrl) -> Result<Report, CheckError> {
     schema::check(url, &Migrator::new(url).unwrap()).await
@@ -113,32 +113,31 @@ async fn a_server_is_left_as_it_was() {
     migrate::upgrade(&scratch.url).await.unwrap();
     let before = schema::read(&scratch.url).await.unwrap();
     assert!(check(&scratch.url).await.unwrap().is_clean());
+    let client = connect(&scratch.url).await.unwrap();
+    client.execute("SELECT pg_advisory_lock(42)", &[]).await.unwrap();
     let cut_off = tokio::spawn({
         let url = scratch.url.clone();
-        let slow = "CREATE TABLE half (id INTEGER); SELECT pg_sleep(0.7)";
-        async move { schema_after(&url, vec![Sql { file: "slow".into(), text: slow.into() }]).await }
+        let waits = "CREATE TABLE half (id INTEGER); SELECT pg_advisory_xact_lock(42)";
+        async move { schema_after(&url, vec![Sql { file: "waits".into(), text: waits.into() }]).await }
     });
-    let client = connect(&scratch.url).await.unwrap();
     let others = async |state: &str| {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND {state}"
         );
         client.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0)
     };
-    while others("query LIKE '%pg_sleep%'").await == 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_until("the check waits for the lock", async || others("wait_event = 'advisory'").await > 0).await;
     cut_off.abort();
-    while others("backend_type = 'client backend'").await > 0 {
-        tokio::task::yield_now().await;
-    }
+    client.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
+    wait_until("the connection of the check is closed", async || others("backend_type = 'client backend'").await == 0)
+        .await;
     let left = client.query_one("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'sotto%'", &[]).await.unwrap();
     assert_eq!(left.get::<_, i64>(0), 0);
     assert_eq!(before.differences(&schema::read(&scratch.url).await.unwrap()), []);
 }
 
 #[tokio::test]
-async fn a_role_without_the_right_is_told_so() {
+async fn a_role_without_the_right_is_reported() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!() };

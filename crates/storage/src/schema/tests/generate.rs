@@ -315,7 +315,7 @@ fn a_message_makes_a_name_or_is_refused() {
 }
 
 #[test]
-fn of_two_developers_one_writes() {
+fn one_of_two_concurrent_developers_writes() {
     let project = Project::new();
     let lock = fs::File::open(project.migrations()).unwrap();
     lock.lock().unwrap();

@@ -99,7 +99,7 @@ async fn a_file_that_has_not_changed_is_read_again_after_a_day() {
 }
 
 #[tokio::test]
-async fn an_emptied_search_index_is_told() {
+async fn an_emptied_search_index_is_reported() {
     let world = World::sqlite().await;
     let user = world.user().await;
     world.write(user, "text").await;
@@ -149,7 +149,7 @@ fn damage(path: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_told_without_what_is_in_it() {
+async fn a_damaged_file_is_reported_without_its_content() {
     let world = World::sqlite().await;
     let user = world.user().await;
     world.write(user, "zanzibar").await;
@@ -180,7 +180,7 @@ async fn a_damaged_file_is_told_without_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn room_that_deleted_entries_leave_is_told() {
+async fn free_space_of_deleted_entries_is_reported() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let text = "text ".repeat(50_000);

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::sqlite::connection;
 use crate::sqlite::health::StatementTimer;
+use crate::testing::wait_until;
 
 /// A writer on a table `kept (n UNIQUE)`. Tests can count its commits and make them fail.
 struct Bench {
@@ -74,9 +75,7 @@ impl Bench {
     }
 
     async fn wait_for_queue(&self, length: usize) {
-        while self.writer.0.waiting() < length {
-            tokio::task::yield_now().await;
-        }
+        wait_until(&format!("{length} jobs are in the queue"), async || self.writer.0.waiting() >= length).await;
     }
 
     /// The rows that another connection sees.
@@ -109,7 +108,7 @@ fn keep_and_fail(n: i64, sql: &'static str) -> Work {
 }
 
 #[tokio::test]
-async fn what_waits_shares_a_commit() {
+async fn waiting_jobs_share_a_commit() {
     let bench = Bench::new();
     let outcomes = bench.group((0..50).map(keep).collect()).await;
     assert!(outcomes.iter().all(Result::is_ok));
@@ -140,7 +139,7 @@ async fn a_job_that_fails_or_panics_is_undone_alone() {
 }
 
 #[tokio::test]
-async fn when_the_database_undoes_the_transaction_nobody_is_told_otherwise() {
+async fn a_rolled_back_transaction_fails_its_jobs() {
     let bench = Bench::new();
     let undo = keep_and_fail(2, "INSERT OR ROLLBACK INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
@@ -164,7 +163,7 @@ async fn a_job_that_hides_such_an_error_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_passes() {
+async fn a_full_disk_is_reported_and_recovered_from() {
     let bench = Bench::new();
     let pages: u32 = bench.submit(|c| c.query_row("PRAGMA page_count", [], |row| row.get(0))).await.unwrap().unwrap();
     let limit = move |pages: u32| -> Work {
@@ -186,7 +185,7 @@ async fn a_full_disk_is_told_and_passes() {
 }
 
 #[tokio::test]
-async fn when_the_commit_fails_everybody_is_told() {
+async fn a_failed_commit_fails_its_jobs() {
     let bench = Bench::new();
     bench.fail_commits.store(true, Ordering::SeqCst);
     let outcomes = bench.group(vec![keep(1), keep_and_panic(2), keep(3)]).await;
@@ -212,7 +211,7 @@ async fn while_another_process_writes_the_answer_is_busy() {
 }
 
 #[tokio::test]
-async fn closing_finishes_what_waits_and_takes_no_more() {
+async fn closing_finishes_waiting_jobs_and_accepts_no_more() {
     let bench = Bench::new();
     let (_holder, release) = bench.hold().await;
     let waiting: Vec<_> = (1..=5).map(|n| bench.submit(keep(n))).collect();
@@ -221,9 +220,10 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
         let writer = bench.writer.clone();
         async move { writer.close().await }
     });
-    while !matches!(bench.writer.0.submit(Box::new(Nothing)), Err(StorageError::Unavailable(_))) {
-        tokio::task::yield_now().await;
-    }
+    wait_until("the writer accepts no more jobs", async || {
+        matches!(bench.writer.0.submit(Box::new(Nothing)), Err(StorageError::Unavailable(_)))
+    })
+    .await;
     drop(release);
     closing.await.unwrap();
     for answer in waiting {
@@ -235,7 +235,7 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
 
 /// The table has no search index, so erasing its words fails. The stored rows stay stored.
 #[tokio::test]
-async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
+async fn a_failed_erasure_does_not_fail_the_write() {
     let bench = Bench::new();
     bench.writer.run_and_erase(keep(1), |()| true).await.unwrap();
     assert!(bench.writer.run_and_erase(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
@@ -244,7 +244,7 @@ async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
 }
 
 #[tokio::test]
-async fn a_job_whose_caller_is_gone_does_no_harm() {
+async fn a_job_whose_caller_was_dropped_does_no_harm() {
     let bench = Bench::new();
     let (_holder, release) = bench.hold().await;
     let abandoned = bench.submit(keep(1));
@@ -258,7 +258,7 @@ async fn a_job_whose_caller_is_gone_does_no_harm() {
 
 /// A job that blocks the thread simulates a disk that hangs.
 #[tokio::test]
-async fn who_waits_in_vain_is_told_whether_the_change_can_still_be_made() {
+async fn a_timeout_says_whether_the_job_may_still_run() {
     let bench = Bench::new();
     let soon = Duration::from_millis(50);
     let (release, held): (Sender<()>, Receiver<()>) = bounded(0);
@@ -267,7 +267,8 @@ async fn who_waits_in_vain_is_told_whether_the_change_can_still_be_made() {
         let _ = held.recv();
         Ok(())
     };
-    let begun = bench.writer.run_within(soon, hang, |()| false).await;
+    // Enough for the writer to start the job, even on a busy machine.
+    let begun = bench.writer.run_within(Duration::from_secs(2), hang, |()| false).await;
     assert!(matches!(begun, Err(StorageError::Unknown(_))), "{begun:?}");
     let waiting = bench.writer.run_within(soon, keep(2), |()| false).await;
     assert!(matches!(waiting, Err(StorageError::Busy)), "{waiting:?}");

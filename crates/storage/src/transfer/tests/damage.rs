@@ -180,7 +180,7 @@ fn header(format: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn archives_that_mean_harm_do_none() {
+async fn malicious_archives_are_rejected() {
     let workspace = Workspace::new();
     let (path, first) = (workspace.path("bad.tar"), header(1));
     let first = ("sotto-backup.json", first.as_bytes());

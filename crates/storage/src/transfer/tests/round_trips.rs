@@ -300,7 +300,7 @@ async fn a_table_of_a_later_migration_is_carried_over_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_meanwhile_is_not_in_the_backup() {
+async fn writes_during_a_backup_are_not_in_the_backup() {
     for populated in [Populated::sqlite().await, Populated::postgres().await] {
         let workspace = Workspace::new();
         // After a server has used the file, SQLite allows writers next to a reader.
@@ -327,7 +327,7 @@ async fn what_is_written_meanwhile_is_not_in_the_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recordings_that_are_missing_are_named_but_not_those_that_were_deleted_meanwhile() {
+async fn missing_recordings_are_named_unless_they_were_deleted_during_the_backup() {
     for populated in [Populated::sqlite().await, Populated::postgres().await] {
         let workspace = Workspace::new();
         populated.url().open().await.unwrap().close().await;

@@ -38,7 +38,7 @@ async fn crashed() -> (Scratch, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_made_beside_a_log_that_was_left_behind() {
+async fn no_database_is_created_beside_a_stale_log() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let (scratch, log) = crashed().await;
@@ -74,7 +74,7 @@ async fn nothing_is_made_beside_a_log_that_was_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_journal_that_was_left_behind_is_not_rolled_back_into_another_database() {
+async fn a_stale_journal_is_not_rolled_back_into_another_database() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     let scratch = Scratch::sqlite();
@@ -87,7 +87,7 @@ async fn a_journal_that_was_left_behind_is_not_rolled_back_into_another_database
 
 /// `cp journal-at-….db journal.db`, with the log of the previous database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_was_put_beside_the_log_of_another_database_is_not_opened() {
+async fn a_copy_beside_the_log_of_another_database_is_not_opened() {
     let (_crashed, log) = crashed().await;
     let (scratch, other) = (Scratch::sqlite(), Scratch::sqlite());
     let path = file(&scratch.url);

@@ -149,7 +149,7 @@ async fn what_could_not_be_restored_is_not_backed_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_without_rights_is_told_so() {
+async fn a_role_without_rights_is_reported() {
     let (workspace, populated) = (Workspace::new(), Populated::postgres().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let DatabaseUrl::Postgres(address) = populated.url() else { panic!("it is a server") };

@@ -7,7 +7,6 @@ import config from '../playwright.config';
 import {
   beginningOf,
   button,
-  expect,
   pendingRecording,
   playbackPosition,
   player,
@@ -16,7 +15,7 @@ import {
 } from '../support/recordings';
 import { createTag, NAME, PHRASE, unlock } from '../support/secret';
 import { wav } from '../support/sound';
-import { expectAccessible, newUser, pictures, Server, signIn, test, type Page } from '../support/test';
+import { expect, expectAccessible, newUser, pictures, Server, signIn, test, type Page } from '../support/test';
 import { newEntry } from '../support/writing';
 
 const section = (page: Page) => page.getByRole('region', { name: 'Recording' });
@@ -54,21 +53,21 @@ test(
     await waitUntilRecorded(page, 1);
     await expect(button(page, 'Done')).toBeFocused();
     await expectAccessible(page);
-    await pictures(page, 'audio-recording');
+    await pictures(page, 'recording-running');
     // Without reduced motion, the level is a moving line.
     await page.emulateMedia({ reducedMotion: 'no-preference' });
     const line = page.getByRole('meter').locator('path');
     const before = await line.getAttribute('d');
     await expect(line).not.toHaveAttribute('d', before!);
-    await pictures(page, 'audio-line');
+    await pictures(page, 'recording-level-line');
     await page.emulateMedia({ reducedMotion: 'reduce' });
     await button(page, 'Pause').click();
-    const stopped = await page.getByRole('timer').textContent();
+    const pausedAt = await page.getByRole('timer').textContent();
     await expect(button(page, 'Resume')).toBeVisible();
     await expect(page.getByRole('meter')).toHaveAttribute('aria-valuenow', '0');
-    expect(await page.getByRole('timer').textContent()).toBe(stopped);
+    expect(await page.getByRole('timer').textContent()).toBe(pausedAt);
     await button(page, 'Resume').click();
-    await expect(page.getByRole('timer')).not.toHaveText(stopped!);
+    await expect(page.getByRole('timer')).not.toHaveText(pausedAt!);
     await button(page, 'Done').click();
 
     await expect(page).toHaveURL(/\/edit$/);
@@ -76,19 +75,19 @@ test(
     await button(page, 'Play').click();
     await expect.poll(() => playbackPosition(page)).toBeGreaterThan(0.5);
     await expectAccessible(page);
-    await pictures(page, 'audio-made');
+    await pictures(page, 'recording-pending');
     await button(page, 'Save').click();
     await expect(savedMessage(page)).toBeVisible();
     await expect(player(page)).toContainText('kB');
     await expectAccessible(page);
-    await pictures(page, 'audio-kept');
+    await pictures(page, 'recording-saved');
 
     const [entry] = await user.api<any[]>('GET', '/api/journals/');
     expect(entry.audio_url).toBe(`/api/journals/${entry.id}/audio`);
     await page.goto(`/entries/${entry.id}`);
     await expect(player(page)).toContainText(beginningOf(1));
     await expectAccessible(page);
-    await pictures(page, 'audio-entry');
+    await pictures(page, 'recording-entry');
     await button(page, 'Play').click();
     await expect.poll(() => playbackPosition(page)).toBeGreaterThan(0.3);
 
@@ -117,7 +116,7 @@ test('an upload shows progress, can be cancelled and repeated, and the file play
   await button(page, 'Save').click();
   await expect(section(page)).toContainText(/[1-9]\d?% sent/);
   await expectAccessible(page);
-  await pictures(page, 'audio-sending');
+  await pictures(page, 'recording-upload');
   await section(page).getByRole('button', { name: 'Cancel' }).click();
   await expect(button(page, 'Save')).toBeVisible();
   expect(await user.api('GET', `/api/journals/${id}`)).toMatchObject({ audio_url: null });
@@ -158,9 +157,9 @@ test('a recording is replaced after the access token has expired', async ({ page
   await record(page, 'Record again');
   await expect(section(page)).toContainText('It will replace the current recording.');
   await page.context().clearCookies({ name: /access/ });
-  const refused = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.status() === 401);
+  const rejection = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.status() === 401);
   await button(page, 'Replace').click();
-  await refused;
+  await rejection;
   await expect(player(page)).not.toContainText('80 kB');
   const answer = await page.request.head(`/api/journals/${id}/audio`);
   expect(answer.headers()['content-type']).toBe('audio/webm');
@@ -172,19 +171,19 @@ test('a failed upload keeps the recording', async ({ page, user, guard }) => {
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await record(page);
-  let broken = true;
+  let isUploadBlocked = true;
   await page.route('**/audio', (route) =>
-    broken && route.request().method() === 'PUT' ? route.abort() : route.continue(),
+    isUploadBlocked && route.request().method() === 'PUT' ? route.abort() : route.continue(),
   );
   await button(page, 'Save').click();
   await expect(section(page).getByRole('alert')).toContainText(
     "The server isn't responding. The recording is still here",
   );
   await expectAccessible(page);
-  await pictures(page, 'audio-failed');
+  await pictures(page, 'recording-upload-failed');
   await button(page, 'Play').click();
   await expect.poll(() => playbackPosition(page)).toBeGreaterThan(0);
-  broken = false;
+  isUploadBlocked = false;
   await button(page, 'Try again').click();
   await expect(savedMessage(page)).toBeVisible();
 });
@@ -201,9 +200,9 @@ test('a recording continues on other pages, and discarding it needs a confirmati
   await expect(button(page, 'Resume')).toBeVisible();
 
   // A reload would end the recording, so the browser asks.
-  const asked = page.waitForEvent('dialog');
+  const confirmation = page.waitForEvent('dialog');
   page.reload().catch(() => {});
-  const dialog = await asked;
+  const dialog = await confirmation;
   expect(dialog.type()).toBe('beforeunload');
   await dialog.dismiss();
   await button(page, 'Done').click();
@@ -228,7 +227,7 @@ test('a denied, missing or busy microphone is explained', async ({ page, user, s
   await button(page, 'Record').click();
   await expect(message).toContainText("Sotto isn't allowed to use the microphone. Allow it");
   await expectAccessible(page);
-  await pictures(page, 'audio-denied');
+  await pictures(page, 'recording-microphone-denied');
   await button(page, 'Record').click();
   await expect(message).toContainText('No microphone found.');
   await button(page, 'Record').click();
@@ -241,11 +240,11 @@ test('a denied, missing or busy microphone is explained', async ({ page, user, s
     args: args!.filter((one) => !one.startsWith('--use-fake-ui')),
   });
   try {
-    const refused = await strict.newPage({ baseURL: server.url });
-    await signIn(refused, user);
-    await refused.goto('/write');
-    await button(refused, 'Record').click();
-    await expect(section(refused).getByRole('alert')).toContainText("Sotto isn't allowed to use the microphone.");
+    const deniedPage = await strict.newPage({ baseURL: server.url });
+    await signIn(deniedPage, user);
+    await deniedPage.goto('/write');
+    await button(deniedPage, 'Record').click();
+    await expect(section(deniedPage).getByRole('alert')).toContainText("Sotto isn't allowed to use the microphone.");
   } finally {
     await strict.close();
   }
@@ -296,12 +295,12 @@ test('a recording under a secret tag leaves the browser only encrypted, and play
   await page.exposeFunction('recordSent', (one: (typeof sent)[number]) => void sent.push(one));
   await page.addInitScript(() => {
     const { recordSent } = window as unknown as { recordSent: (one: object) => Promise<void> };
-    const opening = XMLHttpRequest.prototype.open;
-    const sending = XMLHttpRequest.prototype.send;
+    const originalOpen = XMLHttpRequest.prototype.open;
+    const originalSend = XMLHttpRequest.prototype.send;
     const urls = new WeakMap<XMLHttpRequest, string>();
     XMLHttpRequest.prototype.open = function (this: XMLHttpRequest, ...request: any[]) {
       urls.set(this, String(request[1]));
-      return opening.apply(this, request as never);
+      return originalOpen.apply(this, request as never);
     };
     XMLHttpRequest.prototype.send = function (this: XMLHttpRequest, body) {
       void (body as Blob).arrayBuffer().then((buffer) => {
@@ -309,7 +308,7 @@ test('a recording under a secret tag leaves the browser only encrypted, and play
         const plain = /webm|Opus|matroska/i.test(new TextDecoder('latin1').decode(bytes));
         return recordSent({ url: urls.get(this), head: [...bytes.slice(0, 4)], plain });
       });
-      return sending.call(this, body);
+      return originalSend.call(this, body);
     };
   });
 
@@ -324,7 +323,7 @@ test('a recording under a secret tag leaves the browser only encrypted, and play
 
   // Editing the text keeps the recording key and causes no conflict.
   await page.locator('.cm-content').click();
-  await page.keyboard.type('And written as well.');
+  await page.keyboard.type('With a few words of text.');
   await expect(page.getByText(/^Saved at/)).toBeVisible();
   const id = page.url().split('/').at(-2)!;
 
@@ -342,10 +341,10 @@ test('a recording under a secret tag leaves the browser only encrypted, and play
   await unlock(other, PHRASE);
   await other.getByRole('link', { name: /Spoken softly/ }).click();
   await expect(player(other)).toContainText(beginningOf(1));
-  await expect(other.getByText('And written as well.')).toBeVisible();
+  await expect(other.getByText('With a few words of text.')).toBeVisible();
   await button(other, 'Play').click();
   await expect.poll(() => playbackPosition(other)).toBeGreaterThan(0.3);
-  await pictures(other, 'audio-sealed');
+  await pictures(other, 'recording-encrypted');
   const address = await other.locator('audio').getAttribute('src');
   expect(address).toMatch(/^blob:/);
 
@@ -353,17 +352,17 @@ test('a recording under a secret tag leaves the browser only encrypted, and play
   await other.keyboard.press('F9');
   await expect(other.locator('audio')).toHaveCount(0);
   guard.allow(/ERR_FILE_NOT_FOUND/);
-  const played = (url: string) =>
-    new Promise((said) => {
+  const loadAudio = (url: string) =>
+    new Promise((done) => {
       const audio = new Audio(url);
-      audio.oncanplay = () => said('there');
-      audio.onerror = () => said('gone');
+      audio.oncanplay = () => done('loaded');
+      audio.onerror = () => done('failed');
     });
-  expect(await other.evaluate(played, address!)).toBe('gone');
+  expect(await other.evaluate(loadAudio, address!)).toBe('failed');
   await unlock(other, PHRASE, NAME);
   await other.getByRole('link', { name: /Spoken softly/ }).click();
   await button(other, 'Delete recording').click();
   await other.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
   await expect(player(other)).toHaveCount(0);
-  await expect(other.getByText('And written as well.')).toBeVisible();
+  await expect(other.getByText('With a few words of text.')).toBeVisible();
 });

@@ -2,10 +2,8 @@
 
 import { deviceRows } from '../support/device';
 import { waitUntilRecorded } from '../support/recordings';
-import { expect as quick, newUser, signIn, test, type Page, type User } from '../support/test';
+import { expect, newUser, signIn, test, type Page, type User } from '../support/test';
 
-// Recording runs in real time, and the machine may be busy.
-const expect = quick.configure({ timeout: 30_000 });
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
 /** The user ids in the draft database, by object store. */
@@ -19,7 +17,7 @@ async function writeDraft(page: Page, text: string): Promise<void> {
   await page.goto('/write');
   await page.locator('.cm-content').click();
   await page.keyboard.type(text);
-  await expect.poll(async () => (await owners(page)).slots!.length).toBeGreaterThan(0);
+  await expect.poll(async () => (await owners(page)).drafts!.length).toBeGreaterThan(0);
 }
 
 test('drafts and recordings of a deleted account are deleted, and those of another user stay', async ({
@@ -35,27 +33,27 @@ test('drafts and recordings of a deleted account are deleted, and those of anoth
   );
   const ben: User = await newUser(server.url);
   await signIn(page, ben);
-  await writeDraft(page, 'Of Ben.');
+  await writeDraft(page, 'A day in the garden.');
   await page.goto('/more');
   await button(page, 'Sign out').click();
   await expect(page).toHaveURL('/login');
-  await expect.poll(() => owners(page)).toMatchObject({ slots: [ben.id], keys: [] });
+  await expect.poll(() => owners(page)).toMatchObject({ drafts: [ben.id], keys: [] });
 
   await signIn(page, user);
-  await writeDraft(page, 'Of somebody who leaves.');
+  await writeDraft(page, 'A day by the sea.');
   await button(page, 'Record').click();
   await waitUntilRecorded(page, 2);
   await button(page, 'Done').click();
   const both = [ben.id, user.id].sort();
-  await expect.poll(async () => (await owners(page)).slots!.sort()).toEqual(both);
-  expect(await owners(page)).toMatchObject({ keys: [user.id], takes: [user.id], pieces: [user.id] });
+  await expect.poll(async () => (await owners(page)).drafts!.sort()).toEqual(both);
+  expect(await owners(page)).toMatchObject({ keys: [user.id], recordings: [user.id], chunks: [user.id] });
 
-  // A second tab with an unsent draft, which must not come back.
+  // A second tab with an unsent draft, which must not be stored again.
   const other = await context.newPage();
   await other.route('**/api/journals/', (route) =>
     route.request().method() === 'POST' ? route.abort() : route.continue(),
   );
-  await writeDraft(other, 'There too.');
+  await writeDraft(other, 'An evening by the sea.');
 
   await page.goto('/settings/data');
   await button(page, 'Delete account…').click();
@@ -63,10 +61,10 @@ test('drafts and recordings of a deleted account are deleted, and those of anoth
   await dialog.getByLabel('Confirm with your password').fill(user.password);
   await dialog.getByRole('button', { name: 'Delete everything' }).click();
   await expect(page).toHaveURL('/goodbye');
-  const bens = { slots: [ben.id], asides: [], keys: [], takes: [], pieces: [] };
-  expect(await owners(page)).toEqual(bens);
+  const rowsOfBen = { drafts: [ben.id], conflictCopies: [], keys: [], recordings: [], chunks: [] };
+  expect(await owners(page)).toEqual(rowsOfBen);
   await other.locator('.cm-content').click();
   await other.keyboard.type(' And more.');
   await expect(other.getByText("This device can't store the text safely.")).toBeVisible();
-  expect(await owners(page)).toEqual(bens);
+  expect(await owners(page)).toEqual(rowsOfBen);
 });

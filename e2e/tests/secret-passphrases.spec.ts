@@ -28,37 +28,37 @@ test('a wrong passphrase looks the same with and without a secret tag', async ({
   const other = await otherBrowser();
   await signIn(other, await newUser(server.url, user.name));
 
-  const shapes = [];
-  for (const somebody of [page, other]) {
+  const outcomes = [];
+  for (const browser of [page, other]) {
     const requests: string[] = [];
-    somebody.on('request', (request) => {
+    browser.on('request', (request) => {
       const { pathname } = new URL(request.url());
       if (pathname.startsWith('/api/'))
         requests.push(`${request.method()} ${pathname.replace(/[0-9a-f-]{36}/, '{id}')}`);
     });
-    await enterPhrase(somebody, 'not the phrase');
-    await expect(somebody.getByRole('alert')).toHaveText('That passphrase unlocks nothing.');
-    shapes.push({ requests, text: await somebody.locator('body').innerText(), url: new URL(somebody.url()).pathname });
+    await enterPhrase(browser, 'not the phrase');
+    await expect(browser.getByRole('alert')).toHaveText('That passphrase unlocks nothing.');
+    outcomes.push({ requests, text: await browser.locator('body').innerText(), url: new URL(browser.url()).pathname });
   }
-  expect(shapes[0]).toEqual(shapes[1]);
+  expect(outcomes[0]).toEqual(outcomes[1]);
 });
 
 test('after too many attempts, the user has to wait and sees for how long', async ({ page, user }) => {
-  const sent = await recordRequests(page);
+  const requests = await recordRequests(page);
   await signIn(page, user);
   await enterPhrase(page, 'not the phrase');
   await expect(page.getByRole('alert')).toBeVisible();
-  const [, path, body] = sent
+  const [, path, body] = requests
     .map((text) => /(\/api\/\S+unlock\/start) .*?(\{.*\})$/.exec(text))
     .find((found) => found !== null)!;
   // Even without a secret tag, the server delays attempts: after nine attempts, by 16 seconds.
-  let tried = 1;
-  const again = () =>
+  let attempts = 1;
+  const attempt = () =>
     user.api('POST', path!, JSON.parse(body!)).then(
-      () => ++tried,
-      () => tried,
+      () => ++attempts,
+      () => attempts,
     );
-  await expect.poll(again).toBe(9);
+  await expect.poll(attempt).toBe(9);
   await phraseField(page).press('Enter');
   await expect(page.getByRole('alert')).toHaveText(
     /not everything could be tried\. Try the same passphrase again in \d+ seconds?\./,
@@ -106,11 +106,11 @@ test('a recovery key sets a new passphrase, and an incomplete one is rejected', 
 
   await goToUnlock(page);
   await page.getByRole('button', { name: 'Use a recovery key' }).click();
-  const typed = page.getByRole('textbox', { name: 'Recovery key' });
-  await typed.fill(key.slice(0, -1));
-  await typed.blur();
+  const keyField = page.getByRole('textbox', { name: 'Recovery key' });
+  await keyField.fill(key.slice(0, -1));
+  await keyField.blur();
   await expect(page.getByText("This isn't a recovery key yet")).toBeVisible();
-  await typed.fill(key.toLowerCase().replaceAll('-', ' '));
+  await keyField.fill(key.toLowerCase().replaceAll('-', ' '));
   await typePhraseTwice(page, 'six new words for a phrase', 'New passphrase');
   await expectAccessible(page);
   await page.getByRole('button', { name: 'Set passphrase and unlock' }).click();
@@ -153,7 +153,7 @@ test('the page stays responsive during key stretching', async ({ page, user }) =
   await phraseField(page).fill('not the phrase');
   await phraseField(page).press('Enter');
   await expect(page.getByRole('alert')).toBeVisible();
-  const took = Date.now() - start;
+  const duration = Date.now() - start;
   // Key stretching takes most of the time, so on the main thread it would be one long pause. Short pauses are normal on a busy machine.
-  expect(await page.evaluate(() => (window as unknown as { longest: number }).longest)).toBeLessThan(took / 2);
+  expect(await page.evaluate(() => (window as unknown as { longest: number }).longest)).toBeLessThan(duration / 2);
 });

@@ -4,10 +4,10 @@ import type { Guard } from '../support/guard';
 import { button, player } from '../support/recordings';
 import { createTag, PHRASE, unlock } from '../support/secret';
 import { wav } from '../support/sound';
-import { expect as quick, signIn, test, type Page } from '../support/test';
+import { expect as baseExpect, signIn, test, type Page } from '../support/test';
 
 // Key stretching and uploads are slow on a busy machine.
-const expect = quick.configure({ timeout: 60_000 });
+const expect = baseExpect.configure({ timeout: 60_000 });
 const ENTRY = /\/api\/journals\/[0-9a-f-]+$/;
 const title = 'Spoken softly';
 
@@ -31,17 +31,17 @@ async function saveRecording(page: Page, seconds: number, name = 'Save'): Promis
 }
 
 /** Blocks the upload and closes the page. To the server, this looks like a browser crash. */
-async function crashBeforeSending(page: Page, guard: Guard, act: () => Promise<void>): Promise<void> {
+async function crashBeforeUpload(page: Page, guard: Guard, startUpload: () => Promise<void>): Promise<void> {
   guard.allow(/ERR_FAILED/);
-  const reached = new Promise<void>((done) => {
+  const uploadBlocked = new Promise<void>((done) => {
     void page.route('**/audio', async (route) => {
       if (route.request().method() !== 'PUT') return route.continue();
       await route.abort();
       done();
     });
   });
-  await act();
-  await reached;
+  await startUpload();
+  await uploadBlocked;
   await page.close({ runBeforeUnload: false });
 }
 
@@ -92,7 +92,7 @@ test('a crash before the upload keeps the old recording, which can be replaced l
   await createSealedEntry(page);
   await saveRecording(page, 3);
   await chooseFile(page, 5);
-  await crashBeforeSending(page, guard, () => button(page, 'Replace').click());
+  await crashBeforeUpload(page, guard, () => button(page, 'Replace').click());
 
   const other = await otherBrowser();
   await signIn(other, user);
@@ -118,23 +118,25 @@ test('a crash after the upload keeps the new recording, and the next save drops 
   await chooseFile(page, 5);
   guard.allow(/ERR_FAILED/);
   // Let the save with both keys through, and block the following one.
-  let both = false;
-  const stopped = new Promise<void>((done) => {
+  let bothKeysSaved = false;
+  const nextSaveBlocked = new Promise<void>((done) => {
     void page.route(ENTRY, async (route) => {
       if (route.request().method() !== 'PUT') return route.continue();
-      if (!both) {
-        both = formatVersion(route.request().postDataJSON()) === 2;
+      if (!bothKeysSaved) {
+        bothKeysSaved = formatVersion(route.request().postDataJSON()) === 2;
         return route.continue();
       }
       await route.abort();
       done();
     });
   });
-  const sent = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT');
+  const upload = page.waitForResponse(
+    (answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT',
+  );
   await button(page, 'Replace').click();
-  expect((await sent).ok()).toBe(true);
+  expect((await upload).ok()).toBe(true);
   // Wait for the aborted save, because a request that is pending when the page closes may still be sent.
-  await stopped;
+  await nextSaveBlocked;
   await page.close({ runBeforeUnload: false });
 
   const other = await otherBrowser();
@@ -146,7 +148,7 @@ test('a crash after the upload keeps the new recording, and the next save drops 
   await other.getByRole('link', { name: 'Edit' }).click();
   await expectLength(other, 5);
   await other.locator('.cm-content').click();
-  await other.keyboard.type('Written as well.');
+  await other.keyboard.type('With a few words of text.');
   await expect(other.getByText(/^Saved at/)).toBeVisible();
   await expect.poll(() => saved).toEqual([1]);
 });
@@ -160,7 +162,7 @@ test('a crash before the first upload is reported, and a new recording can be sa
   await signIn(page, user);
   await createSealedEntry(page);
   await chooseFile(page, 3);
-  await crashBeforeSending(page, guard, () => button(page, 'Save').click());
+  await crashBeforeUpload(page, guard, () => button(page, 'Save').click());
 
   const other = await otherBrowser();
   await signIn(other, user);
@@ -177,12 +179,12 @@ test('after a cancelled upload, either recording can be played', async ({ page, 
   await createSealedEntry(page);
   await saveRecording(page, 3);
   const sent = watchVersions(page);
-  let held = () => {};
-  const holding = new Promise<void>((done) => (held = done));
-  await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? held() : route.continue()));
+  let notifyHeld = () => {};
+  const uploadHeld = new Promise<void>((done) => (notifyHeld = done));
+  await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? notifyHeld() : route.continue()));
   await chooseFile(page, 5);
   await button(page, 'Replace').click();
-  await holding;
+  await uploadHeld;
   await button(page, 'Cancel').click();
   await expect(button(page, 'Cancel')).toHaveCount(0);
   await expect.poll(() => sent).toEqual([2]);
@@ -200,18 +202,18 @@ test('an upload that the server completed despite the cancellation can be played
   await createSealedEntry(page);
   await saveRecording(page, 3);
   const sent = watchVersions(page);
-  let arrived = () => {};
-  const arriving = new Promise<void>((done) => (arrived = done));
+  let notifyCompleted = () => {};
+  const uploadCompleted = new Promise<void>((done) => (notifyCompleted = done));
   await page.route('**/audio', async (route) => {
     if (route.request().method() !== 'PUT') return route.continue();
     // The response never reaches the page.
     const answer = await route.fetch();
     expect(answer.ok()).toBe(true);
-    arrived();
+    notifyCompleted();
   });
   await chooseFile(page, 5);
   await button(page, 'Replace').click();
-  await arriving;
+  await uploadCompleted;
   await button(page, 'Cancel').click();
   await expect(button(page, 'Cancel')).toHaveCount(0);
   await expect.poll(() => sent).toEqual([2]);

@@ -4,7 +4,6 @@ import {
   blockNewEntries,
   button,
   durationPattern,
-  expect,
   goTo,
   goToRecordingButton,
   NO_PENDING_ROWS,
@@ -14,7 +13,7 @@ import {
   startRecording,
 } from '../support/recordings';
 import { createTag } from '../support/secret';
-import { expectAccessible, pictures, signIn, test, type Page, type User } from '../support/test';
+import { expect, expectAccessible, pictures, signIn, test, type Page, type User } from '../support/test';
 import { newEntry } from '../support/writing';
 
 test('an entry with a pending recording cannot move under a secret tag until the recording is discarded', async ({
@@ -81,7 +80,7 @@ test('a recording saved elsewhere after the page was loaded is not deleted by a 
   await expect(player(other)).toBeVisible();
 });
 
-test('the place of a new entry cannot change while it has a recording', async ({ page, user }) => {
+test('a new entry with a recording cannot be put under a secret tag', async ({ page, user }) => {
   await signIn(page, user);
   await createTag(page);
   // The permission prompt of the browser stays open.
@@ -183,7 +182,7 @@ async function leavePendingRecording(page: Page, user: User): Promise<string> {
 /** Deletes the entry as another browser would do. This device is not notified. */
 const deleteElsewhere = (user: User, id: string) => user.api('DELETE', `/api/journals/${id}`);
 
-test('a pending recording whose entry was deleted is listed on the page for a new entry, and becomes one', async ({
+test('a pending recording whose entry was deleted is listed on the page for a new entry, and becomes a new entry', async ({
   page,
   user,
   guard,
@@ -196,13 +195,13 @@ test('a pending recording whose entry was deleted is listed on the page for a ne
   const link = page.getByRole('link', { name: new RegExp(`^Recording, ${durationPattern(2)}$`) });
   await expect(link).toBeVisible();
   await expectAccessible(page);
-  await pictures(page, 'takes-listed');
+  await pictures(page, 'recording-pending-listed');
   await link.click();
   await expect(page.getByText('The entry of this recording was deleted.')).toBeVisible();
   await expect(pendingRecording(page)).toBeVisible();
   // The page is for a new entry, not a copy of the deleted one.
   await expect(page.locator('.cm-content')).not.toContainText('A day.');
-  await pictures(page, 'takes-anew');
+  await pictures(page, 'recording-pending-new-entry');
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
   expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
@@ -259,7 +258,7 @@ test('a recording whose entry is deleted while open is saved in a new entry with
   await deleteElsewhere(user, id);
   await button(page, 'Save').click();
   await expect(page.getByRole('alert')).toContainText('The entry no longer exists');
-  await pictures(page, 'takes-gone');
+  await pictures(page, 'recording-pending-entry-deleted');
   await button(page, 'Continue in a new entry').click();
   await expect(page).not.toHaveURL(new RegExp(id));
   await button(page, 'Save').click();

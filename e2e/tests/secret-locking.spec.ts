@@ -22,11 +22,11 @@ test('one key locks all tags, even from a field in a dialog, and clears the page
   await page.getByRole('dialog').getByRole('textbox').fill('Half a new name');
   // The page is cleared within the same task, before any network request or navigation.
   await page.evaluate(() => {
-    const takeSnapshot = () => Object.assign(window, { wiped: document.documentElement.outerHTML });
-    addEventListener('keydown', () => queueMicrotask(takeSnapshot), { once: true });
+    const saveSnapshot = () => Object.assign(window, { clearedPage: document.documentElement.outerHTML });
+    addEventListener('keydown', () => queueMicrotask(saveSnapshot), { once: true });
   });
   await page.keyboard.press('F9');
-  expect(await page.evaluate(() => (window as unknown as { wiped: string }).wiped)).not.toMatch(
+  expect(await page.evaluate(() => (window as unknown as { clearedPage: string }).clearedPage)).not.toMatch(
     /Therapy|Half a new name/,
   );
   await expectLocked(page);
@@ -111,12 +111,12 @@ test('a tag is locked when the session ends and when another browser deletes the
   await createTag(page);
   await context.clearCookies();
   await page.getByRole('searchbox').fill('rain');
-  const again = page.getByRole('dialog', { name: "You've been signed out" });
-  await expect(again).toBeVisible();
+  const signInDialog = page.getByRole('dialog', { name: "You've been signed out" });
+  await expect(signInDialog).toBeVisible();
   await expect(page.getByText(NAME)).toHaveCount(0);
-  await again.getByRole('textbox').fill(user.password);
-  await again.getByRole('button', { name: 'Sign in' }).click();
-  await expect(again).toHaveCount(0);
+  await signInDialog.getByRole('textbox').fill(user.password);
+  await signInDialog.getByRole('button', { name: 'Sign in' }).click();
+  await expect(signInDialog).toHaveCount(0);
   await unlock(page, PHRASE);
 
   const other = await otherBrowser();

@@ -1,10 +1,9 @@
-/** Pending recordings: they stay on this device, through a reload and a crash, until the user saves or discards them. */
+/** Pending recordings stay on this device, through a reload and a crash, until the user saves or discards them. */
 
 import {
   beginningOf,
   blockNewEntries,
   button,
-  expect,
   goTo,
   goToRecordingButton,
   lengthOf,
@@ -17,10 +16,10 @@ import {
   waitUntilRecorded,
 } from '../support/recordings';
 import { createTag, PHRASE, unlock } from '../support/secret';
-import { expectAccessible, pictures, signIn, test, type Page } from '../support/test';
+import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 import { newEntry } from '../support/writing';
 
-const foundNotice = (page: Page) => page.getByText(/^Recorded on .*, and not saved yet\.$/);
+const notSavedNotice = (page: Page) => page.getByText(/^Recorded on .*, and not saved yet\.$/);
 
 test('a pending recording survives a reload, is played back and saved', async ({ page, user }) => {
   await signIn(page, user);
@@ -30,17 +29,17 @@ test('a pending recording survives a reload, is played back and saved', async ({
   await expect(pendingRecording(page)).toBeVisible();
   await expect(page).toHaveURL(/\/edit$/);
   await expect(page.getByText(/^Saved at/)).toBeVisible();
-  expect(await pendingRows(page)).toMatchObject({ takes: 1, plain: false });
+  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
 
   // A reload loses nothing, so the browser must not ask.
   page.on('dialog', (dialog) => {
-    throw new Error(`asked: ${dialog.type()}`);
+    throw new Error(`unexpected dialog: ${dialog.type()}`);
   });
   await page.reload();
   await expect(pendingRecording(page)).toBeVisible();
-  await expect(foundNotice(page)).toBeVisible();
+  await expect(notSavedNotice(page)).toBeVisible();
   await expectAccessible(page);
-  await pictures(page, 'takes-found');
+  await pictures(page, 'recording-pending-after-reload');
   await button(page, 'Play').click();
   await expect.poll(() => playbackPosition(page)).toBeGreaterThan(0.5);
   await button(page, 'Save').click();
@@ -51,27 +50,29 @@ test('a pending recording survives a reload, is played back and saved', async ({
   await expect(pendingRecording(page)).toHaveCount(0);
 });
 
-test('a crash keeps what was recorded so far, until it is discarded', async ({ page, context, user }) => {
+test('a recording survives a crash until it is discarded', async ({ page, context, user }) => {
   const id = await newEntry(user, 'A day.');
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
-  await startRecording(page, 4);
+  await startRecording(page);
+  // A chunk has a second, and the first ones must be on the device before the crash.
+  await expect.poll(async () => (await pendingRows(page)).chunks).toBeGreaterThan(2);
   const crashed = page.waitForEvent('crash');
   page.goto('chrome://crash').catch(() => {});
   await crashed;
 
-  const again = await context.newPage();
-  await again.goto(`/entries/${id}/edit`);
-  await expect(pendingRecording(again)).toContainText(lengthOf(2));
-  await button(again, 'Play').click();
-  await expect.poll(() => playbackPosition(again)).toBeGreaterThan(1);
-  await button(again, 'Discard').click();
-  await again.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
-  await expect(button(again, 'Record')).toBeVisible();
-  await expect.poll(() => pendingRows(again)).toEqual(NO_PENDING_ROWS);
-  await again.reload();
-  await expect(button(again, 'Record')).toBeVisible();
-  await expect(pendingRecording(again)).toHaveCount(0);
+  const newPage = await context.newPage();
+  await newPage.goto(`/entries/${id}/edit`);
+  await expect(pendingRecording(newPage)).toContainText(lengthOf(2));
+  await button(newPage, 'Play').click();
+  await expect.poll(() => playbackPosition(newPage)).toBeGreaterThan(1);
+  await button(newPage, 'Discard').click();
+  await newPage.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
+  await expect(button(newPage, 'Record')).toBeVisible();
+  await expect.poll(() => pendingRows(newPage)).toEqual(NO_PENDING_ROWS);
+  await newPage.reload();
+  await expect(button(newPage, 'Record')).toBeVisible();
+  await expect(pendingRecording(newPage)).toHaveCount(0);
 });
 
 test('a recording under a secret tag stays encrypted on the device until the next unlock', async ({ page, user }) => {
@@ -87,7 +88,7 @@ test('a recording under a secret tag stays encrypted on the device until the nex
   await page.keyboard.press('F9');
   await expect(page).toHaveURL('/');
   await expect(page.getByText(/recording/i)).toHaveCount(0);
-  expect(await pendingRows(page)).toMatchObject({ takes: 1, plain: false });
+  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
   await page.reload();
 
   await unlock(page, PHRASE);
@@ -105,7 +106,7 @@ test('a full device is reported, and the recording stays in the memory of the ta
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await button(page, 'Record').click();
-  await expect.poll(() => pendingRows(page)).toMatchObject({ takes: 1 });
+  await expect.poll(() => pendingRows(page)).toMatchObject({ recordings: 1 });
   await page.evaluate(() => {
     const originalPut = IDBObjectStore.prototype.put;
     IDBObjectStore.prototype.put = function (this: IDBObjectStore, ...row: [any]) {
@@ -120,14 +121,18 @@ test('a full device is reported, and the recording stays in the memory of the ta
   await expect(page.getByText("This device can't store the recording")).toBeVisible();
   expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
 
-  const asked = page.waitForEvent('dialog');
+  const confirmation = page.waitForEvent('dialog');
   page.reload().catch(() => {});
-  await (await asked).dismiss();
+  await (await confirmation).dismiss();
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
 });
 
-test('a recording on an empty page is still there on return, and is saved', async ({ page, user, guard }) => {
+test('a recording of a new entry without text survives navigation and a reload, and is saved', async ({
+  page,
+  user,
+  guard,
+}) => {
   guard.allow(/ERR_FAILED/);
   await signIn(page, user);
   const connect = await blockNewEntries(page);
@@ -138,7 +143,7 @@ test('a recording on an empty page is still there on return, and is saved', asyn
   await expect(pendingRecording(page)).toBeVisible();
   await goTo(page, 'Journal');
   await expect(page.getByText('Until then it stays on this device.')).toBeVisible();
-  expect(await pendingRows(page)).toMatchObject({ takes: 1, plain: false });
+  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
 
   await goToRecordingButton(page).click();
   await expect(pendingRecording(page)).toBeVisible();

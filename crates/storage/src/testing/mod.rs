@@ -1,5 +1,7 @@
-//! Scratch databases on the real engines, for tests.
+//! Scratch databases on the real engines, and bounded waits, for tests.
 #![expect(clippy::expect_used, reason = "only tests use this, and a test that cannot have its database has failed")]
+
+mod wait;
 
 use std::io::Write;
 use std::path::Path;
@@ -9,6 +11,7 @@ use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
+pub use self::wait::{wait_for, wait_until, wait_until_blocking, within_bound, within_bound_blocking};
 use crate::DatabaseUrl;
 
 /// An empty database without a schema, which is deleted when this value is dropped.

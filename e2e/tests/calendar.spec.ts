@@ -1,64 +1,7 @@
-/** Search, calendar, “On this day”, statistics and tags. */
+/** The calendar, “On this day”, and statistics. */
 
 import { createEntry, daysAgo, row } from '../support/reading';
 import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
-
-test('search marks its hits while the user types', { tag: '@main' }, async ({ page, user }) => {
-  await createEntry(user, '2026-01-05', {
-    title: 'The River',
-    content: `${'Long before. '.repeat(60)}We swam in the *rivers* of ice.`,
-    tags: ['cold'],
-  });
-  await createEntry(user, '2026-02-05', { content: 'A driver, and <b>no water</b>.' });
-  await createEntry(user, '2026-03-05', { content: 'Río: the riverbank again.' });
-  await signIn(page, user);
-  await page.goto('/search');
-  await page.getByRole('searchbox').pressSequentially('riv');
-  await expect(page.getByText('2 entries')).toBeVisible();
-  await expect(page.locator('mark')).toHaveText(['riv', 'Riv', 'riv']);
-  await expect(row(page, 'We swam in the rivers of ice.')).toContainText('The River');
-  await expect(page).toHaveURL('/search?q=riv');
-  await expectAccessible(page);
-  await pictures(page, 'search');
-
-  await page.getByLabel('Tag').selectOption('cold');
-  await expect(page.getByText('1 entry', { exact: true })).toBeVisible();
-  await page.getByLabel('Tag').selectOption('');
-  await page.getByLabel('From').fill('2026-02-01');
-  await expect(page.locator('article')).toHaveCount(1);
-  await expect(row(page, 'riverbank')).toBeVisible();
-  await page.getByRole('searchbox').fill('zebra');
-  await expect(page.getByRole('heading', { name: 'Nothing found' })).toBeVisible();
-  await expectAccessible(page);
-  await page.reload();
-  await expect(page.getByRole('searchbox')).toHaveValue('zebra');
-  await page.getByRole('searchbox').fill('no wat');
-  await expect(row(page, 'A driver, and <b>no water</b>.')).toBeVisible();
-});
-
-test('the search page follows its URL', async ({ page, user }) => {
-  await createEntry(user, '2026-01-05', { title: 'At the lake', content: 'cold' });
-  await signIn(page, user);
-  const field = page.getByRole('searchbox');
-  const search = page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Search' });
-  await page.goto('/search?q=lake');
-  await expect(row(page, 'At the lake')).toBeVisible();
-  await search.click();
-  await expect(page).toHaveURL('/search');
-  await expect(field).toHaveValue('');
-  await expect(page.locator('article')).toHaveCount(0);
-  await page.goBack();
-  await expect(field).toHaveValue('lake');
-  await expect(row(page, 'At the lake')).toBeVisible();
-
-  // The menu link also resets a search that was typed.
-  await field.fill('lak');
-  await expect(page).toHaveURL('/search?q=lak');
-  await search.click();
-  await expect(page).toHaveURL('/search');
-  await expect(field).toHaveValue('');
-  await expect(page.locator('article')).toHaveCount(0);
-});
 
 test('the calendar shows a year and works with mouse and keyboard', async ({ page, user }) => {
   await createEntry(user, '2024-02-29', { title: 'A day that is rare', content: 'words '.repeat(30) });
@@ -108,7 +51,7 @@ test('the calendar offers to write an entry for a day', async ({ page, user }) =
   await expect(page.locator('.when')).toContainText('14 April 2024');
   await page.getByRole('textbox', { name: 'Text' }).click();
   await page.keyboard.type('Late, but written.');
-  await expect(page.getByText(/^Saved at/)).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText(/^Saved at/)).toBeVisible();
   const [newest] = await user.api('GET', '/api/journals/');
   expect(newest).toMatchObject({ content: 'Late, but written.', entry_date: expect.stringMatching(/^2024-04-1[34]T/) });
 });
@@ -195,49 +138,4 @@ test('statistics show charts with text alternatives', async ({ page, user }) => 
   await expect(page.getByRole('img', { name: 'Written on 4 of the last 70 days' })).toBeVisible();
   await expectAccessible(page);
   await pictures(page, 'statistics');
-});
-
-test('tags are created, coloured, renamed and deleted', async ({ page, user }) => {
-  await createEntry(user, daysAgo(1), { title: 'At the sea', content: 'salt', tags: ['travl'] });
-  await signIn(page, user);
-  await page.goto('/tags');
-  await page.getByRole('button', { name: 'Edit tag travl' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Name').fill('travel');
-  await dialog.getByRole('radio', { name: 'Teal' }).check({ force: true });
-  await expectAccessible(page);
-  await pictures(page, 'tag');
-  await dialog.getByRole('button', { name: 'Save' }).click();
-  await expect(dialog).toBeHidden();
-  await page.getByRole('link', { name: 'travel' }).click();
-  await expect(page.getByRole('heading', { level: 1, name: 'travel' })).toBeVisible();
-  await expect(row(page, 'At the sea').locator('.dot')).toHaveCSS('background-color', 'rgb(37, 145, 138)');
-  await expectAccessible(page);
-
-  await page.goto('/tags');
-  await page.getByRole('button', { name: 'New tag' }).click();
-  await dialog.getByLabel('Name').fill('Travel');
-  await dialog.getByRole('button', { name: 'Save' }).click();
-  // The name differs from an existing one only in case. The form keeps its input.
-  await expect(dialog.getByRole('alert')).toHaveText('You already have a tag with this name.');
-  await expect(dialog.getByLabel('Name')).toHaveValue('Travel');
-  await dialog.getByLabel('Name').fill('عائلة 🌊');
-  await dialog.getByRole('button', { name: 'Save' }).click();
-  await expect(page.getByRole('link', { name: 'عائلة 🌊' })).toBeVisible();
-  await expectAccessible(page);
-  await pictures(page, 'tags');
-
-  await page.getByRole('button', { name: 'Edit tag travel' }).click();
-  await dialog.getByRole('button', { name: 'Delete' }).click();
-  const question = page.getByRole('dialog', { name: 'Delete the tag “travel”?' });
-  await expect(question.getByText('Your entries stay as they are')).toBeVisible();
-  await expectAccessible(page);
-  await question.getByRole('button', { name: 'Cancel' }).click();
-  await expect(dialog.getByRole('button', { name: 'Delete' })).toBeFocused();
-  await dialog.getByRole('button', { name: 'Delete' }).click();
-  await question.getByRole('button', { name: 'Delete' }).click();
-  await expect(page.getByRole('link', { name: 'travel' })).toBeHidden();
-  await page.goto('/');
-  await expect(row(page, 'At the sea')).toBeVisible();
-  await expect(row(page, 'At the sea').locator('.tag')).toHaveCount(0);
 });

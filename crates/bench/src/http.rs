@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_in_pieces_is_put_together() {
+    async fn a_response_in_pieces_is_joined() {
         let address =
             canned(vec![b"HTTP/1.1 201 Created\r\nContent-", b"Length: 5\r\nETag:  \"1\"\r\n\r", b"\nhe", b"llo"])
                 .await;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_answers_are_refused_with_their_reason() {
+    async fn unsupported_responses_are_rejected_with_a_reason() {
         let cases: [(&[u8], &str); 7] = [
             (b"", "closed"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel", "closed"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_rendered_whole() {
+    fn requests_are_rendered_completely() {
         let request = String::from_utf8(render("POST", "/x", Some("t"), Some("{}"))).unwrap();
         assert!(request.starts_with("POST /x HTTP/1.1\r\n"));
         assert!(request.contains("authorization: Bearer t\r\n"));

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_half_the_time_saves_half() {
+    fn half_the_time_is_a_saving_of_half() {
         assert!((saved(Duration::from_millis(5), Duration::from_millis(10)) - 0.5).abs() < 1e-9);
     }
 }

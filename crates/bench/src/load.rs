@@ -295,7 +295,7 @@ mod tests {
     const ENTRY: &str = r#"{"id":"x","content":"c","entry_date":"d","tags":[]}"#;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn good_answers_are_counted_and_timed() {
+    async fn correct_responses_are_counted_and_timed() {
         let address = serve(axum::Router::new().route("/", get(async || ENTRY))).await;
         let outcome = run(address, &gets(&[(1, "/")]), SHORT).await.unwrap();
         assert_eq!(outcome.errors, BTreeMap::new());
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_wrong_answer_is_counted_under_its_reason() {
+    async fn every_wrong_response_is_counted_under_its_reason() {
         let router = axum::Router::new()
             .route("/", get(async || ENTRY))
             .route("/busy", get(async || (StatusCode::SERVICE_UNAVAILABLE, "later")))
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_server_that_is_not_there_is_an_error() {
+    async fn a_missing_server_is_an_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_looked_at() {
+    fn bodies_are_checked() {
         assert_eq!(Shape::Entry.check(ENTRY.as_bytes()), Ok(()));
         assert!(Shape::Entry.check(b"{}").is_err());
         assert!(Shape::Entry.check(b"<html>").is_err());
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_of_all_runs_together() {
+    fn quantiles_cover_all_runs() {
         let part = |range: std::ops::RangeInclusive<u64>| Outcome {
             answers: range.clone().count() as u64,
             latencies: range.map(|millis| millis * 1_000_000).collect(),

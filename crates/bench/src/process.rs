@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_that_ends_at_once_is_told_with_its_last_words() {
+    async fn a_server_that_fails_to_start_is_reported_with_its_output() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo no room >&2; exit 3"]);
         let error = Server::start(command).await.err().unwrap().to_string();

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mix_is_nine_reads_to_one_write() {
+    fn the_mix_has_nine_reads_per_write() {
         let Workload(groups) = Scenario::Mix.workload(&[someone()]);
         let weight = |method: &[u8]| -> usize {
             groups.iter().filter(|(_, requests)| requests[0].bytes.starts_with(method)).map(|(weight, _)| weight).sum()
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_gets_different_texts_and_exists() {
+    fn updates_alternate_texts_of_existing_entries() {
         let [first, second] = [0, 1].map(|n| Scenario::Update.request(&someone(), n).bytes);
         let line = |bytes: &[u8]| bytes.split(|byte| *byte == b'\r').next().map(<[u8]>::to_vec);
         assert_eq!(line(&first), line(&second));

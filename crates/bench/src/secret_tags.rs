@@ -328,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_says_how_sure_it_is() {
+    fn a_difference_has_a_confidence_interval() {
         let same = Difference::from_samples(&[-3.0, 3.0, -3.0, 3.0]);
         assert!(same.mean.abs() < 1e-9 && (same.margin - 1.96 * 3.0_f64.sqrt()).abs() < 1e-9, "{same}");
         let longer = Difference::from_samples(&[10.0; 4]);

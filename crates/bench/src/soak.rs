@@ -294,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_server_passes_no_bound() {
+    fn a_stable_server_exceeds_no_limit() {
         let minutes = [minute(140, 32), minute(160, 36), minute(150, 33), minute(165, 35)];
         assert_eq!(exceeded(&minute(30, 0), &minutes, &minute(90, 0)), Vec::<String>::new());
         assert_eq!(exceeded(&minute(30, 0), &minutes[..1], &minute(90, 0)), Vec::<String>::new());
     }
 
     #[test]
-    fn each_bound_has_a_sentence() {
+    fn each_exceeded_limit_is_explained() {
         let start = minute(30, 0);
         let one = |minutes: &[Minute], quiet: Minute, sentence: &str| {
             let exceeded = exceeded(&start, minutes, &quiet);

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_folder_or_a_bucket() {
+    fn a_location_is_a_folder_or_a_bucket() {
         for (text, place) in [
             ("/srv/sound", AttachmentLocation::Folder("/srv/sound".into())),
             ("sound", AttachmentLocation::Folder("sound".into())),

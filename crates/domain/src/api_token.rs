@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_read_what_they_write() {
+    fn scopes_round_trip_as_text() {
         let scopes = Scopes::parse(["tags:write", "entries:read", "tags:write"]).unwrap();
         assert_eq!(scopes.to_text(), "entries:read tags:write");
         assert_eq!(Scopes::from_text(&scopes.to_text()).unwrap(), scopes);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_ends_in_the_future_or_never() {
+    fn a_new_token_expires_in_the_future_or_never() {
         let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
         let scopes = ["entries:read".to_owned()];
         let draft = |end| ApiTokenDraft::parse(" backup script ", &scopes, end, now);

@@ -103,7 +103,7 @@ mod tests {
     const SOON: Duration = Duration::ZERO;
 
     #[test]
-    fn one_process_holds_a_claim_alone_or_several_share_it() {
+    fn a_claim_is_exclusive_or_shared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
         let alone = Claim::alone(&path, "sotto serve", SOON).unwrap();

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_that_hangs_is_given_up() {
+    async fn a_hanging_probe_times_out() {
         let disk = DiskSpace::default();
         disk.note_refusal();
         assert!(disk.check_with(Duration::from_millis(10), async || std::future::pending().await).await.is_err());

@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses_are_refused() {
+    fn addresses_of_other_schemes_are_rejected() {
         for bad in ["", "sqlite:", "mysql://x", "journal.db"] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_left_in_a_text() {
+    fn statement_texts_contain_no_values() {
         for (sql, text) in [
             ("SELECT  a,\n b FROM t1 WHERE a = $1 AND b = ?2", "SELECT a, b FROM t1 WHERE a = $1 AND b = ?2"),
             ("SELECT 'it''s secret', 42, 4.2e1, x'AB', \"col 1\"", "SELECT ?, ?, ?, ?, \"col 1\""),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_bounded_and_nothing_is_lost() {
+    fn texts_are_bounded_and_totals_stay_correct() {
         let timings = Timings::default();
         for number in 0..2 * TEXTS {
             timings.add(&format!("SELECT {number}"), Duration::from_millis(1), 0);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn watching_is_not_timed() {
+    fn internal_statements_are_not_timed() {
         let timings = Timings::default();
         timings.add(concat!(mark!(), "SELECT 1"), Duration::ZERO, 0);
         let mut sum = HashMap::new();

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_found_unless_something_failed() {
+    fn the_rate_is_parsed_unless_a_transaction_failed() {
         let output = "number of transactions actually processed: 5\nnumber of failed transactions: 0 (0.000%)\n\
                       latency average = 6.4 ms\ntps = 4966.5 (without initial connection time)\n";
         assert_eq!(rate(output), Some(4966.5));

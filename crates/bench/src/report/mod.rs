@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_what_is_around_the_report() {
+    fn the_text_around_the_report_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("benchmarks.md");
         let report = Report {

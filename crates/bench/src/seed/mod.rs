@@ -150,7 +150,7 @@ mod tests {
     use crate::scenarios::Scenario;
 
     #[test]
-    fn entries_are_as_the_issue_asks() {
+    fn generated_entries_have_the_documented_sizes() {
         let sizes: Vec<_> = (0..ENTRIES).map(|n| Author(7).entry(n).body.content.len()).collect();
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!((480..560).contains(&mean), "{mean}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_differ_and_ascend_as_they_are_written() {
+    fn ids_are_unique_and_ascending() {
         let in_order: Vec<_> = (0..5).flat_map(|n| (0..4000).map(move |author| Author(author).entry_id(n))).collect();
         assert!(in_order.is_sorted());
         let tags = (0..100).flat_map(|author| Author(author).tags().map(|tag| tag.id));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn journals_are_whole_on_sqlite() {
+    async fn generated_journals_are_complete_on_sqlite() {
         let database = Database::create(Engine::Sqlite).await.unwrap();
         let Location::Sqlite(path) = database.location() else { unreachable!() };
         let connection = rusqlite::Connection::open(path).unwrap();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn journals_are_whole_on_postgresql() {
+    async fn generated_journals_are_complete_on_postgresql() {
         let database = Database::create(Engine::Postgres).await.unwrap();
         let Location::Postgres(url) = database.location() else { unreachable!() };
         let client = crate::database::connect(url).await.unwrap();

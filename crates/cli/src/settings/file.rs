@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_of_this_folder_comes_before_the_one_of_the_machine() {
+    fn the_file_in_this_folder_overrides_the_systems() {
         let folder = tempfile::tempdir().unwrap();
         let (here, machine) = (folder.path().join("sotto.toml"), folder.path().join("etc.toml"));
         let read = || SettingsFile::first(&[&here, &machine]).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_says_what_belongs_there() {
+    fn an_invalid_value_is_reported_with_the_expected_form() {
         for (key, wanted) in KEYS.iter().chain(&AlertSettings::KEYS) {
             for value in ["{ a = 1979-05-27 }", "[[1.5]]"] {
                 let text = format!("# a comment\n\n{key} = {value}\n");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_shows_no_secret() {
+    fn error_messages_contain_no_secret() {
         for text in [
             "metrics_token = 12345",
             "[[oidc]]\nclient_secret = 12345",

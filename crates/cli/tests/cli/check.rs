@@ -34,7 +34,7 @@ fn broken_by_hand(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exit_codes_tell_clean_from_broken_from_unknown() {
+async fn exit_codes_distinguish_clean_broken_and_unknown() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         assert!(home.run(&["db", "check"]).ok().contains("matches its migrations"));
@@ -143,7 +143,7 @@ async fn recordings_are_compared_at_a_revision_of_other_migrations() {
 
 /// The statements of `--sql` repair what was found.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_printed_statements_mend_the_structure() {
+async fn the_printed_statements_repair_the_schema() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         home.execute("DROP INDEX idx_tags_user_created; CREATE TABLE moods (name TEXT)").await.unwrap();
@@ -164,7 +164,7 @@ async fn the_printed_statements_mend_the_structure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_has_started_warns() {
+async fn a_started_server_warns_about_drift() {
     for home in [Home::sqlite(), Home::postgres().await] {
         broken_by_hand(&home);
         let mut server = RunningServer::start(&home, &[]);
@@ -179,7 +179,7 @@ async fn a_server_that_has_started_warns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_diagram_is_of_the_database_or_of_the_migrations() {
+async fn the_diagram_shows_the_database_or_else_the_migrations() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let line = "users ||--o{ tags : fk_tags_user";
         if home.database.starts_with("sqlite") {

@@ -75,7 +75,7 @@ fn kill(mut child: Child) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_backup_is_never_taken_for_one() {
+async fn a_killed_backup_is_never_accepted_as_complete() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".killed.tar.unfinished");
@@ -95,7 +95,7 @@ async fn a_killed_backup_is_never_taken_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
+async fn a_stopped_backup_leaves_no_file() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".stopped.tar.unfinished");
@@ -111,7 +111,7 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
 /// Restores from a pipe that delivers everything once, for the check, and then only a half, so that the restore cannot
 /// continue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_restore_leaves_no_half_journal_and_can_be_done_again() {
+async fn a_killed_restore_leaves_no_partial_journal_and_can_be_repeated() {
     let old = Home::sqlite();
     fill(&old, SIZE).await;
     old.run(&["backup", "whole.tar"]).ok();
@@ -184,7 +184,7 @@ async fn rows(home: &Home) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_copy_goes_on_where_it_stopped() {
+async fn a_killed_copy_can_continue() {
     // To PostgreSQL: another transaction has inserted the same tag and not committed yet.
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 2).await;

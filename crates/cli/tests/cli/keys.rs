@@ -12,7 +12,7 @@ use sotto_server::system::{SystemClock, SystemRandom};
 use crate::program::{Finished, Home, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
+async fn keys_that_passphrases_depend_on_are_protected() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["keys", "init"]).ok();
         let shown = home.run(&["keys", "show"]).ok();
@@ -55,7 +55,7 @@ async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
 }
 
 #[test]
-fn what_is_wrong_with_keys_is_told_without_showing_them() {
+fn key_errors_are_explained_without_showing_the_keys() {
     let home = Home::sqlite();
     for command in ["show", "export", "rotate"] {
         let refusal = home.run(&["keys", command]).refused();
@@ -90,7 +90,7 @@ fn what_is_wrong_with_keys_is_told_without_showing_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_others_can_read_are_warned_of() {
+async fn keys_that_others_can_read_cause_a_warning() {
     let home = Home::sqlite();
     home.run(&["keys", "init"]).ok();
     let warned = |mode: u32| {

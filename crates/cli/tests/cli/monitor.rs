@@ -14,9 +14,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::program::{Home, RunningServer};
 
 on_both_engines!(
-    an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once,
-    a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting,
-    a_backup_is_told_in_the_metrics,
+    an_alert_from_before_a_restart_is_reported_as_cleared_once,
+    a_server_starts_despite_an_unusable_file_of_raised_alerts,
+    a_backup_is_reported_in_the_metrics,
 );
 
 /// A receiver that accepts all notices.
@@ -69,7 +69,7 @@ async fn readings(server: &RunningServer, count: u32) {
     }
 }
 
-async fn an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it_once(home: Home) {
+async fn an_alert_from_before_a_restart_is_reported_as_cleared_once(home: Home) {
     let (url, mut notices) = receiver().await;
     let arguments = ["--alert-interval", "1", "--alert-clear-after", "2", "--alert-webhook", &url];
     let file = home.path("data/raised-alerts.json");
@@ -100,7 +100,7 @@ async fn an_alert_that_is_raised_before_a_restart_is_told_to_be_cleared_after_it
     assert!(notices.try_recv().is_err(), "nothing else was told");
 }
 
-async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting(home: Home) {
+async fn a_server_starts_despite_an_unusable_file_of_raised_alerts(home: Home) {
     home.run(&["db", "upgrade"]).ok();
     fs::create_dir_all(home.path("data")).unwrap();
     for content in ["", "{\"format\": \"sotto-raised-al", "{\"format\": \"shopping\", \"version\": 1, \"alerts\": []}"]
@@ -114,7 +114,7 @@ async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from
     }
 }
 
-async fn a_backup_is_told_in_the_metrics(home: Home) {
+async fn a_backup_is_reported_in_the_metrics(home: Home) {
     let server =
         RunningServer::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1", "--alert-backup-days", "1"]);
     readings(&server, 1).await;
@@ -148,7 +148,7 @@ async fn a_backup_is_told_in_the_metrics(home: Home) {
 
 /// Readings fail while no connection is possible, and continue afterwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_in_the_metrics() {
+async fn an_unavailable_database_is_reported_in_the_metrics() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &["--alert-interval", "1"]);
     readings(&server, 1).await;

@@ -63,7 +63,7 @@ async fn both() -> [Home; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_on_its_own_store_only() {
+async fn a_server_starts_only_with_its_own_store() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;
@@ -101,7 +101,7 @@ async fn a_server_starts_on_its_own_store_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_without_its_recordings_is_not_complete() {
+async fn a_backup_without_its_recordings_is_incomplete() {
     for home in both().await {
         let (server, token) = started(&home).await;
         for byte in 1..=3 {
@@ -149,7 +149,7 @@ async fn a_backup_without_its_recordings_is_not_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_of_rows_looks_for_their_recordings() {
+async fn a_check_of_rows_finds_missing_recordings() {
     for home in both().await {
         let (server, token) = started(&home).await;
         home.run(&["db", "check", "--rows", "--hashes"]).ok();
@@ -198,7 +198,7 @@ async fn a_check_of_rows_looks_for_their_recordings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_is_swept_by_hand() {
+async fn a_store_can_be_swept_by_a_command() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;
@@ -235,7 +235,7 @@ async fn a_store_is_swept_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_takes_over_a_store_only_if_it_is_asked_to() {
+async fn a_restore_adopts_a_store_only_if_requested() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;

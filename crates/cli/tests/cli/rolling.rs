@@ -141,7 +141,7 @@ async fn a_draining_server_is_not_ready_and_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_does_not_drain_and_the_second_one_ends_at_once() {
+async fn ctrl_c_does_not_drain_and_a_second_one_stops_at_once() {
     let home = Home::sqlite();
     let mut server = RunningServer::start(&home, &["--drain-seconds", "3600"]);
     let address = server.url.trim_start_matches("http://").to_owned();

@@ -19,7 +19,7 @@ pub const WATCHFUL: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after",
 
 /// Files may not grow beyond a limit (`ulimit -f`), as on a full disk.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_takes_no_more_is_told_and_passes() {
+async fn a_full_disk_of_sqlite_causes_503_until_there_is_space() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     let server = RunningServer::from_command(limited(&home));
@@ -58,7 +58,7 @@ async fn a_disk_that_takes_no_more_is_told_and_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_of_postgresql_is_told_and_passes() {
+async fn a_full_disk_of_postgresql_causes_503_until_there_is_space() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &WATCHFUL);
     let token = server.person("ada@example.org").await;

@@ -6,7 +6,7 @@ use crate::client::{RecoveryKey, Vault};
 use crate::sealed::RecoveryProof;
 
 #[test]
-fn it_opens_the_vault_without_phrase_or_server() {
+fn a_recovery_key_opens_the_vault_without_passphrase_or_server() {
     let random = Seeded::new(30);
     let home = scope(1, 2);
     let vault = Vault::create(home, &random).unwrap();
@@ -31,7 +31,7 @@ fn it_opens_the_vault_without_phrase_or_server() {
 }
 
 #[test]
-fn it_reads_what_a_person_types() {
+fn a_recovery_key_is_parsed_as_people_type_it() {
     let random = Seeded::new(31);
     for _ in 0..200 {
         let shown = RecoveryKey::generate(&random).reveal();
@@ -46,7 +46,7 @@ fn it_reads_what_a_person_types() {
 }
 
 #[test]
-fn it_notices_each_slip() {
+fn a_recovery_key_with_a_typing_error_is_rejected() {
     let random = Seeded::new(32);
     let shown = RecoveryKey::generate(&random).reveal();
     let refused = |typed: &str| assert_eq!(typed.parse::<RecoveryKey>().unwrap_err(), Error::RecoveryKey, "{typed}");
@@ -76,7 +76,7 @@ fn it_notices_each_slip() {
 }
 
 #[test]
-fn its_proof_is_known_by_the_verifier_and_gives_nothing_away() {
+fn a_recovery_proof_matches_the_verifier_and_reveals_nothing() {
     let random = Seeded::new(33);
     let key = RecoveryKey::generate(&random);
     let proof = key.proof().unwrap();

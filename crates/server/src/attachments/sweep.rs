@@ -336,7 +336,7 @@ mod tests {
     use super::is_too_much;
 
     #[test]
-    fn a_few_are_left_over_by_faults_and_many_or_all_are_not() {
+    fn only_a_few_unknown_objects_are_plausible() {
         for (unknown, total) in [(0, 0), (0, 9), (1, 2), (10, 11), (10, 100), (50, 1000), (5000, 100_000)] {
             assert!(!is_too_much(unknown, total), "{unknown} of {total}");
         }

@@ -155,7 +155,7 @@ mod tests {
     use crate::system::SystemRandom;
 
     #[test]
-    fn a_token_is_good_for_one_login() {
+    fn a_token_is_valid_for_one_session() {
         let session = OpaqueSessionId(Uuid::from_u128(7));
         let token = UnlockToken::new(session, &SystemRandom);
         let read = UnlockToken::parse(&token.to_text()).unwrap();

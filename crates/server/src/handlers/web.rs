@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_are_taken_by_name_and_weight() {
+    fn encodings_are_chosen_by_name_and_weight() {
         let accepted = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::try_from(value).unwrap());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_their_types() {
+    fn files_have_media_types() {
         for (name, kind) in [
             ("index.html", "text/html; charset=utf-8"),
             ("assets/app-1a2b.js", "text/javascript; charset=utf-8"),

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_good_for_its_user_and_list_only() {
+    fn a_cursor_is_valid_only_for_its_user_and_list() {
         let key = CursorKey::new(&[1; 32]);
         let (ada, ben) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
         let position = (Timestamp::from_micros(-5).unwrap(), Uuid::from_u128(9));

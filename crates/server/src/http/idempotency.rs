@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_with_and_without_quotes() {
+    fn a_key_is_parsed_with_and_without_quotes() {
         let with = |values: &[&str]| {
             let value = |text: &&str| (KEY, HeaderValue::from_bytes(text.as_bytes()).unwrap());
             let headers: HeaderMap = values.iter().map(value).collect();

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_noticed_in_either_direction_and_doubted_for_an_hour() {
+    fn a_clock_change_in_either_direction_is_doubted_for_an_hour() {
         for by in [6, -6, 86_400, -3600, 315_360_000] {
             let (hands, watch) = (Hands::default(), ClockMonitor::default());
             hands.set(1_000_000);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_before_its_time_is_doubted() {
+    fn a_clock_before_the_release_is_doubted() {
         let hands = Hands::default();
         assert!(!ClockMonitor::default().health(&hands).is_doubtful());
         hands.set(-1);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_of_another_server_is_told_once_a_minute() {
+    fn another_servers_clock_is_logged_once_a_minute() {
         let (hands, watch) = (Hands::default(), ClockMonitor::default());
         watch.note_token_ahead(960.0, &hands);
         let may_log = |uptime| may_log(&mut watch.state().logged_token, uptime);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_to_the_database_is_a_problem_from_some_seconds_on_and_doubtful_from_two_minutes_on() {
+    fn a_clock_difference_is_a_problem_after_seconds_and_doubted_after_two_minutes() {
         let health = |ahead| ClockHealth { ahead_of_database: Some(ahead), ..ClockHealth::default() };
         for (ahead, problems, doubtful) in [(4.0, 0, false), (-6.0, 1, false), (119.0, 1, false), (-121.0, 1, true)] {
             let health = health(ahead);

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_raised_is_read_by_the_next_server() {
+    fn raised_alerts_are_loaded_by_the_next_server() {
         let folder = tempfile::tempdir().unwrap();
         for alerts in [vec![raised()], vec![]] {
             open(folder.path()).0.write(&alerts).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_share_a_folder_have_a_file_each() {
+    fn servers_that_share_a_folder_have_separate_files() {
         let folder = tempfile::tempdir().unwrap();
         let (first, _) = open(folder.path());
         first.write(&[raised()]).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_a_cut_off_and_a_foreign_file_count_as_nothing_raised() {
+    fn a_missing_truncated_or_foreign_file_means_no_raised_alerts() {
         let folder = tempfile::tempdir().unwrap();
         let path = open(folder.path()).0.path;
         assert_eq!(open(folder.path()).1, []);

@@ -10,10 +10,10 @@ use crate::on_both_engines;
 use crate::server::{Answer, PASSWORD, Server};
 
 on_both_engines!(
-    who_leaves_takes_everything_along,
-    who_leaves_is_out_on_every_node,
-    leaving_needs_the_password,
-    without_a_password_the_address_is_enough,
+    deleting_an_account_deletes_everything,
+    a_deleted_user_is_signed_out_on_every_node,
+    account_deletion_requires_the_password,
+    an_account_without_a_password_is_deleted_by_its_address,
     the_last_superuser_cannot_leave,
 );
 
@@ -23,7 +23,7 @@ fn mine() -> Value {
     json!({"password": PASSWORD})
 }
 
-async fn who_leaves_takes_everything_along(server: Server) {
+async fn deleting_an_account_deletes_everything(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     for person in [&ada, &ben] {
         person.write("zanzibar", "2025-01-22T10:00:00Z", &["private"]).await;
@@ -62,7 +62,7 @@ async fn who_leaves_takes_everything_along(server: Server) {
     }
 }
 
-async fn who_leaves_is_out_on_every_node(server: Server) {
+async fn a_deleted_user_is_signed_out_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}{ME}")).bearer_auth(&ada.token);
@@ -77,7 +77,7 @@ async fn who_leaves_is_out_on_every_node(server: Server) {
     }
 }
 
-async fn leaving_needs_the_password(server: Server) {
+async fn account_deletion_requires_the_password(server: Server) {
     let ada = server.person("ada").await;
     for (body, place) in [
         (json!({}), "body.password"),
@@ -93,7 +93,7 @@ async fn leaving_needs_the_password(server: Server) {
     ada.get(ME).await.expect(StatusCode::OK);
 }
 
-async fn without_a_password_the_address_is_enough(server: Server) {
+async fn an_account_without_a_password_is_deleted_by_its_address(server: Server) {
     let ada = server.person("ada").await;
     // As for users who sign in with a provider only.
     server.scratch.execute("UPDATE users SET hashed_password = NULL").await.unwrap();
@@ -116,7 +116,7 @@ async fn the_last_superuser_cannot_leave(server: Server) {
 }
 
 #[tokio::test]
-async fn guessing_the_password_is_slowed_down() {
+async fn wrong_passwords_at_account_deletion_are_rate_limited() {
     let server = Server::start(Scratch::sqlite(), Config::default()).await;
     let ada = server.person("ada").await;
     let mut last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;

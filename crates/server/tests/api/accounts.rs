@@ -16,19 +16,19 @@ use crate::server::{Answer, PASSWORD, Server, lenient};
 
 on_both_engines!(
     sign_up_and_in,
-    one_account_per_address,
-    bad_sign_ups_are_refused,
-    wrong_passwords_and_unknown_people_look_alike,
+    an_address_has_one_account,
+    invalid_sign_ups_are_rejected,
+    wrong_passwords_and_unknown_users_get_the_same_response,
     tokens_end_and_are_refreshed,
-    a_refresh_token_that_comes_back_ends_the_login,
+    a_reused_refresh_token_ends_the_session,
     signing_out_ends_the_tokens,
     the_web_app_signs_in_by_cookie,
-    people_change_their_own_account,
-    preferences_are_kept_as_they_are,
-    drafts_have_one_key_each_person,
+    users_change_their_own_account,
+    preferences_are_stored_unchanged,
+    each_user_has_one_draft_key,
     a_new_password_ends_other_logins,
-    logins_are_listed_and_ended,
-    who_is_deactivated_is_out_on_every_node,
+    sessions_are_listed_and_ended,
+    a_deactivated_user_is_signed_out_on_every_node,
 );
 
 async fn sign_up_and_in(server: Server) {
@@ -48,7 +48,7 @@ async fn sign_up_and_in(server: Server) {
     assert_eq!(Answer::of(me).await.expect(StatusCode::OK), made);
 }
 
-async fn one_account_per_address(server: Server) {
+async fn an_address_has_one_account(server: Server) {
     let account = |email: &str| json!({"email": email, "password": PASSWORD});
     let (ada, twin) = (account("ada@example.org"), account("ADA@example.org"));
     let both = tokio::join!(post(&server, "/api/auth/register", &ada), post(&server, "/api/auth/register", &twin));
@@ -57,7 +57,7 @@ async fn one_account_per_address(server: Server) {
     assert_eq!(statuses, [StatusCode::CREATED, StatusCode::CONFLICT]);
 }
 
-async fn bad_sign_ups_are_refused(server: Server) {
+async fn invalid_sign_ups_are_rejected(server: Server) {
     for (account, place) in [
         (json!({"email": "nobody", "password": PASSWORD}), "body.email"),
         (json!({"email": format!("{}@example.org", "a".repeat(300)), "password": PASSWORD}), "body.email"),
@@ -72,7 +72,7 @@ async fn bad_sign_ups_are_refused(server: Server) {
     }
 }
 
-async fn wrong_passwords_and_unknown_people_look_alike(server: Server) {
+async fn wrong_passwords_and_unknown_users_get_the_same_response(server: Server) {
     let ada = server.person("ada").await;
     let wrong = json!({"email": ada.email, "password": "wrong password"});
     let wrong = post(&server, "/api/auth/login", &wrong).await.expect(StatusCode::UNAUTHORIZED);
@@ -112,7 +112,7 @@ async fn tokens_end_and_are_refreshed(server: Server) {
     post(&server, "/api/auth/refresh", &next).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn a_refresh_token_that_comes_back_ends_the_login(server: Server) {
+async fn a_reused_refresh_token_ends_the_session(server: Server) {
     let mut ada = server.person("ada").await;
     let first = json!({"refresh_token": ada.refresh_token});
     let second = post(&server, "/api/auth/refresh", &first).await.expect(StatusCode::OK);
@@ -169,7 +169,7 @@ async fn the_web_app_signs_in_by_cookie(server: Server) {
     Answer::of(send(Method::GET, "/api/users/me")).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn people_change_their_own_account(server: Server) {
+async fn users_change_their_own_account(server: Server) {
     let (ada, _ben) = (server.person("ada").await, server.person("ben").await);
     let changed = json!({"full_name": "Ada L.", "avatar_url": "https://example.org/ada.png"});
     let changed = ada.put("/api/users/me", changed).await.expect(StatusCode::OK);
@@ -192,7 +192,7 @@ async fn people_change_their_own_account(server: Server) {
     server.login("new@example.org", PASSWORD).await;
 }
 
-async fn preferences_are_kept_as_they_are(server: Server) {
+async fn preferences_are_stored_unchanged(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let first = json!({"theme": "dark", "<script>": ["\u{0}", 1.5, null, {"日": true}]});
     let changed = ada.put("/api/users/me", json!({"preferences": first})).await.expect(StatusCode::OK);
@@ -221,7 +221,7 @@ async fn preferences_are_kept_as_they_are(server: Server) {
     assert_eq!(ben.get("/api/users/me").await.body["preferences"], json!({}));
 }
 
-async fn drafts_have_one_key_each_person(server: Server) {
+async fn each_user_has_one_draft_key(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let path = "/api/users/me/draft-key";
     let (first, second) = tokio::join!(ada.get(path), ada.get(path));
@@ -260,7 +260,7 @@ async fn a_new_password_ends_other_logins(server: Server) {
     post(&server, "/api/auth/login", &old).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn logins_are_listed_and_ended(server: Server) {
+async fn sessions_are_listed_and_ended(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let phone = json!({"email": ada.email, "password": PASSWORD});
     let phone = server.request(Method::POST, "/api/auth/login").header("user-agent", "Phone").json(&phone);
@@ -281,7 +281,7 @@ async fn logins_are_listed_and_ended(server: Server) {
 }
 
 /// Deactivated on one node, like `sotto user deactivate` does, while another node has cached the account.
-async fn who_is_deactivated_is_out_on_every_node(server: Server) {
+async fn a_deactivated_user_is_signed_out_on_every_node(server: Server) {
     let keys = Keys::generate(&SystemRandom);
     let server = server.restart(&keys).await;
     let ada = server.person("ada").await;
@@ -310,7 +310,7 @@ async fn sign_up_can_be_closed() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_down() {
+async fn login_attempts_are_rate_limited() {
     let server = Server::start(Scratch::sqlite(), Config::default()).await;
     server.person("ada").await;
     let wrong = json!({"email": "ada@example.org", "password": "a wrong guess"});

@@ -79,7 +79,7 @@ async fn metrics(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn superusers_see_the_database_and_others_do_not() {
+async fn only_superusers_see_the_database() {
     for server in both(lenient).await {
         let path = "/api/admin/database";
         Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
@@ -114,7 +114,7 @@ async fn superusers_see_the_database_and_others_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_request_takes_a_reading_if_there_was_none() {
+async fn the_first_request_takes_a_missing_reading() {
     let server = Server::start(Scratch::sqlite(), watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     let database = root.get("/api/admin/database").await.expect(StatusCode::OK);
@@ -184,7 +184,7 @@ async fn a_dropped_index_raises_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edited_bookkeeping_raises_an_alert() {
+async fn an_edited_migration_table_raises_an_alert() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         assert_eq!(alert(&root, "migration").await["raised"], false);
@@ -218,7 +218,7 @@ async fn edited_bookkeeping_raises_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_half_made_index_raises_an_alert() {
+async fn an_invalid_index_raises_an_alert() {
     let server = Server::start(Scratch::postgres().await, watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     for _ in 0..2 {
@@ -255,7 +255,7 @@ async fn a_broken_constraint_raises_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_break_a_constraint_raise_an_alert_until_they_are_put_right() {
+async fn rows_that_violate_a_constraint_raise_an_alert_until_they_are_repaired() {
     let server = Server::start(Scratch::sqlite(), watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     assert_eq!(alert(&root, "constraint_violation").await["raised"], false);
@@ -276,7 +276,7 @@ async fn rows_that_break_a_constraint_raise_an_alert_until_they_are_put_right() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sizes_are_metrics_and_go_with_what_they_measure() {
+async fn size_metrics_disappear_with_the_object_they_measure() {
     for server in both(|| watchful(Thresholds::default())).await {
         server.scratch.execute("CREATE INDEX idx_planted_size ON users (avatar_url)").await.unwrap();
         let size = async || {
@@ -306,7 +306,7 @@ fn value(metrics: &str, name: &str) -> Option<f64> {
 
 /// Several bad readings raise an alert, so a verdict shows more than whether it is raised.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
+async fn an_alert_is_listed_with_the_verdict_of_the_last_reading() {
     for server in both(|| watchful(Thresholds { statement_ms: 0.0, ..Thresholds::default() })).await {
         let root = superuser(&server).await;
         let bad = loop {
@@ -330,7 +330,7 @@ async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
 
 /// A failed reading says nothing about the present: no alert is fine, and no figure is shown for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reading_that_fails_is_told_and_old_figures_go() {
+async fn a_failed_reading_is_reported_and_removes_old_figures() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         take_reading(&server.app).await.unwrap();
@@ -376,7 +376,7 @@ async fn a_reading_that_fails_is_told_and_old_figures_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_tell_of_a_database_that_is_gone() {
+async fn metrics_report_an_unavailable_database() {
     for server in both(|| watchful(Thresholds::default())).await {
         take_reading(&server.app).await.unwrap();
         server.app.storage.close().await;
@@ -387,7 +387,7 @@ async fn metrics_tell_of_a_database_that_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_backup_raises_an_alert_where_backups_are_watched() {
+async fn a_missing_backup_raises_an_alert_if_backups_are_monitored() {
     let folder = tempfile::tempdir().unwrap();
     let config = || {
         let mut config = watchful(Thresholds::default());
@@ -447,7 +447,7 @@ async fn listener(bad: usize, hang: bool) -> (String, mpsc::UnboundedReceiver<(b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_is_told_and_told_again_if_it_fails() {
+async fn a_failed_webhook_call_is_repeated() {
     for (bad, hang) in [(0, false), (2, false), (2, true)] {
         let (url, mut posts) = listener(bad, hang).await;
         let mut config = watchful(Thresholds::default());
@@ -492,7 +492,7 @@ async fn a_webhook_is_told_and_told_again_if_it_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_webhook_that_never_works_holds_up_nothing() {
+async fn a_webhook_that_always_fails_delays_nothing() {
     let mut config = watchful(Thresholds::default());
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/");

@@ -9,14 +9,14 @@ use crate::on_both_engines;
 use crate::server::{Answer, PASSWORD, Server, lenient};
 
 on_both_engines!(
-    superusers_see_accounts_and_nothing_of_journals,
-    accounts_are_found_and_paged,
-    accounts_are_made_and_changed,
-    who_is_deactivated_or_demoted_is_out_at_once,
+    superusers_see_accounts_but_no_journals,
+    accounts_are_searched_and_paged,
+    accounts_are_created_and_changed,
+    a_deactivated_or_demoted_user_loses_access_at_once,
     accounts_are_deleted,
-    the_last_superuser_stays,
-    bad_requests_are_refused,
-    nobody_else_gets_in,
+    the_last_superuser_cannot_be_removed,
+    invalid_requests_are_rejected,
+    other_users_cannot_administer_accounts,
 );
 
 const USERS: &str = "/api/admin/users";
@@ -25,7 +25,7 @@ fn path(user: &Value) -> String {
     format!("{USERS}/{}", user["id"].as_str().unwrap())
 }
 
-async fn superusers_see_accounts_and_nothing_of_journals(server: Server) {
+async fn superusers_see_accounts_but_no_journals(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     ada.write("zanzibar", "2025-01-22T10:00:00Z", &["private"]).await;
     ada.put("/api/users/me", json!({"preferences": {"theme": "dark"}})).await.expect(StatusCode::OK);
@@ -42,7 +42,7 @@ async fn superusers_see_accounts_and_nothing_of_journals(server: Server) {
     assert_eq!(root.get("/api/journals/?q=zanzibar").await.body, json!([]));
 }
 
-async fn accounts_are_found_and_paged(server: Server) {
+async fn accounts_are_searched_and_paged(server: Server) {
     let root = server.superuser("root").await;
     for name in ["ada", "ben", "cleo", "dan"] {
         server.person(name).await;
@@ -74,7 +74,7 @@ async fn accounts_are_found_and_paged(server: Server) {
     assert_eq!(root.get(&next).await.expect(StatusCode::OK)[0]["email"], "cleo@example.org");
 }
 
-async fn accounts_are_made_and_changed(server: Server) {
+async fn accounts_are_created_and_changed(server: Server) {
     let root = server.superuser("root").await;
     let new =
         json!({"email": " Ada@Example.org", "password": PASSWORD, "full_name": "Ada 🌸", "time_zone": "Asia/Tokyo"});
@@ -99,7 +99,7 @@ async fn accounts_are_made_and_changed(server: Server) {
     assert_eq!((&changed["time_zone"], &changed["is_active"]), (&json!("Asia/Tokyo"), &json!(true)));
 }
 
-async fn who_is_deactivated_or_demoted_is_out_at_once(server: Server) {
+async fn a_deactivated_or_demoted_user_loses_access_at_once(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.superuser("ada").await);
     ada.get(USERS).await.expect(StatusCode::OK);
     let ada_path = format!("{USERS}/{}", ada.id);
@@ -140,7 +140,7 @@ async fn accounts_are_deleted(server: Server) {
     assert_eq!(ben.get("/api/journals/").await.body, json!([kept]));
 }
 
-async fn the_last_superuser_stays(server: Server) {
+async fn the_last_superuser_cannot_be_removed(server: Server) {
     let (root, _ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
     for answer in [
@@ -155,7 +155,7 @@ async fn the_last_superuser_stays(server: Server) {
     root.put(&path, json!({"is_active": true, "is_superuser": true})).await.expect(StatusCode::OK);
 }
 
-async fn bad_requests_are_refused(server: Server) {
+async fn invalid_requests_are_rejected(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     for (body, place) in [
         (json!({"email": "nobody", "password": PASSWORD}), "body.email"),
@@ -195,7 +195,7 @@ async fn bad_requests_are_refused(server: Server) {
     assert_eq!(root.get(USERS).await.body.as_array().unwrap().len(), 2);
 }
 
-async fn nobody_else_gets_in(server: Server) {
+async fn other_users_cannot_administer_accounts(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
     for answer in [
@@ -211,7 +211,7 @@ async fn nobody_else_gets_in(server: Server) {
 }
 
 #[tokio::test]
-async fn accounts_are_made_where_sign_up_is_closed() {
+async fn superusers_create_accounts_while_sign_up_is_closed() {
     let server = Server::start(Scratch::sqlite(), Config { registration: Registration::Closed, ..lenient() }).await;
     let open = server.another_with(&server.keys, lenient()).await;
     let root = json!({"email": "root@example.org", "password": PASSWORD});

@@ -14,15 +14,15 @@ use crate::vault::{DATE, PHRASE, Secret};
 
 on_both_engines!(
     a_token_is_shown_once,
-    a_token_opens_what_its_scopes_name_and_nothing_else,
-    bad_tokens_are_refused,
-    a_token_ends_when_it_was_to,
-    a_token_that_is_deleted_is_out,
-    a_token_goes_with_its_user,
-    its_use_is_noted,
-    there_are_so_many_and_no_more,
-    tokens_of_others_do_not_exist,
-    what_is_sealed_stays_so,
+    a_token_allows_only_its_scopes,
+    invalid_tokens_are_rejected,
+    a_token_expires,
+    a_deleted_token_is_rejected,
+    deleting_a_user_deletes_their_tokens,
+    the_use_of_a_token_is_recorded,
+    tokens_per_user_are_limited,
+    tokens_of_other_users_are_not_found,
+    sealed_entries_stay_sealed,
 );
 
 const TOKENS: &str = "/api/users/me/tokens";
@@ -44,7 +44,7 @@ async fn a_token_is_shown_once(server: Server) {
 }
 
 /// Every operation of the specification, with a token of each scope, behaves as documented.
-async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
+async fn a_token_allows_only_its_scopes(server: Server) {
     let ada = server.person("ada").await;
     let mut tokens = BTreeMap::new();
     for scope in Scope::ALL {
@@ -99,7 +99,7 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
     assert!(refused["detail"].as_str().unwrap().contains("sign in"), "{refused}");
 }
 
-async fn bad_tokens_are_refused(server: Server) {
+async fn invalid_tokens_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let good = json!({"name": "script", "scopes": ["entries:read"]});
     for (field, value) in [
@@ -122,7 +122,7 @@ async fn bad_tokens_are_refused(server: Server) {
     }
 }
 
-async fn a_token_ends_when_it_was_to(server: Server) {
+async fn a_token_expires(server: Server) {
     let ada = server.person("ada").await;
     let end = server.clock.now().plus_seconds(60).to_string();
     let made = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
@@ -135,7 +135,7 @@ async fn a_token_ends_when_it_was_to(server: Server) {
 }
 
 /// Another node has the token in its cache for 5 seconds.
-async fn a_token_that_is_deleted_is_out(server: Server) {
+async fn a_deleted_token_is_rejected(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
     let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
@@ -150,7 +150,7 @@ async fn a_token_that_is_deleted_is_out(server: Server) {
     out_within(10, || async { Answer::of(there.try_clone().unwrap()).await.status }).await;
 }
 
-async fn a_token_goes_with_its_user(server: Server) {
+async fn deleting_a_user_deletes_their_tokens(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (of_ada, of_ben) = (token(&ada, &["entries:read"]).await, token(&ben, &["entries:read"]).await);
     assert_eq!(read(&server, &of_ada).await, StatusCode::OK);
@@ -164,7 +164,7 @@ async fn a_token_goes_with_its_user(server: Server) {
     }
 }
 
-async fn its_use_is_noted(server: Server) {
+async fn the_use_of_a_token_is_recorded(server: Server) {
     let ada = server.person("ada").await;
     let secret = token(&ada, &["entries:read"]).await;
     let noted = async || ada.get(TOKENS).await.expect(StatusCode::OK)[0]["last_used_at"].clone();
@@ -182,7 +182,7 @@ async fn its_use_is_noted(server: Server) {
     }
 }
 
-async fn there_are_so_many_and_no_more(server: Server) {
+async fn tokens_per_user_are_limited(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"name": "one of many", "scopes": ["entries:read"]});
     for _ in 0..MAX_TOKENS {
@@ -191,7 +191,7 @@ async fn there_are_so_many_and_no_more(server: Server) {
     ada.post(TOKENS, body).await.expect(StatusCode::CONFLICT);
 }
 
-async fn tokens_of_others_do_not_exist(server: Server) {
+async fn tokens_of_other_users_are_not_found(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let made = make(&ada, json!({"name": "hers", "scopes": ["entries:read"]})).await;
     let secret = made["token"].as_str().unwrap();
@@ -205,7 +205,7 @@ async fn tokens_of_others_do_not_exist(server: Server) {
 }
 
 /// Not even together with an unlock token of its owner.
-async fn what_is_sealed_stays_so(server: Server) {
+async fn sealed_entries_stay_sealed(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;

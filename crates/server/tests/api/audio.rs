@@ -16,13 +16,13 @@ use crate::server::{Answer, Person, Server, lenient};
 use crate::vault::{DATE, path, text};
 
 on_both_engines!(
-    a_recording_is_sent_and_played,
-    parts_of_it_are_played,
-    what_is_no_recording_is_refused,
-    one_that_breaks_off_leaves_nothing,
-    of_many_at_once_one_is_left_whole,
-    it_goes_with_its_entry,
-    it_is_nobody_elses
+    a_recording_is_uploaded_and_played,
+    parts_of_a_recording_are_played,
+    other_media_types_are_rejected,
+    an_interrupted_upload_leaves_nothing,
+    one_of_many_concurrent_uploads_is_stored,
+    a_recording_is_deleted_with_its_entry,
+    a_recording_is_private
 );
 
 /// A WAV file of this length; `byte` tells files apart.
@@ -64,7 +64,7 @@ pub fn audio(entry: &Value) -> String {
     format!("{}/audio", path(entry))
 }
 
-async fn a_recording_is_sent_and_played(server: Server) {
+async fn a_recording_is_uploaded_and_played(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
@@ -118,7 +118,7 @@ async fn a_recording_is_sent_and_played(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn parts_of_it_are_played(server: Server) {
+async fn parts_of_a_recording_are_played(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let recording: Vec<u8> = wav(16, 0).into_iter().chain((0..100_000_u32).map(|at| at.to_le_bytes()[0])).collect();
@@ -166,7 +166,7 @@ async fn parts_of_it_are_played(server: Server) {
     }
 }
 
-async fn what_is_no_recording_is_refused(server: Server) {
+async fn other_media_types_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     for (media_type, body) in [
@@ -189,14 +189,14 @@ async fn what_is_no_recording_is_refused(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limit_and_quota_hold() {
+async fn size_limit_and_quota_are_enforced() {
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let config = Config { audio_limit: 1000, audio_quota: Some(1500), ..lenient() };
-        limits_hold(Server::start(scratch, config).await).await;
+        limits_are_enforced(Server::start(scratch, config).await).await;
     }
 }
 
-async fn limits_hold(server: Server) {
+async fn limits_are_enforced(server: Server) {
     let ada = server.person("ada").await;
     let (one, two) = (ada.write("One.", DATE, &[]).await, ada.write("Two.", DATE, &[]).await);
     let send = async |entry: &Value, length| Answer::of(ada.record(entry, "audio/wav", wav(length, 1))).await;
@@ -224,7 +224,7 @@ async fn limits_hold(server: Server) {
     Answer::of(bob.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
 }
 
-async fn one_that_breaks_off_leaves_nothing(server: Server) {
+async fn an_interrupted_upload_leaves_nothing(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -256,7 +256,7 @@ async fn one_that_breaks_off_leaves_nothing(server: Server) {
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 
-async fn of_many_at_once_one_is_left_whole(server: Server) {
+async fn one_of_many_concurrent_uploads_is_stored(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let uploads: Vec<_> = (1..=8)
@@ -276,7 +276,7 @@ async fn of_many_at_once_one_is_left_whole(server: Server) {
     assert_eq!((made, server.objects().len()), (1, 1));
 }
 
-async fn it_goes_with_its_entry(server: Server) {
+async fn a_recording_is_deleted_with_its_entry(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
@@ -285,7 +285,7 @@ async fn it_goes_with_its_entry(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn it_is_nobody_elses(server: Server) {
+async fn a_recording_is_private(server: Server) {
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let entry = ada.write("Spoken.", DATE, &[]).await;
     Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);

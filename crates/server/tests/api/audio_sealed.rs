@@ -16,12 +16,12 @@ use crate::server::{Answer, Server, lenient};
 use crate::vault::{DATE, Open, PHRASE, Secret, path, text};
 
 on_both_engines!(
-    it_is_sent_and_played_in_parts,
-    it_needs_the_open_secret_tag,
-    what_is_not_encrypted_is_refused,
-    moving_an_entry_leaves_no_recording,
-    what_is_sent_while_an_entry_moves_is_not_left_in_plain,
-    a_secret_tag_takes_its_recordings_along
+    a_recording_is_uploaded_and_played_in_parts,
+    a_recording_needs_the_unlocked_secret_tag,
+    unencrypted_recordings_are_rejected,
+    moving_an_entry_frees_its_recording,
+    an_upload_during_a_move_leaves_nothing_unencrypted,
+    deleting_a_secret_tag_deletes_its_recordings
 );
 
 impl Open<'_> {
@@ -50,7 +50,7 @@ impl Open<'_> {
     }
 }
 
-async fn it_is_sent_and_played_in_parts(server: Server) {
+async fn a_recording_is_uploaded_and_played_in_parts(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -88,7 +88,7 @@ async fn it_is_sent_and_played_in_parts(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn it_needs_the_open_secret_tag(server: Server) {
+async fn a_recording_needs_the_unlocked_secret_tag(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -109,7 +109,7 @@ async fn it_needs_the_open_secret_tag(server: Server) {
     open.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn what_is_not_encrypted_is_refused(server: Server) {
+async fn unencrypted_recordings_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
@@ -126,7 +126,7 @@ async fn what_is_not_encrypted_is_refused(server: Server) {
     Answer::of(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
-async fn moving_an_entry_leaves_no_recording(server: Server) {
+async fn moving_an_entry_frees_its_recording(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = ada.write("Said.", DATE, &[]).await;
@@ -147,7 +147,7 @@ async fn moving_an_entry_leaves_no_recording(server: Server) {
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) {
+async fn an_upload_during_a_move_leaves_nothing_unencrypted(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     for _ in 0..8 {
@@ -167,7 +167,7 @@ async fn what_is_sent_while_an_entry_moves_is_not_left_in_plain(server: Server) 
     }
 }
 
-async fn a_secret_tag_takes_its_recordings_along(server: Server) {
+async fn deleting_a_secret_tag_deletes_its_recordings(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let other = Secret::make(&ada, "another").await.unlock("another").await;
@@ -183,7 +183,7 @@ async fn a_secret_tag_takes_its_recordings_along(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_longest_recording_fits_when_it_is_encrypted() {
+async fn the_longest_recording_fits_after_encryption() {
     let limit = u32::try_from(CHUNK).unwrap() + 1;
     let server = Server::start(Scratch::sqlite(), Config { audio_limit: limit, ..lenient() }).await;
     let ada = server.person("ada").await;

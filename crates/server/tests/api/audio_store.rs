@@ -20,17 +20,17 @@ use crate::vault::{DATE, text};
 
 on_both_engines!(
     a_store_belongs_to_one_database,
-    of_two_databases_at_once_one_gets_the_store,
-    a_store_of_an_older_version_is_claimed_if_it_fits,
-    a_store_that_lost_everything_is_refused,
-    what_faults_have_left_is_put_aside_and_deleted_after_a_month,
-    a_clock_that_jumps_deletes_nothing,
-    what_is_needed_comes_back,
-    much_or_everything_is_refused_and_raised_as_an_alert,
-    an_older_copy_of_the_database_sweeps_nothing,
-    a_start_sweeps_nothing_and_one_sweep_is_enough,
-    recordings_that_are_missing_are_told,
-    what_people_delete_is_deleted_soon
+    one_of_two_databases_claims_the_store,
+    a_matching_store_of_an_older_version_is_claimed,
+    an_emptied_store_is_rejected,
+    unknown_objects_are_quarantined_and_deleted_after_a_month,
+    a_clock_jump_deletes_nothing,
+    quarantined_objects_that_are_needed_are_restored,
+    a_sweep_of_many_objects_is_refused_and_raises_an_alert,
+    an_older_copy_of_the_database_does_not_sweep,
+    a_start_does_not_sweep_and_one_sweep_a_week_is_enough,
+    missing_recordings_are_listed,
+    freed_objects_are_deleted_soon
 );
 
 const HOUR: i64 = 3600;
@@ -163,7 +163,7 @@ async fn a_store_belongs_to_one_database(server: Server) {
     assert_eq!(fs::read_to_string(server.mark()).unwrap(), "{");
 }
 
-async fn of_two_databases_at_once_one_gets_the_store(server: Server) {
+async fn one_of_two_databases_claims_the_store(server: Server) {
     let other = Server::start(Scratch::sqlite(), lenient()).await;
     let (mine, theirs) = tokio::join!(server.claim(), server.claim_for(&other));
     assert_ne!(mine.is_ok(), theirs.is_ok(), "{mine:?} {theirs:?}");
@@ -172,7 +172,7 @@ async fn of_two_databases_at_once_one_gets_the_store(server: Server) {
     refused(server.claim_for(loser).await, "belongs to another database");
 }
 
-async fn a_store_of_an_older_version_is_claimed_if_it_fits(server: Server) {
+async fn a_matching_store_of_an_older_version_is_claimed(server: Server) {
     let ada = recorded(&server, "ada").await;
     lose(&ada, 1..2);
     // A second journal, by mistake.
@@ -187,7 +187,7 @@ async fn a_store_of_an_older_version_is_claimed_if_it_fits(server: Server) {
     refused(server.claim().await, "of the 20 recordings in the store, this database does not know 19");
 }
 
-async fn a_store_that_lost_everything_is_refused(server: Server) {
+async fn an_emptied_store_is_rejected(server: Server) {
     let ada = recorded(&server, "ada").await;
     fs::remove_file(ada.file()).unwrap();
     refused(server.claim().await, "is empty, although the database names recordings");
@@ -196,7 +196,7 @@ async fn a_store_that_lost_everything_is_refused(server: Server) {
     server.claim().await.unwrap();
 }
 
-async fn what_faults_have_left_is_put_aside_and_deleted_after_a_month(server: Server) {
+async fn unknown_objects_are_quarantined_and_deleted_after_a_month(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     // An object without a row, a draft of a killed server, and a foreign file.
@@ -228,7 +228,7 @@ async fn what_faults_have_left_is_put_aside_and_deleted_after_a_month(server: Se
     assert!(server.recordings.path().join("README").exists() && ada.file().exists());
 }
 
-async fn a_clock_that_jumps_deletes_nothing(server: Server) {
+async fn a_clock_jump_deletes_nothing(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     lose(&ada, 7..8);
@@ -243,7 +243,7 @@ async fn a_clock_that_jumps_deletes_nothing(server: Server) {
     assert!(server.store().await.next_sweep_at < server.app.now().plus_seconds(8 * DAY));
 }
 
-async fn what_is_needed_comes_back(server: Server) {
+async fn quarantined_objects_that_are_needed_are_restored(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob, eve) =
         (recorded(&server, "ada").await, recorded(&server, "bob").await, recorded(&server, "eve").await);
@@ -268,7 +268,7 @@ async fn what_is_needed_comes_back(server: Server) {
     assert_eq!(server.aside(), Vec::<String>::new());
 }
 
-async fn much_or_everything_is_refused_and_raised_as_an_alert(server: Server) {
+async fn a_sweep_of_many_objects_is_refused_and_raises_an_alert(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     let lost = lose(&ada, 1..12);
@@ -309,7 +309,7 @@ async fn much_or_everything_is_refused_and_raised_as_an_alert(server: Server) {
     assert_eq!((swept.total, swept.put_aside.len(), swept.refused.is_some()), (1, 0, true));
 }
 
-async fn an_older_copy_of_the_database_sweeps_nothing(server: Server) {
+async fn an_older_copy_of_the_database_does_not_sweep(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     let lost = lose(&ada, 1..2);
@@ -329,7 +329,7 @@ async fn an_older_copy_of_the_database_sweeps_nothing(server: Server) {
     assert_eq!(StoreMark::parse(&fs::read(server.mark()).unwrap()).unwrap().sweeps, server.store().await.sweeps);
 }
 
-async fn a_start_sweeps_nothing_and_one_sweep_is_enough(server: Server) {
+async fn a_start_does_not_sweep_and_one_sweep_a_week_is_enough(server: Server) {
     assert!(server.maintain(true).await.unwrap().is_none(), "without an identity, nothing is done");
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
@@ -352,7 +352,7 @@ async fn a_start_sweeps_nothing_and_one_sweep_is_enough(server: Server) {
     assert!(!stores.begin_sweep(&seen, server.app.now(), server.app.now()).await.unwrap());
 }
 
-async fn recordings_that_are_missing_are_told(server: Server) {
+async fn missing_recordings_are_listed(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     fs::remove_file(ada.file()).unwrap();
@@ -363,7 +363,7 @@ async fn recordings_that_are_missing_are_told(server: Server) {
     assert!(trouble.contains(&ada.name()) && !trouble.contains(&bob.name()), "{trouble}");
 }
 
-async fn what_people_delete_is_deleted_soon(server: Server) {
+async fn freed_objects_are_deleted_soon(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     // The row is deleted, and the server was killed before it could delete the object.

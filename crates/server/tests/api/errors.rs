@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::on_both_engines;
 use crate::server::{Answer, PASSWORD, Server};
 
-on_both_engines!(fields_have_codes, problems_have_codes);
+on_both_engines!(field_errors_have_codes, problems_have_codes);
 
 /// The field errors without their places.
 fn fields(problem: &Value) -> Vec<Value> {
@@ -20,7 +20,7 @@ fn fields(problem: &Value) -> Vec<Value> {
     problem["errors"].as_array().unwrap().iter().map(without_loc).collect()
 }
 
-async fn fields_have_codes(server: Server) {
+async fn field_errors_have_codes(server: Server) {
     let ada = server.person("ada").await;
     let account = json!({"email": "nobody", "password": "abc", "full_name": "n".repeat(201), "time_zone": "Nowhere"});
     let refused = Answer::of(server.request(Method::POST, "/api/auth/register").json(&account)).await;
@@ -138,7 +138,7 @@ async fn problems_have_codes(server: Server) {
 }
 
 #[test]
-fn codes_are_described_and_never_lost() {
+fn every_code_is_described_and_still_exists() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     let schemas = &specification["components"]["schemas"];
     assert_eq!(schemas["FieldError"]["required"], json!(["loc", "msg", "code"]));

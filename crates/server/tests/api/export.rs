@@ -14,14 +14,14 @@ use crate::server::{Answer, Person, Server, lenient};
 use crate::vault::{DATE, PHRASE, Secret, new_id, text};
 
 on_both_engines!(
-    the_archive_holds_what_the_api_answers,
-    names_are_safe_and_none_is_there_twice,
-    what_is_sealed_comes_along_while_it_is_open,
-    an_empty_journal_is_an_archive_too,
-    pages_are_read_to_the_last,
-    recordings_are_beside_their_entries,
-    encrypted_recordings_come_along_while_they_are_open,
-    what_is_lost_is_told_and_keeps_nothing_else,
+    the_archive_matches_the_responses_of_the_api,
+    file_names_are_safe_and_unique,
+    unlocked_sealed_entries_are_exported,
+    an_empty_journal_is_exported_as_an_archive,
+    pages_are_followed_to_the_last,
+    recordings_are_exported_with_their_entries,
+    unlocked_encrypted_recordings_are_exported,
+    lost_recordings_are_listed_and_the_rest_is_exported,
 );
 
 const EXPORT: &str = "/api/users/me/export";
@@ -85,7 +85,7 @@ fn parse(file: &str) -> (BTreeMap<String, Value>, &str) {
     (head.split('\n').map(field).collect(), text)
 }
 
-async fn the_archive_holds_what_the_api_answers(server: Server) {
+async fn the_archive_matches_the_responses_of_the_api(server: Server) {
     let (ada, ben) = (server.person_in("ada", "Asia/Tokyo").await, server.person("ben").await);
     ben.write("another's", "2025-01-22T10:00:00Z", &["theirs"]).await;
     ada.put("/api/users/me", json!({"preferences": {"theme": "dark"}})).await.expect(StatusCode::OK);
@@ -139,7 +139,7 @@ async fn the_archive_holds_what_the_api_answers(server: Server) {
     }
 }
 
-async fn names_are_safe_and_none_is_there_twice(server: Server) {
+async fn file_names_are_safe_and_unique(server: Server) {
     let ada = server.person("ada").await;
     let titles = [
         "../../../etc/passwd",
@@ -176,7 +176,7 @@ async fn names_are_safe_and_none_is_there_twice(server: Server) {
     assert_eq!(files.last().unwrap().0, "entries/0001/0001-01-05.md");
 }
 
-async fn what_is_sealed_comes_along_while_it_is_open(server: Server) {
+async fn unlocked_sealed_entries_are_exported(server: Server) {
     let ada = server.person("ada").await;
     ada.write("in plain", DATE, &[]).await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
@@ -195,14 +195,14 @@ async fn what_is_sealed_comes_along_while_it_is_open(server: Server) {
     assert_eq!(open.read(&journal["entries"][1]), "sealed");
 }
 
-async fn an_empty_journal_is_an_archive_too(server: Server) {
+async fn an_empty_journal_is_exported_as_an_archive(server: Server) {
     let ada = server.person("ada").await;
     let (journal, files) = archive(&ada).await;
     assert_eq!((&journal["entries"], files.len()), (&json!([]), 0));
     Answer::of(server.request(Method::GET, EXPORT)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn pages_are_read_to_the_last(server: Server) {
+async fn pages_are_followed_to_the_last(server: Server) {
     let ada = server.person("ada").await;
     // More bytes than a page has, and more rows.
     let long = "x".repeat(1 << 20);
@@ -221,7 +221,7 @@ async fn pages_are_read_to_the_last(server: Server) {
     assert!(files.iter().take(10).all(|(_, file)| parse(file).1 == long));
 }
 
-async fn recordings_are_beside_their_entries(server: Server) {
+async fn recordings_are_exported_with_their_entries(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let write = async |title: &str| {
         let entry = json!({"title": title, "content": "Spoken.", "entry_date": DATE});
@@ -255,7 +255,7 @@ async fn recordings_are_beside_their_entries(server: Server) {
     assert!(!markdown(&silent).is_stored);
 }
 
-async fn encrypted_recordings_come_along_while_they_are_open(server: Server) {
+async fn unlocked_encrypted_recordings_are_exported(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let closed = Secret::make(&ada, "another phrase altogether").await.unlock("another phrase altogether").await;
@@ -276,7 +276,7 @@ async fn encrypted_recordings_come_along_while_they_are_open(server: Server) {
     assert!(open.decrypt(entry, key, &files[1].bytes) == wav(200_000, 3));
 }
 
-async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
+async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let mut objects: Vec<PathBuf> = Vec::new();
@@ -334,7 +334,7 @@ async fn what_is_lost_is_told_and_keeps_nothing_else(server: Server) {
 
 /// Each client that does not read takes a permit. Once they are gone, exports are possible again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn there_are_so_many_at_once() {
+async fn concurrent_exports_are_limited() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let ada = server.person("ada").await;
     let mut state = 1_u64;

@@ -13,13 +13,13 @@ use crate::on_both_engines;
 use crate::server::{Answer, Server, lenient};
 
 on_both_engines!(
-    health_and_metrics_answer,
-    ready_names_a_schema_that_is_not_the_programs,
-    a_stop_finishes_what_was_accepted,
-    answers_carry_headers_that_protect
+    health_and_metrics_respond,
+    readiness_reports_another_schema,
+    a_stop_finishes_accepted_requests,
+    responses_have_security_headers
 );
 
-async fn health_and_metrics_answer(server: Server) {
+async fn health_and_metrics_respond(server: Server) {
     for path in ["/health/live", "/health/ready"] {
         let health = Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::OK);
         assert_eq!(health, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
@@ -54,7 +54,7 @@ async fn health_and_metrics_answer(server: Server) {
 }
 
 /// As after a manual migration while the server was running.
-async fn ready_names_a_schema_that_is_not_the_programs(server: Server) {
+async fn readiness_reports_another_schema(server: Server) {
     let ready = async || Answer::of(server.request(Method::GET, "/health/ready")).await;
     for (change, says) in [
         (
@@ -79,7 +79,7 @@ async fn ready_names_a_schema_that_is_not_the_programs(server: Server) {
     ready().await.expect(StatusCode::OK);
 }
 
-async fn a_stop_finishes_what_was_accepted(mut server: Server) {
+async fn a_stop_finishes_accepted_requests(mut server: Server) {
     let token = server.person("ada").await.token.clone();
     let body = json!({"content": "under way", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_stop_finishes_what_was_accepted(mut server: Server) {
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 
-async fn answers_carry_headers_that_protect(server: Server) {
+async fn responses_have_security_headers(server: Server) {
     let ada = server.person("ada").await;
     let answer = ada.get("/api/journals/").await;
     for (name, value) in [
@@ -120,7 +120,7 @@ async fn answers_carry_headers_that_protect(server: Server) {
 }
 
 #[tokio::test]
-async fn the_server_says_how_one_gets_in() {
+async fn the_server_describes_registration_and_providers() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
     let said = Answer::of(open.request(Method::GET, "/api/server")).await;
@@ -143,7 +143,7 @@ async fn the_server_says_how_one_gets_in() {
 }
 
 #[tokio::test]
-async fn metrics_can_ask_for_a_token() {
+async fn metrics_can_require_a_token() {
     let server =
         Server::start(Scratch::sqlite(), Config { metrics_token: Some("scrape me".into()), ..lenient() }).await;
     let request = server.request(Method::GET, "/metrics");
@@ -153,7 +153,7 @@ async fn metrics_can_ask_for_a_token() {
 }
 
 #[tokio::test]
-async fn behind_a_trusted_proxy_its_word_is_taken() {
+async fn headers_of_a_trusted_proxy_are_used() {
     let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");

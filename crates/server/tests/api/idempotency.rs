@@ -17,18 +17,18 @@ use crate::vault::{DATE, Open, PHRASE, Secret, new_id};
 
 on_both_engines!(
     every_create_can_be_sent_again,
-    what_was_changed_since_is_shown_as_it_is,
-    what_was_deleted_since_is_gone,
-    what_was_sealed_since_is_shown_where_it_is_open,
-    a_key_belongs_to_one_request,
+    a_replay_returns_the_current_state,
+    a_replay_of_a_deleted_row_is_gone,
+    a_replay_of_a_sealed_entry_requires_the_unlocked_tag,
+    a_key_is_valid_for_one_request,
     malformed_keys_are_refused,
-    requests_at_once_make_one_row,
-    the_same_key_of_others_is_another,
-    a_request_that_was_refused_leaves_its_key,
-    a_repeated_request_is_not_judged_again,
+    concurrent_requests_create_one_row,
+    the_same_key_of_another_user_is_separate,
+    a_rejected_request_does_not_use_its_key,
+    a_repeated_request_is_not_validated_again,
     a_key_ends_after_a_day,
-    the_secret_of_a_token_is_given_again,
-    the_database_holds_no_copy_of_a_key_or_a_request,
+    a_repeated_token_create_returns_the_same_secret,
+    the_database_contains_no_copy_of_a_key_or_request,
 );
 
 const KEY: &str = "idempotency-key";
@@ -171,7 +171,7 @@ async fn every_create_can_be_sent_again(server: Server) {
     assert_eq!(made, [2, 1, 2, 1, 1, 1, 1]);
 }
 
-async fn what_was_changed_since_is_shown_as_it_is(server: Server) {
+async fn a_replay_returns_the_current_state(server: Server) {
     let maker = Maker::new(&server).await;
     let ada = maker.person();
     let made = maker.send(&entry(), "one").await.expect(StatusCode::CREATED);
@@ -187,7 +187,7 @@ async fn what_was_changed_since_is_shown_as_it_is(server: Server) {
     assert_eq!(maker.send(&tag("two"), "two").await.expect(StatusCode::CREATED), changed);
 }
 
-async fn what_was_deleted_since_is_gone(server: Server) {
+async fn a_replay_of_a_deleted_row_is_gone(server: Server) {
     let maker = Maker::new(&server).await;
     for (number, create) in maker.creates().await.iter().enumerate() {
         let [key, fresh] = ["old", "new"].map(|name| format!("{name}-{number}"));
@@ -203,7 +203,7 @@ async fn what_was_deleted_since_is_gone(server: Server) {
     }
 }
 
-async fn what_was_sealed_since_is_shown_where_it_is_open(server: Server) {
+async fn a_replay_of_a_sealed_entry_requires_the_unlocked_tag(server: Server) {
     let maker = Maker::new(&server).await;
     let (ada, open) = (maker.person(), &maker.open);
     let plain = entry();
@@ -225,7 +225,7 @@ async fn what_was_sealed_since_is_shown_where_it_is_open(server: Server) {
     assert_eq!(locked().await.expect(StatusCode::FORBIDDEN)["code"], "secret_tag_locked");
 }
 
-async fn a_key_belongs_to_one_request(server: Server) {
+async fn a_key_is_valid_for_one_request(server: Server) {
     let maker = Maker::new(&server).await;
     maker.send(&tag("one"), "key").await.expect(StatusCode::CREATED);
     let rows = maker.rows().await;
@@ -281,7 +281,7 @@ async fn malformed_keys_are_refused(server: Server) {
     Answer::of(listed).await.expect(StatusCode::OK);
 }
 
-async fn requests_at_once_make_one_row(server: Server) {
+async fn concurrent_requests_create_one_row(server: Server) {
     let maker = Maker::new(&server).await;
     for (number, create) in maker.creates().await.iter().enumerate() {
         let before = maker.rows().await;
@@ -297,7 +297,7 @@ async fn requests_at_once_make_one_row(server: Server) {
     }
 }
 
-async fn the_same_key_of_others_is_another(server: Server) {
+async fn the_same_key_of_another_user_is_separate(server: Server) {
     let maker = Maker::new(&server).await;
     let bob = server.person("bob").await;
     for create in [entry(), tag("once"), reminder(), token()] {
@@ -314,7 +314,7 @@ async fn the_same_key_of_others_is_another(server: Server) {
     }
 }
 
-async fn a_request_that_was_refused_leaves_its_key(server: Server) {
+async fn a_rejected_request_does_not_use_its_key(server: Server) {
     let maker = Maker::new(&server).await;
     maker.send(&tag(""), "key").await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let mut unknown = entry();
@@ -334,7 +334,7 @@ async fn a_request_that_was_refused_leaves_its_key(server: Server) {
 }
 
 /// The name is taken by the row itself, the expiry has passed, and the limit is reached.
-async fn a_repeated_request_is_not_judged_again(server: Server) {
+async fn a_repeated_request_is_not_validated_again(server: Server) {
     let maker = Maker::new(&server).await;
     let mut ending = token();
     ending.body["expires_at"] = json!(server.app.now().plus_seconds(60).to_string());
@@ -377,7 +377,7 @@ async fn a_key_ends_after_a_day(server: Server) {
     assert_ne!(again["id"], first["id"]);
 }
 
-async fn the_secret_of_a_token_is_given_again(server: Server) {
+async fn a_repeated_token_create_returns_the_same_secret(server: Server) {
     let ada = server.person("ada").await;
     let (access, email) = (ada.token.clone(), ada.email.clone());
     let post = async |server: &Server, key: &str, access: &str| {
@@ -407,7 +407,7 @@ async fn the_secret_of_a_token_is_given_again(server: Server) {
     assert_ne!(again["token"], first["token"]);
 }
 
-async fn the_database_holds_no_copy_of_a_key_or_a_request(server: Server) {
+async fn the_database_contains_no_copy_of_a_key_or_request(server: Server) {
     let maker = Maker::new(&server).await;
     let made = maker.send(&entry(), "a-key-that-is-easily-found").await.expect(StatusCode::CREATED);
     let path = format!("{JOURNALS}{}", made["id"].as_str().unwrap());
@@ -423,9 +423,9 @@ async fn the_database_holds_no_copy_of_a_key_or_a_request(server: Server) {
 
 /// Requests of one client may reach several servers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_at_once_make_one_row_on_three_nodes() {
+async fn concurrent_requests_on_three_nodes_create_one_row() {
     let server = Server::on_three_nodes().await;
-    requests_at_once_make_one_row(server).await;
+    concurrent_requests_create_one_row(server).await;
 }
 
 /// Routes that create a row by POST without a key: an address can have one account, and there is no user yet to whom a
@@ -433,7 +433,7 @@ async fn requests_at_once_make_one_row_on_three_nodes() {
 const WITHOUT: [&str; 1] = ["/api/auth/register"];
 
 #[test]
-fn every_create_of_the_specification_takes_a_key() {
+fn every_create_in_the_specification_accepts_a_key() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     let mut taking = BTreeSet::new();
     for (path, item) in specification["paths"].as_object().unwrap() {

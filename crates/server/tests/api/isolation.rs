@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::on_both_engines;
 use crate::server::{Answer, Server, fill};
 
-on_both_engines!(another_persons_rows_do_not_exist, nobody_gets_in_without_a_token);
+on_both_engines!(rows_of_other_users_are_not_found, requests_without_a_token_are_rejected);
 
-async fn another_persons_rows_do_not_exist(server: Server) {
+async fn rows_of_other_users_are_not_found(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let entry = ada.write("mine", "2025-01-22T10:00:00Z", &["private"]).await;
     let tag = entry["tags"][0]["id"].clone();
@@ -42,7 +42,7 @@ async fn another_persons_rows_do_not_exist(server: Server) {
     assert_eq!(ada.get("/api/journals/").await.expect(StatusCode::OK), json!([entry]));
 }
 
-async fn nobody_gets_in_without_a_token(server: Server) {
+async fn requests_without_a_token_are_rejected(server: Server) {
     let specification = Answer::of(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
     let mut closed = 0;
     for (path, item) in specification["paths"].as_object().unwrap() {

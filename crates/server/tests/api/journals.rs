@@ -12,12 +12,12 @@ on_both_engines!(
     get_journal_entry,
     update_journal_entry,
     delete_journal_entry,
-    an_update_changes_only_what_is_sent,
+    an_update_changes_only_the_sent_fields,
     if_match_stops_lost_updates,
-    two_updates_at_once_lose_nothing,
+    concurrent_updates_lose_nothing,
     a_repeated_create_is_harmless,
     tags_are_attached_by_name_and_by_id,
-    collections_answer_without_the_slash,
+    collections_respond_without_a_trailing_slash,
     a_megabyte_survives,
     entries_survive_a_restart,
 );
@@ -68,7 +68,7 @@ async fn delete_journal_entry(server: Server) {
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
 }
 
-async fn an_update_changes_only_what_is_sent(server: Server) {
+async fn an_update_changes_only_the_sent_fields(server: Server) {
     let ada = server.person("ada").await;
     let entry = json!({
         "title": "Title", "content": "text", "audio_url": "/api/x", "entry_date": DATE,
@@ -110,7 +110,7 @@ async fn if_match_stops_lost_updates(server: Server) {
     send(Method::DELETE, "\"3\"", json!({})).await.expect(StatusCode::OK);
 }
 
-async fn two_updates_at_once_lose_nothing(server: Server) {
+async fn concurrent_updates_lose_nothing(server: Server) {
     let ada = server.person("ada").await;
     let path = format!("/api/journals/{}", id(&ada.write("start", DATE, &[]).await));
     let put = |content: &'static str| {
@@ -171,7 +171,7 @@ async fn tags_are_attached_by_name_and_by_id(server: Server) {
     assert_eq!(names(&ada.put(&path, json!({"tags": many[..100]})).await.body).len(), 100);
 }
 
-async fn collections_answer_without_the_slash(server: Server) {
+async fn collections_respond_without_a_trailing_slash(server: Server) {
     let ada = server.person("ada").await;
     let entry = json!({"content": "x", "entry_date": DATE});
     ada.post("/api/journals", entry).await.expect(StatusCode::CREATED);

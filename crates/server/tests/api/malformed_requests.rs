@@ -10,11 +10,11 @@ use crate::server::{Answer, Server};
 
 on_both_engines!(
     malformed_bodies_are_refused,
-    bad_entries_are_refused,
+    invalid_entries_are_rejected,
     ids_that_are_not_uuids_are_refused,
-    a_body_cut_off_half_way_stores_nothing,
+    a_truncated_body_stores_nothing,
     oversized_requests_are_refused,
-    odd_text_is_kept_as_it_is,
+    unusual_text_is_stored_unchanged,
 );
 
 async fn malformed_bodies_are_refused(server: Server) {
@@ -42,7 +42,7 @@ async fn malformed_bodies_are_refused(server: Server) {
     Answer::of(deep).await.refused();
 }
 
-async fn bad_entries_are_refused(server: Server) {
+async fn invalid_entries_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let date = "2025-01-22T10:00:00Z";
     for (entry, place) in [
@@ -96,7 +96,7 @@ async fn ids_that_are_not_uuids_are_refused(server: Server) {
     Answer::of(ada.request(Method::PATCH, "/api/journals/")).await.expect(StatusCode::METHOD_NOT_ALLOWED);
 }
 
-async fn a_body_cut_off_half_way_stores_nothing(server: Server) {
+async fn a_truncated_body_stores_nothing(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"content": "half", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
     for sent in [0, 1, body.len() / 2, body.len() - 1] {
@@ -134,7 +134,7 @@ async fn oversized_requests_are_refused(server: Server) {
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
 }
 
-async fn odd_text_is_kept_as_it_is(server: Server) {
+async fn unusual_text_is_stored_unchanged(server: Server) {
     let ada = server.person("ada").await;
     for text in [
         "",

@@ -9,14 +9,14 @@ use crate::server::{Answer, Server};
 use crate::vault::{DATE, Open, PHRASE, Secret, new_id, path, text};
 
 on_both_engines!(
-    an_entry_is_written_and_changed,
+    an_entry_is_created_and_changed,
     an_entry_moves_in_and_out,
     pages_are_walked,
-    mistakes_change_nothing,
+    invalid_changes_have_no_effect,
     the_largest_entry_fits
 );
 
-async fn an_entry_is_written_and_changed(server: Server) {
+async fn an_entry_is_created_and_changed(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let id = new_id();
@@ -110,7 +110,7 @@ async fn pages_are_walked(server: Server) {
     assert_eq!(open.get("/api/journals/?secret_tag_id=x").await.refused(), "query.secret_tag_id");
 }
 
-async fn mistakes_change_nothing(server: Server) {
+async fn invalid_changes_have_no_effect(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Kept.", DATE).await;

@@ -10,21 +10,21 @@ use crate::server::{Answer, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, encode, text};
 
 on_both_engines!(
-    the_whole_life,
-    a_phrase_is_lost_and_replaced,
-    new_server_keys_are_taken_over,
-    lost_server_keys_leave_the_recovery_key,
-    several_are_open_at_once,
-    opening_one_often_never_slows_the_others
+    a_secret_tag_from_creation_to_deletion,
+    a_lost_passphrase_is_replaced,
+    a_tag_is_registered_again_with_rotated_server_keys,
+    the_recovery_key_works_after_the_server_keys_are_lost,
+    several_secret_tags_are_unlocked_at_once,
+    frequent_unlocks_of_one_tag_do_not_delay_others
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_request_may_reach_another_server() {
-    the_whole_life(Server::on_three_nodes().await).await;
-    a_phrase_is_lost_and_replaced(Server::on_three_nodes().await).await;
+async fn secret_tags_work_across_three_nodes() {
+    a_secret_tag_from_creation_to_deletion(Server::on_three_nodes().await).await;
+    a_lost_passphrase_is_replaced(Server::on_three_nodes().await).await;
 }
 
-async fn the_whole_life(server: Server) {
+async fn a_secret_tag_from_creation_to_deletion(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let listed = ada.get("/api/secret-tags/").await.expect(StatusCode::OK);
@@ -75,7 +75,7 @@ async fn the_whole_life(server: Server) {
     secret.try_unlock("a new one").await.err().unwrap().expect(StatusCode::FORBIDDEN);
 }
 
-async fn a_phrase_is_lost_and_replaced(server: Server) {
+async fn a_lost_passphrase_is_replaced(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -92,7 +92,7 @@ async fn a_phrase_is_lost_and_replaced(server: Server) {
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 }
 
-async fn new_server_keys_are_taken_over(server: Server) {
+async fn a_tag_is_registered_again_with_rotated_server_keys(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     secret.unlock(PHRASE).await.write("Nobody knows.", DATE).await;
@@ -113,7 +113,7 @@ async fn new_server_keys_are_taken_over(server: Server) {
     assert_eq!(used, [*rotated.secret_tags.current.fingerprint().as_bytes()]);
 }
 
-async fn lost_server_keys_leave_the_recovery_key(server: Server) {
+async fn the_recovery_key_works_after_the_server_keys_are_lost(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     secret.unlock(PHRASE).await.write("Nobody knows.", DATE).await;
@@ -131,7 +131,7 @@ async fn lost_server_keys_leave_the_recovery_key(server: Server) {
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 }
 
-async fn several_are_open_at_once(server: Server) {
+async fn several_secret_tags_are_unlocked_at_once(server: Server) {
     let ada = server.person("ada").await;
     let (first, second) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
     let (one, two) = (first.unlock(PHRASE).await, second.unlock("another").await);
@@ -163,7 +163,7 @@ async fn several_are_open_at_once(server: Server) {
 }
 
 /// A client that tries a passphrase on all secret tags starts with the one that was unlocked last, as listed.
-async fn opening_one_often_never_slows_the_others(server: Server) {
+async fn frequent_unlocks_of_one_tag_do_not_delay_others(server: Server) {
     let ada = server.person("ada").await;
     let mut secrets = Vec::new();
     for phrase in ["one", "two", "three"] {

@@ -12,7 +12,7 @@ use crate::on_both_engines;
 use crate::server::{Answer, Server};
 use crate::vault::{PHRASE, Secret, new_id, path, text};
 
-on_both_engines!(a_locked_secret_tag_leaks_no_entry, nothing_readable_is_left_anywhere);
+on_both_engines!(a_locked_secret_tag_leaks_no_entry, no_plain_text_remains_anywhere);
 
 async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
     let ada = server.person("ada").await;
@@ -115,7 +115,7 @@ const SECRETS: [&str; 6] = [
     "Therapy",
 ];
 
-async fn nothing_readable_is_left_anywhere(mut server: Server) {
+async fn no_plain_text_remains_anywhere(mut server: Server) {
     let log = captured_log();
     let [phrase, new_phrase, content, moved_content, ..] = SECRETS;
     let mut hidden = SECRETS.map(str::to_owned).to_vec();

@@ -12,18 +12,18 @@ use crate::server::{Answer, PASSWORD, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, encode, new_id, text};
 
 on_both_engines!(
-    an_unknown_secret_tag_is_answered_like_a_known_one,
-    messages_work_once_and_in_their_place,
-    guessing_is_slowed_and_told,
-    oracles_are_counted,
-    a_token_is_good_for_its_login_only,
-    an_unlock_ends,
-    open_unlocks_are_bounded
+    an_unknown_secret_tag_gets_the_response_of_a_known_one,
+    messages_are_valid_once_and_in_their_context,
+    wrong_passphrases_are_delayed_and_reported,
+    every_use_of_an_oprf_key_is_counted,
+    a_token_is_valid_only_for_its_session,
+    an_unlock_expires,
+    simultaneous_unlocks_are_limited
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guessing_is_slowed_across_nodes() {
-    guessing_is_slowed_and_told(Server::on_three_nodes().await).await;
+async fn wrong_passphrases_are_delayed_across_nodes() {
+    wrong_passphrases_are_delayed_and_reported(Server::on_three_nodes().await).await;
 }
 
 /// The names of headers, and the names and lengths of fields; for a problem, its code. Timestamps have the length of
@@ -37,7 +37,7 @@ fn shape(answer: &Answer) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
     (answer.status, names, fields.map(|(name, value)| (name.clone(), length(name, value))).collect())
 }
 
-async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
+async fn an_unknown_secret_tag_gets_the_response_of_a_known_one(server: Server) {
     let ada = server.person("ada").await;
     let known = Secret::make(&ada, PHRASE).await;
     let nothing = SecretTagId(new_id());
@@ -80,7 +80,7 @@ async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
     assert_eq!(known, unknown);
 }
 
-async fn messages_work_once_and_in_their_place(server: Server) {
+async fn messages_are_valid_once_and_in_their_context(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (secret, other) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
     let theirs = Secret { person: ben.clone(), ..secret.by(&ada) };
@@ -126,7 +126,7 @@ async fn messages_work_once_and_in_their_place(server: Server) {
     assert_eq!(ben.get("/api/opaque-sessions/").await.expect(StatusCode::OK), json!([]));
 }
 
-async fn guessing_is_slowed_and_told(server: Server) {
+async fn wrong_passphrases_are_delayed_and_reported(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let start = format!("{}/unlock/start", secret.path);
@@ -159,7 +159,7 @@ async fn guessing_is_slowed_and_told(server: Server) {
 }
 
 /// Other ways to guess passphrases count as well.
-async fn oracles_are_counted(server: Server) {
+async fn every_use_of_an_oprf_key_is_counted(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let request =
@@ -186,7 +186,7 @@ async fn oracles_are_counted(server: Server) {
     ada.post(&format!("{}/unlock/start", secret.path), request).await.expect(StatusCode::TOO_MANY_REQUESTS);
 }
 
-async fn a_token_is_good_for_its_login_only(server: Server) {
+async fn a_token_is_valid_only_for_its_session(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -223,7 +223,7 @@ async fn a_token_is_good_for_its_login_only(server: Server) {
     again.await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn an_unlock_ends(server: Server) {
+async fn an_unlock_expires(server: Server) {
     let mut ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -256,7 +256,7 @@ async fn an_unlock_ends(server: Server) {
     assert!(!is_open(&ada, &open.token).await, "when it was not used");
 }
 
-async fn open_unlocks_are_bounded(server: Server) {
+async fn simultaneous_unlocks_are_limited(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;

@@ -7,14 +7,14 @@ use sotto_storage::testing::Scratch;
 use crate::server::{Answer, Server, lenient};
 
 #[test]
-fn openapi_json_is_fresh() {
+fn openapi_json_is_current() {
     let committed = include_str!("../../../../openapi.json");
     let generated = sotto_server::openapi::to_json().unwrap();
     assert!(committed == generated, "openapi.json is stale: run `make openapi` and commit it");
 }
 
 #[test]
-fn every_operation_says_what_it_answers() {
+fn every_operation_documents_its_responses() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     assert_eq!(specification["openapi"], "3.1.0");
     let mut names = std::collections::BTreeSet::new();
@@ -33,7 +33,7 @@ fn every_operation_says_what_it_answers() {
 }
 
 #[tokio::test]
-async fn swagger_ui_comes_from_the_binary_alone() {
+async fn swagger_ui_is_served_from_the_binary() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let to_page = server.request(Method::GET, "/api/docs").send().await.unwrap();
     assert_eq!(

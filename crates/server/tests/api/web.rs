@@ -70,7 +70,7 @@ async fn every_page_starts_with_the_same_document() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_no_page() {
+async fn a_missing_file_is_not_a_page() {
     let app = App::start().await;
     for path in [
         "/assets/app-0000.js",
@@ -92,7 +92,7 @@ async fn what_is_missing_is_no_page() {
 }
 
 #[tokio::test]
-async fn files_go_out_in_the_smallest_form_that_is_taken() {
+async fn files_are_sent_in_the_smallest_accepted_encoding() {
     let app = App::start().await;
     for (path, taken, encoding, body) in [
         ("/assets/app-1a2b.js", "gzip, deflate, br, zstd", "br", "the script, by brotli"),
@@ -113,7 +113,7 @@ async fn files_go_out_in_the_smallest_form_that_is_taken() {
 }
 
 #[tokio::test]
-async fn what_a_browser_has_is_not_sent_again() {
+async fn cached_files_are_not_sent_again() {
     let app = App::start().await;
     let path = "/assets/app-1a2b.js";
     let tag = |response: &Response| header(response, "etag").to_owned();
@@ -132,7 +132,7 @@ async fn what_a_browser_has_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn head_says_what_get_would() {
+async fn head_returns_the_headers_of_get() {
     let app = App::start().await;
     let head = app.server.request(Method::HEAD, "/").send().await.unwrap();
     let get = app.get("/", &[]).await;
@@ -143,7 +143,7 @@ async fn head_says_what_get_would() {
 }
 
 #[tokio::test]
-async fn the_app_may_do_what_it_needs_and_no_more() {
+async fn the_security_policy_allows_only_what_the_app_needs() {
     let app = App::start().await;
     let page = app.get("/login", &[]).await;
     for (name, value) in [
@@ -169,7 +169,7 @@ async fn the_app_may_do_what_it_needs_and_no_more() {
 }
 
 #[tokio::test]
-async fn no_address_leads_out_of_the_folder() {
+async fn no_path_leaves_the_folder() {
     let app = App::start().await;
     for path in [
         "/../keys.json",
@@ -195,7 +195,7 @@ async fn no_address_leads_out_of_the_folder() {
 
 /// `web/dist` at the time of the build, with or without an app.
 #[tokio::test]
-async fn the_binary_has_the_app_that_it_was_built_with() {
+async fn the_binary_contains_the_built_app() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist/index.html");
     let page = server.request(Method::GET, "/").send().await.unwrap();

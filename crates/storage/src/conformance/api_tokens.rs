@@ -29,7 +29,7 @@ pub async fn create_standing_and_list(world: &World) {
     }
 }
 
-pub async fn create_refuses_what_is_taken(world: &World) {
+pub async fn create_rejects_taken_ids_and_secrets(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let token = world.api_token(user, [1; 32]).await;
     assert_conflict(world.api_tokens().create(&token, &[2; 32], None).await, "pk_api_tokens");
@@ -38,7 +38,7 @@ pub async fn create_refuses_what_is_taken(world: &World) {
     assert_eq!(world.api_tokens().list(user).await.unwrap(), [token]);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
@@ -47,7 +47,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(world.api_tokens().create(&token, &[1; 32], None).await, "fk_api_tokens_user");
 }
 
-pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World) {
+pub async fn concurrent_creates_respect_the_limit(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     for number in 0..MAX_TOKENS - 2 {
         world.api_token(user, hash(number)).await;
@@ -66,7 +66,7 @@ pub async fn of_many_creates_at_once_no_more_than_allowed_succeed(world: &World)
     world.api_token(user, hash(201)).await;
 }
 
-pub async fn use_is_noted_once_a_minute(world: &World) {
+pub async fn use_is_recorded_once_a_minute(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     let last_use = async || world.api_tokens().standing(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
@@ -81,7 +81,7 @@ pub async fn use_is_noted_once_a_minute(world: &World) {
     assert_eq!(last_use().await, Some(second));
 }
 
-pub async fn delete_is_final(world: &World) {
+pub async fn delete_succeeds_once(world: &World) {
     let user = world.user().await;
     let (token, other) = (world.api_token(user, [1; 32]).await, world.api_token(user, [2; 32]).await);
     assert!(world.api_tokens().delete(user, token.id).await.unwrap());

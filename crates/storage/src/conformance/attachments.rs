@@ -58,7 +58,7 @@ pub async fn put_and_get(world: &World) {
     assert_eq!((now.body.audio_url.as_deref(), now.revision, now.updated_at), (Some(AUDIO), 1, at(5)));
 }
 
-pub async fn put_replaces_the_one_before(world: &World) {
+pub async fn put_replaces_the_previous_recording(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await;
     let (first, _) = world.attach(user, &world.new_recording(entry.id)).await;
@@ -70,7 +70,7 @@ pub async fn put_replaces_the_one_before(world: &World) {
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-pub async fn put_needs_an_entry_of_its_kind(world: &World) {
+pub async fn put_requires_a_matching_entry(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
     let tag = world.secret_tag(user).await.id;
@@ -85,7 +85,7 @@ pub async fn put_needs_an_entry_of_its_kind(world: &World) {
     assert_eq!(world.sealed_entries().get(user, hidden).await.unwrap().unwrap().revision, 1);
 }
 
-pub async fn put_refuses_a_taken_id(world: &World) {
+pub async fn put_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (first, _) = world.attach(user, &world.new_recording(world.write(user, "spoken").await.id)).await;
     for owner in [user, other] {
@@ -96,7 +96,7 @@ pub async fn put_refuses_a_taken_id(world: &World) {
     }
 }
 
-pub async fn put_keeps_to_the_quota(world: &World) {
+pub async fn put_respects_the_quota(world: &World) {
     let user = world.user().await;
     let (one, two) = (world.write(user, "one").await.id, world.write(user, "two").await.id);
     world.attach(user, &world.new_recording(one)).await;
@@ -113,7 +113,7 @@ pub async fn put_keeps_to_the_quota(world: &World) {
     assert_eq!(world.attachments().usage(world.user().await).await.unwrap(), 0);
 }
 
-pub async fn of_many_puts_at_once_no_more_than_the_quota_get_through(world: &World) {
+pub async fn concurrent_puts_respect_the_quota(world: &World) {
     let user = world.user().await;
     let mut entries = vec![];
     for _ in 0..8 {
@@ -127,7 +127,7 @@ pub async fn of_many_puts_at_once_no_more_than_the_quota_get_through(world: &Wor
     assert_eq!((attached, world.attachments().usage(user).await.unwrap()), (3, 3000));
 }
 
-pub async fn of_many_puts_for_one_entry_each_replaces_another(world: &World) {
+pub async fn concurrent_puts_for_one_entry_replace_each_other(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await.id;
     let put = at_once(8, |_| {
@@ -147,7 +147,7 @@ pub async fn of_many_puts_for_one_entry_each_replaces_another(world: &World) {
     assert_eq!(gone, all, "each of them is replaced once, or the one that is left");
 }
 
-pub async fn remove_clears_what_points_to_it(world: &World) {
+pub async fn remove_clears_the_audio_url(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(entry)).await;
@@ -161,7 +161,7 @@ pub async fn remove_clears_what_points_to_it(world: &World) {
     assert_eq!(world.audio_url(user, entry).await.as_deref(), Some("/other"));
 }
 
-pub async fn a_recording_goes_with_its_entry(world: &World) {
+pub async fn a_recording_is_deleted_with_its_entry(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(plain)).await;
@@ -182,7 +182,7 @@ pub async fn a_recording_goes_with_its_entry(world: &World) {
 }
 
 /// In either order, each recording is returned as freed or was rejected.
-pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
+pub async fn a_recording_attached_during_deletion_is_freed_or_rejected(world: &World) {
     let user = world.user().await;
     for _ in 0..20 {
         let entry = world.write(user, "spoken").await.id;
@@ -195,7 +195,7 @@ pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
+pub async fn sealing_and_unsealing_return_the_freed_recording(world: &World) {
     let user = world.user().await;
     let (entry, tag) = (world.write(user, "spoken").await.id, world.secret_tag(user).await.id);
     let entries = world.sealed_entries();
@@ -227,7 +227,7 @@ pub async fn sealing_and_unsealing_tell_which_recording_is_gone(world: &World) {
 }
 
 /// Recordings are put while their entry moves in or out: each is replaced, returned as freed, or rejected.
-pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World) {
+pub async fn a_move_during_concurrent_puts_leaves_no_recording(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for round in 0..6 {
@@ -265,7 +265,7 @@ pub async fn of_a_move_and_many_puts_at_once_no_recording_is_left(world: &World)
     }
 }
 
-pub async fn known_tells_those_that_are_there(world: &World) {
+pub async fn known_returns_the_existing_ids(world: &World) {
     let user = world.user().await;
     let mut ids = vec![];
     for _ in 0..3 {

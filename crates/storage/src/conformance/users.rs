@@ -39,21 +39,21 @@ pub async fn create_get_and_credentials(world: &World) {
     assert_eq!(world.users().credentials(&without.email).await.unwrap().unwrap().password_hash, None);
 }
 
-pub async fn create_refuses_a_taken_address(world: &World) {
+pub async fn create_rejects_a_taken_address(world: &World) {
     world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
     let again = world.new_user(" Ada@Example.org");
     assert_conflict(world.users().create(&again, None, at(1)).await, "idx_users_email");
     assert_eq!(world.users().get(again.id).await.unwrap(), None);
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let id = world.user().await;
     let mut other = world.new_user("other@example.org");
     other.id = id;
     assert_conflict(world.users().create(&other, None, at(1)).await, "pk_users");
 }
 
-pub async fn of_many_creates_with_one_address_one_succeeds(world: &World) {
+pub async fn one_of_many_creates_with_one_address_succeeds(world: &World) {
     let outcomes = at_once(8, |_| {
         let (storage, new) = (world.storage.clone(), world.new_user("ada@example.org"));
         async move { storage.users().create(&new, None, at(0)).await }
@@ -65,7 +65,7 @@ pub async fn of_many_creates_with_one_address_one_succeeds(world: &World) {
     }
 }
 
-pub async fn update_changes_only_what_is_named(world: &World) {
+pub async fn update_changes_only_the_given_fields(world: &World) {
     let new = world.new_user("ada@example.org");
     let old = world.users().create(&new, None, at(0)).await.unwrap();
     let patch = UserPatch::parse(
@@ -108,7 +108,7 @@ pub async fn preferences_are_replaced_as_a_whole(world: &World) {
     assert_eq!(preferences(world, bob).await, object("{}"));
 }
 
-pub async fn of_many_first_asks_for_a_draft_key_all_get_one(world: &World) {
+pub async fn many_first_requests_for_a_draft_key_get_the_same_key(world: &World) {
     let (ada, bob) = (world.user().await, world.user().await);
     let keys = at_once(8, |number| {
         let storage = world.storage.clone();
@@ -130,7 +130,7 @@ async fn preferences(world: &World, user: UserId) -> serde_json::Map<String, ser
     world.users().preferences(user).await.unwrap().unwrap().into_object()
 }
 
-pub async fn update_refuses_another_users_address(world: &World) {
+pub async fn update_rejects_the_address_of_another_user(world: &World) {
     let ada = world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
     let bob = world.users().create(&world.new_user("bob@example.org"), None, at(0)).await.unwrap();
     let patch = UserPatch::parse(Some("ada@example.org"), Some(Some("Bob".into())), None, None, None).unwrap();
@@ -160,7 +160,7 @@ pub async fn set_password_replaces_the_hash_and_ends_the_other_sessions(world: &
     assert!(world.sessions().standing(user, kept).await.unwrap().is_none());
 }
 
-pub async fn set_active_ends_every_session_when_it_deactivates(world: &World) {
+pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) {
     let user = world.user().await;
     let other = world.user().await;
     let (session, elsewhere) = (world.session(user).await.id, world.session(other).await.id);
@@ -178,7 +178,7 @@ pub async fn set_active_ends_every_session_when_it_deactivates(world: &World) {
     assert_eq!(world.sessions().standing(user, session).await.unwrap(), None);
 }
 
-pub async fn delete_removes_all_that_is_theirs(world: &World) {
+pub async fn delete_removes_all_rows_of_the_user(world: &World) {
     let new = world.new_user("ada@example.org");
     let user = world.users().create(&new, None, at(0)).await.unwrap().id;
     let bystander = world.user().await;
@@ -265,7 +265,7 @@ pub async fn list_searches_addresses_and_names(world: &World) {
     assert_eq!(world.users().list(&next).await.unwrap()[1].email.as_str(), "cleo@example.net");
 }
 
-pub async fn administer_changes_only_what_is_named(world: &World) {
+pub async fn administer_changes_only_the_given_fields(world: &World) {
     let new = world.new_user("ada@example.org");
     let (old, other) = (world.users().create(&new, None, at(0)).await.unwrap(), world.user().await);
     let (session, elsewhere) = (world.session(old.id).await.id, world.session(other).await.id);
@@ -322,7 +322,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     done(users.delete(ada).await.unwrap());
 }
 
-pub async fn of_many_superusers_who_leave_at_once_one_stays(world: &World) {
+pub async fn one_of_many_concurrently_removed_superusers_stays(world: &World) {
     let mut all = vec![];
     for number in 0..6 {
         all.push(superuser(world, &format!("{number}@example.org")).await);
@@ -363,7 +363,7 @@ fn done<T: std::fmt::Debug>(outcome: Administered<T>) -> T {
     }
 }
 
-pub async fn a_user_who_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_user_is_missing(world: &World) {
     let nobody = UserId(world.id());
     let email = world.new_user("nobody@example.org").email;
     assert_eq!(world.users().get(nobody).await.unwrap(), None);

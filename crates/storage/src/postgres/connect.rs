@@ -40,7 +40,7 @@ impl Servers {
         let address = Address::parse(url).ok_or_else(|| unreadable(url))?;
         let configs = address.each_host().iter().map(|url| config(url)).collect::<Result<Vec<_>>>()?;
         let encrypted = configs.iter().any(|config| config.get_ssl_mode() == SslMode::Require);
-        let tls = if encrypted { trusting_this_machine()? } else { trusting_nobody()? };
+        let tls = if encrypted { trusting_this_machine()? } else { tls_without_trusted_roots()? };
         let hosts = configs.into_iter().map(|config| Host { config, refuses_options: AtomicBool::new(false) });
         Ok(Self { hosts: hosts.collect(), preferred: AtomicUsize::new(0), tls, patience })
     }
@@ -248,7 +248,7 @@ fn trusting_this_machine() -> Result<MakeRustlsConnect> {
 }
 
 /// For connections that are not encrypted.
-fn trusting_nobody() -> Result<MakeRustlsConnect> {
+fn tls_without_trusted_roots() -> Result<MakeRustlsConnect> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let config = rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libpq_s_stricter_names_mean_tls() {
+    fn stricter_ssl_modes_of_libpq_use_tls() {
         let url = "postgres://ada:pw@one:1,two:2,[::1]:3/sotto?sslmode=verify-full";
         let servers = Servers::parse(url, Duration::from_secs(1)).unwrap();
         assert_eq!(servers.hosts.len(), 3);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_is_used_when_asked_for_and_only_then() {
+    fn encryption_is_used_only_when_requested() {
         let mode = |query: &str| {
             let url = format!("postgres://h/d{query}");
             Servers::parse(&url, Duration::from_secs(1)).unwrap().first().get_ssl_mode()
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_address_is_told_without_its_password() {
+    fn a_malformed_address_is_reported_without_its_password() {
         let told = |url: &str| match Servers::parse(url, Duration::from_secs(1)) {
             Err(error) => error.to_string(),
             Ok(_) => panic!("{url} was accepted"),

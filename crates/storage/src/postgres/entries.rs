@@ -132,7 +132,7 @@ impl Entries for Postgres {
         let query = ListQuery::new(user, query);
         let (sql, values) = query.statement();
         let rows = if query.is_filtered() {
-            self.pool.query_planned_anew(&sql, &values).await?
+            self.pool.query_with_custom_plan(&sql, &values).await?
         } else {
             let values: Vec<_> = values.into_iter().map(|(value, _)| value).collect();
             self.pool.query(&sql, &values).await?

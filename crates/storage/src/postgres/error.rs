@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shard_is_cut_off_a_constraint() {
+    fn the_shard_number_is_removed_from_a_constraint_name() {
         for (told, constraint) in [
             ("uq_tags_user_name_102086", "uq_tags_user_name"),
             ("idx_users_email_102008", "idx_users_email"),

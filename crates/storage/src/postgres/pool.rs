@@ -156,10 +156,10 @@ impl Pool {
     }
 
     /// Runs one statement with a plan that is made for the values of its parameters.
-    pub async fn query_planned_anew(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
+    pub async fn query_with_custom_plan(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
         let lease = self.lease().await?;
         #[cfg(test)]
-        lease.wait(self.statement_log.note_planned_anew(lease.client()?, sql, parameters)).await?;
+        lease.wait(self.statement_log.log_with_custom_plan(lease.client()?, sql, parameters)).await?;
         lease.timed(sql, lease.client()?.query_typed(sql, parameters)).await.map_err(error::harmless)
     }
 

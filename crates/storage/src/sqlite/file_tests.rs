@@ -127,7 +127,7 @@ async fn sealed_words_are_nowhere_in_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
+async fn a_reader_delays_erasure_and_loses_nothing() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let entry = world.write(user, &word(1)).await;
@@ -144,7 +144,7 @@ async fn whoever_reads_the_file_delays_forgetting_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_quiet_moment_cuts_the_log_off() {
+async fn the_log_is_truncated_in_a_quiet_moment() {
     let world = World::sqlite().await;
     world.write(world.user().await, "text").await;
     let log = format!("{}-wal", world.file().display());
@@ -168,7 +168,7 @@ async fn only_its_owner_may_read_the_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn a_file_that_is_not_a_database_is_rejected() {
     use sotto_domain::storage::StorageError;
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("letter.txt");
@@ -182,7 +182,7 @@ async fn a_file_that_is_no_database_is_refused() {
 
 /// Four readers take turns without a pause, so that at least one is always active.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_cannot_make_the_log_grow_for_ever() {
+async fn readers_cannot_make_the_log_grow_without_limit() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let mut new = world.new_entry(&"An ordinary day. ".repeat(4000));

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backups_of_downgrades_stay_while_they_are_young_or_few() {
+    fn backups_of_downgrades_are_kept_while_recent_or_few() {
         let folder = tempfile::tempdir().unwrap();
         let now = Timestamp::parse("2025-03-31T10:00:00Z").unwrap();
         let day = 24 * 3600;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_named_here_is_a_name() {
+    fn only_generated_names_are_recognised() {
         let moment = Timestamp::parse("2025-01-22T10:00:00.5Z").unwrap();
         for (folder, encrypted) in [(true, false), (false, true), (false, false)] {
             assert!(is_name(&name(moment, folder, encrypted)));

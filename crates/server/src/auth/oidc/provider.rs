@@ -145,7 +145,7 @@ impl Provider {
         let token = answer.id_token().ok_or_else(|| Failure::InvalidToken("there is no ID token".into()))?;
         let nonce = Nonce::new(handshake.nonce.clone());
         let mut claims = verify(&metadata.client, token, &nonce, now);
-        if claims.as_ref().is_err_and(could_be_old_keys) {
+        if claims.as_ref().is_err_and(may_need_newer_keys) {
             metadata = self.refresh(&metadata, now).await?;
             claims = verify(&metadata.client, token, &nonce, now);
         }
@@ -258,7 +258,7 @@ fn verify<'t>(
 }
 
 /// Whether newer keys could verify the token.
-fn could_be_old_keys(error: &ClaimsVerificationError) -> bool {
+fn may_need_newer_keys(error: &ClaimsVerificationError) -> bool {
     use SignatureVerificationError::{AmbiguousKeyId, CryptoError, NoMatchingKey};
     matches!(error, ClaimsVerificationError::SignatureVerification(NoMatchingKey | CryptoError(_) | AmbiguousKeyId(_)))
 }

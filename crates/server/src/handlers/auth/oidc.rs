@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_here_are_gone_to() {
+    fn redirects_stay_on_this_server() {
         for good in ["/", "/entries", "/entries/2026?q=a&b=%20#top", "/ä", "/a//b"] {
             assert!(local_path(good.to_owned()).is_ok(), "{good}");
         }

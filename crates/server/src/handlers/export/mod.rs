@@ -279,7 +279,7 @@ mod tests {
 
     /// The web app writes the same files for unlocked entries. Its tests read the same JSON file.
     #[test]
-    fn files_are_as_the_app_makes_them() {
+    fn generated_files_match_those_of_the_app() {
         let form: Value = serde_json::from_str(include_str!("form.json")).unwrap();
         let mut names = FileNames::default();
         for case in form["entries"].as_array().unwrap() {

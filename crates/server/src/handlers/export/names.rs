@@ -64,7 +64,7 @@ mod tests {
     const DAY: Date = Date::constant(2026, 11, 25);
 
     #[test]
-    fn a_title_cannot_leave_its_place() {
+    fn a_title_cannot_leave_its_folder() {
         for (title, name) in [
             ("A fine day!", "2026-11-25-a-fine-day"),
             ("../../etc/passwd", "2026-11-25-etc-passwd"),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_given_twice() {
+    fn names_are_unique() {
         let mut names = FileNames::default();
         let given: Vec<_> = ["Straße", "STRASSE", "strasse 2", "stra\u{301}sse", "Strásse", "ſtrasse", "Straße"]
             .iter()

@@ -38,7 +38,7 @@ async fn sign_in(server: &Server) -> String {
 type Forgery = fn(&ForgingProvider, &str) -> (u16, Value);
 
 #[tokio::test]
-async fn no_forged_token_is_believed() {
+async fn no_forged_token_is_accepted() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     assert_eq!(sign_in(&server).await, "/");
@@ -110,7 +110,7 @@ async fn no_forged_token_is_believed() {
 }
 
 #[tokio::test]
-async fn a_provider_that_answers_nonsense_is_told_so() {
+async fn an_invalid_provider_response_is_reported() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     let answers: [(u16, Value, &str); 4] = [
@@ -128,7 +128,7 @@ async fn a_provider_that_answers_nonsense_is_told_so() {
 
 /// Each case has a new server, which has no cached metadata.
 #[tokio::test]
-async fn a_description_is_not_believed_blindly() {
+async fn a_provider_description_is_validated() {
     let honest = ForgingProvider::start().await;
     for (field, value) in [
         ("issuer", json!("https://evil.example")),
@@ -147,7 +147,7 @@ async fn a_description_is_not_believed_blindly() {
 }
 
 #[tokio::test]
-async fn claims_are_taken_as_far_as_they_are_good() {
+async fn only_valid_claims_are_used() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     let long = "x".repeat(300);

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_copies_are_read_as_such() {
+    fn only_generated_copy_names_are_recognised() {
         let parse = |name| SnapshotFile::parse("journal", name);
         assert_eq!(parse("journal-at-0003-20250122T100000Z.db"), Some(("20250122T100000Z".into(), 1)));
         assert_eq!(parse("journal-at-0003-20250122T100000Z-12.db"), Some(("20250122T100000Z".into(), 12)));

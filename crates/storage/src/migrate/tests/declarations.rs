@@ -29,7 +29,7 @@ async fn with_way_down(scratch: &Scratch, down: &str) -> Migrator {
 }
 
 #[tokio::test]
-async fn an_untrue_declaration_is_refused() {
+async fn a_wrong_declaration_is_rejected() {
     // The down file, the expected error, and whether empty tables show it.
     let cases: [(&str, &[&str], bool); 12] = [
         ("-- loses: nothing\nALTER TABLE notes DROP COLUMN color;", &["it drops notes.color (1 value)"], true),
@@ -107,7 +107,7 @@ async fn an_untrue_declaration_is_refused() {
 }
 
 #[tokio::test]
-async fn a_true_declaration_is_accepted() {
+async fn a_correct_declaration_is_accepted() {
     for down in [
         "-- loses: notes.color\nALTER TABLE notes DROP COLUMN color;",
         // A rename keeps everything.
@@ -141,7 +141,7 @@ async fn a_true_declaration_is_accepted() {
 /// On a server, earlier steps are committed. A step with a wrong declaration is not run, and neither are the steps
 /// before it if empty tables show the error.
 #[tokio::test]
-async fn a_later_step_that_is_untrue_stops_the_first() {
+async fn a_wrong_declaration_of_a_later_step_stops_the_first() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0002_colors.down.sql", "-- loses: nothing\nALTER TABLE notes DROP COLUMN color;");
@@ -156,7 +156,7 @@ async fn a_later_step_that_is_untrue_stops_the_first() {
 
 /// Generated columns and full-text indexes contain no data of their own: they may be declared, and are not counted.
 #[tokio::test]
-async fn what_is_computed_is_not_lost() {
+async fn generated_columns_do_not_count_as_lost() {
     for declared in ["-- loses: nothing", "-- loses: sizes.double"] {
         for scratch in both().await {
             let folder = Folder::of_three();
@@ -191,7 +191,7 @@ async fn what_is_computed_is_not_lost() {
 
 /// Dropping a full-text table that keeps its texts loses them.
 #[tokio::test]
-async fn a_full_text_table_with_texts_of_its_own_is_counted() {
+async fn a_full_text_table_with_its_own_content_is_counted() {
     let scratch = Scratch::sqlite();
     let folder = Folder::empty();
     let up = "CREATE VIRTUAL TABLE words USING fts5 (text); INSERT INTO words (text) VALUES ('one'), ('two');";
@@ -208,7 +208,7 @@ async fn a_full_text_table_with_texts_of_its_own_is_counted() {
 
 /// Changes of type in place, which only PostgreSQL has.
 #[tokio::test]
-async fn values_that_a_new_type_cuts_are_lost() {
+async fn values_that_a_new_type_cuts_count_as_lost() {
     for (from, value, to, says) in [
         ("TEXT", "'abcdef'", "VARCHAR(3)", Some("cuts 1 value of things.it")),
         ("TEXT", "'abc'", "VARCHAR(3)", None),
@@ -250,7 +250,7 @@ async fn values_that_a_new_type_cuts_are_lost() {
 
 /// An upgrade is not refused, but its rehearsal reports how many values it would cut.
 #[tokio::test]
-async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
+async fn the_rehearsal_of_an_upgrade_counts_values_that_a_new_type_cuts() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     let up = "ALTER TABLE notes ALTER COLUMN text TYPE VARCHAR(2) USING text::VARCHAR(2);";
@@ -265,7 +265,7 @@ async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
 
 /// Concurrent deletions of others do not count as losses of the step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_others_delete_meanwhile_do_not_count() {
+async fn rows_that_others_delete_during_the_run_do_not_count() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; SELECT pg_advisory_xact_lock(42);");
@@ -296,7 +296,7 @@ async fn rows_that_others_delete_meanwhile_do_not_count() {
 
 /// The built-in migrations declare existing tables and columns on both engines.
 #[tokio::test]
-async fn the_shipped_declarations_are_true() {
+async fn the_shipped_declarations_are_correct() {
     for scratch in both().await {
         let migrator = Migrator::new(&scratch.url).unwrap();
         migrator.upgrade(&Target::Head).await.unwrap();

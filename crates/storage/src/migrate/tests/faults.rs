@@ -9,14 +9,14 @@ use crate::{DatabaseUrl, schema};
 const NOTHING: &str = "-- loses: nothing";
 
 /// Asserts that a failed run changed nothing, and that a correct file then succeeds.
-async fn is_as_it_was(scratch: &Scratch, migrator: &Migrator, before: &str, at: &str) {
+async fn assert_unchanged(scratch: &Scratch, migrator: &Migrator, before: &str, at: &str) {
     assert_eq!(dump(&scratch.url), before);
     assert_eq!(current(migrator).await, at);
 }
 
 /// SQLite's own "database or disk is full": the file may not grow. It occurs in the same places as a full disk.
 #[tokio::test]
-async fn a_full_disk_undoes_the_run() {
+async fn a_full_disk_rolls_back_the_run() {
     let scratch = Scratch::sqlite();
     let folder = Folder::of_three();
     let fill = "CREATE TABLE half (id INTEGER); PRAGMA max_page_count = 1;
@@ -27,7 +27,7 @@ async fn a_full_disk_undoes_the_run() {
     let before = dump(&scratch.url);
     let refused = sentence(migrator.upgrade(&Target::Head).await);
     assert_says(&refused, &["0004_fill.up.sql failed and was undone", "full", "make room", "at revision 0002_colors"]);
-    is_as_it_was(&scratch, &migrator, &before, "0002_colors").await;
+    assert_unchanged(&scratch, &migrator, &before, "0002_colors").await;
 
     folder.file("0004_fill.up.sql", "CREATE TABLE other (id INTEGER);");
     let migrator = folder.migrator(&scratch);
@@ -35,12 +35,12 @@ async fn a_full_disk_undoes_the_run() {
     let before = dump(&scratch.url);
     let refused = sentence(migrator.downgrade(&Target::Base, true).await);
     assert_says(&refused, &["0004_fill.down.sql failed and was undone", "full", "at revision 0004_fill"]);
-    is_as_it_was(&scratch, &migrator, &before, "0004_fill").await;
+    assert_unchanged(&scratch, &migrator, &before, "0004_fill").await;
 }
 
 /// A server that may write no temporary file stands for one with a full disk: the statement fails half-way.
 #[tokio::test]
-async fn a_server_without_room_undoes_the_step() {
+async fn a_server_without_disk_space_rolls_back_the_step() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     let sort = "SET LOCAL temp_file_limit = 0; SET LOCAL work_mem = '64kB'; CREATE TABLE half AS SELECT n FROM generate_series(1, 100000) n ORDER BY md5(n::text);";
@@ -50,7 +50,7 @@ async fn a_server_without_room_undoes_the_step() {
     let before = dump(&scratch.url);
     let refused = sentence(migrator.upgrade(&Target::Head).await);
     assert_says(&refused, &["0004_sort.up.sql failed and was undone", "temp_file_limit", "Make room"]);
-    is_as_it_was(&scratch, &migrator, &before, "0003_places").await;
+    assert_unchanged(&scratch, &migrator, &before, "0003_places").await;
 
     folder.file("0004_sort.up.sql", "CREATE TABLE other (id INTEGER);");
     let migrator = folder.migrator(&scratch);
@@ -58,11 +58,11 @@ async fn a_server_without_room_undoes_the_step() {
     let before = dump(&scratch.url);
     let refused = sentence(migrator.downgrade(&target("-1"), true).await);
     assert_says(&refused, &["0004_sort.down.sql failed and was undone", "at revision 0004_sort"]);
-    is_as_it_was(&scratch, &migrator, &before, "0004_sort").await;
+    assert_unchanged(&scratch, &migrator, &before, "0004_sort").await;
 }
 
 #[tokio::test]
-async fn a_lost_connection_undoes_the_step() {
+async fn a_lost_connection_rolls_back_the_step() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.file("0003_places.up.sql", "CREATE TABLE places (id INTEGER); SELECT pg_advisory_xact_lock(42);");
@@ -86,7 +86,7 @@ async fn a_lost_connection_undoes_the_step() {
         let refused = sentence(run.await.unwrap());
         assert_says(&refused, &[file, "failed and was undone", "terminating connection", &at]);
         admin.execute("SELECT pg_advisory_unlock(42)", &[]).await.unwrap();
-        is_as_it_was(&scratch, &migrator, &before, &at).await;
+        assert_unchanged(&scratch, &migrator, &before, &at).await;
         if up {
             migrator.upgrade(&Target::Head).await.unwrap();
         } else {
@@ -105,7 +105,7 @@ async fn cut(admin: &Client) {
 }
 
 #[tokio::test]
-async fn a_server_that_only_reads_is_left_alone() {
+async fn a_read_only_server_is_unchanged() {
     let scratch = Scratch::postgres().await;
     let migrator = Folder::of_three().migrator(&scratch);
     migrator.upgrade(&target("2")).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_server_that_only_reads_is_left_alone() {
 
 /// Roles with few permissions: one may create nothing, one may only read.
 #[tokio::test]
-async fn a_user_without_rights_is_told_what_to_do() {
+async fn a_user_without_permission_gets_advice() {
     let scratch = Scratch::postgres().await;
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!("it is PostgreSQL") };
     let (_, name) = address.rsplit_once('/').unwrap();
@@ -157,7 +157,7 @@ async fn a_user_without_rights_is_told_what_to_do() {
 
 /// An upgrade and a downgrade at the same time run one after the other, in either order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_operators_take_turns() {
+async fn an_upgrade_and_a_downgrade_run_one_after_the_other() {
     for scratch in both().await {
         let migrator = Folder::of_three().migrator(&scratch);
         migrator.upgrade(&target("2")).await.unwrap();

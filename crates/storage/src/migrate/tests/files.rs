@@ -8,7 +8,7 @@ const UP: &str = "CREATE TABLE x (id INTEGER);";
 const DOWN: &str = "-- loses: x\nDROP TABLE x;";
 
 #[test]
-fn a_missing_half_is_refused() {
+fn a_migration_without_its_counterpart_is_rejected() {
     let folder = Folder::empty();
     folder.file("0001_x.up.sql", UP);
     assert_says(&folder.refusal(), &["0001_x.down.sql is missing", "0001_x.up.sql has no counterpart"]);
@@ -30,7 +30,7 @@ fn an_empty_file_is_refused() {
 }
 
 #[test]
-fn versions_run_from_one_without_gap_or_repetition() {
+fn versions_start_at_one_without_gaps_or_duplicates() {
     let folder = Folder::empty();
     folder.step("0001_x", UP, DOWN);
     folder.step("0003_y", UP, DOWN);
@@ -60,7 +60,7 @@ fn odd_names_are_refused() {
 }
 
 #[test]
-fn a_down_file_says_what_it_destroys() {
+fn a_down_file_declares_what_it_destroys() {
     for down in [
         "DROP TABLE x;",
         "-- lose: x\nDROP TABLE x;",
@@ -75,7 +75,7 @@ fn a_down_file_says_what_it_destroys() {
 }
 
 #[test]
-fn what_is_not_decided_is_refused() {
+fn undecided_questions_are_rejected() {
     let folder = Folder::empty();
     folder.step("0001_x", &format!("{UP}\n  -- decide: was it renamed?\n"), DOWN);
     assert_says(&folder.refusal(), &["0001_x.up.sql waits for a decision in line 2: was it renamed?"]);
@@ -84,7 +84,7 @@ fn what_is_not_decided_is_refused() {
 }
 
 #[test]
-fn transactions_are_the_runners() {
+fn transaction_statements_are_rejected() {
     for word in ["BEGIN", "commit", "ROLLBACK", "Savepoint a"] {
         let folder = Folder::empty();
         folder.step("0001_x", &format!("{UP} {word}; {UP}"), DOWN);
@@ -93,7 +93,7 @@ fn transactions_are_the_runners() {
 }
 
 #[test]
-fn outside_of_a_transaction_there_is_one_statement_about_an_index() {
+fn a_file_outside_of_a_transaction_contains_one_index_statement() {
     for sql in [
         "CREATE INDEX CONCURRENTLY idx ON x (id); CREATE INDEX CONCURRENTLY idy ON x (id);",
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx ON x (id);",
@@ -108,7 +108,7 @@ fn outside_of_a_transaction_there_is_one_statement_about_an_index() {
 }
 
 #[test]
-fn what_is_not_text_is_refused() {
+fn files_that_are_not_text_are_rejected() {
     let folder = Folder::empty();
     folder.step("0001_x", UP, DOWN);
     folder.file("0001_x.up.sql", b"CREATE TABLE x (id INTEGER); -- \xff");
@@ -135,7 +135,7 @@ fn line_endings_do_not_change_a_checksum() {
 }
 
 #[test]
-fn the_files_that_ship_are_accepted() {
+fn the_shipped_files_are_accepted() {
     assert!(!Source::embedded(&Scratch::sqlite().url).unwrap().migrations().is_empty());
     assert!(!Source::embedded(&"postgres://nowhere/x".parse().unwrap()).unwrap().migrations().is_empty());
 }

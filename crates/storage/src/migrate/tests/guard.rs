@@ -11,7 +11,7 @@ use crate::migrate::BeforeLoss;
 use crate::testing::Scratch;
 
 #[tokio::test]
-async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
+async fn a_downgrade_that_loses_data_is_refused_with_counts() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -33,7 +33,7 @@ async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
 }
 
 #[tokio::test]
-async fn without_rows_or_values_there_is_nothing_to_lose() {
+async fn a_downgrade_of_empty_tables_loses_nothing() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -65,7 +65,7 @@ async fn a_downgrade_under_a_running_server_is_refused() {
 
 /// A server is detected even if its address sets an application name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_with_a_name_of_its_own_is_seen() {
+async fn a_server_with_a_custom_application_name_is_detected() {
     let scratch = Scratch::postgres().await;
     let DatabaseUrl::Postgres(address) = &scratch.url else { panic!("it is a server") };
     let separator = if address.contains('?') { '&' } else { '?' };
@@ -81,7 +81,7 @@ async fn a_server_with_a_name_of_its_own_is_seen() {
 
 /// The table that the second step drops exists only after the first step.
 #[tokio::test]
-async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
+async fn rows_that_a_downgrade_step_creates_are_counted_before_the_next_step() {
     let folder = Folder::empty();
     folder.step(
         "0001_old",

@@ -27,7 +27,7 @@ async fn indexes(scratch: &Scratch) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn an_index_that_was_left_half_built_is_built_again() {
+async fn an_invalid_index_is_rebuilt() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
@@ -53,7 +53,7 @@ async fn an_index_that_was_left_half_built_is_built_again() {
 
 /// The connection is cut during the build, while it waits for a transaction that uses the table.
 #[tokio::test]
-async fn an_index_whose_build_was_cut_off_is_built_again() {
+async fn an_interrupted_index_is_rebuilt() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
@@ -76,7 +76,7 @@ async fn an_index_whose_build_was_cut_off_is_built_again() {
 
 /// A row that the index forbids is inserted during the build.
 #[tokio::test]
-async fn an_index_that_met_a_forbidden_row_is_built_again() {
+async fn an_index_is_rebuilt_after_a_row_violated_it() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
@@ -110,7 +110,7 @@ async fn waiting_builder(admin: &Client) -> i32 {
 
 /// As if the migrator had been killed before it wrote its row.
 #[tokio::test]
-async fn a_step_that_was_done_but_not_recorded_is_done_again() {
+async fn an_unrecorded_step_is_repeated() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&Target::Head).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_step_that_was_done_but_not_recorded_is_done_again() {
 }
 
 #[tokio::test]
-async fn steps_before_the_one_that_fails_stay() {
+async fn steps_before_a_failed_one_stay_applied() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
@@ -131,7 +131,7 @@ async fn steps_before_the_one_that_fails_stay() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told_without_its_password() {
+async fn a_missing_server_is_reported_without_its_password() {
     let url = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
     let refused = sentence(crate::migrate::upgrade(&url).await);
     assert_says(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);

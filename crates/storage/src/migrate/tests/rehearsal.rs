@@ -22,7 +22,7 @@ fn losses(rehearsal: &Rehearsal) -> Vec<(String, Option<u64>)> {
 }
 
 #[tokio::test]
-async fn nothing_changes() {
+async fn a_rehearsal_changes_nothing() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -55,7 +55,7 @@ async fn nothing_changes() {
 }
 
 #[tokio::test]
-async fn what_would_be_lost_is_counted_as_things_are() {
+async fn losses_are_counted_at_the_state_of_each_step() {
     let folder = Folder::of_three();
     folder.step(
         "0004_more",
@@ -75,7 +75,7 @@ async fn what_would_be_lost_is_counted_as_things_are() {
 }
 
 #[tokio::test]
-async fn the_locks_of_a_server_are_those_that_the_step_takes() {
+async fn the_reported_locks_of_a_server_match_those_of_the_step() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     let down = "-- loses: nothing\nSELECT 1;";
@@ -109,7 +109,7 @@ async fn the_locks_of_a_server_are_those_that_the_step_takes() {
 
 /// The reported locks are real: sessions that would have to wait do wait.
 #[tokio::test]
-async fn the_locks_told_are_the_locks_taken() {
+async fn the_reported_locks_match_the_acquired_locks() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.step(
@@ -139,7 +139,7 @@ async fn the_locks_told_are_the_locks_taken() {
 }
 
 #[tokio::test]
-async fn a_file_has_one_lock() {
+async fn a_sqlite_file_has_one_lock() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_file_has_one_lock() {
 }
 
 #[tokio::test]
-async fn a_step_that_would_fail_is_told() {
+async fn a_failing_step_is_reported() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);");
@@ -166,7 +166,7 @@ async fn a_step_that_would_fail_is_told() {
 }
 
 #[tokio::test]
-async fn a_step_that_names_the_real_tables_does_not_touch_them() {
+async fn a_rehearsed_step_does_not_change_tables_that_it_names_with_a_schema() {
     let scratch = Scratch::postgres().await;
     let folder = Folder::of_three();
     folder.step("0004_real", "ALTER TABLE public.notes ADD COLUMN x INTEGER;", "-- loses: nothing\nSELECT 1;");

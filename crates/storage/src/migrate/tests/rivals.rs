@@ -8,7 +8,7 @@ use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_eight_at_once_all_succeed_and_each_step_is_done_once() {
+async fn eight_concurrent_runs_succeed_and_run_each_step_once() {
     for scratch in both().await {
         let folder = Folder::of_three();
         let migrator = folder.migrator(&scratch);
@@ -31,7 +31,7 @@ async fn of_eight_at_once_all_succeed_and_each_step_is_done_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_at_once_make_the_schema_that_ships() {
+async fn eight_concurrent_upgrades_create_the_shipped_schema() {
     for scratch in both().await {
         let runs: Vec<_> = (0..8)
             .map(|_| {
@@ -47,7 +47,7 @@ async fn eight_at_once_make_the_schema_that_ships() {
 }
 
 #[tokio::test]
-async fn who_has_waited_long_enough_is_told_so() {
+async fn a_run_that_waits_too_long_fails_with_an_explanation() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch).waiting(Duration::ZERO);

@@ -96,7 +96,7 @@ async fn orphans_under_a_new_foreign_key_are_named() {
 
 /// For a check, PostgreSQL would show the whole row, which is not needed to find it.
 #[tokio::test]
-async fn whole_rows_are_not_shown() {
+async fn complete_rows_are_not_shown() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.step(

@@ -36,7 +36,7 @@ fn of_four() -> Folder {
     folder
 }
 
-async fn is_like_one_that_the_runner_made(scratch: &Scratch, migrator: &Migrator, reference: &Migrator, to: &str) {
+async fn assert_equals_reference(scratch: &Scratch, migrator: &Migrator, reference: &Migrator, to: &str) {
     assert_eq!(current(migrator).await, to, "{}", scratch.url);
     assert_eq!(current(reference).await, to, "{}", scratch.url);
     let expected = schema::read(&reference.url).await.unwrap();
@@ -44,14 +44,14 @@ async fn is_like_one_that_the_runner_made(scratch: &Scratch, migrator: &Migrator
 }
 
 #[tokio::test]
-async fn a_script_does_what_the_runner_does() {
+async fn a_script_has_the_same_result_as_the_runner() {
     let folder = of_four();
     for (scratch, other) in both().await.iter().zip(&both().await) {
         let (migrator, reference) = (folder.migrator(scratch), folder.migrator(other));
         // Starting with nothing.
         run(scratch, &migrator.upgrade_script(&target("2"), None).await.unwrap());
         reference.upgrade(&target("2")).await.unwrap();
-        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0002_colors").await;
+        assert_equals_reference(scratch, &migrator, &reference, "0002_colors").await;
 
         // Continuing on a populated database, from a given revision.
         execute(
@@ -61,7 +61,7 @@ async fn a_script_does_what_the_runner_does() {
         .await;
         run(scratch, &migrator.upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap());
         reference.upgrade(&Target::Head).await.unwrap();
-        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0004_index").await;
+        assert_equals_reference(scratch, &migrator, &reference, "0004_index").await;
         assert_eq!(migrator.state().await.unwrap(), State::Head);
         assert_eq!(count(scratch, "notes").await, 3);
 
@@ -70,7 +70,7 @@ async fn a_script_does_what_the_runner_does() {
         migrator.upgrade(&Target::Head).await.unwrap();
         run(scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
         reference.downgrade(&target("1"), true).await.unwrap();
-        is_like_one_that_the_runner_made(scratch, &migrator, &reference, "0001_notes").await;
+        assert_equals_reference(scratch, &migrator, &reference, "0001_notes").await;
         run(scratch, &migrator.downgrade_script(&Target::Base, None, true).await.unwrap());
         assert_eq!(migrator.state().await.unwrap(), State::Empty);
         migrator.upgrade(&Target::Head).await.unwrap();
@@ -78,21 +78,21 @@ async fn a_script_does_what_the_runner_does() {
 }
 
 #[tokio::test]
-async fn a_script_makes_the_schema_that_ships() {
+async fn a_script_creates_the_shipped_schema() {
     for (scratch, other) in both().await.iter().zip(&both().await) {
         let (migrator, reference) = (Migrator::new(&scratch.url).unwrap(), Migrator::new(&other.url).unwrap());
         run(scratch, &migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap());
         reference.upgrade(&Target::Head).await.unwrap();
         let head = current(&reference).await;
-        is_like_one_that_the_runner_made(scratch, &migrator, &reference, &head).await;
+        assert_equals_reference(scratch, &migrator, &reference, &head).await;
         run(scratch, &migrator.downgrade_script(&Target::Base, None, false).await.unwrap());
         migrator.upgrade(&Target::Head).await.unwrap();
-        is_like_one_that_the_runner_made(scratch, &migrator, &reference, &head).await;
+        assert_equals_reference(scratch, &migrator, &reference, &head).await;
     }
 }
 
 #[tokio::test]
-async fn a_database_that_is_elsewhere_is_left_as_it_is() {
+async fn a_database_at_another_revision_is_unchanged() {
     let folder = of_four();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -115,7 +115,7 @@ async fn a_database_that_is_elsewhere_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn another_programs_database_is_left_alone() {
+async fn a_database_of_another_program_is_unchanged() {
     for scratch in both().await {
         execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
         let before = schema::read(&scratch.url).await.unwrap();
@@ -127,7 +127,7 @@ async fn another_programs_database_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_script_stops_at_rows_that_nobody_allowed_to_go() {
+async fn a_script_stops_before_a_loss_that_is_not_allowed() {
     let folder = of_four();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -142,7 +142,7 @@ async fn a_script_stops_at_rows_that_nobody_allowed_to_go() {
 }
 
 #[tokio::test]
-async fn a_step_that_fails_half_way_leaves_nothing() {
+async fn a_failed_step_is_rolled_back() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1)");
@@ -157,7 +157,7 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_script_waits_for_nobody() {
+async fn a_script_does_not_wait_for_another_migration() {
     let scratch = Scratch::postgres().await;
     let migrator = Folder::of_three().migrator(&scratch);
     let other = connect(&scratch.url).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_script_waits_for_nobody() {
 }
 
 #[tokio::test]
-async fn without_a_database_the_start_has_to_be_named() {
+async fn without_a_database_a_script_needs_its_start() {
     let file = Scratch::sqlite();
     let DatabaseUrl::Sqlite(path) = &file.url else { unreachable!("it is SQLite") };
     std::fs::write(path, "Dear diary, this is not a database at all.".repeat(40)).unwrap();

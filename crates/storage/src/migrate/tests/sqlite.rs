@@ -22,7 +22,7 @@ fn copies(scratch: &Scratch) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_copy_is_taken_before_a_schema_is_changed() {
+async fn a_copy_is_made_before_a_schema_changes() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     assert_eq!(migrator.upgrade(&target("1")).await.unwrap().snapshot, None, "there was nothing to copy");
@@ -53,7 +53,7 @@ async fn a_copy_never_replaces_another() {
 }
 
 #[tokio::test]
-async fn the_newest_copies_and_the_young_ones_are_kept() {
+async fn the_newest_and_the_recent_copies_are_kept() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
@@ -86,7 +86,7 @@ async fn the_newest_copies_and_the_young_ones_are_kept() {
 }
 
 #[tokio::test]
-async fn what_killed_runs_have_left_is_removed() {
+async fn drafts_of_killed_runs_are_removed() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
@@ -106,7 +106,7 @@ async fn what_killed_runs_have_left_is_removed() {
 }
 
 #[tokio::test]
-async fn a_run_that_fails_leaves_no_copy() {
+async fn a_failed_run_leaves_no_copy() {
     let scratch = Scratch::sqlite();
     let folder = Folder::of_three();
     folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
@@ -120,7 +120,7 @@ async fn a_run_that_fails_leaves_no_copy() {
 
 /// All steps of a run are one transaction.
 #[tokio::test]
-async fn a_later_step_that_fails_undoes_the_earlier_ones() {
+async fn a_failed_later_step_rolls_back_the_earlier_ones() {
     let scratch = Scratch::sqlite();
     let folder = Folder::of_three();
     folder.file("0003_places.up.sql", "CREATE TABLE notes (id INTEGER);");
@@ -130,7 +130,7 @@ async fn a_later_step_that_fails_undoes_the_earlier_ones() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
+async fn a_rebuilt_table_keeps_the_rows_that_refer_to_it() {
     let scratch = Scratch::sqlite();
     let folder = Folder::empty();
     folder.step(
@@ -161,7 +161,7 @@ async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
 }
 
 #[tokio::test]
-async fn looking_makes_no_file() {
+async fn reading_the_state_creates_no_file() {
     let scratch = Scratch::sqlite();
     let migrator = Folder::of_three().migrator(&scratch);
     assert_eq!(migrator.state().await.unwrap(), State::Missing);
@@ -174,7 +174,7 @@ async fn looking_makes_no_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn a_file_that_is_not_a_database_is_rejected() {
     let scratch = Scratch::sqlite();
     fs::write(path(&scratch), "Dear diary, this is not a database at all.".repeat(40)).unwrap();
     let migrator = Folder::of_three().migrator(&scratch);
@@ -182,7 +182,7 @@ async fn a_file_that_is_no_database_is_refused() {
 }
 
 #[tokio::test]
-async fn what_postgresql_alone_needs_is_refused() {
+async fn statements_for_postgresql_alone_are_rejected() {
     let scratch = Scratch::sqlite();
     let folder = Folder::of_three();
     folder.step(

@@ -4,7 +4,7 @@ use super::{Folder, Target, assert_says, both, count, current, execute, sentence
 use crate::{DatabaseUrl, schema};
 
 #[tokio::test]
-async fn a_step_that_fails_half_way_leaves_nothing() {
+async fn a_failed_step_is_rolled_back() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.step(
@@ -29,7 +29,7 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_line_of_a_mistake_is_told() {
+async fn the_line_of_an_sql_error_is_reported() {
     for scratch in both().await {
         let folder = Folder::empty();
         folder.step("0001_x", "-- ä\nCREATE TABLE x (id INTEGER);\n\nCREATE TABEL y;\n", "-- loses: x\nDROP TABLE x;");
@@ -39,7 +39,7 @@ async fn the_line_of_a_mistake_is_told() {
 }
 
 #[tokio::test]
-async fn a_step_down_that_fails_leaves_nothing() {
+async fn a_failed_downgrade_step_is_rolled_back() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places;\nDROP TABLE nowhere;");
@@ -53,7 +53,7 @@ async fn a_step_down_that_fails_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_changed_after_it_was_applied_is_refused_both_ways() {
+async fn an_edited_applied_file_is_rejected_up_and_down() {
     for scratch in both().await {
         for edited in ["0001_notes.up.sql", "0001_notes.down.sql"] {
             let folder = Folder::of_three();
@@ -76,7 +76,7 @@ async fn a_file_that_was_changed_after_it_was_applied_is_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn other_line_endings_are_no_change() {
+async fn other_line_endings_do_not_change_the_checksum() {
     for scratch in both().await {
         let folder = Folder::of_three();
         folder.migrator(&scratch).upgrade(&target("2")).await.unwrap();
@@ -90,7 +90,7 @@ async fn other_line_endings_are_no_change() {
 }
 
 #[tokio::test]
-async fn an_older_revision_that_was_never_applied_is_refused() {
+async fn a_skipped_older_revision_is_rejected() {
     for scratch in both().await {
         let folder = Folder::of_three();
         let migrator = folder.migrator(&scratch);
@@ -126,7 +126,7 @@ async fn a_stamp_records_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn going_where_it_is_changes_nothing() {
+async fn a_migration_to_the_current_revision_changes_nothing() {
     for scratch in both().await {
         let folder = Folder::of_three();
         let migrator = folder.migrator(&scratch);
@@ -141,7 +141,7 @@ async fn going_where_it_is_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_programs_database_is_left_alone() {
+async fn a_database_of_another_program_is_unchanged() {
     for scratch in both().await {
         execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
         let migrator = Folder::of_three().migrator(&scratch);

@@ -5,7 +5,7 @@ use crate::DatabaseUrl;
 use crate::migrate::State;
 
 #[tokio::test]
-async fn a_target_can_be_named_in_many_ways() {
+async fn a_target_revision_can_be_named_in_many_ways() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -30,7 +30,7 @@ async fn a_target_can_be_named_in_many_ways() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_reached_is_refused_with_the_way_out() {
+async fn an_unreachable_revision_is_rejected_with_a_remedy() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -57,7 +57,7 @@ async fn what_cannot_be_reached_is_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_beginning_that_fits_several_is_refused() {
+async fn an_ambiguous_revision_prefix_is_rejected() {
     let folder = Folder::of_three();
     folder.step("0004_note", "CREATE TABLE note (id INTEGER);", "-- loses: note\nDROP TABLE note;");
     for scratch in both().await {
@@ -68,14 +68,14 @@ async fn a_beginning_that_fits_several_is_refused() {
 }
 
 #[test]
-fn what_is_no_target_is_refused() {
+fn invalid_targets_are_rejected() {
     for text in ["", "+", "-", "+0", "-0", "+x", "1.5", "HEAD~1", "a b", "99999999999x-", "+99999999999"] {
         assert_says(&text.parse::<Target>().unwrap_err().to_string(), &["is not a valid target", "sotto db history"]);
     }
 }
 
 #[tokio::test]
-async fn the_state_tells_what_helps() {
+async fn the_state_includes_a_remedy() {
     let folder = Folder::of_three();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
@@ -106,7 +106,7 @@ async fn the_state_tells_what_helps() {
 
 /// Two versions diverged from a revision that both know.
 #[tokio::test]
-async fn the_way_back_from_a_branch_is_to_the_last_common_revision() {
+async fn a_diverged_database_is_downgraded_to_the_last_common_revision() {
     for scratch in both().await {
         let theirs = Folder::of_three();
         theirs.remove("0003_places");

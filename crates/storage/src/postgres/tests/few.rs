@@ -20,7 +20,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn connections_that_nobody_uses_are_closed() {
+async fn idle_connections_are_closed() {
     let idle = PoolOptions { close_idle_after: Duration::from_millis(500), ..PoolOptions::default() };
     let journal = Journal::with(idle).await;
     let calls = (0..4).map(|_| journal.storage.pool.query("SELECT pg_sleep(0.1)", &[]));
@@ -32,7 +32,7 @@ async fn connections_that_nobody_uses_are_closed() {
 }
 
 #[tokio::test]
-async fn a_pool_leaves_some_of_few_connections_to_others() {
+async fn a_pool_leaves_connections_to_other_clients() {
     let journal = Journal::new().await;
     let role = format!("sotto_few_{}", journal.url.rsplit('_').next().unwrap());
     let limit = 6;

@@ -80,7 +80,7 @@ async fn use_all(storage: &Postgres, connections: usize) {
 }
 
 #[tokio::test]
-async fn of_a_frozen_server_s_connections_only_the_first_costs_a_call() {
+async fn only_the_first_connection_of_a_frozen_server_delays_a_call() {
     const CONNECTIONS: usize = 13;
     let journal = Journal::new().await;
     let relay = Relay::to(&journal, 0).await;
@@ -128,7 +128,7 @@ async fn connections_that_still_answer_after_a_timeout_are_kept() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_yet_is_waited_for() {
+async fn a_server_that_starts_later_is_waited_for() {
     let journal = Journal::new().await;
     let relay = Relay::to(&journal, 3).await;
     let (server, database) = journal.url.rsplit_once('/').unwrap();
@@ -147,7 +147,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_what_waiting_does_not_help() {
+async fn permanent_errors_are_not_waited_for() {
     let journal = Journal::new().await;
     let (server, _) = journal.url.rsplit_once('/').unwrap();
     let url = format!("{server}/nowhere");

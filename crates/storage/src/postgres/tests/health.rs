@@ -17,7 +17,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn an_index_whose_making_failed_is_invalid() {
+async fn a_failed_concurrent_index_is_invalid() {
     let journal = Journal::new().await;
     for number in [1, 2] {
         Entries::create(&journal.storage, journal.user, &new_entry(number, "the same"), None, now()).await.unwrap();
@@ -58,7 +58,7 @@ async fn reads_are_counted_by_the_server() {
 }
 
 #[tokio::test]
-async fn constraints_that_nobody_enforces_are_told() {
+async fn unenforced_constraints_are_reported() {
     let journal = Journal::new().await;
     assert_eq!(journal.snapshot().await.damage, [""; 0]);
     journal
@@ -107,7 +107,7 @@ async fn orphans_are_found_within_an_hour() {
 /// If several servers share a database, one inspects it. The others name this server and report its findings; when it
 /// ends, another one takes over.
 #[tokio::test]
-async fn one_server_inspects_and_the_others_tell_what_it_has_found() {
+async fn one_server_inspects_and_the_others_report_its_findings() {
     let journal = Journal::new().await;
     Entries::create(&journal.storage, journal.user, &new_entry(1, "text"), None, now()).await.unwrap();
     let second = Postgres::connect(&journal.url).await.unwrap();
@@ -189,7 +189,7 @@ async fn dead_rows_are_counted() {
 
 /// The cluster of `make unit` loads the library; a database uses it only if the extension is created.
 #[tokio::test]
-async fn statements_are_timed_by_the_extension_if_it_is_there() {
+async fn statements_are_timed_by_the_extension_if_installed() {
     let journal = Journal::new().await;
     let without = journal.snapshot().await;
     assert_eq!(without.timed_by, TimedBy::Sotto);
@@ -230,7 +230,7 @@ async fn statements_are_timed_by_the_extension_if_it_is_there() {
 
 /// A user without rights beyond their own database.
 #[tokio::test]
-async fn a_plain_user_sees_enough() {
+async fn an_unprivileged_role_sees_enough() {
     let journal = Journal::new().await;
     let role = format!("sotto_plain_{}", journal.url.rsplit('_').next().unwrap());
     journal
@@ -248,7 +248,7 @@ async fn a_plain_user_sees_enough() {
 
 /// The queries of `docs/monitoring.md` run as printed, and detect what they are meant to detect.
 #[tokio::test]
-async fn the_queries_of_the_documentation_run() {
+async fn the_documented_queries_run() {
     const PAGE: &str = include_str!("../../../../../docs/monitoring.md");
     let queries: Vec<&str> = PAGE.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [slow, unused] = queries[..] else { panic!("two queries, and not {}", queries.len()) };

@@ -103,7 +103,7 @@ async fn works(url: &str, journal: &Journal) {
 }
 
 #[tokio::test]
-async fn a_pooler_that_mixes_up_statements_is_refused() {
+async fn a_pooler_that_mixes_up_statements_is_rejected() {
     let journal = Journal::new().await;
     let apart = keeps_statements_apart();
     let mixing = if apart { "max_prepared_statements = 0\n" } else { "" };
@@ -132,7 +132,7 @@ async fn a_pooler_in_session_mode_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_is_put_before_a_server_later_is_noticed() {
+async fn a_pooler_that_is_added_later_is_detected() {
     let journal = Journal::new().await;
     let mut session = Pooler::before(&journal, "pool_mode = session").await;
     let storage = Postgres::connect(&session.url).await.unwrap();

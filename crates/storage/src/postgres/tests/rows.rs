@@ -21,7 +21,7 @@ async fn rows(journal: &Journal, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn deleting_a_user_takes_sealed_entries_along() {
+async fn deleting_a_user_deletes_sealed_entries() {
     let journal = Journal::new().await;
     journal.admin.batch_execute(SEALED).await.unwrap();
     journal.admin.batch_execute("DELETE FROM users").await.unwrap();
@@ -35,7 +35,7 @@ async fn deleting_a_user_takes_sealed_entries_along() {
 }
 
 #[tokio::test]
-async fn a_value_that_breaks_the_schemas_promises_is_told() {
+async fn a_value_that_violates_the_schema_is_reported() {
     let journal = Journal::new().await;
     for (change, told) in [
         ("created_at = 'infinity'", "created_at: "),

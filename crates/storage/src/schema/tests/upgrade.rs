@@ -66,7 +66,7 @@ impl Database {
 }
 
 #[tokio::test]
-async fn up_to_secret_tags_and_back_nothing_is_lost() {
+async fn upgrade_to_secret_tags_and_back_loses_nothing() {
     for database in Database::both_at_0001().await {
         let (before, schema) = (database.kept().await, database.schema.clone());
         let migrator = database.migrator();
@@ -89,7 +89,7 @@ async fn up_to_secret_tags_and_back_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_secret_tag_that_nobody_can_open_stops_the_upgrade_and_stays() {
+async fn an_unusable_secret_tag_stops_the_upgrade_and_is_kept() {
     for database in Database::both_at_0001().await {
         database.accept("INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1)").await;
         database.accept(SEALED).await;
@@ -103,7 +103,7 @@ async fn a_secret_tag_that_nobody_can_open_stops_the_upgrade_and_stays() {
 }
 
 #[tokio::test]
-async fn up_to_the_web_app_and_back_nothing_from_before_is_lost() {
+async fn downgrade_from_the_web_app_and_back_keeps_older_tables() {
     for database in Database::both().await {
         database.accept("UPDATE users SET preferences = '{}', draft_key = #b32 WHERE id = #1").await;
         let migrator = database.migrator();
@@ -133,7 +133,7 @@ async fn up_to_the_web_app_and_back_nothing_from_before_is_lost() {
 }
 
 #[tokio::test]
-async fn going_back_loses_what_is_sealed_only_when_that_is_allowed() {
+async fn a_downgrade_deletes_sealed_entries_only_if_allowed() {
     for database in Database::both().await {
         let plain = database.rows("journal_entries").await;
         database.accept(SEALED).await;

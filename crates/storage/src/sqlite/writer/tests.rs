@@ -109,7 +109,7 @@ fn keep_and_fail(n: i64, sql: &'static str) -> Work {
 }
 
 #[tokio::test]
-async fn what_waits_shares_a_commit() {
+async fn waiting_jobs_share_a_commit() {
     let bench = Bench::new();
     let outcomes = bench.group((0..50).map(keep).collect()).await;
     assert!(outcomes.iter().all(Result::is_ok));
@@ -118,7 +118,7 @@ async fn what_waits_shares_a_commit() {
 }
 
 #[tokio::test]
-async fn a_group_has_an_end() {
+async fn a_group_of_jobs_has_a_maximum_size() {
     let bench = Bench::new();
     let many = i64::try_from(GROUP).unwrap() * 2;
     bench.group((0..many).map(keep).collect()).await;
@@ -127,7 +127,7 @@ async fn a_group_has_an_end() {
 }
 
 #[tokio::test]
-async fn a_job_that_fails_or_panics_is_undone_alone() {
+async fn only_a_failed_or_panicked_job_is_rolled_back() {
     let bench = Bench::new();
     let fail = keep_and_fail(2, "INSERT INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), fail, keep(3), keep_and_panic(4), keep(5)]).await;
@@ -140,7 +140,7 @@ async fn a_job_that_fails_or_panics_is_undone_alone() {
 }
 
 #[tokio::test]
-async fn when_the_database_undoes_the_transaction_nobody_is_told_otherwise() {
+async fn a_rolled_back_transaction_fails_every_job() {
     let bench = Bench::new();
     let undo = keep_and_fail(2, "INSERT OR ROLLBACK INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
@@ -152,7 +152,7 @@ async fn when_the_database_undoes_the_transaction_nobody_is_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_job_that_hides_such_an_error_is_not_believed() {
+async fn a_job_that_hides_a_rollback_fails() {
     let bench = Bench::new();
     let hide: Work = Box::new(|connection| {
         let _ = connection.execute("ROLLBACK", []);
@@ -164,7 +164,7 @@ async fn a_job_that_hides_such_an_error_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_passes() {
+async fn a_full_disk_alert_is_raised_and_cleared() {
     let bench = Bench::new();
     let pages: u32 = bench.submit(|c| c.query_row("PRAGMA page_count", [], |row| row.get(0))).await.unwrap().unwrap();
     let limit = move |pages: u32| -> Work {
@@ -186,7 +186,7 @@ async fn a_full_disk_is_told_and_passes() {
 }
 
 #[tokio::test]
-async fn when_the_commit_fails_everybody_is_told() {
+async fn a_failed_commit_fails_every_job() {
     let bench = Bench::new();
     bench.fail_commits.store(true, Ordering::SeqCst);
     let outcomes = bench.group(vec![keep(1), keep_and_panic(2), keep(3)]).await;
@@ -199,7 +199,7 @@ async fn when_the_commit_fails_everybody_is_told() {
 }
 
 #[tokio::test]
-async fn while_another_process_writes_the_answer_is_busy() {
+async fn a_job_is_busy_while_another_process_writes() {
     let bench = Bench::new();
     let other = Connection::open(bench.folder.path().join("x.db")).unwrap();
     bench.submit(|connection| connection.busy_timeout(Duration::ZERO)).await.unwrap().unwrap();
@@ -212,7 +212,7 @@ async fn while_another_process_writes_the_answer_is_busy() {
 }
 
 #[tokio::test]
-async fn closing_finishes_what_waits_and_takes_no_more() {
+async fn closing_finishes_waiting_jobs_and_accepts_no_more() {
     let bench = Bench::new();
     let (_holder, release) = bench.hold().await;
     let waiting: Vec<_> = (1..=5).map(|n| bench.submit(keep(n))).collect();
@@ -235,7 +235,7 @@ async fn closing_finishes_what_waits_and_takes_no_more() {
 
 /// The table has no search index, so erasing its words fails. The stored rows stay stored.
 #[tokio::test]
-async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
+async fn a_response_is_sent_even_if_erasure_fails() {
     let bench = Bench::new();
     bench.writer.run_and_erase(keep(1), |()| true).await.unwrap();
     assert!(bench.writer.run_and_erase(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
@@ -244,7 +244,7 @@ async fn when_the_files_cannot_forget_the_answer_comes_nevertheless() {
 }
 
 #[tokio::test]
-async fn a_job_whose_caller_is_gone_does_no_harm() {
+async fn a_job_whose_caller_was_dropped_does_no_harm() {
     let bench = Bench::new();
     let (_holder, release) = bench.hold().await;
     let abandoned = bench.submit(keep(1));
@@ -258,7 +258,7 @@ async fn a_job_whose_caller_is_gone_does_no_harm() {
 
 /// A job that blocks the thread simulates a disk that hangs.
 #[tokio::test]
-async fn who_waits_in_vain_is_told_whether_the_change_can_still_be_made() {
+async fn a_timeout_reports_whether_the_change_may_still_happen() {
     let bench = Bench::new();
     let soon = Duration::from_millis(50);
     let (release, held): (Sender<()>, Receiver<()>) = bounded(0);

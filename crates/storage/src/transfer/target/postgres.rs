@@ -146,7 +146,7 @@ impl PostgresTarget {
         TransferError::database(&self.url, format!("cannot be written: {}", sentence(error)))
     }
 
-    fn not_stored(&self, (table, error): Failure) -> TransferError {
+    fn cannot_store(&self, (table, error): Failure) -> TransferError {
         let said = error.map_or_else(|| "the task ended unexpectedly".into(), |error| sentence(&error));
         let reason = format!(
             "cannot store rows of {table}: {said}. The rows stored so far are kept: run the same command again to \
@@ -157,7 +157,7 @@ impl PostgresTarget {
 
     /// Waits until all batches are stored.
     fn wait_for_sessions(&mut self) -> Result<()> {
-        self.sessions.finish(&self.runtime).map_err(|failure| self.not_stored(failure))
+        self.sessions.finish(&self.runtime).map_err(|failure| self.cannot_store(failure))
     }
 }
 
@@ -177,7 +177,7 @@ impl Target for PostgresTarget {
     }
 
     fn store(&mut self, table: &Table, rows: Vec<Row>) -> Result<()> {
-        self.sessions.store(table, rows, &self.runtime).map_err(|failure| self.not_stored(failure))
+        self.sessions.store(table, rows, &self.runtime).map_err(|failure| self.cannot_store(failure))
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>> {

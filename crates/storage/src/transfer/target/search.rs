@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_that_is_filled_at_the_end_is_the_one_that_triggers_make() {
+    async fn a_search_index_filled_at_the_end_equals_one_filled_by_triggers() {
         let (_kept, by_triggers) = journal(true).await;
         let (_kept_too, at_the_end) = journal(false).await;
         let expected = index(&by_triggers);

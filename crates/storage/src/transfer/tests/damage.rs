@@ -33,7 +33,7 @@ async fn small(workspace: &Workspace) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_changed_byte_is_noticed() {
+async fn every_changed_byte_is_detected() {
     let workspace = Workspace::new();
     let good = small(&workspace).await;
     let path = workspace.path("bad.tar");
@@ -48,7 +48,7 @@ async fn every_changed_byte_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_cut_is_noticed_and_nothing_is_restored() {
+async fn every_truncation_is_detected_and_nothing_is_restored() {
     let workspace = Workspace::new();
     let good = small(&workspace).await;
     let target = Scratch::sqlite();
@@ -74,7 +74,7 @@ const TAGS: &str = "tables/012-tags/000001.jsonl.gz";
 type Edit = (fn(&Path), &'static [&'static str]);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_edit_of_a_folder_is_named() {
+async fn every_change_in_a_folder_is_named() {
     let populated = Populated::sqlite().await;
     let edits: [Edit; 9] = [
         (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/012-tags/000001.jsonl.gz", "is missing"]),
@@ -124,7 +124,7 @@ async fn every_edit_of_a_folder_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_files_that_were_swapped_are_noticed() {
+async fn two_swapped_files_are_detected() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await.grow(9).await);
     let path = workspace.path("folder");
     let manifest = backup_to_folder(populated.url(), &path, &rows(), &Observer::default()).await.unwrap();
@@ -180,7 +180,7 @@ fn header(format: u32) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn archives_that_mean_harm_do_none() {
+async fn malicious_archives_do_no_harm() {
     let workspace = Workspace::new();
     let (path, first) = (workspace.path("bad.tar"), header(1));
     let first = ("sotto-backup.json", first.as_bytes());

@@ -82,7 +82,7 @@ async fn assert_whole(url: &DatabaseUrl, expected: &Manifest) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_whose_connection_is_lost_leaves_nothing() {
+async fn a_backup_whose_connection_is_lost_leaves_no_file() {
     let (workspace, populated) = (Workspace::new(), Populated::postgres().await.grow(2).await);
     let observer = when(Stage::Reading, "journal_entries", kill_sessions(populated.url()));
     let lost = sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await);
@@ -92,7 +92,7 @@ async fn a_backup_whose_connection_is_lost_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_whose_connection_is_lost_goes_on_where_it_stopped() {
+async fn a_restore_whose_connection_is_lost_can_continue() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::postgres().await;
@@ -112,7 +112,7 @@ async fn a_restore_whose_connection_is_lost_goes_on_where_it_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_whose_connection_is_lost_goes_on_where_it_stopped() {
+async fn a_copy_whose_connection_is_lost_can_continue() {
     let workspace = Workspace::new();
     for (number, (populated, target)) in [
         (Populated::sqlite().await, Scratch::postgres().await),
@@ -134,7 +134,7 @@ async fn a_copy_whose_connection_is_lost_goes_on_where_it_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stopped_leaves_nothing_or_goes_on() {
+async fn a_stopped_run_leaves_nothing_or_can_continue() {
     for (populated, target) in
         [(Populated::sqlite().await, Scratch::sqlite()), (Populated::postgres().await, Scratch::postgres().await)]
     {
@@ -162,7 +162,7 @@ async fn what_is_stopped_leaves_nothing_or_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restart_begins_anew_with_another_source() {
+async fn restart_discards_rows_of_another_source() {
     for target in empty_ones().await {
         let (workspace, populated, other) =
             (Workspace::new(), Populated::sqlite().await, Populated::postgres().await.grow(1).await);
@@ -176,7 +176,7 @@ async fn restart_begins_anew_with_another_source() {
 
 /// Rows of the first run are not copied again, so a change of them shows in the comparison at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_that_has_changed_since_is_named() {
+async fn a_source_that_changed_between_runs_is_named() {
     for (populated, target) in
         [(Populated::sqlite().await, Scratch::postgres().await), (Populated::postgres().await, Scratch::sqlite())]
     {
@@ -199,7 +199,7 @@ async fn a_source_that_has_changed_since_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_restores_at_once_one_succeeds() {
+async fn one_of_two_concurrent_restores_succeeds() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for target in empty_ones().await {
@@ -222,7 +222,7 @@ async fn of_two_restores_at_once_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_backups_to_one_name_one_succeeds() {
+async fn one_of_two_backups_to_one_name_succeeds() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let refusal: Arc<Mutex<Option<String>>> = Arc::default();
     let (told, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
@@ -247,7 +247,7 @@ async fn of_two_backups_to_one_name_one_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_device_is_told() {
+async fn a_full_device_is_reported() {
     let populated = Populated::sqlite().await;
     let device = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let (contents, observer) = (rows(), Observer::default());
@@ -259,7 +259,7 @@ async fn a_full_device_is_told() {
 
 /// Sessions store batches in parallel: a failed batch holds back the following ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_failed_piece_leaves_is_the_beginning() {
+async fn a_failed_batch_leaves_only_earlier_batches() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await.grow(12).await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::postgres().await;
@@ -309,7 +309,7 @@ fn damage(path: &std::path::Path) {
 
 /// All rows exist and equal those of the backup, but a query that uses the index would find none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_onto_a_failing_disk_does_not_say_that_it_is_done() {
+async fn a_restore_onto_a_failing_disk_fails() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::sqlite();

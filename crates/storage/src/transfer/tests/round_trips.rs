@@ -25,7 +25,7 @@ fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_value_of_every_table_comes_back_on_either_engine() {
+async fn every_value_of_every_table_is_restored_on_either_engine() {
     let workspace = Workspace::new();
     for (number, populated) in [Populated::sqlite().await, Populated::postgres().await].iter().enumerate() {
         let (first, second) = (format!("{number}-first"), format!("{number}-second"));
@@ -48,7 +48,7 @@ async fn every_value_of_every_table_comes_back_on_either_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_engines_give_the_same_bytes_for_the_same_rows() {
+async fn both_engines_write_the_same_bytes_for_the_same_rows() {
     let workspace = Workspace::new();
     let (sqlite, postgres) = (Populated::sqlite().await, Populated::postgres().await);
     let (left, right) = (workspace.backup(sqlite.url(), "a").await, workspace.backup(postgres.url(), "b").await);
@@ -57,7 +57,7 @@ async fn both_engines_give_the_same_bytes_for_the_same_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
+async fn an_archive_and_a_folder_have_the_same_files_and_tar_reads_them() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let archive = workspace.backup(populated.url(), "archive.tar").await;
     let folder =
@@ -83,7 +83,7 @@ async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_owner_reads_a_backup() {
+async fn only_the_owner_can_read_a_backup() {
     use std::os::unix::fs::PermissionsExt;
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
@@ -102,7 +102,7 @@ async fn only_the_owner_reads_a_backup() {
 
 /// An object store without folders, like S3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attachments_move_between_a_folder_and_a_store_of_objects() {
+async fn attachments_move_between_a_folder_and_an_object_store() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let names = ["attachments/0a/01", "attachments/0a/02", "attachments/0b/03"];
     for name in names {
@@ -140,7 +140,7 @@ async fn attachments_move_between_a_folder_and_a_store_of_objects() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attachments_and_keys_come_back_and_other_ones_stay() {
+async fn attachments_and_keys_are_restored_and_existing_ones_stay() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"] {
         fs::create_dir_all(workspace.path(name).parent().unwrap()).unwrap();
@@ -193,7 +193,7 @@ async fn attachments_and_keys_come_back_and_other_ones_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_restored_can_be_searched_and_changed() {
+async fn restored_rows_can_be_searched_and_changed() {
     let workspace = Workspace::new();
     let populated = Populated::postgres().await;
     let mut writer = Writer::open(populated.url()).await;
@@ -255,7 +255,7 @@ fn with_one_more() -> (TempDir, Migrations) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_of_a_later_migration_is_carried_over_as_well() {
+async fn a_table_of_a_later_migration_is_transferred() {
     use super::super::value::Value;
     let workspace = Workspace::new();
     let (folder, migrations) = with_one_more();
@@ -300,7 +300,7 @@ async fn a_table_of_a_later_migration_is_carried_over_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_written_meanwhile_is_not_in_the_backup() {
+async fn rows_written_during_the_backup_are_not_in_it() {
     for populated in [Populated::sqlite().await, Populated::postgres().await] {
         let workspace = Workspace::new();
         // After a server has used the file, SQLite allows writers next to a reader.
@@ -327,7 +327,7 @@ async fn what_is_written_meanwhile_is_not_in_the_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn recordings_that_are_missing_are_named_but_not_those_that_were_deleted_meanwhile() {
+async fn missing_recordings_are_named_unless_they_were_deleted_during_the_backup() {
     for populated in [Populated::sqlite().await, Populated::postgres().await] {
         let workspace = Workspace::new();
         populated.url().open().await.unwrap().close().await;

@@ -38,7 +38,7 @@ async fn crashed() -> (Scratch, Vec<u8>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_made_beside_a_log_that_was_left_behind() {
+async fn nothing_is_created_next_to_a_stale_log() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let (scratch, log) = crashed().await;
@@ -74,7 +74,7 @@ async fn nothing_is_made_beside_a_log_that_was_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_journal_that_was_left_behind_is_not_rolled_back_into_another_database() {
+async fn a_stale_rollback_journal_is_not_applied_to_another_database() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     let scratch = Scratch::sqlite();
@@ -87,7 +87,7 @@ async fn a_journal_that_was_left_behind_is_not_rolled_back_into_another_database
 
 /// `cp journal-at-….db journal.db`, with the log of the previous database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_that_was_put_beside_the_log_of_another_database_is_not_opened() {
+async fn a_copy_next_to_the_log_of_another_database_is_not_opened() {
     let (_crashed, log) = crashed().await;
     let (scratch, other) = (Scratch::sqlite(), Scratch::sqlite());
     let path = file(&scratch.url);
@@ -123,7 +123,7 @@ async fn a_database_with_its_own_log_is_recovered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_restored_belongs_to_no_server_yet() {
+async fn a_restore_is_refused_while_a_server_claims_the_file() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     let scratch = Scratch::sqlite();

@@ -10,7 +10,7 @@ use crate::testing::run_script;
 use crate::transfer::copy;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_with_rows_is_left_as_it_is() {
+async fn a_database_with_rows_is_unchanged() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     for used in [Populated::sqlite().await, Populated::postgres().await] {
@@ -31,7 +31,7 @@ async fn a_database_with_rows_is_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_with_empty_tables_is_empty() {
+async fn a_database_with_empty_tables_counts_as_empty() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
@@ -48,7 +48,7 @@ async fn a_database_with_empty_tables_is_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_takes_no_more_connections_than_there_are() {
+async fn a_restore_uses_at_most_the_available_connections() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let scratch = Scratch::postgres().await;
@@ -64,7 +64,7 @@ async fn a_restore_takes_no_more_connections_than_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_a_server_uses_is_refused() {
+async fn a_database_in_use_by_a_server_is_rejected() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
@@ -79,7 +79,7 @@ async fn a_database_that_a_server_uses_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_of_another_program_is_left_as_it_is() {
+async fn a_foreign_database_is_unchanged() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
@@ -123,7 +123,7 @@ async fn a_database_of_another_program_is_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_restored_is_not_backed_up() {
+async fn rows_that_could_not_be_restored_are_not_backed_up() {
     let workspace = Workspace::new();
     for (populated, change) in [
         (Populated::sqlite().await, "CREATE TABLE extra (id BLOB NOT NULL PRIMARY KEY) STRICT"),
@@ -149,7 +149,7 @@ async fn what_could_not_be_restored_is_not_backed_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_without_rights_is_told_so() {
+async fn a_role_without_permissions_gets_an_explanation() {
     let (workspace, populated) = (Workspace::new(), Populated::postgres().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let DatabaseUrl::Postgres(address) = populated.url() else { panic!("it is a server") };
@@ -194,7 +194,7 @@ async fn a_role_without_rights_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_empty_database_at_another_revision_is_brought_to_that_of_the_backup() {
+async fn an_empty_database_is_migrated_to_the_revision_of_the_backup() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     for scratch in empty_ones().await {
@@ -207,7 +207,7 @@ async fn an_empty_database_at_another_revision_is_brought_to_that_of_the_backup(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_only_one_engine_can_keep_is_named() {
+async fn values_that_only_one_engine_can_store_are_named() {
     let populated = Populated::sqlite().await;
     let mut writer = super::data::Writer::open(populated.url()).await;
     writer.execute("UPDATE users SET full_name = 'nothing' || char(0) || 'more' WHERE is_superuser").await;

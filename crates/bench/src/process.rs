@@ -114,7 +114,10 @@ impl Server {
         // The second field is the program's name, which may contain spaces; the fields after it are counted from 3.
         let (_, fields) = stat.rsplit_once(')').ok_or("the server has ended")?;
         let field = |number: usize| fields.split_whitespace().nth(number - 3)?.parse::<u64>().ok();
-        let ticks = field(14).zip(field(15)).map(|(user, system)| user + system).ok_or("no processor time is told")?;
+        let ticks = field(14)
+            .zip(field(15))
+            .map(|(user, system)| user + system)
+            .ok_or("the kernel reports no processor time")?;
         // USER_HZ is 100 on every Linux that Rust supports.
         Ok(Duration::from_millis(ticks * 10))
     }

@@ -142,7 +142,7 @@ flaws! {
     #[error("must be a UUID")]
     NotAUuid = "not_a_uuid" []
     /// The UUID is not a unique one, such as the nil UUID.
-    #[error("must be a UUID of its own, such as a version 4 or 7 one")]
+    #[error("must be a unique UUID, such as one of version 4 or 7")]
     CommonUuid = "common_uuid" []
     /// The cursor is for another list or another user.
     #[error("must be one that this same list gave to you; start again without it")]

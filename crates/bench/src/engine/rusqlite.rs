@@ -1,4 +1,4 @@
-//! Loops around `rusqlite`: threads that read, each with a connection of its own, and one connection that commits each
+//! Loops around `rusqlite`: threads that read, each with a separate connection, and one connection that commits each
 //! entry and waits for the disk each time.
 //!
 //! The statements are those of `sotto-storage`'s `sqlite/entries.rs` and `sqlite/listing.rs`, and so are the settings

@@ -17,7 +17,7 @@ use crate::stop::until_stopped;
 
 /// Restore a backup into an empty database, with its attachments and keys.
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "these are independent options")]
 pub struct RestoreCommand {
     /// The backup: a file or a folder
     source: PathBuf,

@@ -30,7 +30,7 @@ async fn unnecessary_and_invalid_indexes_are_named(home: Home) {
     assert!(before["remarks"][0].as_str().unwrap().contains(if home.database.starts_with("sqlite") {
         "Little is known yet"
     } else {
-        "The counters tell of"
+        "The counters cover"
     }));
 
     home.execute(
@@ -99,10 +99,13 @@ async fn a_running_server_raises_an_alert(home: Home) {
     home.execute("UPDATE schema_migrations SET up_checksum = substr(up_checksum, 2)").await.unwrap();
     shows("sotto_alert{alert=\"migration\"} 0").await;
     let log = server.stop();
-    let told: Vec<_> = log.lines().filter(|line| line.contains("an alert was")).collect();
-    assert_eq!(told.len(), 2, "{log}");
-    assert!(told[0].contains("raised") && told[0].contains("was changed after it had been applied"), "{told:?}");
-    assert!(told[1].contains("cleared"), "{told:?}");
+    let notices: Vec<_> = log.lines().filter(|line| line.contains("an alert was")).collect();
+    assert_eq!(notices.len(), 2, "{log}");
+    assert!(
+        notices[0].contains("raised") && notices[0].contains("was changed after it had been applied"),
+        "{notices:?}"
+    );
+    assert!(notices[1].contains("cleared"), "{notices:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,12 +114,12 @@ async fn a_schedule_makes_backups_until_it_is_stopped() {
         home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
         let mut child = home.command(&["backup", "--schedule", "1s", "--keep", "2", "--json"]).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
-        let mut told = String::new();
-        while told.matches("\"deleted\"").count() < 4 {
+        let mut output = String::new();
+        while output.matches("\"deleted\"").count() < 4 {
             let mut piece = [0; 512];
             let count = out.read(&mut piece).unwrap();
-            assert!(count > 0, "it goes on: {told}");
-            told += std::str::from_utf8(&piece[..count]).unwrap();
+            assert!(count > 0, "it goes on: {output}");
+            output += std::str::from_utf8(&piece[..count]).unwrap();
         }
         let sent = std::process::Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
         assert!(sent.success());

@@ -78,7 +78,7 @@ async fn a_drill_changes_nothing_of_the_server() {
     }
 }
 
-/// An earlier version of the drill, without a store of its own.
+/// An earlier version of the drill, without its own store.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drill_on_the_servers_own_store_is_rejected() {
     let home = with_store(Home::sqlite());

@@ -69,9 +69,9 @@ fn an_unwritable_file_or_folder_is_unchanged() {
             &["db", "stamp", "base"],
         ] {
             let refused = run_without_root_capabilities(&home, arguments).denied();
-            let told = refused.contains("must be able to write to the file and to its folder")
+            let explained = refused.contains("must be able to write to the file and to its folder")
                 || refused.contains("Permission denied (os error 13). Nothing was changed");
-            assert!(told, "{arguments:?}: {refused}");
+            assert!(explained, "{arguments:?}: {refused}");
         }
         set_mode(path, usual);
         // The user can write again, and the files next to the database do not prevent it.
@@ -103,13 +103,13 @@ fn a_full_disk_rolls_back_the_migration() {
     let upgrade = ["db", "upgrade", "--migrations", &migrations];
     let base = ["db", "downgrade", "base", "--allow-data-loss"];
     // Space for the copy but not for the step; no space for the copy.
-    for (arguments, limit, told) in [
+    for (arguments, limit, expected) in [
         (&upgrade[..], size + 1_000_000, "_next.up.sql failed and was undone"),
         (&upgrade[..], size / 2, "no snapshot could be taken at"),
         (&base[..], size / 2, "no snapshot could be taken at"),
     ] {
         let refused = run_with_files_of_at_most(&home, limit, arguments).refused();
-        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains(expected), "{refused}");
         assert!(refused.contains("the disk may be full") || refused.contains("make room"), "{refused}");
         // Before another process opens the database, which would undo what is still to be undone.
         assert_eq!(names(folder), files, "no copy and no journal is left behind");

@@ -51,9 +51,9 @@ async fn admin(home: &Home) -> Client {
 /// The checksums of a database's tables.
 pub fn sums(home: &Home) -> Vec<(String, String)> {
     let file = home.path("sums.tar");
-    let told = home.run(&["backup", file.to_str().unwrap(), "--json"]).json();
+    let report = home.run(&["backup", file.to_str().unwrap(), "--json"]).json();
     fs::remove_file(file).unwrap();
-    let tables = told["tables"].as_array().unwrap().iter();
+    let tables = report["tables"].as_array().unwrap().iter();
     tables.map(|table| (table["name"].to_string(), table["sha256"].to_string())).collect()
 }
 

@@ -47,7 +47,7 @@ async fn keys_that_passphrases_depend_on_are_protected() {
         assert!(home.run(&["keys", "show"]).ok().contains(&format!("{first}  former")));
         RunningServer::start(&home, &[]).stop();
 
-        // With the keys lost for good, the server starts if it is told to.
+        // With `--accept-lost-keys`, the server starts without the old keys.
         home.run_with_input(&["keys", "import", "--abandon-phrases"], &others).ok();
         home.run(&["serve"]).refused();
         RunningServer::start(&home, &["--accept-lost-keys"]).stop();

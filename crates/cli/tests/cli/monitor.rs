@@ -97,7 +97,7 @@ async fn an_alert_from_before_a_restart_is_reported_as_cleared_once(home: Home) 
     readings(&server, 4).await;
     assert_eq!(value(&metrics(&server).await, "sotto_alert{alert=\"migration\"}"), Some(0.0));
     server.stop();
-    assert!(notices.try_recv().is_err(), "nothing else was told");
+    assert!(notices.try_recv().is_err(), "no other notice was sent");
 }
 
 async fn a_server_starts_despite_an_unusable_file_of_raised_alerts(home: Home) {
@@ -132,8 +132,8 @@ async fn a_backup_is_reported_in_the_metrics(home: Home) {
         moment.seconds_since(sotto_domain::Timestamp::from_micros(0).unwrap())
     };
     until(async || value(&metrics(&server).await, "sotto_alert{alert=\"backup\"}") == Some(0.0)).await;
-    let told = value(&metrics(&server).await, "sotto_last_backup_timestamp_seconds").unwrap();
-    assert!((told - made_at).abs() < 0.001, "{told} {made_at}");
+    let reported = value(&metrics(&server).await, "sotto_last_backup_timestamp_seconds").unwrap();
+    assert!((reported - made_at).abs() < 0.001, "{reported} {made_at}");
     server.stop();
 
     // A backup without its recordings does not count.

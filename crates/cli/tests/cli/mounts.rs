@@ -55,7 +55,7 @@ async fn a_full_disk_under_sqlite_causes_503_until_there_is_space() {
     home.run(&["db", "check", "--rows"]).ok();
 }
 
-/// A tablespace `small` on a disk of its own, and the folder where the disk is mounted.
+/// A tablespace `small` on a separate disk, and the folder where the disk is mounted.
 fn small_tablespace(cluster: &Cluster, size: u64) -> (tempfile::TempDir, Disk) {
     let folder = tempfile::TempDir::new().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

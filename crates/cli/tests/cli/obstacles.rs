@@ -222,8 +222,8 @@ async fn one_of_several_concurrent_runs_succeeds() {
         assert_eq!(done.len(), 1, "{:?}", refused.iter().map(|one| &one.err).collect::<Vec<_>>());
         for one in refused {
             let refusal = one.refused();
-            let told = ["another process is writing", "already exists", "is running", "is not empty", "in use"];
-            assert!(told.iter().any(|part| refusal.contains(part)), "{refusal}");
+            let expected = ["another process is writing", "already exists", "is running", "is not empty", "in use"];
+            assert!(expected.iter().any(|part| refusal.contains(part)), "{refusal}");
         }
     };
     at_once(&old, &["backup", "good.tar"]);

@@ -175,8 +175,9 @@ async fn a_check_of_rows_finds_missing_recordings() {
             assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
             let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
             let findings = json["rows"]["findings"].as_array().unwrap().clone();
-            let told = |one: &serde_json::Value| (one["name"].to_string(), one["found"].as_str().unwrap().to_owned());
-            findings.iter().map(told).collect::<Vec<_>>()
+            let name_and_finding =
+                |one: &serde_json::Value| (one["name"].to_string(), one["found"].as_str().unwrap().to_owned());
+            findings.iter().map(name_and_finding).collect::<Vec<_>>()
         };
         let expected: Vec<_> = ["none of this name", "a recording of another length", "a recording with other content"]
             .into_iter()

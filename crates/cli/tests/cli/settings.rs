@@ -133,8 +133,8 @@ async fn providers_come_from_the_file_and_from_variables() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = |line: String| line.contains("a provider cannot be reached") && line.contains("\"home\"");
-    assert!(log.any(told), "the log tells of it");
+    let names_provider = |line: String| line.contains("a provider cannot be reached") && line.contains("\"home\"");
+    assert!(log.any(names_provider), "the log reports the provider");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn remarks_mention_a_short_period() {
     let mut period = snapshot(0);
     assert!(remarks(&period)[0].contains("Little is known yet"));
     period.counting_since = Some(at(-180));
-    assert!(remarks(&period)[0].contains("tell of 3 minutes only, which is little"));
+    assert!(remarks(&period)[0].contains("cover only 3 minutes"));
     assert!(remarks(&period)[1].contains("CREATE EXTENSION pg_stat_statements"));
     period.counting_since = Some(at(-30 * 86_400));
     period.timed_by = TimedBy::PgStatStatements;

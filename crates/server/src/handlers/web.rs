@@ -54,7 +54,7 @@ async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Respo
 }
 
 fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &HeaderMap) -> Response {
-    // Each encoding has an entity tag of its own (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
+    // Each encoding has its own entity tag (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
     let tag = etag::from_hash(&file.hash);
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();

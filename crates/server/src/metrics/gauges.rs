@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::monitoring::alerts::Verdict;
 use crate::monitoring::monitor::MonitorState;
 
-/// Tables and indexes with a metric of their own, at most: the largest.
+/// Tables and indexes with a separate metric, at most: the largest.
 const MEASURED: usize = 100;
 
 /// The gauges in Prometheus' text format.

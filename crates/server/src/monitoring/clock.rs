@@ -80,7 +80,7 @@ impl ClockHealth {
     }
 }
 
-/// Compares the clock with the database's clock once. Only a [`ClockMonitor`] can tell whether the clock was set.
+/// Compares the clock with the database's clock once. Only a [`ClockMonitor`] notices that the clock was set.
 ///
 /// # Errors
 /// If the database does not respond.

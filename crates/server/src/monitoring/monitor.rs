@@ -178,7 +178,7 @@ pub async fn take_reading(app: &App) -> storage::Result<()> {
 pub async fn with_latest<T>(app: &App, read: impl FnOnce(&MonitorState, &Readings) -> T) -> storage::Result<Option<T>> {
     if app.monitor.state().readings.is_none() {
         let turn = app.monitor.turn.lock().await;
-        // Another reading may have finished meanwhile.
+        // Another reading may have finished in the meantime.
         if app.monitor.state().readings.is_none() {
             take_locked_reading(app, &turn).await?;
         }

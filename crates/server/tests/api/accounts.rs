@@ -324,7 +324,7 @@ async fn login_attempts_are_rate_limited() {
     let wait: u64 = last.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=11).contains(&wait));
     last.expect(StatusCode::TOO_MANY_REQUESTS);
-    // Sign-ups have a limit of their own.
+    // Sign-ups have their own limit.
     let mut refused = 0;
     for n in 0..15 {
         let account = json!({"email": format!("{n}@example.org"), "password": PASSWORD});

@@ -140,7 +140,7 @@ async fn a_store_belongs_to_one_database(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
 
-    // Another database, with or without an identity of its own, changes nothing.
+    // Another database, with or without its own identity, changes nothing.
     refused(server.claim_for(&other).await, "belongs to another database");
     other.claim().await.unwrap();
     refused(server.claim_for(&other).await, "belongs to another database");

@@ -35,7 +35,7 @@ async fn field_errors_have_codes(server: Server) {
             json!({"msg": "must be the name of an IANA time zone, such as Europe/Berlin", "code": "unknown_zone"}),
         ]
     );
-    // The field errors are the problem, so it has no code of its own.
+    // The field errors are the problem, so the problem itself has no code.
     assert_eq!(refused.get("code"), None);
     assert_eq!(
         refused["detail"],

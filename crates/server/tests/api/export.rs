@@ -312,12 +312,12 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     assert!(find(&day(5, ".wav")).unwrap().bytes == wav(200_000, 5));
     let last = files.last().unwrap();
     assert_eq!(last.name, "missing.txt");
-    let (_, told) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
-    let mut told: Vec<_> = told.lines().collect();
-    told.sort_unstable();
+    let (_, listed) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
+    let mut listed: Vec<_> = listed.lines().collect();
+    listed.sort_unstable();
     let sealed = format!("sealed/{}: it is missing", text(&entry, "id"));
     assert_eq!(
-        told,
+        listed,
         [
             "entries/2025/2025-01-01.wav: it is missing",
             "entries/2025/2025-01-02.wav: only 150000 of its 200000 bytes could be read",
@@ -328,8 +328,8 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     );
     // While the secret tag is locked, nothing reveals its entries.
     let locked = all_files(ada.request(Method::GET, EXPORT)).await;
-    let told = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
-    assert!(told.contains("2025-01-01.wav") && !told.contains("sealed"));
+    let missing = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
+    assert!(missing.contains("2025-01-01.wav") && !missing.contains("sealed"));
 }
 
 /// Each client that does not read takes a permit. Once they are gone, exports are possible again.

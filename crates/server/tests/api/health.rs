@@ -158,7 +158,7 @@ async fn headers_of_a_trusted_proxy_are_used() {
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");
     assert_eq!(Answer::of(request).await.header("x-request-id"), Some("proxy-1"));
-    // Each client has a limit of its own.
+    // Each client has its own limit.
     for n in 0..15 {
         let account = json!({"email": format!("{n}@example.org"), "password": crate::server::PASSWORD});
         let request = server.request(Method::POST, "/api/auth/register").json(&account);

@@ -148,8 +148,8 @@ async fn wrong_passphrases_are_delayed_and_reported(server: Server) {
     assert!(waits.is_sorted_by(|first, second| first < second) && waits[0] <= 2, "{waits:?}");
     // The right passphrase waits like any other, is accepted, and reports the failures.
     let open = secret.unlock(PHRASE).await;
-    let told = open.answer["failed_tries"]["count"].as_u64().unwrap();
-    assert_eq!(told, tries);
+    let reported = open.answer["failed_tries"]["count"].as_u64().unwrap();
+    assert_eq!(reported, tries);
     for _ in 0..3 {
         ada.post(&start, request.clone()).await.expect(StatusCode::OK);
     }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A server on a free port, with an empty database of its own.
+/// A server on a free port, with a separate empty database.
 pub struct Server {
     pub address: SocketAddr,
     pub app: App,
@@ -112,7 +112,7 @@ impl Server {
         self.another_at(keys, config, &self.clock).await.0
     }
 
-    /// The same with a clock of its own.
+    /// The same with a separate clock.
     pub async fn another_at(&self, keys: &Keys, config: Config, clock: &Arc<ShiftedClock>) -> (SocketAddr, App) {
         let (address, app, stop, _) =
             listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, clock).await;

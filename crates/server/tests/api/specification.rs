@@ -22,7 +22,7 @@ fn every_operation_documents_its_responses() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has a summary");
             let name = operation["operationId"].as_str().unwrap();
-            assert!(names.insert(name), "{method} {path} has a name of its own, not {name}");
+            assert!(names.insert(name), "another operation than {method} {path} is also named {name}");
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
                 let reference = &response["content"]["application/problem+json"]["schema"]["$ref"];

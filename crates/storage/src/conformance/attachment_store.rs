@@ -101,8 +101,8 @@ pub async fn deletes_record_freed_attachments(world: &World) {
     let mut expected = BTreeSet::new();
 
     let (entry, replaced) = world.recorded(user).await;
-    let (second, told) = world.attach(user, &world.new_recording(entry)).await;
-    assert_eq!(told, [replaced]);
+    let (second, freed) = world.attach(user, &world.new_recording(entry)).await;
+    assert_eq!(freed, [replaced]);
     expected.insert((user, replaced));
     assert_eq!(world.freed().await, expected, "one that is replaced");
 

@@ -260,7 +260,7 @@ pub async fn a_move_during_concurrent_puts_leaves_no_recording(world: &World) {
         let (mut put, mut gone) = (put.concat(), gone.concat());
         put.sort();
         gone.sort();
-        assert_eq!(put, gone, "what was put is gone, and told");
+        assert_eq!(put, gone, "each recording is returned as freed");
         assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
     }
 }

@@ -455,9 +455,9 @@ async fn try_attachment_store(world: &World, ada: &Belongings, bob: &Belongings,
 async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     let health = world.health();
     on("Health.snapshot");
-    let told = format!("{:?}", health.snapshot(at(1)).await.unwrap());
+    let snapshot = format!("{:?}", health.snapshot(at(1)).await.unwrap());
     for private in ["mountains", "hills", bob.user.email.as_str(), &bob.entries[0].id.0.to_string()] {
-        assert!(!told.contains(private), "{private}: {told}");
+        assert!(!snapshot.contains(private), "{private}: {snapshot}");
     }
     on("Health.schema");
     health.schema().await.unwrap();

@@ -173,7 +173,7 @@ pub async fn unlock_returns_the_failed_attempts(world: &World) {
     assert_eq!(tries, FailedTries { count: 3, last: Some(at(4)) }, "with one that was not finished");
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(200)).await.unwrap(), Some(tag));
 
-    assert_eq!(world.unlock(user, tag, at(200)).await.1, FailedTries::default(), "each is told of once");
+    assert_eq!(world.unlock(user, tag, at(200)).await.1, FailedTries::default(), "each failure is reported once");
     world.login(user, tag, at(201)).await;
     let tries = world.unlock(user, tag, at(202)).await.1;
     assert_eq!(tries, FailedTries { count: 1, last: Some(at(201)) }, "with one that is under way, and may stay so");
@@ -214,7 +214,11 @@ pub async fn unlock_requires_the_attempted_version(world: &World) {
         assert_eq!(sessions.unlock(user, login, version, &TOKEN, at(1)).await.unwrap(), None);
     }
     world.secret_tags().set_lock(user, tag, &lock(8), 1, None, at(1)).await.unwrap().unwrap();
-    assert_eq!(sessions.unlock(user, login, 1, &TOKEN, at(1)).await.unwrap(), None, "the phrase was changed meanwhile");
+    assert_eq!(
+        sessions.unlock(user, login, 1, &TOKEN, at(1)).await.unwrap(),
+        None,
+        "the passphrase has changed in the meantime"
+    );
     assert!(sessions.unlock(user, login, 2, &TOKEN, at(1)).await.unwrap().is_some());
 }
 

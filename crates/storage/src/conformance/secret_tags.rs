@@ -194,9 +194,9 @@ pub async fn delete_returns_the_freed_recordings(world: &World) {
     let refused = world.secret_tags().delete(user, tag, false).await.unwrap();
     assert_eq!(refused, DeletedSecretTag::HasEntries(4));
     let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
-    let DeletedSecretTag::Deleted { entries: 4, freed: mut told } = deleted else { panic!("{deleted:?}") };
-    told.sort();
-    assert_eq!(told, recordings);
+    let DeletedSecretTag::Deleted { entries: 4, mut freed } = deleted else { panic!("{deleted:?}") };
+    freed.sort();
+    assert_eq!(freed, recordings);
     let mut all = recordings;
     all.extend([kept.id, plain.id]);
     assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
@@ -212,7 +212,7 @@ pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &
         for _ in 0..4 {
             entries.push(world.write_sealed(user, tag).await.id);
         }
-        let told = at_once(9, |number| {
+        let outcomes = at_once(9, |number| {
             let storage = world.storage.clone();
             let entry = entries[number % 4];
             let new = NewAttachment { audio_url: None, ..world.new_recording(entry) };
@@ -235,7 +235,7 @@ pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &
                 }
             }
         });
-        let (put, gone): (Vec<_>, Vec<_>) = told.await.into_iter().unzip();
+        let (put, gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
         let (mut put, mut gone) = (put.concat(), gone.concat());
         for entry in entries {
             // The recording of an entry that moved out in time is still attached.
@@ -288,13 +288,13 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
 
 pub async fn server_keys_returns_each_key_once(world: &World) {
     let (one, two) = (world.user().await, world.user().await);
-    let told = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(told().await, BTreeSet::new());
+    let server_keys = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(server_keys().await, BTreeSet::new());
     let tag = world.secret_tag(one).await.id;
     world.secret_tag(two).await;
     assert_eq!(world.secret_tags().server_keys().await.unwrap(), [[1; 16]]);
     world.secret_tags().set_lock(one, tag, &lock(2), 1, None, at(1)).await.unwrap();
-    assert_eq!(told().await, BTreeSet::from([[1; 16], [2; 16]]));
+    assert_eq!(server_keys().await, BTreeSet::from([[1; 16], [2; 16]]));
 }
 
 pub async fn a_nonexistent_secret_tag_is_missing(world: &World) {

@@ -1,4 +1,4 @@
-//! Checks the rows and indexes of a PostgreSQL database. Each statement runs in a read-only transaction of its own with
+//! Checks the rows and indexes of a PostgreSQL database. Each statement runs in a separate read-only transaction with
 //! a time limit, so that no snapshot is held for long and no other session waits for a lock.
 
 use tokio_postgres::error::SqlState;

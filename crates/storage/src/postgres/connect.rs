@@ -287,13 +287,13 @@ mod tests {
 
     #[test]
     fn a_malformed_address_is_reported_without_its_password() {
-        let told = |url: &str| match Servers::parse(url, Duration::from_secs(1)) {
+        let rejection = |url: &str| match Servers::parse(url, Duration::from_secs(1)) {
             Err(error) => error.to_string(),
             Ok(_) => panic!("{url} was accepted"),
         };
-        assert!(told("postgres://ada:s3cret@db/sotto?sslrootcert=/ca").contains("`sslrootcert`"));
-        assert!(told("postgres://ada:s3cret@db/sotto?sslmode=maybe").contains("`sslmode`"));
-        assert!(told("postgres://ada:s3cret@db:port/sotto").contains("`port`"));
+        assert!(rejection("postgres://ada:s3cret@db/sotto?sslrootcert=/ca").contains("`sslrootcert`"));
+        assert!(rejection("postgres://ada:s3cret@db/sotto?sslmode=maybe").contains("`sslmode`"));
+        assert!(rejection("postgres://ada:s3cret@db:port/sotto").contains("`port`"));
         for url in [
             "postgres://ada:s3cret@db:port/sotto",
             "postgres://ada:p@w?s3cret=x@db:port/sotto",
@@ -301,7 +301,11 @@ mod tests {
             "postgres://ada:p?s3cret=x",
             "postgres://ada:p?s3cret",
         ] {
-            assert!(told(url).contains("percent-encoded") && !told(url).contains("s3cret"), "{}", told(url));
+            assert!(
+                rejection(url).contains("percent-encoded") && !rejection(url).contains("s3cret"),
+                "{}",
+                rejection(url)
+            );
         }
     }
 }

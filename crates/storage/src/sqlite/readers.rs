@@ -1,4 +1,4 @@
-//! The threads that read. Each has a connection of its own, and all take work from one queue.
+//! The threads that read. Each has its own connection, and all take work from one queue.
 
 use std::thread;
 

@@ -101,7 +101,9 @@ impl Upkeep {
         }
         self.log_is_cut = cut_log(connection, PATIENCE);
         if !self.log_is_cut {
-            tracing::warn!("text of a sealed entry may still be in the write-ahead log: somebody reads the database");
+            tracing::warn!(
+                "text of a sealed entry may still be in the write-ahead log, because another process reads the database"
+            );
         }
     }
 }

@@ -35,7 +35,7 @@ const Part = { chunk: 0, lastChunk: 1, head: 2 } as const;
 type Part = (typeof Part)[keyof typeof Part];
 
 /**
- * Encrypts a recording with a new key of its own. Keeps the type of `blob`, and holds one chunk at a time in
+ * Encrypts a recording with a separate new key. Keeps the type of `blob`, and holds one chunk at a time in
  * memory. Throws a `RangeError` if the type is longer than 56 bytes.
  */
 export async function sealRecording(

@@ -14,7 +14,7 @@ const PAGE = 50;
 /**
  * Writes the archive. The file exists only when it is complete.
  *
- * @throws SottoError; Locked if a secret tag is locked meanwhile; the reason of `signal`.
+ * @throws SottoError; Locked if a secret tag is locked before the end; the reason of `signal`.
  */
 export async function exportUnlocked(
   tags: Tag[],
@@ -45,7 +45,7 @@ function source(signal: AbortSignal): Source {
         const answer = api.GET('/api/journals/', { params: { query }, signal });
         const [keys, sealed] = [await keyring(), await unwrap(answer)];
         const entries = await keys.openEntries(tag, sealed);
-        // Entries of a tag that was locked meanwhile cannot be decrypted either, but are not damaged.
+        // Entries of a tag that was locked during the export cannot be decrypted either, but are not damaged.
         requireUnlocked(tag);
         const next = nextCursor((await answer).response);
         return { entries: sealed.map((entry, at) => ({ sealed: entry, entry: entries[at] ?? null })), next };

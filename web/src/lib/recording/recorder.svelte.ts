@@ -25,7 +25,7 @@ export class Recorder {
   seconds = $state(0);
   /** The loudness, from 0 to 1. */
   level = $state(0);
-  /** Why the recorder has stopped without being told to. */
+  /** Why the recorder has stopped, unless `stop` was called. */
   ended = $state<'limit' | 'microphone' | null>(null);
 
   readonly #stream: MediaStream;

@@ -8,7 +8,7 @@ import { database, part, requireAccount, type Sealed } from '../drafts/draft-dat
 /** `type` as in a Blob; `at` is when the recording was started, in ms since 1970. Stored: the names must not change. */
 export type RecordingInfo = { type: string; seconds: number; secretTagId: string | null; at: number };
 
-/** It holds the key, and so can finish when the secret tag is locked meanwhile. */
+/** It holds the key, and so can finish although the secret tag has been locked. */
 export class RecordingWriter {
   /** Called when a chunk could not be stored; then the whole recording is deleted from the device. */
   onlost: () => void = () => {};

@@ -20,7 +20,7 @@ const TRIES = 5;
 /** The first bytes of a recording, which are enough to find the key that decrypts it. */
 const HEAD = 81;
 
-/** @throws SottoError; Locked if the secret tag is locked meanwhile. */
+/** @throws SottoError; Locked if the secret tag is locked before the end. */
 export async function saveSealed(id: string, tag: string, blob: Blob, options: PutOptions): Promise<Recording> {
   const { audioKey, sealed } = await sealRecording(identityOf(id), blob);
   const former = await presentKey(id, tag);

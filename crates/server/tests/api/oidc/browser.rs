@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Answer, PASSWORD, Server};
 
-/// The browser of one user. Each port is a site of its own.
+/// The browser of one user. Each port is a separate site.
 pub struct Browser {
     client: Client,
     /// The address of the server, without a trailing slash.

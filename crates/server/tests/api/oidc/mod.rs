@@ -14,7 +14,7 @@ use crate::server::{Answer, PASSWORD, Server};
 use browser::Browser;
 use certified_provider::Setup;
 
-/// Runs each of these functions on SQLite and on PostgreSQL, with a provider and a server of its own.
+/// Runs each of these functions on SQLite and on PostgreSQL, with a separate provider and server.
 macro_rules! with_a_provider {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {

@@ -1,4 +1,4 @@
-//! Runs migrations on a PostgreSQL server: each step in a transaction of its own, together with its row in
+//! Runs migrations on a PostgreSQL server: each step in a separate transaction, together with its row in
 //! `schema_migrations`.
 //!
 //! The lock and the time limits belong to the session, so the address must be that of the server itself, not of a
@@ -50,7 +50,7 @@ pub(super) async fn read(url: &DatabaseUrl) -> Result<Option<Vec<Applied>>> {
     session.applied().await.map(Some)
 }
 
-/// Runs an action, holding the lock on a connection of its own.
+/// Runs an action, holding the lock on a separate connection.
 pub(super) async fn run(
     url: &DatabaseUrl,
     source: &Source,
@@ -182,7 +182,7 @@ impl Session<'_> {
         statements: &[&str],
         record: Record<'_>,
     ) -> std::result::Result<(), tokio_postgres::Error> {
-        // The statement waits for every open transaction and blocks no other session meanwhile.
+        // The statement waits for every open transaction. While it waits, it blocks no other session.
         self.client.batch_execute("SET lock_timeout = 0").await?;
         for statement in statements {
             self.client.batch_execute(statement).await?;

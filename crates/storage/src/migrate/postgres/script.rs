@@ -35,7 +35,7 @@ fn start(route: &Route<'_>) -> String {
     END IF;
     IF to_regclass('schema_migrations') IS NULL THEN
         IF EXISTS ({FOREIGN}) THEN
-            RAISE EXCEPTION USING MESSAGE = 'the database contains tables of another program: give Sotto one of its own';
+            RAISE EXCEPTION USING MESSAGE = 'the database contains tables of another program: give Sotto a separate database';
         END IF;{BOOKKEEPING};
     END IF;
     IF NOT ({fits}) THEN

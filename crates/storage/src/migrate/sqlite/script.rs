@@ -26,7 +26,7 @@ pub(in super::super) fn render(route: &Route<'_>) -> Result<String> {
     let ours = format!(
         "(SELECT application_id FROM pragma_application_id) = {APPLICATION_ID} OR NOT EXISTS (SELECT 1 FROM sqlite_schema)"
     );
-    text.push_str(&insist(&ours, "this file contains tables of another program: give Sotto a file of its own"));
+    text.push_str(&insist(&ours, "this file contains tables of another program: give Sotto a separate file"));
     let _ = writeln!(text, "PRAGMA application_id = {APPLICATION_ID};{BOOKKEEPING}");
     let elsewhere = format!(
         "this script starts at {}, but the database is at another revision: see sotto db current",

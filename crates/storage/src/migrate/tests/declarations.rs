@@ -154,7 +154,7 @@ async fn a_wrong_declaration_of_a_later_step_stops_the_first() {
     }
 }
 
-/// Generated columns and full-text indexes contain no data of their own: they may be declared, and are not counted.
+/// Generated columns and full-text indexes contain only derived data: they may be declared, and are not counted.
 #[tokio::test]
 async fn generated_columns_do_not_count_as_lost() {
     for declared in ["-- loses: nothing", "-- loses: sizes.double"] {

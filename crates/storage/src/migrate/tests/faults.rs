@@ -79,7 +79,7 @@ async fn a_lost_connection_rolls_back_the_step() {
                 if up { migrator.upgrade(&Target::Head).await } else { migrator.downgrade(&target("2"), true).await }
             }
         });
-        // A down migration first runs on temporary tables, on a connection of its own.
+        // A down migration first runs on temporary tables, on a separate connection.
         while !run.is_finished() {
             cut(&admin).await;
         }

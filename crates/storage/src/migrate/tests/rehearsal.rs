@@ -119,8 +119,8 @@ async fn the_reported_locks_match_the_acquired_locks() {
     );
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
-    let told = all_locks(&migrator.rehearse_upgrade(&Target::Head).await.unwrap());
-    assert_eq!(told, [["notes: ACCESS EXCLUSIVE"]]);
+    let locks = all_locks(&migrator.rehearse_upgrade(&Target::Head).await.unwrap());
+    assert_eq!(locks, [["notes: ACCESS EXCLUSIVE"]]);
 
     let admin = connect(&scratch.url).await.unwrap();
     admin.execute("SELECT pg_advisory_lock(42)", &[]).await.unwrap();

@@ -147,7 +147,7 @@ async fn a_database_of_another_program_is_unchanged() {
         let migrator = Folder::of_three().migrator(&scratch);
         assert_says(
             &sentence(migrator.upgrade(&Target::Head).await),
-            &["not Sotto's", "recipes", "a database of its own"],
+            &["not Sotto's", "recipes", "a separate database"],
         );
         assert_says(&migrator.state().await.unwrap_err().to_string(), &["not Sotto's"]);
         assert_says(&sentence(migrator.downgrade(&Target::Base, true).await), &["not Sotto's"]);

@@ -1,6 +1,6 @@
 //! Elects the server that inspects a database, and lets the others read its findings.
 //!
-//! The inspecting server, the lead, holds an advisory lock on a connection of its own, so its lead ends with this
+//! The inspecting server, the lead, holds an advisory lock on a separate connection, so its lead ends with this
 //! connection, however the server ends. For each foreign key that it has found broken it holds another lock: all
 //! servers can see locks, and locks need no table. Behind a pooler a lock may stay with a connection that other clients
 //! use, so there each server inspects for itself.

@@ -120,8 +120,8 @@ async fn a_slow_statement_times_out_and_is_cancelled() {
 async fn a_full_disk_is_reported() {
     let journal = Journal::new().await;
     let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$";
-    let told = journal.storage.pool.execute(full, &[]).await;
-    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    let refused = journal.storage.pool.execute(full, &[]).await;
+    assert!(matches!(refused, Err(StorageError::Full(_))), "{refused:?}");
 }
 
 #[tokio::test]

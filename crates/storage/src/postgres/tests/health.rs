@@ -134,15 +134,20 @@ async fn one_server_inspects_and_the_others_report_its_findings() {
     for storage in [&second, &third] {
         let damage = at(storage, seconds).await.damage;
         assert!(
-            damage.iter().any(|told| told.contains("Another server has found rows that break the foreign key fk_"))
+            damage
+                .iter()
+                .any(|finding| finding.contains("Another server has found rows that break the foreign key fk_"))
         );
-        assert!(damage.iter().any(|told| told.contains("fk_journal_entries_user")), "{damage:?}");
+        assert!(damage.iter().any(|finding| finding.contains("fk_journal_entries_user")), "{damage:?}");
     }
 
     journal.storage.close().await;
     until("the second takes over", async || !is_told(&at(&second, seconds).await)).await;
     let own = at(&second, seconds).await;
-    assert!(own.damage.iter().any(|told| told.contains("fk_journal_entries_user") && told.contains(": 1.")), "{own:?}");
+    assert!(
+        own.damage.iter().any(|finding| finding.contains("fk_journal_entries_user") && finding.contains(": 1.")),
+        "{own:?}"
+    );
     assert!(is_told(&at(&third, seconds).await));
 
     // Repaired damage is no longer reported.

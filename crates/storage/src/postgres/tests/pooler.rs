@@ -142,10 +142,10 @@ async fn a_pooler_that_is_added_later_is_detected() {
     until("the connection is lost", async || storage.ping().await.is_err()).await;
     let mixing = if keeps_statements_apart() { "max_prepared_statements = 0\n" } else { "" };
     let _transaction = Pooler::at(port, &journal, &format!("pool_mode = transaction\n{mixing}")).await;
-    let mut told = String::new();
+    let mut refusal = String::new();
     until("the pooler is refused", async || {
-        told = unavailable(storage.ping().await);
-        told.contains("other clients' statements")
+        refusal = unavailable(storage.ping().await);
+        refusal.contains("other clients' statements")
     })
     .await;
 }

@@ -17,9 +17,9 @@ async fn a_database_with_another_encoding_is_rejected() {
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let scratch = Scratch::postgres_with(&format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")).await;
         let DatabaseUrl::Postgres(url) = &scratch.url else { panic!("a PostgreSQL database was asked for") };
-        let told =
+        let sentences =
             [migrate::upgrade(&scratch.url).await.unwrap_err().to_string(), unavailable(Postgres::connect(url).await)];
-        for sentence in told {
+        for sentence in sentences {
             assert!(sentence.contains(encoding) && sentence.contains("ENCODING 'UTF8'"), "{sentence}");
         }
         assert_eq!(Migrator::new(&scratch.url).unwrap().state().await.unwrap(), State::Empty);

@@ -1,5 +1,5 @@
 //! Inspections of a SQLite file, which read all of it: the sizes of tables and indexes, and integrity. They use a
-//! connection of their own, and are rare for large files and for files that have not changed.
+//! separate connection, and are rare for large files and for files that have not changed.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub struct Inspector {
     shared: Arc<Shared>,
 }
 
-/// Inspects the file on a connection of its own.
+/// Inspects the file on a separate connection.
 struct Worker {
     path: PathBuf,
     connection: Option<Connection>,

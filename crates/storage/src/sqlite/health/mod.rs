@@ -1,4 +1,4 @@
-//! The health of a SQLite database. SQLite has no counters of its own: each connection times its statements
+//! The health of a SQLite database. SQLite has no counters: each connection times its statements
 //! ([`StatementTimer`]), and the query plans show which tables and indexes they have read ([`plans`]).
 
 mod inspection;

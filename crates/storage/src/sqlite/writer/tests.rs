@@ -146,7 +146,7 @@ async fn a_rolled_back_transaction_fails_every_job() {
     let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
     assert!(matches!(outcomes[0], Err(StorageError::Busy)), "{outcomes:?}");
     assert!(matches!(&outcomes[1], Err(StorageError::Conflict { .. })), "{outcomes:?}");
-    // The job behind the failed one was not part of that transaction, and gets one of its own.
+    // The job behind the failed one was not part of that transaction, and gets another one.
     assert!(outcomes[2].is_ok());
     assert_eq!(bench.kept(), [3]);
 }
@@ -177,9 +177,9 @@ async fn a_full_disk_alert_is_raised_and_cleared() {
     });
     let outcomes = bench.group(vec![keep(1), large, keep(2)]).await;
     assert!(matches!(outcomes[1], Err(StorageError::Full(_))), "{outcomes:?}");
-    let told: Vec<_> =
-        (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, told)| told.is_ok()).map(|(n, _)| n).collect();
-    assert_eq!(bench.kept(), told, "what is told is what is kept");
+    let reported_done: Vec<_> =
+        (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, outcome)| outcome.is_ok()).map(|(n, _)| n).collect();
+    assert_eq!(bench.kept(), reported_done, "the jobs that were reported as done are the stored ones");
     bench.submit(limit(1 << 20)).await.unwrap().unwrap();
     bench.submit(keep(9)).await.unwrap().unwrap();
     assert!(bench.kept().contains(&9));

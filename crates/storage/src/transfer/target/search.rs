@@ -1,7 +1,7 @@
 //! Fills the search index of a SQLite file with one statement after all rows are written.
 //!
 //! The schema has a trigger that adds each new entry. FTS5 writes its buffer at the end of each statement that a
-//! trigger runs, so every entry would become a segment of its own, to be merged later. One statement for all entries
+//! trigger runs, so every entry would become a separate segment, to be merged later. One statement for all entries
 //! takes less than half of the time.
 
 use rusqlite::config::DbConfig;

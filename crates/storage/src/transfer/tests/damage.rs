@@ -42,8 +42,8 @@ async fn every_changed_byte_is_detected() {
         let mut bad = good.clone();
         bad[place] ^= 1 << (place % 8);
         fs::write(&path, &bad).unwrap();
-        let told = check(&path).await;
-        assert!(matches!(told, Err(TransferError::Damaged { .. })), "byte {place}: {told:?}");
+        let result = check(&path).await;
+        assert!(matches!(result, Err(TransferError::Damaged { .. })), "byte {place}: {result:?}");
     }
 }
 
@@ -54,8 +54,8 @@ async fn every_truncation_is_detected_and_nothing_is_restored() {
     let target = Scratch::sqlite();
     for length in (0..good.len()).step_by(211).chain((good.len() - 1030..good.len()).step_by(103)) {
         fs::write(workspace.path("bad.tar"), &good[..length]).unwrap();
-        let told = sentence(check(&workspace.path("bad.tar")).await);
-        assert!(told.contains("cut off"), "{length}: {told}");
+        let refusal = sentence(check(&workspace.path("bad.tar")).await);
+        assert!(refusal.contains("cut off"), "{length}: {refusal}");
     }
     assert_says(&sentence(workspace.restore("bad.tar", &target.url).await), &["bad.tar", "cut off before its end"]);
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
@@ -116,9 +116,9 @@ async fn every_change_in_a_folder_is_named() {
         let manifest = backup_to_folder(populated.url(), &path, &rows(), &Observer::default()).await.unwrap();
         assert_eq!(check(&path).await.unwrap(), manifest);
         edit(&path);
-        let told = sentence(check(&path).await);
+        let refusal = sentence(check(&path).await);
         for part in said {
-            assert!(told.contains(part), "edit {number}: {told}");
+            assert!(refusal.contains(part), "edit {number}: {refusal}");
         }
     }
 }
@@ -231,8 +231,8 @@ async fn malicious_archives_do_no_harm() {
         tar_with(&long_name),
     ] {
         fs::write(&path, bad).unwrap();
-        let told = sentence(check(&path).await);
-        assert!(told.contains("not an archive that Sotto has written") || told.contains("lead out"), "{told}");
+        let refusal = sentence(check(&path).await);
+        assert!(refusal.contains("not an archive that Sotto has written") || refusal.contains("lead out"), "{refusal}");
     }
     assert_eq!(workspace.names(), ["bad.tar"]);
 }

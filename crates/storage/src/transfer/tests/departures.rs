@@ -79,7 +79,7 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
     }
 }
 
-/// Outside of the storage contract, SQLite must be told to enforce foreign keys.
+/// Outside of the storage contract, SQLite enforces foreign keys only after a PRAGMA.
 fn delete_all(url: &DatabaseUrl) -> String {
     let mind = match url {
         DatabaseUrl::Sqlite(_) => "PRAGMA foreign_keys = ON; ",

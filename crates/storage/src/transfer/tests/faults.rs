@@ -52,8 +52,8 @@ fn kill_sessions(url: &DatabaseUrl) -> impl Fn(&Handle) + Send + Sync + 'static 
 /// Every reader of the target sees that it is unfinished.
 async fn assert_marked(url: &DatabaseUrl) {
     let state = Migrator::new(url).unwrap().state().await.unwrap();
-    let told = crate::transfer::explain_unfinished(url, &state).unwrap();
-    assert_says(&told, &["has not ended", "again"]);
+    let message = crate::transfer::explain_unfinished(url, &state).unwrap();
+    assert_says(&message, &["has not ended", "again"]);
     match url {
         DatabaseUrl::Sqlite(_) => assert_eq!(state, State::Missing, "the draft is beside it"),
         DatabaseUrl::Postgres(_) => {
@@ -61,9 +61,9 @@ async fn assert_marked(url: &DatabaseUrl) {
             let migrator = Migrator::new(url).unwrap();
             let upgrade = migrator.upgrade(&Target::Head).await.unwrap_err().to_string();
             let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap_err().to_string();
-            for told in [state.to_string(), upgrade, rehearsal] {
-                assert_says(&told, &["part of a ", " that has not ended: run the same ", "to continue it"]);
-                assert!(!told.contains("9999") && !told.contains("does not know"), "{told}");
+            for message in [state.to_string(), upgrade, rehearsal] {
+                assert_says(&message, &["part of a ", " that has not ended: run the same ", "to continue it"]);
+                assert!(!message.contains("9999") && !message.contains("does not know"), "{message}");
             }
             let refused = backup(url, &Workspace::new().path("part.tar"), &rows(), &Observer::default()).await;
             assert_says(&sentence(refused), &["has not ended"]);
@@ -205,12 +205,12 @@ async fn one_of_two_concurrent_restores_succeeds() {
     for target in empty_ones().await {
         // The second run starts in the middle of the first.
         let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-        let (told, url, package) =
+        let (refusal_of_second, url, package) =
             (refusal.clone(), target.url.clone(), Package::from_path(&workspace.path("archive.tar")));
         let destination = workspace.destination(&url);
         let observer = when(Stage::Writing, "tags", move |runtime| {
             let second = runtime.block_on(restore(&package, &destination, &Observer::default()));
-            *told.lock().unwrap() = Some(sentence(second));
+            *refusal_of_second.lock().unwrap() = Some(sentence(second));
         });
         restore(&Package::from_path(&workspace.path("archive.tar")), &workspace.destination(&target.url), &observer)
             .await
@@ -225,10 +225,10 @@ async fn one_of_two_concurrent_restores_succeeds() {
 async fn one_of_two_backups_to_one_name_succeeds() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-    let (told, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
+    let (refusal_of_second, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
     let observer = when(Stage::Reading, "tags", move |runtime| {
         let second = runtime.block_on(backup(&url, &path, &rows(), &Observer::default()));
-        *told.lock().unwrap() = Some(sentence(second));
+        *refusal_of_second.lock().unwrap() = Some(sentence(second));
     });
     let manifest = backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await.unwrap();
     assert_says(&refusal.lock().unwrap().take().unwrap(), &["archive.tar", "another process is writing"]);

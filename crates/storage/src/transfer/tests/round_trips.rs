@@ -75,10 +75,11 @@ async fn an_archive_and_a_folder_have_the_same_files_and_tar_reads_them() {
     // The command in docs/backup.md.
     let command = "cd folder && sha256sum --check --quiet manifest.json.sha256 && zcat tables/*-users/*.gz | sha256sum \
                    && zcat tables/*-users/*.gz | wc -l";
-    let told = std::process::Command::new("sh").args(["-c", command]).current_dir(workspace.0.path()).output().unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
+    let printed =
+        std::process::Command::new("sh").args(["-c", command]).current_dir(workspace.0.path()).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
     let users = archive.tables.iter().find(|table| table.name == "users").unwrap();
-    assert_eq!(told, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
+    assert_eq!(printed, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
 }
 
 #[cfg(unix)]

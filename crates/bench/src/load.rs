@@ -17,9 +17,9 @@ use crate::http::{Connection, Response};
 use crate::random::Random;
 
 /// How long after the end of a run the last responses may arrive.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LATE_RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Of this many responses per client, one is parsed as JSON and checked. The first one always is.
-const SAMPLE: u64 = 512;
+const RESPONSES_PER_CHECK: u64 = 512;
 
 /// A rendered request, and its expected response.
 pub struct Request {
@@ -131,7 +131,7 @@ pub async fn run(address: SocketAddr, workload: &Arc<Workload>, load: Load) -> R
     let outcome = tokio::task::spawn_blocking(move || -> io::Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (began, busy) = (Instant::now(), processor_time()?);
-        let mut outcome = runtime.block_on(drive(address, workload, load));
+        let mut outcome = runtime.block_on(run_clients(address, workload, load));
         let share = processor_time()?.saturating_sub(busy).as_secs_f64() / began.elapsed().as_secs_f64();
         outcome.generator = load.duration.mul_f64(share);
         Ok(outcome)
@@ -139,15 +139,15 @@ pub async fn run(address: SocketAddr, workload: &Arc<Workload>, load: Load) -> R
     Ok(outcome.await??)
 }
 
-async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outcome {
-    let begin = Instant::now() + load.warm_up;
-    let end = begin + load.duration;
+async fn run_clients(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outcome {
+    let measure_from = Instant::now() + load.warm_up;
+    let end = measure_from + load.duration;
     let mut clients = JoinSet::new();
     for number in 0..load.clients {
-        clients.spawn(client(address, Arc::clone(&workload), number as u64, begin, end));
+        clients.spawn(client(address, Arc::clone(&workload), number as u64, measure_from, end));
     }
     let mut total = Outcome { duration: load.duration, ..Outcome::default() };
-    let deadline = tokio::time::Instant::from_std(end + PATIENCE);
+    let deadline = tokio::time::Instant::from_std(end + LATE_RESPONSE_TIMEOUT);
     loop {
         match tokio::time::timeout_at(deadline, clients.join_next()).await {
             Ok(Some(Ok(outcome))) => total.collect(outcome),
@@ -155,7 +155,7 @@ async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outc
             Ok(None) => break,
             Err(_) => {
                 for _ in 0..clients.len() {
-                    total.fail(format!("no answer {} s after the end", PATIENCE.as_secs()));
+                    total.fail(format!("no answer {} s after the end", LATE_RESPONSE_TIMEOUT.as_secs()));
                 }
                 break;
             }
@@ -165,7 +165,13 @@ async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outc
     total
 }
 
-async fn client(address: SocketAddr, workload: Arc<Workload>, number: u64, begin: Instant, end: Instant) -> Outcome {
+async fn client(
+    address: SocketAddr,
+    workload: Arc<Workload>,
+    number: u64,
+    measure_from: Instant,
+    end: Instant,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut random = Random::from_seed(&[number]);
     let mut connection = None;
@@ -190,10 +196,10 @@ async fn client(address: SocketAddr, workload: Arc<Workload>, number: u64, begin
         match open.exchange(&request.bytes).await {
             Ok(response) => {
                 let now = Instant::now();
-                let closely = count.is_multiple_of(SAMPLE);
+                let check_body = count.is_multiple_of(RESPONSES_PER_CHECK);
                 count += 1;
-                match request.judge(&response, closely) {
-                    Ok(()) if now < begin => {}
+                match request.check(&response, check_body) {
+                    Ok(()) if now < measure_from => {}
                     Ok(()) => {
                         outcome.latencies.push(u64::try_from((now - start).as_nanos()).unwrap_or(u64::MAX));
                         outcome.answers += u64::from(now <= end);
@@ -224,12 +230,12 @@ impl Workload {
 }
 
 impl Request {
-    /// Checks a response; its body only if `closely`.
-    fn judge(&self, response: &Response<'_>, closely: bool) -> std::result::Result<(), String> {
+    /// Checks a response; its body only if `check_body`.
+    fn check(&self, response: &Response<'_>, check_body: bool) -> std::result::Result<(), String> {
         if response.status != self.status {
             return Err(format!("status {} instead of {}", response.status, self.status));
         }
-        if closely { self.shape.check(response.body) } else { Ok(()) }
+        if check_body { self.shape.check(response.body) } else { Ok(()) }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::http;
 
 /// How long a server may take to start or stop before the run is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+const START_OR_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running server. It is killed when this value is dropped.
 pub struct Server {
@@ -72,7 +72,7 @@ impl Server {
                 if let Some(status) = server.child.try_wait()? {
                     return Err(server.failure_with_log(&format!("the server ended ({status}) instead of starting")));
                 }
-                if began.elapsed() > PATIENCE {
+                if began.elapsed() > START_OR_STOP_TIMEOUT {
                     return Err(server.failure_with_log("the server does not answer"));
                 }
                 std::thread::sleep(Duration::from_micros(200));
@@ -134,7 +134,9 @@ impl Server {
                 match self.child.try_wait()? {
                     Some(status) if status.success() => return Ok(()),
                     Some(status) => return Err(self.failure_with_log(&format!("the server ended badly ({status})"))),
-                    None if asked.elapsed() > PATIENCE => return Err(self.failure_with_log("the server does not stop")),
+                    None if asked.elapsed() > START_OR_STOP_TIMEOUT => {
+                        return Err(self.failure_with_log("the server does not stop"));
+                    }
                     None => std::thread::sleep(Duration::from_millis(5)),
                 }
             }
@@ -145,7 +147,7 @@ impl Server {
     fn is_live(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(self.address)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(START_OR_STOP_TIMEOUT))?;
             stream.write_all(&http::render("GET", "/health/live", None, None))?;
             let mut status = [0; 12];
             stream.read_exact(&mut status)?;

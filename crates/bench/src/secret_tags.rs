@@ -30,7 +30,7 @@ use crate::scenarios::{PAGE, ROUNDS, Scenario};
 /// How often each half of a login is computed: long compared with the ticks in which some kernels count processor time.
 const COMPUTATIONS: u32 = 10_000;
 /// Logins for unknown tags per user. From 200 failures on, the server would slow them down.
-const UNKNOWN: u64 = 150;
+const MAX_PAIRS: u64 = 150;
 
 /// The figures of secret tags.
 pub struct SecretTags {
@@ -91,7 +91,7 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
     for author in authors {
         secrets.push(Arc::new(Secret::create(&mut connection, author).await?));
     }
-    let (start, finish) = computation(COMPUTATIONS)?;
+    let (start, finish) = measure_computation(COMPUTATIONS)?;
     let (unlocks, processor_time) = unlock_all(server, &secrets, duration).await?;
 
     let (mut requests, mut overheads) = (vec![], vec![]);
@@ -113,7 +113,7 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
         }
     }
     let [plain, sealed] = outcomes;
-    let pairs = (25 * duration.as_secs()).clamp(25, UNKNOWN);
+    let pairs = (25 * duration.as_secs()).clamp(25, MAX_PAIRS);
     let timing = timing(&mut connection, &secrets, pairs).await?;
     let overhead = overheads.iter().sum::<f64>() / overheads.len() as f64;
     let overhead_max = overheads.into_iter().fold(0.0, f64::max);
@@ -134,7 +134,7 @@ struct UnlockedTag {
 }
 
 /// A login after its first half.
-struct Started {
+struct StartedLogin {
     session: Value,
     login: Login,
     response: String,
@@ -164,7 +164,7 @@ impl Secret {
     }
 
     /// Sends the first half of a login for `tag`, which may not exist. Returns the response time as well.
-    async fn start(&self, connection: &mut Connection, tag: SecretTagId) -> Result<(Started, Duration)> {
+    async fn start(&self, connection: &mut Connection, tag: SecretTagId) -> Result<(StartedLogin, Duration)> {
         let scope = Scope { tag, ..self.scope };
         let (request, login) = Login::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
         let path = format!("/api/secret-tags/{tag}/unlock/start");
@@ -174,10 +174,10 @@ impl Secret {
         let started = api::send(connection, &path, &request, 200).await?;
         let elapsed = began.elapsed();
         let response = text(&started, "login_response")?.to_owned();
-        Ok((Started { session: started["session_id"].clone(), login, response }, elapsed))
+        Ok((StartedLogin { session: started["session_id"].clone(), login, response }, elapsed))
     }
 
-    async fn finish(&self, connection: &mut Connection, started: Started) -> Result<(Value, ExportKey)> {
+    async fn finish(&self, connection: &mut Connection, started: StartedLogin) -> Result<(Value, ExportKey)> {
         let logged_in = started.login.finish(&started.response.parse()?, &SystemRandom)?;
         let body = json!({"session_id": started.session, "login_finish": logged_in.finish.to_string()});
         let path = format!("{}/finish", self.path);
@@ -231,7 +231,7 @@ impl UnlockedTag {
 }
 
 /// Processor time of the server's computations in each half, on one core without HTTP and storage.
-fn computation(times: u32) -> Result<(Duration, Duration)> {
+fn measure_computation(times: u32) -> Result<(Duration, Duration)> {
     let (keys, sealing) = (ServerKeys::generate(&SystemRandom), SealingKey::generate(&SystemRandom));
     let scope = Scope { user: UserId(Uuid::from_u128(1)), tag: SecretTagId(Uuid::from_u128(2)) };
     let (request, registration) = Registration::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn both_halves_of_a_login_are_computed() {
-        let (start, finish) = computation(200).unwrap();
+        let (start, finish) = measure_computation(200).unwrap();
         assert!(start > finish);
     }
 }

@@ -33,7 +33,7 @@ const RECORDING: usize = 1 << 20;
 const LONG_ENTRIES: u64 = 90;
 const LONG_TEXT: usize = 100 << 10;
 /// How long the server is left idle at the end.
-const QUIET: Duration = Duration::from_mins(1);
+const IDLE_TIME: Duration = Duration::from_mins(1);
 
 const MIB: u64 = 1 << 20;
 /// Limit of resident memory. An idle server needs about 20 MiB. Three SQLite connections cache 16 MiB each, and each
@@ -122,7 +122,7 @@ pub async fn run(soak: SoakArgs) -> Result<bool> {
         }
         minutes.push(minute);
     }
-    tokio::time::sleep(QUIET).await;
+    tokio::time::sleep(IDLE_TIME).await;
     let quiet = observe(&server, &database)?;
     println!("{:>6} {quiet}", "quiet");
     server.stop().await?;

@@ -23,7 +23,7 @@ const AUTHORS: u64 = 200;
 /// Authors in the smaller database of the growth test, whose lists are read in both databases: 10,000 entries.
 const GROWTH_AUTHORS: u64 = 20;
 /// The number of clients for measuring the engine alone, and growth.
-pub const BUSY: usize = 32;
+pub const PARALLEL_CLIENTS: usize = 32;
 /// Entries of an author who writes every day.
 const TEN_YEARS: u64 = 3650;
 /// Number of starts, of which the median counts.
@@ -97,7 +97,7 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     let cells = scenarios(&server, &database, plan).await?;
     let loaded = server.memory()?;
     print_progress("secret tags");
-    let authors = api::sign_in(server.address, (0..BUSY as u64).map(Author)).await?;
+    let authors = api::sign_in(server.address, (0..PARALLEL_CLIENTS as u64).map(Author)).await?;
     let secret_tags = secret_tags::measure(&server, &authors, plan.duration).await?;
     server.stop().await?;
     drop(database);
@@ -174,7 +174,8 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
                 signed_in = Instant::now();
             }
             print_progress(&format!("{scenario}, {clients} clients"));
-            let alone = Statements::for_scenario(scenario, database.location(), AUTHORS).filter(|_| clients == BUSY);
+            let alone = Statements::for_scenario(scenario, database.location(), AUTHORS)
+                .filter(|_| clients == PARALLEL_CLIENTS);
             cells.push(bench.measure(scenario, clients, &authors, alone.as_ref()).await?);
         }
     }
@@ -199,7 +200,7 @@ async fn growth(engine: Engine, plan: &Plan) -> Result<Growth> {
         sides.push((server, workload, Outcome::default()));
     }
     let duration = plan.duration / ROUNDS;
-    let load = Load { clients: BUSY, warm_up: duration / 4, duration };
+    let load = Load { clients: PARALLEL_CLIENTS, warm_up: duration / 4, duration };
     for _ in 0..2 * ROUNDS {
         for (server, workload, outcome) in &mut sides {
             outcome.add(load::run(server.address, workload, load).await?);

@@ -13,8 +13,8 @@ use sotto_storage::transfer::Attachments;
 use crate::error::{CliError, Result};
 
 /// The longest duration of a request to a bucket, and the longest time in which the bucket sends nothing.
-const LONGEST: &str = "1 day";
-const SILENCE: &str = "30 seconds";
+const REQUEST_TIMEOUT: &str = "1 day";
+const READ_TIMEOUT: &str = "30 seconds";
 
 /// A folder, or `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +69,8 @@ impl AttachmentLocation {
         let built = AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
             // A slow client may take long to download a recording, so only a silent store is given up.
-            .with_config(client(ClientConfigKey::Timeout), LONGEST)
-            .with_config(client(ClientConfigKey::ReadTimeout), SILENCE)
+            .with_config(client(ClientConfigKey::Timeout), REQUEST_TIMEOUT)
+            .with_config(client(ClientConfigKey::ReadTimeout), READ_TIMEOUT)
             .build();
         let store = built.map_err(|reason| CliError::Attachments { place: self.to_string(), reason })?;
         Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })

@@ -13,7 +13,7 @@ pub const MAX_TOKENS: u32 = 50;
 
 /// The shortest time between two updates of `last_used_at`, in seconds, so that a busy script does not cost a write per
 /// request.
-pub const USE_SECONDS: i64 = 60;
+pub const USE_INTERVAL_SECONDS: i64 = 60;
 
 /// A token without its secret. Storage has only the secret's SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]

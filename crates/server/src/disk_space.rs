@@ -53,7 +53,7 @@ impl DiskSpace {
 
     async fn check_with(
         &self,
-        patience: Duration,
+        time_limit: Duration,
         probe: impl AsyncFnOnce() -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         if !self.is_full.load(SeqCst) {
@@ -68,7 +68,7 @@ impl DiskSpace {
             return Err(ApiError::DiskFull(Arc::new(io::Error::from(ErrorKind::StorageFull))));
         }
         let before = self.refusals.load(SeqCst);
-        let outcome = timeout(patience, probe()).await;
+        let outcome = timeout(time_limit, probe()).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(ApiError::Unavailable(Arc::new(io::Error::from(ErrorKind::TimedOut)))));
         *probed = outcome.is_err().then(Instant::now);

@@ -11,7 +11,7 @@ use super::{CommonSettings, ServeSettings, unknown};
 use crate::error::{CliError, Result};
 
 /// Where to look for a file if none is named. The first that exists is read.
-const PLACES: [&str; 2] = ["sotto.toml", "/etc/sotto/sotto.toml"];
+const DEFAULT_PATHS: [&str; 2] = ["sotto.toml", "/etc/sotto/sotto.toml"];
 
 const FOLDER: &str = "a folder in quotes";
 const TRUTH: &str = "true or false";
@@ -59,7 +59,7 @@ impl SettingsFile {
             Some(path) => {
                 Self::read_path(path)?.ok_or_else(|| CliError::Settings(format!("there is no file {}", path.display())))
             }
-            None => Self::first(&PLACES.map(Path::new)),
+            None => Self::first(&DEFAULT_PATHS.map(Path::new)),
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let file = read();
         assert_eq!((file.path.as_ref(), file.common.log.as_deref()), (Some(&here), Some("debug")));
         assert_eq!(file.common.data_dir, None);
-        assert_eq!(PLACES, ["sotto.toml", "/etc/sotto/sotto.toml"]);
+        assert_eq!(DEFAULT_PATHS, ["sotto.toml", "/etc/sotto/sotto.toml"]);
     }
 
     #[test]

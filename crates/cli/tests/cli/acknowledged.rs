@@ -13,7 +13,7 @@ use crate::program::{Home, RunningServer, rounds};
 const CLIENTS: usize = 6;
 
 /// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 fn start(home: &Home) -> RunningServer {
     RunningServer::logging(home, &["--rate-limits", "off"])
@@ -142,7 +142,7 @@ async fn is_not_ready(server: &RunningServer) {
 async fn is_ready(server: &RunningServer) {
     let began = Instant::now();
     while server.request(Method::GET, "/health/ready").send().await.unwrap().status() != 200 {
-        assert!(began.elapsed() < PATIENCE, "the server is not ready again");
+        assert!(began.elapsed() < TIMEOUT, "the server is not ready again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

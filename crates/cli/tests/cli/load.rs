@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use crate::program::RunningServer;
 
 /// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// The server's deadline for a request is a minute. A response that is missing after two never arrives.
-const NO_ANSWER: Duration = Duration::from_mins(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The ids of sent entries by outcome.
 #[derive(Debug, Default, Clone)]
@@ -102,7 +102,7 @@ impl Load {
             let (url, token) = (format!("{}/api/journals/", server.url), token.to_owned());
             let (outcomes, stop) = (outcomes.clone(), stop.clone());
             tokio::spawn(async move {
-                let http = Client::builder().timeout(NO_ANSWER).build().unwrap();
+                let http = Client::builder().timeout(RESPONSE_TIMEOUT).build().unwrap();
                 while !stop.load(Ordering::Relaxed) {
                     let id = fresh_id();
                     let outcome = write(&http, &url, &token, &id).await;
@@ -123,7 +123,7 @@ impl Load {
     pub async fn until(&self, what: &str, condition: impl Fn(&Outcomes) -> bool) {
         let began = Instant::now();
         while !condition(&self.outcomes.lock().unwrap()) {
-            assert!(began.elapsed() < PATIENCE, "waited in vain until {what}: {}", self.outcomes().counts());
+            assert!(began.elapsed() < TIMEOUT, "waited in vain until {what}: {}", self.outcomes().counts());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

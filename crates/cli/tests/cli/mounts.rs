@@ -18,7 +18,7 @@ use crate::interruptions::{fill, sums};
 use crate::load::Load;
 use crate::program::{Home, RunningServer, rounds};
 use crate::recordings::with_store;
-use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk, until};
+use crate::room::{FREQUENT_READINGS, is_disk_full, recovers, reports_full_disk, until};
 
 const CLIENTS: usize = 4;
 const MIB: u64 = 1 << 20;
@@ -49,7 +49,7 @@ async fn assert_survives_a_full_disk(server: &RunningServer, disk: &Disk) {
 async fn a_full_disk_under_sqlite_causes_503_until_there_is_space() {
     let home = Home::sqlite();
     let disk = Disk::in_memory(home.path("data"), 24 * MIB);
-    let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
+    let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
     assert_survives_a_full_disk(&server, &disk).await;
     server.stop();
     home.run(&["db", "check", "--rows"]).ok();
@@ -72,7 +72,7 @@ async fn a_full_disk_under_postgresql_causes_503_until_there_is_space() {
     let cluster = Cluster::start();
     let (_folder, disk) = small_tablespace(&cluster, 48 * MIB);
     let home = Home::with_database(cluster.database("journal", "TABLESPACE small"));
-    let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
+    let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
     assert_survives_a_full_disk(&server, &disk).await;
     server.stop();
     home.run(&["db", "check", "--rows"]).ok();
@@ -84,7 +84,7 @@ async fn a_full_disk_under_postgresql_causes_503_until_there_is_space() {
 async fn a_full_disk_under_recordings_causes_503_until_there_is_space() {
     for home in [with_store(Home::sqlite()), with_store(Home::postgres().await)] {
         let disk = Disk::in_memory(home.path("store"), 8 * MIB);
-        let server = RunningServer::start(&home, &WATCHFUL);
+        let server = RunningServer::start(&home, &FREQUENT_READINGS);
         let token = server.person("ada@example.org").await;
         let recording = |byte| [b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), vec![byte; 3 << 20]].concat();
         assert!(server.write(&token, "spoken").await);
@@ -259,7 +259,7 @@ async fn a_disk_that_becomes_read_only_loses_no_acknowledged_entry() {
     let image = home.path("image");
     for round in 0..rounds(1) {
         let disk = Disk::ext4(&image, home.path("data"));
-        let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
+        let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
         let token = match round {
             0 => server.person("ada@example.org").await,
             _ => server.login("ada@example.org", crate::program::PASSWORD).await.1,

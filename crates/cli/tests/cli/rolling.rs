@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::program::{Home, RunningServer, rounds};
 
 /// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// Seconds of a server's drain: many times the balancer's interval of 100 ms between checks.
 const DRAIN: &str = "5";
 
@@ -312,7 +312,7 @@ fn free_port() -> u16 {
 async fn until(what: &str, mut happens: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !happens().await {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < TIMEOUT, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use crate::program::{Home, RunningServer};
 
 /// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 /// The longest file in bytes: more than an empty journal, and less than what the server's probe for space writes.
-const LIMIT: u64 = 900 * 1024;
+const MAX_FILE_BYTES: u64 = 900 * 1024;
 /// A reading every second, and one good reading clears an alert.
-pub const WATCHFUL: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after", "1"];
+pub const FREQUENT_READINGS: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after", "1"];
 
 /// Files may not grow beyond a limit (`ulimit -f`), as on a full disk.
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn a_full_disk_of_sqlite_causes_503_until_there_is_space() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_of_postgresql_causes_503_until_there_is_space() {
     let home = Home::postgres().await;
-    let server = RunningServer::start(&home, &WATCHFUL);
+    let server = RunningServer::start(&home, &FREQUENT_READINGS);
     let token = server.person("ada@example.org").await;
     // The error of PostgreSQL when a table cannot grow, for entries and for the table of a probe.
     let raise = "BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END";
@@ -121,9 +121,14 @@ async fn alert(server: &RunningServer) -> Option<f64> {
 /// Sets a soft limit, which can be lifted from outside. Without the trap, the kernel would kill the program by a
 /// signal.
 fn limited(home: &Home) -> Command {
-    let program = home.command(&[&["serve", "--listen", "127.0.0.1:0"][..], &WATCHFUL].concat());
+    let program = home.command(&[&["serve", "--listen", "127.0.0.1:0"][..], &FREQUENT_READINGS].concat());
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -S -f \"$1\"; shift; exec \"$@\"", "sh", &(LIMIT / 512).to_string()]);
+    shell.args([
+        "-c",
+        "trap '' XFSZ; ulimit -S -f \"$1\"; shift; exec \"$@\"",
+        "sh",
+        &(MAX_FILE_BYTES / 512).to_string(),
+    ]);
     shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
     for (name, value) in program.get_envs() {
         match value {
@@ -138,7 +143,7 @@ fn limited(home: &Home) -> Command {
 pub async fn until(what: &str, mut happens: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !happens().await {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < TIMEOUT, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -217,7 +217,7 @@ pub struct ReminderTimes {
 }
 
 /// Due times in a preview.
-const PREVIEWED: usize = 5;
+const PREVIEW_TIMES: usize = 5;
 
 /// The next five due times of a schedule.
 ///
@@ -232,7 +232,7 @@ pub async fn preview(
 ) -> Result<Json<ReminderTimes>, ApiError> {
     let zone = Zone::chosen(request.time_zone.as_deref(), &caller.user().time_zone);
     let schedule = Schedule::parse(&request.frequency.0, request.custom_days.as_deref(), &request.time, zone)?;
-    Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEWED).collect() }))
+    Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEW_TIMES).collect() }))
 }
 
 /// One of your reminders.

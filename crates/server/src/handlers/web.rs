@@ -11,7 +11,7 @@ use crate::http::middleware::WebAppMarker;
 use crate::web_files::{self, File, INDEX};
 
 /// The first path segments that never become a page of the app.
-const OTHERS: [&str; 3] = ["api", "health", "metrics"];
+const RESERVED_SEGMENTS: [&str; 3] = ["api", "health", "metrics"];
 /// The names of these files contain a hash of their content, so they never change.
 const HASHED: &str = "assets/";
 /// The file extensions of compressed copies by encoding, smallest first.
@@ -20,7 +20,7 @@ const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     let name = uri.path().trim_start_matches('/');
     let (first, last) = (name.split('/').next().unwrap_or_default(), name.rsplit('/').next().unwrap_or_default());
-    if OTHERS.contains(&first) {
+    if RESERVED_SEGMENTS.contains(&first) {
         return Err(not_found().await);
     }
     let name = if name.is_empty() { INDEX } else { name };

@@ -12,9 +12,9 @@ use sotto_domain::storage::{self, Storage};
 use sotto_domain::{Clock, Timestamp};
 
 /// Smaller differences, in seconds, are not reported. NTP keeps machines closer than this.
-const NOTABLE: f64 = 5.0;
+const REPORTED_SECONDS: f64 = 5.0;
 /// After the clock was set, it is doubtful for this long.
-const DOUBT: Duration = Duration::from_hours(1);
+const DOUBT_PERIOD: Duration = Duration::from_hours(1);
 /// Shortest time between two log lines about the same difference.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 /// 2026-01-01T00:00:00Z, in microseconds since 1970. The program is younger, so an earlier time is wrong.
@@ -50,7 +50,7 @@ impl ClockHealth {
                 "The clock was set {direction} by {by:.0} seconds within the last hour, or the machine slept."
             ));
         }
-        if let Some(ahead) = self.ahead_of_database.filter(|ahead| ahead.abs() > NOTABLE) {
+        if let Some(ahead) = self.ahead_of_database.filter(|ahead| ahead.abs() > REPORTED_SECONDS) {
             let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
             let by = ahead.abs();
             problems.push(format!(
@@ -121,7 +121,7 @@ impl ClockMonitor {
         let mut state = self.state();
         state.ahead_of_database = ahead;
         let Some(ahead) = ahead else { return Ok(()) };
-        if ahead.abs() > NOTABLE && may_log(&mut state.logged_ahead, clock.uptime()) {
+        if ahead.abs() > REPORTED_SECONDS && may_log(&mut state.logged_ahead, clock.uptime()) {
             tracing::warn!(seconds = ahead, "the clock differs from the database's clock; negative if it is behind");
         }
         Ok(())
@@ -144,7 +144,7 @@ impl ClockMonitor {
     pub fn health(&self, clock: &dyn Clock) -> ClockHealth {
         let (state, uptime) = (self.state(), clock.uptime());
         let recent = |noted: Option<(f64, Duration)>| {
-            noted.filter(|(_, at)| uptime.saturating_sub(*at) < DOUBT).map(|(seconds, _)| seconds)
+            noted.filter(|(_, at)| uptime.saturating_sub(*at) < DOUBT_PERIOD).map(|(seconds, _)| seconds)
         };
         ClockHealth {
             set_by: recent(state.set),
@@ -160,7 +160,7 @@ impl ClockMonitor {
         let mut state = self.state();
         let (before, uptime_before) = state.last.replace((now, uptime))?;
         let by = now.seconds_since(before) - uptime.saturating_sub(uptime_before).as_secs_f64();
-        if by.abs() <= NOTABLE {
+        if by.abs() <= REPORTED_SECONDS {
             return None;
         }
         state.set = Some((by, uptime));

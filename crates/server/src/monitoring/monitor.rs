@@ -15,14 +15,14 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::alerts::{Alert, AlertState, Change, DISK_FULL, Evidence, Verdict};
 use super::disks::{DiskReader, DiskReading};
 use super::raised_alerts::{Raised, RaisedFile};
-use super::webhook::{Notice, WAITING};
+use super::webhook::{MAX_WAITING_NOTICES, Notice};
 use crate::app::App;
 use crate::last_backup::LastBackup;
 
 /// A reading is outdated after this many intervals without another one, …
-const INTERVALS: u32 = 3;
+const OUTDATED_INTERVALS: u32 = 3;
 /// … but not before this, because a reading itself takes time.
-const SHORTEST: Duration = Duration::from_secs(30);
+const MIN_OUTDATED_AGE: Duration = Duration::from_secs(30);
 
 /// The readings and alerts of this node. Each node judges for itself.
 pub struct Monitor {
@@ -63,7 +63,7 @@ pub struct Readings {
 impl Monitor {
     /// Alerts in the data folder that an earlier server has raised stay raised.
     pub fn new(data_dir: Option<&Path>) -> Self {
-        let (notices, notices_receiver) = mpsc::channel(WAITING);
+        let (notices, notices_receiver) = mpsc::channel(MAX_WAITING_NOTICES);
         let (file, raised) = data_dir.map_or((None, Vec::new()), RaisedFile::open);
         Self {
             turn: Mutex::default(),
@@ -124,7 +124,7 @@ impl MonitorState {
 
     /// The last reading, if it is not outdated.
     pub fn current(&self, app: &App) -> Option<&Readings> {
-        let longest = (app.config.monitoring.every * INTERVALS).max(SHORTEST);
+        let longest = (app.config.monitoring.every * OUTDATED_INTERVALS).max(MIN_OUTDATED_AGE);
         self.readings.as_ref().filter(|readings| app.clock.uptime().saturating_sub(readings.at) <= longest)
     }
 

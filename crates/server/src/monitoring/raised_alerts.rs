@@ -15,7 +15,7 @@ use sotto_files::{Claim, Draft, FileError};
 use super::alerts::Alert;
 
 /// Servers that may share a data folder.
-const FILES: u32 = 64;
+const MAX_FILES: u32 = 64;
 /// The format's name in the file.
 const FORMAT: &str = "sotto-raised-alerts";
 const VERSION: u32 = 1;
@@ -79,7 +79,7 @@ impl RaisedFile {
             let name = if number == 1 { "raised-alerts".to_owned() } else { format!("raised-alerts-{number}") };
             match Claim::alone(&folder.join(format!(".{name}.lock")), "sotto serve", Duration::ZERO) {
                 Ok(claim) => return Ok(Self { path: folder.join(name + ".json"), _claim: claim }),
-                Err(FileError::Held { .. }) if number < FILES => number += 1,
+                Err(FileError::Held { .. }) if number < MAX_FILES => number += 1,
                 Err(error) => return Err(error),
             }
         }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::config::Webhook;
 
 /// Notices that may wait. More than that would be too old to be useful.
-pub const WAITING: usize = 64;
+pub const MAX_WAITING_NOTICES: usize = 64;
 
 /// The JSON body of a notice.
 #[derive(Debug, Clone, Serialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sotto_domain::account::Administered;
-use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_SECONDS};
+use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_INTERVAL_SECONDS};
 use sotto_domain::{Clock, UserId};
 
 use crate::on_both_engines;
@@ -173,7 +173,7 @@ async fn the_use_of_a_token_is_recorded(server: Server) {
     let first = noted().await;
     assert!(first.is_string());
     // Another node reads the token from storage within the same minute.
-    for (seconds, is_moved) in [(USE_SECONDS / 2, false), (USE_SECONDS, true)] {
+    for (seconds, is_moved) in [(USE_INTERVAL_SECONDS / 2, false), (USE_INTERVAL_SECONDS, true)] {
         server.clock.advance(seconds);
         let node = server.another(&server.keys).await;
         let request = server.client.get(format!("http://{node}/api/journals/")).bearer_auth(&secret);

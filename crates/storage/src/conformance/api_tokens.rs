@@ -2,7 +2,7 @@
 
 use sotto_domain::ApiTokenId;
 use sotto_domain::account::Administered;
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_INTERVAL_SECONDS};
 
 use super::world::{World, assert_conflict, at, at_once};
 
@@ -71,11 +71,11 @@ pub async fn use_is_recorded_once_a_minute(world: &World) {
     let token = world.api_token(user, [1; 32]).await;
     let last_use = async || world.api_tokens().standing(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
     let mut noted = vec![];
-    for now in [10, 11, 9 + USE_SECONDS, 10 + USE_SECONDS, 11 + USE_SECONDS, 5] {
+    for now in [10, 11, 9 + USE_INTERVAL_SECONDS, 10 + USE_INTERVAL_SECONDS, 11 + USE_INTERVAL_SECONDS, 5] {
         world.api_tokens().note_use(user, token.id, at(now)).await.unwrap();
         noted.push(last_use().await.unwrap());
     }
-    let (first, second) = (at(10), at(10 + USE_SECONDS));
+    let (first, second) = (at(10), at(10 + USE_INTERVAL_SECONDS));
     assert_eq!(noted, [first, first, first, second, second, second]);
     world.api_tokens().note_use(user, ApiTokenId(world.id()), at(500)).await.unwrap();
     assert_eq!(last_use().await, Some(second));

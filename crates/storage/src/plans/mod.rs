@@ -17,7 +17,7 @@ use crate::conformance::isolation::contract_methods;
 use crate::schema::Schema;
 
 /// The minimum share of cells that use an index, from the founding document.
-const WANTED: f64 = 0.95;
+const MIN_SHARE: f64 = 0.95;
 
 /// The methods (an empty name means any), the table or index that they may read in full, and the reason.
 const EXCEPTIONS: [(&str, &str, &str); 5] = [
@@ -99,7 +99,7 @@ pub async fn indexes_used() -> [BTreeSet<String>; 2] {
     [sqlite.flat_map(of).collect(), postgres::matrix().await.into_iter().flat_map(of).collect()]
 }
 
-/// Prints the matrix of one engine, and checks it against [`WANTED`] and [`EXCEPTIONS`].
+/// Prints the matrix of one engine, and checks it against [`MIN_SHARE`] and [`EXCEPTIONS`].
 fn judge(cells: &[Cell]) {
     let called: BTreeSet<String> = cells.iter().map(|cell| cell.who.clone()).filter(|who| !who.contains(':')).collect();
     let on_rows = contract_methods().into_iter().filter(|method| !method.starts_with(NOT_ON_ROWS)).collect();
@@ -123,7 +123,7 @@ fn judge(cells: &[Cell]) {
             println!("{} reads {table} in full: {reason}.", cell.who);
         }
     }
-    assert!(good.len() > 50 && share > WANTED, "{share}");
+    assert!(good.len() > 50 && share > MIN_SHARE, "{share}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

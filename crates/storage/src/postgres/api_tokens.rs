@@ -1,7 +1,7 @@
 //! Stores API tokens.
 
 use async_trait::async_trait;
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{ApiTokens, Result};
@@ -78,7 +78,7 @@ impl ApiTokens for Postgres {
     }
 
     async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()> {
-        let (before, impossible) = (now.plus_seconds(-USE_SECONDS), now.plus_seconds(CLOCK_TOLERANCE));
+        let (before, impossible) = (now.plus_seconds(-USE_INTERVAL_SECONDS), now.plus_seconds(CLOCK_TOLERANCE));
         let parameters: Parameters<'_> = &[&user.0, &id.0, &Instant(now), &Instant(before), &Instant(impossible)];
         self.pool.execute(NOTE_USE, parameters).await.map(drop)
     }

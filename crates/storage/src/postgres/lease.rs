@@ -186,7 +186,7 @@ impl<'a> Lease<'a> {
     fn cancel(&self) {
         let Ok(client) = self.client() else { return };
         let (token, tls) = (client.cancel_token(), self.pool.tls.clone());
-        tokio::spawn(timeout(FINISH_WITHIN, async move { token.cancel_query(tls).await }));
+        tokio::spawn(timeout(END_TIMEOUT, async move { token.cancel_query(tls).await }));
     }
 }
 
@@ -210,12 +210,12 @@ impl Drop for Lease<'_> {
 /// the previous statement waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-const FINISH_WITHIN: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a connection to the pool after the server has responded to everything that was sent.
 async fn finish(client: Object, in_transaction: bool, doubt: Arc<Doubt>) {
     let last = if in_transaction { "ROLLBACK" } else { "" };
-    match timeout(FINISH_WITHIN, client.batch_execute(last)).await {
+    match timeout(END_TIMEOUT, client.batch_execute(last)).await {
         Ok(Ok(())) => drop(client),
         Ok(Err(_)) => drop(Object::take(client)),
         Err(_) => {

@@ -187,13 +187,13 @@ fn admitting(servers: Arc<Servers>, slots: Arc<Slots>) -> Hook {
     Hook::async_fn(move |client: &mut ClientWrapper, _| {
         let (servers, slots) = (servers.clone(), slots.clone());
         Box::pin(async move {
-            let judged = timeout(server::ANSWER_WITHIN, async {
+            let judged = timeout(server::RESPONSE_TIMEOUT, async {
                 let session = Session::read(client).await.map_err(HookError::Backend)?;
                 if !session.direct {
                     let safe = pooler::check(client, &servers).await;
                     return safe.map_err(|error| HookError::message(error.to_string()));
                 }
-                if session.room < server::LEFT_TO_OTHERS && slots.has_others() {
+                if session.room < server::RESERVED_CONNECTIONS && slots.has_others() {
                     return Err(HookError::message(NO_ROOM));
                 }
                 Ok(())

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::Once;
 use sotto_domain::storage::{ApiTokens, Result};
@@ -42,7 +42,7 @@ impl ApiTokens for Sqlite {
             let sql = "UPDATE api_tokens SET last_used_at = ?3
                        WHERE id = ?2 AND user_id = ?1
                            AND (last_used_at IS NULL OR last_used_at <= ?4 OR last_used_at > ?5)";
-            let before = now.plus_seconds(-USE_SECONDS).as_micros();
+            let before = now.plus_seconds(-USE_INTERVAL_SECONDS).as_micros();
             let impossible = now.plus_seconds(CLOCK_TOLERANCE).as_micros();
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), before, impossible];
             connection.prepare_cached(sql)?.execute(parameters).map(drop)

@@ -16,11 +16,11 @@ use super::entry_row::{columns, read_all};
 use super::values::{date, uuid};
 
 /// A tag with fewer entries is read from its own index. For other tags, the newest entries are searched.
-const RARE: u32 = 500;
+const RARE_TAG_ENTRIES: u32 = 500;
 
 /// The prefix of the word that marks the owner in the full-text index. The index treats the character as a letter, but
 /// [`sotto_domain::entry::search_words`] does not, so no search can contain it.
-const OWNER: char = '\u{e000}';
+const OWNER_MARK: char = '\u{e000}';
 
 /// In microseconds. The offset of every zone is smaller; the largest one was Manila's, 15 h 56 min until 1844.
 const DAY: i64 = 24 * 3_600_000_000;
@@ -155,12 +155,12 @@ fn tag_id(connection: &Connection, user: UserId, tag: &TagFilter) -> rusqlite::R
 
 fn is_rare(connection: &Connection, tag: Uuid) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) < ?2 FROM (SELECT 1 FROM journal_entry_tags WHERE tag_id = ?1 LIMIT ?2)";
-    connection.prepare_cached(sql)?.query_row(params![tag.as_bytes(), RARE], |row| row.get(0))
+    connection.prepare_cached(sql)?.query_row(params![tag.as_bytes(), RARE_TAG_ENTRIES], |row| row.get(0))
 }
 
 /// The full-text query for entries of this user that have, for each of `words`, a word that begins with it.
 fn words(user: UserId, words: &[String]) -> String {
-    let owner = format!("\"{OWNER}{:X}\"", user.0.as_simple());
+    let owner = format!("\"{OWNER_MARK}{:X}\"", user.0.as_simple());
     let begins = |word: &String| format!("\"{}\"*", word.replace('"', "\"\""));
     iter::once(owner).chain(words.iter().map(begins)).collect::<Vec<_>>().join(" AND ")
 }

@@ -15,12 +15,12 @@ use sotto_storage::transfer::{Package, TransferError};
 use crate::error::{CliError, Result};
 
 /// The first bytes of an encrypted file.
-const BEGINNING: &[u8; 21] = b"age-encryption.org/v1";
+const AGE_HEADER: &[u8; 21] = b"age-encryption.org/v1";
 /// The highest accepted cost of a passphrase, as a power of 2: 4 GiB of memory. The program `age` has the same limit.
-const HARDEST_PASSPHRASE: u8 = 22;
+const MAX_WORK_FACTOR: u8 = 22;
 
 /// As long as a password. An attacker with a copy of the backup has unlimited time to guess.
-const SHORTEST_PASSPHRASE: usize = 8;
+const MIN_PASSPHRASE_CHARACTERS: usize = 8;
 
 /// The options for encrypting a backup.
 #[derive(Args)]
@@ -74,9 +74,9 @@ impl EncryptionArgs {
     pub fn encryption(&self) -> Result<Encryption> {
         if self.passphrase || self.passphrase_stdin {
             let passphrase = read_passphrase(self.passphrase_stdin, true)?;
-            if passphrase.expose_secret().chars().count() < SHORTEST_PASSPHRASE {
+            if passphrase.expose_secret().chars().count() < MIN_PASSPHRASE_CHARACTERS {
                 return Err(CliError::Refused(format!(
-                    "the passphrase is too short: use {SHORTEST_PASSPHRASE} characters or more, such as four words"
+                    "the passphrase is too short: use {MIN_PASSPHRASE_CHARACTERS} characters or more, such as four words"
                 )));
             }
             return Ok(Encryption::Passphrase(passphrase));
@@ -142,7 +142,7 @@ impl DecryptionArgs {
             open(source).map_err(|error| cannot(format!("cannot be decrypted: {error}")))?.is_scrypt();
         let identities: Arc<Vec<Box<dyn Identity + Send + Sync>>> = Arc::new(if with_passphrase {
             let mut identity = scrypt::Identity::new(read_passphrase(self.passphrase_stdin, false)?);
-            identity.set_max_work_factor(HARDEST_PASSPHRASE);
+            identity.set_max_work_factor(MAX_WORK_FACTOR);
             vec![Box::new(identity)]
         } else {
             self.identities(source)?
@@ -177,8 +177,8 @@ impl DecryptionArgs {
 
 fn is_encrypted(source: &Path) -> io::Result<bool> {
     let mut beginning = Vec::new();
-    File::open(source)?.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
-    Ok(beginning == BEGINNING)
+    File::open(source)?.take(AGE_HEADER.len() as u64).read_to_end(&mut beginning)?;
+    Ok(beginning == AGE_HEADER)
 }
 
 fn recipient(text: &str) -> std::result::Result<x25519::Recipient, String> {

@@ -9,7 +9,7 @@ use sotto_storage::transfer::{Gap, Manifest};
 use crate::error::{CliError, Result};
 
 /// How many recordings a message names.
-const NAMED: usize = 5;
+const MAX_LISTED: usize = 5;
 
 /// A clause about the recordings that rows name and the backup lacks; `None` if it lacks none, or attachments were left
 /// out on purpose.
@@ -22,8 +22,8 @@ pub fn lacks(manifest: &Manifest) -> Option<String> {
 
 /// The first gaps as a list.
 pub fn list(gaps: &[Gap]) -> String {
-    let first = gaps.iter().take(NAMED).map(Gap::to_string).collect::<Vec<_>>().join(", ");
-    if gaps.len() > NAMED { format!("{first}, and {} more", gaps.len() - NAMED) } else { first }
+    let first = gaps.iter().take(MAX_LISTED).map(Gap::to_string).collect::<Vec<_>>().join(", ");
+    if gaps.len() > MAX_LISTED { format!("{first}, and {} more", gaps.len() - MAX_LISTED) } else { first }
 }
 
 /// The error of a backup that lacks recordings.

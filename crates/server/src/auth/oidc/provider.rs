@@ -22,11 +22,11 @@ use super::http_client::HttpClient;
 use super::{Failure, Handshake, ProviderSettings};
 
 /// Seconds until metadata is fetched again: one hour.
-const FRESH_SECONDS: i64 = 3600;
+const METADATA_SECONDS: i64 = 3600;
 /// Seconds between two fetches because of a token signed with an unknown key.
-const KEYS_SECONDS: i64 = 60;
+const KEY_REFRESH_INTERVAL_SECONDS: i64 = 60;
 /// Seconds without a new attempt after a failed fetch, so that waiting users get an answer at once.
-const PAUSE_SECONDS: i64 = 5;
+const RETRY_SECONDS: i64 = 5;
 
 /// Signatures with the provider's own keys. `none` and shared secrets are not accepted.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -170,7 +170,7 @@ impl Provider {
     async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
         let mut discovery = self.discovery.lock().await;
         match &discovery.metadata {
-            Some(metadata) if metadata.at.is_within(FRESH_SECONDS, now) => Ok(metadata.clone()),
+            Some(metadata) if metadata.at.is_within(METADATA_SECONDS, now) => Ok(metadata.clone()),
             Some(metadata) => {
                 let metadata = metadata.clone();
                 Ok(self.discover(&mut discovery, now).await.unwrap_or(metadata))
@@ -183,7 +183,10 @@ impl Provider {
     async fn refresh(&self, old: &Metadata, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
         let mut discovery = self.discovery.lock().await;
         match &discovery.metadata {
-            Some(metadata) if !std::ptr::eq(&raw const **metadata, old) || metadata.at.is_within(KEYS_SECONDS, now) => {
+            Some(metadata)
+                if !std::ptr::eq(&raw const **metadata, old)
+                    || metadata.at.is_within(KEY_REFRESH_INTERVAL_SECONDS, now) =>
+            {
                 Ok(metadata.clone())
             }
             _ => self.discover(&mut discovery, now).await,
@@ -191,7 +194,7 @@ impl Provider {
     }
 
     async fn discover(&self, discovery: &mut Discovery, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
-        if discovery.failed_at.is_some_and(|failed| failed <= now && now < failed.plus_seconds(PAUSE_SECONDS)) {
+        if discovery.failed_at.is_some_and(|failed| failed <= now && now < failed.plus_seconds(RETRY_SECONDS)) {
             return Err(unavailable(std::io::Error::other("it did not respond a moment ago")));
         }
         match self.fetch(now).await {

@@ -55,11 +55,11 @@ pub(super) async fn run(
     url: &DatabaseUrl,
     source: &Source,
     action: &Action,
-    patience: Duration,
+    lock_timeout: Duration,
     before_loss: Option<&BeforeLoss>,
 ) -> Result<Report> {
     let lock = Session::connect(url).await?;
-    lock.take_lock(patience).await?;
+    lock.take_lock(lock_timeout).await?;
     let mut session = Session::connect(url).await?;
     session.prepare().await?;
     if !matches!(action, Action::Stamp(_)) {

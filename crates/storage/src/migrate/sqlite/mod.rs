@@ -32,9 +32,9 @@ use inventory::{SchemaTracker, quoted};
 /// <https://www.sqlite.org/pragma.html#pragma_application_id>.
 const APPLICATION_ID: i64 = 0x536F_7474;
 /// How long a reader waits for a writer that is about to commit.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Advice after a refused downgrade.
-const ADVICE: &str = "If you want that, add --allow-data-loss: a copy of the database is kept next to it";
+const DATA_LOSS_ADVICE: &str = "If you want that, add --allow-data-loss: a copy of the database is kept next to it";
 pub(crate) const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER NOT NULL,
@@ -51,7 +51,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<Applied>>> {
     if !exists(path)? {
         return Ok(None);
     }
-    let connection = open(path, READ_PATIENCE)?;
+    let connection = open(path, READ_TIMEOUT)?;
     refuse_foreign(path, &connection)?;
     applied(&connection).map(Some).map_err(|error| unusable(path, &error))
 }
@@ -68,7 +68,7 @@ fn exists(path: &Path) -> Result<bool> {
 
 /// Runs an action. The write lock is held from the first query to the commit, so each of several runs sees the result
 /// of the previous one, and the snapshot is the state before the steps.
-pub(super) fn run(path: &Path, source: &Source, action: &Action, patience: Duration) -> Result<Report> {
+pub(super) fn run(path: &Path, source: &Source, action: &Action, lock_timeout: Duration) -> Result<Report> {
     refuse_strays(path).map_err(MigrateError::Refused)?;
     // A downgrade drops tables that a running server uses. An upgrade only adds what older versions ignore.
     let _claim = match action {
@@ -82,13 +82,13 @@ pub(super) fn run(path: &Path, source: &Source, action: &Action, patience: Durat
         return Err(MigrateError::missing(&DatabaseUrl::Sqlite(path.to_owned())));
     }
     share_mode(path);
-    let mut connection = open(path, patience)?;
+    let mut connection = open(path, lock_timeout)?;
     // The setting cannot change inside of a transaction, and with foreign keys on, rebuilding a table would cascade.
     connection.pragma_update(None, "foreign_keys", false).map_err(|error| unusable(path, &error))?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| {
             match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => MigrateError::Locked(patience),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => MigrateError::Locked(lock_timeout),
                 _ => unusable(path, &error),
             }
         })?;
@@ -182,12 +182,12 @@ fn down(
     // All losses are counted before the first step, so that a refusal lists everything, and again before each step,
     // because a step may create the table that the next one drops.
     let all = Losses::from_counted(&count(path, transaction, steps)?);
-    all.clone().refuse_unless(allowed, ADVICE)?;
+    all.clone().refuse_unless(allowed, DATA_LOSS_ADVICE)?;
     let mut tracker = SchemaTracker::new(transaction).map_err(|error| unusable(path, &error))?;
     let mut held = tracker.inventory(transaction).map_err(|error| unusable(path, &error))?;
     for step in steps {
         let losses = Losses::from_counted(&count(path, transaction, &[step])?);
-        losses.clone().refuse_unless(allowed, ADVICE)?;
+        losses.clone().refuse_unless(allowed, DATA_LOSS_ADVICE)?;
         if snapshot.is_none() && !(all.0.is_empty() && losses.0.is_empty()) {
             *snapshot = Some(snapshot::create(path, before)?);
         }
@@ -370,11 +370,11 @@ fn applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
     rows.collect()
 }
 
-fn open(path: &Path, patience: Duration) -> Result<Connection> {
+fn open(path: &Path, lock_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
     connection
-        .busy_timeout(patience)
+        .busy_timeout(lock_timeout)
         // Overwrites deleted data with zeros, as the storage does.
         .and_then(|()| connection.pragma_update(None, "secure_delete", true))
         .map_err(|error| unusable(path, &error))?;

@@ -50,7 +50,7 @@ async fn eight_concurrent_upgrades_create_the_shipped_schema() {
 async fn a_run_that_waits_too_long_fails_with_an_explanation() {
     let folder = Folder::of_three();
     for scratch in both().await {
-        let migrator = folder.migrator(&scratch).waiting(Duration::ZERO);
+        let migrator = folder.migrator(&scratch).with_lock_timeout(Duration::ZERO);
         let refused = match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
                 let other = rusqlite::Connection::open(path).unwrap();

@@ -12,7 +12,7 @@ use super::{Postgres, all, mark, read, tables};
 use crate::integrity::Orphans;
 
 /// An inspection is repeated after this many seconds: one hour.
-const GOOD_FOR: i64 = 3600;
+const INTERVAL_SECONDS: i64 = 3600;
 /// The limits for counting the rows of one foreign key.
 const LIMITS: &str = "SET LOCAL statement_timeout = '10s'; SET LOCAL transaction_read_only = on";
 /// Each foreign key, with the number of writes to its two tables.
@@ -68,7 +68,7 @@ impl Postgres {
         {
             return Ok(of_another(findings, damage));
         }
-        let good = |at: Timestamp| at <= now && now < at.plus_seconds(GOOD_FOR);
+        let good = |at: Timestamp| at <= now && now < at.plus_seconds(INTERVAL_SECONDS);
         if !last.at.is_some_and(good) {
             if last.lead.is_none() {
                 last.lead = Lead::try_acquire(&self.pool).await;

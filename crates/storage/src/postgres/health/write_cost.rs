@@ -11,9 +11,9 @@ use super::super::values::{all, read};
 use crate::statements::mark;
 
 /// The number of rows of each insert.
-const ROWS: u32 = 2000;
+const ROWS_PER_INSERT: u32 = 2000;
 /// The fastest of this many tries counts, because other load on the machine can only make a try slower.
-const TRIES: usize = 3;
+const RUNS: usize = 3;
 
 const INDEX: &str = concat!(
     mark!(),
@@ -46,7 +46,7 @@ pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
 
     let insert = insert(&columns);
     let mut script = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..RUNS {
         for with_index in [true, false] {
             let measured = with_index.then_some(&definition);
             let _ = write!(
@@ -89,7 +89,7 @@ fn insert(columns: &[(String, String)]) -> String {
     };
     let values: Vec<_> = columns.iter().map(value).collect();
     format!(
-        "INSERT INTO sotto_scratch ({}) SELECT {} FROM generate_series(1, {ROWS}) n",
+        "INSERT INTO sotto_scratch ({}) SELECT {} FROM generate_series(1, {ROWS_PER_INSERT}) n",
         names.join(", "),
         values.join(", ")
     )
@@ -107,5 +107,5 @@ fn cost(answers: &[SimpleQueryMessage]) -> WriteCost {
         with_ms = with_ms.min((tries[1] - tries[0]) / 1000.0);
         without_ms = without_ms.min((tries[3] - tries[2]) / 1000.0);
     }
-    WriteCost { rows: ROWS, with_ms, without_ms }
+    WriteCost { rows: ROWS_PER_INSERT, with_ms, without_ms }
 }

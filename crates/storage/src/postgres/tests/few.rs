@@ -7,7 +7,7 @@ use sotto_domain::storage::Storage;
 use tokio_postgres::NoTls;
 
 use super::{Journal, until};
-use crate::postgres::server::LEFT_TO_OTHERS;
+use crate::postgres::server::RESERVED_CONNECTIONS;
 use crate::postgres::{PoolOptions, Postgres};
 
 impl Journal {
@@ -48,7 +48,7 @@ async fn a_pool_leaves_connections_to_other_clients() {
         }
     }
     // A server needs a moment to close a connection.
-    until("some connections are left", async || journal.sessions(&role).await <= limit - LEFT_TO_OTHERS).await;
+    until("some connections are left", async || journal.sessions(&role).await <= limit - RESERVED_CONNECTIONS).await;
     let (operator, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     operator.batch_execute("SELECT 1").await.unwrap();

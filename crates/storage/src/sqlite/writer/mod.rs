@@ -14,11 +14,11 @@ use super::queue::{Queue, closed};
 use super::upkeep::Upkeep;
 
 /// The most jobs in one commit. The first job of a group waits for the last.
-const GROUP: usize = 128;
+const MAX_GROUP: usize = 128;
 
 /// How long a caller waits for the result. If the disk hangs for longer, the error says whether the change may have
 /// been made.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Writer(Queue<Box<dyn Job>>);
 
@@ -44,12 +44,17 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.run_within(PATIENCE, work, erase).await
+        self.run_with_timeout(RESULT_TIMEOUT, work, erase).await
     }
 
-    /// When `patience` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown` if it
+    /// When `result_timeout` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown` if it
     /// has.
-    async fn run_within<T, W>(&self, patience: Duration, work: W, erase: fn(&T) -> bool) -> storage::Result<T>
+    async fn run_with_timeout<T, W>(
+        &self,
+        result_timeout: Duration,
+        work: W,
+        erase: fn(&T) -> bool,
+    ) -> storage::Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -59,7 +64,7 @@ impl Writer {
         self.0.submit(Box::new(Task { claim: claim.clone(), state: State::Waiting(work), erase, reply }))?;
         // Held until the result arrives: a caller that stops waiting withdraws work that has not begun.
         let mut turn = Turn(claim);
-        match tokio::time::timeout(patience, answer).await {
+        match tokio::time::timeout(result_timeout, answer).await {
             Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
             Err(_) if turn.withdraw() => Err(StorageError::Busy),
             Err(_) => Err(StorageError::Unknown("the disk did not answer in time".into())),
@@ -157,7 +162,7 @@ where
 fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     let mut upkeep = Upkeep::new(connection);
     loop {
-        match jobs.recv_timeout(upkeep.patience()) {
+        match jobs.recv_timeout(upkeep.time_until_maintenance()) {
             Ok(first) => {
                 upkeep.after_work();
                 serve_group(connection, first, jobs, &mut upkeep);
@@ -220,7 +225,7 @@ fn commit_group(
 ) -> Result<(), Lost> {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // Another process has locked the file. The other jobs have waited just as long, so they fail with the first.
-        group.extend(jobs.try_iter().take(GROUP));
+        group.extend(jobs.try_iter().take(MAX_GROUP));
         return Err(Lost::Before(error));
     }
     let mut next = 0;
@@ -231,7 +236,7 @@ fn commit_group(
         } else {
             group.remove(next);
         }
-        if next < GROUP {
+        if next < MAX_GROUP {
             group.extend(jobs.try_recv());
         }
     }

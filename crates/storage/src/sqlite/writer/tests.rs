@@ -120,9 +120,9 @@ async fn waiting_jobs_share_a_commit() {
 #[tokio::test]
 async fn a_group_of_jobs_has_a_maximum_size() {
     let bench = Bench::new();
-    let many = i64::try_from(GROUP).unwrap() * 2;
+    let many = i64::try_from(MAX_GROUP).unwrap() * 2;
     bench.group((0..many).map(keep).collect()).await;
-    assert_eq!(bench.kept().len(), GROUP * 2);
+    assert_eq!(bench.kept().len(), MAX_GROUP * 2);
     assert_eq!(bench.commits.load(Ordering::SeqCst), 3);
 }
 
@@ -267,9 +267,9 @@ async fn a_timeout_reports_whether_the_change_may_still_happen() {
         let _ = held.recv();
         Ok(())
     };
-    let begun = bench.writer.run_within(soon, hang, |()| false).await;
+    let begun = bench.writer.run_with_timeout(soon, hang, |()| false).await;
     assert!(matches!(begun, Err(StorageError::Unknown(_))), "{begun:?}");
-    let waiting = bench.writer.run_within(soon, keep(2), |()| false).await;
+    let waiting = bench.writer.run_with_timeout(soon, keep(2), |()| false).await;
     assert!(matches!(waiting, Err(StorageError::Busy)), "{waiting:?}");
     drop(release);
     bench.submit(keep(3)).await.unwrap().unwrap();

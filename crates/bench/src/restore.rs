@@ -29,7 +29,7 @@ pub struct RestoreFigures {
     entries: u64,
     rows: u64,
     restore: Duration,
-    bare: Duration,
+    driver: Duration,
 }
 
 /// Measures one engine with the journals of this many authors. Restore and limit take turns.
@@ -43,27 +43,27 @@ pub async fn measure(engine: Engine, binary: &Path, authors: u64) -> Result<Rest
     sotto(binary, &source, &["backup", archive]).await?;
     let manifest = verify(&Package::from_path(&backup), &Observer::default()).await?;
     let content = Content::read(&source, &manifest.header.layout.tables).await?;
-    let (mut restore, mut bare) = (Duration::ZERO, Duration::ZERO);
+    let (mut restore, mut driver) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..ROUNDS {
         let target = Database::create(engine).await?;
         restore += sotto(binary, &target, &["restore", archive]).await?;
         let target = Database::create(engine).await?;
         sotto(binary, &target, &["db", "upgrade"]).await?;
-        bare += content.write(&target).await?;
+        driver += content.write(&target).await?;
     }
     Ok(RestoreFigures {
         engine,
         entries: authors * ENTRIES,
         rows: manifest.rows(),
         restore: restore / ROUNDS,
-        bare: bare / ROUNDS,
+        driver: driver / ROUNDS,
     })
 }
 
 impl RestoreFigures {
     /// The speed of a restore as a share of the limit.
     pub fn share(&self) -> f64 {
-        self.bare.as_secs_f64() / self.restore.as_secs_f64().max(1e-9)
+        self.driver.as_secs_f64() / self.restore.as_secs_f64().max(1e-9)
     }
 
     fn rate(&self, time: Duration) -> String {
@@ -82,11 +82,11 @@ impl fmt::Display for RestoreTable<'_> {
                 thousands(one.entries as f64),
                 thousands(one.rows as f64),
                 one.rate(one.restore),
-                one.rate(one.bare),
+                one.rate(one.driver),
                 percent(one.share()),
             ]
         });
-        f.write_str(&table(&["", "entries", "rows", "restore, entries/s", "bare driver", "ours to it"], rows))
+        f.write_str(&table(&["", "entries", "rows", "restore, entries/s", "driver only", "% of limit"], rows))
     }
 }
 
@@ -101,7 +101,7 @@ impl Content {
         match source.location() {
             Location::Sqlite(path) => {
                 let connection = Connection::open(path)?;
-                let content = tables.iter().map(|table| of_sqlite(&connection, table));
+                let content = tables.iter().map(|table| read_sqlite(&connection, table));
                 Ok(Self::Sqlite(content.collect::<rusqlite::Result<_>>()?))
             }
             Location::Postgres(url) => {
@@ -154,7 +154,7 @@ impl Content {
     }
 }
 
-fn of_sqlite(connection: &Connection, table: &Table) -> rusqlite::Result<(String, Vec<Vec<Value>>)> {
+fn read_sqlite(connection: &Connection, table: &Table) -> rusqlite::Result<(String, Vec<Vec<Value>>)> {
     let (columns, count) = (columns(table), table.columns.len());
     let sql = format!("SELECT {columns} FROM {} ORDER BY {}", table.name, table.key.join(", "));
     let mut statement = connection.prepare(&sql)?;

@@ -31,7 +31,7 @@ const STARTS: usize = 10;
 /// How long tokens are used. Access tokens are valid for 15 minutes.
 const TOKEN_USE: Duration = Duration::from_mins(8);
 /// The account whose password hash all authors share.
-const PATTERN: &str = "pattern@example.org";
+const TEMPLATE_EMAIL: &str = "pattern@example.org";
 
 /// The parameters of a run.
 pub struct Plan {
@@ -143,9 +143,9 @@ pub async fn restores(engine: Engine, plan: &Plan) -> Result<RestoreFigures> {
 pub async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
     let database = Database::create(engine).await?;
     let server = Server::sotto(binary, &database).await?;
-    api::register(server.address, PATTERN).await?;
+    api::register(server.address, TEMPLATE_EMAIL).await?;
     server.stop().await?;
-    seed::write(&database, authors, ENTRIES, PATTERN).await?;
+    seed::write(&database, authors, ENTRIES, TEMPLATE_EMAIL).await?;
     Ok(database)
 }
 

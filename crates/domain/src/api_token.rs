@@ -134,7 +134,7 @@ impl ApiTokenDraft {
             let end = Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err(Flaw::Past) });
             check.take("expires_at", end)
         });
-        check.finish((|| Some(Self { name: name?, scopes: scopes?, expires_at }))())
+        check.finish(name.zip(scopes).map(|(name, scopes)| Self { name, scopes, expires_at }))
     }
 }
 

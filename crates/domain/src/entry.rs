@@ -98,7 +98,7 @@ impl NewEntry {
         let audio_url = audio_url.and_then(|url| check.take("audio_url", text::address(url)));
         let date = EntryDate::check(&mut check, entry_date, entry_zone);
         check_tags(&mut check, &tags);
-        let body = (|| Some(EntryBody { title, content: content?, audio_url, date: date? }))();
+        let body = content.zip(date).map(|(content, date)| EntryBody { title, content, audio_url, date });
         check.finish(body.map(|body| Self { id, body, tags }))
     }
 }

@@ -171,7 +171,8 @@ impl ReminderPlan {
         let title = check.take("title", text::line(title, 200));
         let message = check.take("message", text::plain(message, 2000));
         let schedule = Schedule::check(&mut check, frequency, custom_days, time, time_zone);
-        let plan = (|| Some(Self { title: title?, message: message?, schedule: schedule?, is_active }))();
+        let plan = title.zip(message).zip(schedule);
+        let plan = plan.map(|((title, message), schedule)| Self { title, message, schedule, is_active });
         check.finish(plan)
     }
 

@@ -126,9 +126,9 @@ impl fmt::Display for Figures {
             "p99 ms",
             "errors",
             "no database",
-            "ours to it",
+            "% of limit",
             "engine alone",
-            "ours to it",
+            "% of limit",
             "generator",
         ];
         f.write_str(&table(&header, self.cells.iter().map(row)))?;

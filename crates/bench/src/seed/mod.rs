@@ -114,17 +114,17 @@ impl Author {
 }
 
 /// Adds the journals of these authors, with this many entries each, to a database with a schema. All authors sign in
-/// with the password of `pattern`, the address of an existing account.
+/// with the password of `template_email`, the address of an existing account.
 ///
 /// # Errors
 /// The database's error.
-pub async fn write(database: &Database, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
+pub async fn write(database: &Database, authors: Range<u64>, entries: u64, template_email: &str) -> Result<()> {
     match database.location() {
         Location::Sqlite(path) => {
-            let (path, pattern) = (path.clone(), pattern.to_owned());
-            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &pattern)).await??;
+            let (path, template_email) = (path.clone(), template_email.to_owned());
+            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &template_email)).await??;
         }
-        Location::Postgres(url) => postgres::write(url, authors, entries, pattern).await?,
+        Location::Postgres(url) => postgres::write(url, authors, entries, template_email).await?,
     }
     Ok(())
 }
@@ -179,10 +179,10 @@ mod tests {
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; {schema} {}",
-                pattern("x'00112233445566778899aabbccddeeff'")
+                insert_template_user("x'00112233445566778899aabbccddeeff'")
             ))
             .unwrap();
-        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
+        write(&database, 0..3, ENTRIES, "template@example.org").await.unwrap();
 
         let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(COUNTS.map(count), EXPECTED);
@@ -199,8 +199,8 @@ mod tests {
         let Location::Postgres(url) = database.location() else { unreachable!() };
         let client = crate::database::connect(url).await.unwrap();
         let schema = include_str!("../../../storage/migrations/postgres/0001_create_standardized_schema.up.sql");
-        client.batch_execute(&format!("{schema} {}", pattern("gen_random_uuid()"))).await.unwrap();
-        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
+        client.batch_execute(&format!("{schema} {}", insert_template_user("gen_random_uuid()"))).await.unwrap();
+        write(&database, 0..3, ENTRIES, "template@example.org").await.unwrap();
 
         for (sql, expected) in COUNTS.iter().zip(EXPECTED) {
             assert_eq!(client.query_one(*sql, &[]).await.unwrap().get::<_, i64>(0), expected, "{sql}");
@@ -210,8 +210,8 @@ mod tests {
         measure_alone(&database).await;
     }
 
-    fn pattern(id: &str) -> String {
-        format!("INSERT INTO users (id, email, hashed_password) VALUES ({id}, 'pattern@example.org', '$argon2id$x');")
+    fn insert_template_user(id: &str) -> String {
+        format!("INSERT INTO users (id, email, hashed_password) VALUES ({id}, 'template@example.org', '$argon2id$x');")
     }
 
     const COUNTS: [&str; 4] = [

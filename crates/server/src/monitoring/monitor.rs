@@ -197,7 +197,7 @@ async fn take_locked_reading(app: &App, _: &tokio::sync::MutexGuard<'_, ()>) -> 
             // written.
             let is_full = app.disk_space.check(app).await.is_err();
             let refusals = app.disk_space.take_refusals() + u64::from(is_full);
-            judge(app, snapshot, refusals, now);
+            assess_snapshot(app, snapshot, refusals, now);
             save_raised(app).await;
             Ok(())
         }
@@ -210,7 +210,7 @@ async fn take_locked_reading(app: &App, _: &tokio::sync::MutexGuard<'_, ()>) -> 
     }
 }
 
-fn judge(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
+fn assess_snapshot(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
     let faults = app.monitor.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut state = app.monitor.state();
     let state = &mut *state;
@@ -238,7 +238,8 @@ fn judge(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
     for (alert, alert_state) in &mut state.alerts {
         let since = alert_state.raised_at.unwrap_or(now);
         let raise_after = alert.raise_after(config.raise_after);
-        if let Some(change) = alert_state.update(alert.judge(&evidence), now, raise_after, config.clear_after) {
+        if let Some(change) = alert_state.update(alert.assess_snapshot(&evidence), now, raise_after, config.clear_after)
+        {
             announce(app, *alert, change, alert_state, now, since);
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Postgres;
 use super::lease::Lease;
 use super::pool::{Answer, Parameters};
-use super::row::whole;
+use super::row::read_row;
 use super::values::Instant;
 
 const RECORD: &str = "INSERT INTO idempotency_keys
@@ -28,7 +28,7 @@ const CORRECT_DATES: &str = "UPDATE idempotency_keys SET created_at = $1, update
 impl IdempotencyKeys for Postgres {
     async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<Made>> {
         let row = self.pool.query_opt(FIND, &[&user.0, &key_hash.as_slice()]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn delete_expired(&self, now: Timestamp) -> Result<u64> {

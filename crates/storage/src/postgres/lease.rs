@@ -148,7 +148,7 @@ impl<'a> Lease<'a> {
         if let Some(first) = self.first.get() {
             self.pool.timings.add(first, self.since.elapsed(), 0);
         }
-        answer.map_err(|error| self.judge(error))
+        answer.map_err(|error| self.classify(error))
     }
 
     /// Waits for the response to one statement and records the time.
@@ -169,10 +169,10 @@ impl<'a> Lease<'a> {
             self.cancel();
             return Err(StorageError::Unknown("the server did not answer in time".into()));
         };
-        answer.map_err(|error| self.judge(error))
+        answer.map_err(|error| self.classify(error))
     }
 
-    fn judge(&self, error: tokio_postgres::Error) -> StorageError {
+    fn classify(&self, error: tokio_postgres::Error) -> StorageError {
         if error::spoils_connection(&error) {
             self.spoilt.store(true, Ordering::Relaxed);
             // The other connections lead to the same server, and each would make one more call fail.

@@ -134,10 +134,10 @@ impl Pool {
     }
 
     /// Rejects a database that cannot be used, and logs warnings that an operator should know about.
-    pub async fn judge(&self, connections: usize) -> Result<()> {
+    pub async fn check_server(&self, connections: usize) -> Result<()> {
         let lease = self.lease().await?;
-        let judged = timeout(self.answer_within, server::judge(lease.client()?, connections)).await;
-        judged.unwrap_or_else(|_| Err(StorageError::Unavailable("the server did not answer in time".into())))
+        let checked = timeout(self.answer_within, server::check(lease.client()?, connections)).await;
+        checked.unwrap_or_else(|_| Err(StorageError::Unavailable("the server did not answer in time".into())))
     }
 
     /// Runs one statement and returns the number of affected rows.
@@ -187,7 +187,7 @@ fn admitting(servers: Arc<Servers>, slots: Arc<Slots>) -> Hook {
     Hook::async_fn(move |client: &mut ClientWrapper, _| {
         let (servers, slots) = (servers.clone(), slots.clone());
         Box::pin(async move {
-            let judged = timeout(server::RESPONSE_TIMEOUT, async {
+            let checked = timeout(server::RESPONSE_TIMEOUT, async {
                 let session = Session::read(client).await.map_err(HookError::Backend)?;
                 if !session.direct {
                     let safe = pooler::check(client, &servers).await;
@@ -198,7 +198,7 @@ fn admitting(servers: Arc<Servers>, slots: Arc<Slots>) -> Hook {
                 }
                 Ok(())
             });
-            judged.await.unwrap_or_else(|_| Err(HookError::message("the server did not answer in time")))
+            checked.await.unwrap_or_else(|_| Err(HookError::message("the server did not answer in time")))
         })
     })
 }

@@ -115,7 +115,7 @@ impl Text {
 }
 
 /// Checks a new connection before the first call: rejects the database, or logs warnings about it.
-pub async fn judge(client: &Client, connections: usize) -> Result<()> {
+pub async fn check(client: &Client, connections: usize) -> Result<()> {
     let unusable = |error: Error| StorageError::Unavailable(error::sentence(&error));
     let text = Text::read(client).await.map_err(unusable)?;
     text.refuse_other_encodings().map_err(StorageError::Unavailable)?;

@@ -10,7 +10,7 @@ use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::{api_token_columns, user_columns};
 
 #[async_trait]
@@ -32,7 +32,7 @@ impl ApiTokens for Sqlite {
                 api_token_columns!(),
                 " FROM api_tokens JOIN users ON users.id = api_tokens.user_id WHERE api_tokens.token_hash = ?1"
             );
-            connection.prepare_cached(sql)?.query_row([hash], whole).optional()
+            connection.prepare_cached(sql)?.query_row([hash], read_row).optional()
         })
         .await
     }
@@ -54,7 +54,7 @@ impl ApiTokens for Sqlite {
         self.read(move |connection| {
             let sql =
                 concat!("SELECT ", api_token_columns!(), " FROM api_tokens WHERE user_id = ?1 ORDER BY created_at, id");
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], read_row)?.collect()
         })
         .await
     }

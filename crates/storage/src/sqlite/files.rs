@@ -22,7 +22,7 @@ const PROCESS_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Rejects logs next to `path` that do not belong to the database there. The error is a sentence.
 ///
 /// The check looks up three names. A process makes it at least before its first connection to a file.
-pub fn refuse_strays(path: &Path) -> Result<(), String> {
+pub fn refuse_stale_logs(path: &Path) -> Result<(), String> {
     let path = &resolved(path);
     let without_log = keeps_no_log(path);
     let length = fs::metadata(path).map(|metadata| metadata.len()).ok();
@@ -71,7 +71,7 @@ pub fn share_mode(path: &Path) {
 
 /// Prepares `path` for a new database: rejects logs that are not empty, and deletes empty ones.
 pub fn clear_for_new(path: &Path) -> Result<(), String> {
-    refuse_strays(path)?;
+    refuse_stale_logs(path)?;
     let path = &resolved(path);
     for end in ["-shm", "-wal", "-journal"] {
         remove_if_there(&beside(path, end)).map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use sotto_domain::Timestamp;
 use sotto_storage::migrate::{COPIES_KEPT, COPIES_KEPT_DAYS};
 use sotto_storage::transfer::TransferError;
 
-use super::compact;
+use super::compact_time;
 use crate::error::Result;
 
 const BEFORE_DOWNGRADE: &str = "before-downgrade-";
@@ -21,7 +21,7 @@ pub fn name(moment: Timestamp, folder: bool, encrypted: bool) -> String {
         (_, true) => ".tar.age",
         _ => ".tar",
     };
-    format!("sotto-{}{ending}", compact(moment))
+    format!("sotto-{}{ending}", compact_time(moment))
 }
 
 /// Deletes all but the newest `keep` backups in the folder. Keeps files with other names or contents.
@@ -54,7 +54,7 @@ pub fn remove_unfinished(folder: &Path) -> Result<()> {
 
 /// The name of the backup that a downgrade takes before it deletes rows.
 pub fn before_downgrade(moment: Timestamp) -> String {
-    format!("{BEFORE_DOWNGRADE}{}.tar", compact(moment))
+    format!("{BEFORE_DOWNGRADE}{}.tar", compact_time(moment))
 }
 
 /// Whether the name has the form of [`before_downgrade`].

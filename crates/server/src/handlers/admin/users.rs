@@ -100,7 +100,7 @@ async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiEr
     let password = request.password.and_then(|password| check.take("password", Password::parse(password)));
     let full_name = request.full_name.and_then(|name| check.take("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.take("time_zone", account::zone(&name)));
-    let (email, time_zone) = check.finish((|| Some((email?, time_zone?)))())?;
+    let (email, time_zone) = check.finish(email.zip(time_zone))?;
     let password_hash = hash(app, password).await?;
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
     Ok(NewUser { id, email, password_hash, full_name, is_superuser: request.is_superuser, time_zone })

@@ -68,7 +68,7 @@ pub enum Verdict {
     Between,
     /// Clearly below the threshold.
     Good,
-    /// Too little happened to judge.
+    /// Too little happened to assess.
     Unknown,
 }
 
@@ -140,7 +140,7 @@ impl Alert {
         }
     }
 
-    pub fn judge(self, evidence: &Evidence<'_>) -> Reading {
+    pub fn assess(self, evidence: &Evidence<'_>) -> Reading {
         let Evidence { period, thresholds, faults, .. } = *evidence;
         match self {
             Self::SlowStatement => slow_statement(period, thresholds),

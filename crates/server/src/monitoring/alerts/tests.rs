@@ -36,7 +36,7 @@ fn reading(
     clock: &ClockHealth,
 ) -> Reading {
     let thresholds = &Thresholds::default();
-    alert.judge(&Evidence { period, thresholds, faults, recordings, clock, backup: None, backup_days: None })
+    alert.assess(&Evidence { period, thresholds, faults, recordings, clock, backup: None, backup_days: None })
 }
 
 fn judged(alert: Alert, period: &Snapshot) -> Verdict {
@@ -183,7 +183,7 @@ fn a_backup_is_missed_only_if_backups_are_monitored() {
     let judged = |last: Option<&LastBackup>, backup_days| {
         let (thresholds, faults, clock) = (Thresholds::default(), BTreeMap::new(), ClockHealth::default());
         let period = period();
-        Alert::Backup.judge(&Evidence {
+        Alert::Backup.assess(&Evidence {
             period: &period,
             thresholds: &thresholds,
             faults: &faults,

@@ -30,7 +30,7 @@ use session::{FOREIGN, SESSION, Session};
 pub(super) use session::LOCK;
 pub(crate) use session::connect;
 
-pub(crate) const BOOKKEEPING: &str = "
+pub(crate) const MIGRATIONS_TABLE: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER     NOT NULL,
         name          TEXT        NOT NULL,
@@ -96,7 +96,7 @@ pub(super) async fn run(
 impl Session<'_> {
     async fn up(&mut self, source: &Source, steps: &[&Migration]) -> Result<Vec<String>> {
         if !steps.is_empty() {
-            self.client.batch_execute(BOOKKEEPING).await.map_err(|error| self.unusable(&error))?;
+            self.client.batch_execute(MIGRATIONS_TABLE).await.map_err(|error| self.unusable(&error))?;
         }
         for step in steps {
             let done = match &step.up.concurrent_index {
@@ -199,7 +199,7 @@ impl Session<'_> {
             if transaction.query_one(empty, &[]).await?.get(0) {
                 return Ok(false);
             }
-            transaction.batch_execute(BOOKKEEPING).await?;
+            transaction.batch_execute(MIGRATIONS_TABLE).await?;
             transaction.execute("DELETE FROM schema_migrations", &[]).await?;
             for migration in migrations {
                 Record::Add(migration).write(&transaction).await?;

@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use super::super::error::{MigrateError, Result};
 use super::super::plan::Applied;
-use super::failure::advised;
+use super::failure::message_with_advice;
 use crate::DatabaseUrl;
 use crate::postgres::connect::{self, Refusal};
 use crate::postgres::server::Text;
@@ -164,7 +164,7 @@ impl<'u> Session<'u> {
     }
 
     pub(super) fn unusable(&self, error: &tokio_postgres::Error) -> MigrateError {
-        let (database, reason) = (self.url.to_string(), advised(error));
+        let (database, reason) = (self.url.to_string(), message_with_advice(error));
         match error.code() {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => MigrateError::Denied { database, reason },
             _ => MigrateError::Database { database, reason },

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use super::super::postgres::LOCK;
-use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
+use super::{Folder, Migrator, Target, assert_contains, both, connect, count, current, execute, sentence, target};
 use crate::migrate::State;
 use crate::testing::{Scratch, run_script};
 use crate::{DatabaseUrl, schema};
@@ -16,15 +16,15 @@ fn run(scratch: &Scratch, script: &str) {
 
 /// The shell's message at the statement where a script stops.
 #[track_caller]
-fn stopped(scratch: &Scratch, script: &str) -> String {
+fn run_and_fail(scratch: &Scratch, script: &str) -> String {
     let Output { status, stderr, .. } = run_script(&scratch.url, script);
     assert!(!status.success(), "accepted:\n{script}");
     String::from_utf8(stderr).unwrap()
 }
 
 /// The three revisions, and a fourth that runs outside of a transaction on PostgreSQL.
-fn of_four() -> Folder {
-    let folder = Folder::of_three();
+fn with_four_revisions() -> Folder {
+    let folder = Folder::with_three_revisions();
     let (up, down) = ("CREATE INDEX idx_notes_text ON notes (text)", "DROP INDEX idx_notes_text");
     folder.step_on("sqlite", "0004_index", up, &format!("-- loses: nothing\n{down} -- and no semicolon"));
     folder.step_on(
@@ -45,7 +45,7 @@ async fn assert_equals_reference(scratch: &Scratch, migrator: &Migrator, referen
 
 #[tokio::test]
 async fn a_script_has_the_same_result_as_the_runner() {
-    let folder = of_four();
+    let folder = with_four_revisions();
     for (scratch, other) in both().await.iter().zip(&both().await) {
         let (migrator, reference) = (folder.migrator(scratch), folder.migrator(other));
         // Starting with nothing.
@@ -93,22 +93,22 @@ async fn a_script_creates_the_shipped_schema() {
 
 #[tokio::test]
 async fn a_database_at_another_revision_is_unchanged() {
-    let folder = of_four();
+    let folder = with_four_revisions();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&target("2")).await.unwrap();
         let before = schema::read(&scratch.url).await.unwrap();
         for from in [Target::Base, target("1"), target("3")] {
             let script = migrator.upgrade_script(&Target::Head, Some(&from)).await.unwrap();
-            assert_says(
-                &stopped(&scratch, &script),
+            assert_contains(
+                &run_and_fail(&scratch, &script),
                 &["this script starts at ", "is at another revision", "sotto db current"],
             );
         }
-        let edited = of_four();
+        let edited = with_four_revisions();
         edited.file("0001_notes.up.sql", "CREATE TABLE notes (id INTEGER); -- no longer what was run");
         let script = edited.migrator(&scratch).upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["is at another revision"]);
+        assert_contains(&run_and_fail(&scratch, &script), &["is at another revision"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
         assert_eq!(current(&migrator).await, "0002_colors");
     }
@@ -119,22 +119,25 @@ async fn a_database_of_another_program_is_unchanged() {
     for scratch in both().await {
         execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
         let before = schema::read(&scratch.url).await.unwrap();
-        let migrator = of_four().migrator(&scratch);
+        let migrator = with_four_revisions().migrator(&scratch);
         let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["contains tables of another program", "give Sotto"]);
+        assert_contains(&run_and_fail(&scratch, &script), &["contains tables of another program", "give Sotto"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
     }
 }
 
 #[tokio::test]
 async fn a_script_stops_before_a_loss_that_is_not_allowed() {
-    let folder = of_four();
+    let folder = with_four_revisions();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         execute(&scratch, "UPDATE notes SET color = 'blue' WHERE id = 1").await;
         let script = migrator.downgrade_script(&target("1"), None, false).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["this step would destroy notes.color", "--allow-data-loss"]);
+        assert_contains(
+            &run_and_fail(&scratch, &script),
+            &["this step would destroy notes.color", "--allow-data-loss"],
+        );
         assert_eq!(current(&migrator).await, "0004_index", "nothing was begun");
         run(&scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
         assert_eq!(current(&migrator).await, "0001_notes");
@@ -144,13 +147,13 @@ async fn a_script_stops_before_a_loss_that_is_not_allowed() {
 #[tokio::test]
 async fn a_failed_step_is_rolled_back() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1)");
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&target("2")).await.unwrap();
         let before = schema::read(&scratch.url).await.unwrap();
         let script = migrator.upgrade_script(&Target::Head, None).await.unwrap();
-        assert_says(&stopped(&scratch, &script), &["nowhere"]);
+        assert_contains(&run_and_fail(&scratch, &script), &["nowhere"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
         assert_eq!(current(&migrator).await, "0002_colors");
     }
@@ -159,11 +162,11 @@ async fn a_failed_step_is_rolled_back() {
 #[tokio::test]
 async fn a_script_does_not_wait_for_another_migration() {
     let scratch = Scratch::postgres().await;
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     let other = connect(&scratch.url).await.unwrap();
     other.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await.unwrap();
     let script = migrator.upgrade_script(&Target::Head, None).await.unwrap();
-    assert_says(&stopped(&scratch, &script), &["another migration is running"]);
+    assert_contains(&run_and_fail(&scratch, &script), &["another migration is running"]);
     assert_eq!(migrator.state().await.unwrap(), State::Empty);
 }
 
@@ -176,11 +179,11 @@ async fn without_a_database_a_script_needs_its_start() {
     for url in [&file.url, &nobody] {
         let migrator = Migrator::new(url).unwrap();
         let refused = sentence(migrator.upgrade_script(&Target::Head, None).await);
-        assert_says(&refused, &["the start of the script is unknown", "--from base"]);
+        assert_contains(&refused, &["the start of the script is unknown", "--from base"]);
         assert!(!refused.contains("s3cret"), "{refused}");
         let script = migrator.upgrade_script(&Target::Head, Some(&Target::Base)).await.unwrap();
-        assert_says(&script, &["upgrade from base to 00", "CREATE TABLE users"]);
-        assert_says(
+        assert_contains(&script, &["upgrade from base to 00", "CREATE TABLE users"]);
+        assert_contains(
             &sentence(migrator.downgrade_script(&target("-1"), Some(&Target::Base), true).await),
             &["only 0 revisions below"],
         );

@@ -12,7 +12,7 @@ use sotto_domain::storage::Result;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::{Instant, all, mark, read};
+use super::{Instant, mark, read, read_rows};
 use crate::postgres::pool::{Answer, Pool};
 use crate::postgres::server::{RESERVED_CONNECTIONS, Session};
 
@@ -94,7 +94,7 @@ impl Lead {
 impl Findings {
     /// Reads the findings of the inspecting server. Returns `None` if no server inspects this database.
     pub async fn read(pool: &Pool) -> Result<Option<Self>> {
-        let held = all(&pool.query(HELD, &[&LOCK_CLASS]).await?, |row| {
+        let held = read_rows(&pool.query(HELD, &[&LOCK_CLASS]).await?, |row| {
             let at: Option<Instant> = read(row, 2)?;
             Ok((read::<bool>(row, 0)?, read::<String>(row, 1)?, at.map(|at| at.0), read::<Option<String>>(row, 3)?))
         })?;

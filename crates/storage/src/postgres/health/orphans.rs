@@ -8,7 +8,7 @@ use sotto_domain::storage::Result;
 use tokio_postgres::Row;
 
 use super::lead::{Findings, Lead};
-use super::{Postgres, all, mark, read, tables};
+use super::{Postgres, mark, read, read_rows, tables};
 use crate::integrity::Orphans;
 
 /// An inspection is repeated after this many seconds: one hour.
@@ -89,7 +89,7 @@ impl Postgres {
         let keys = self.pool.query(FOREIGN_KEYS, &[]).await?;
         let mut next = Inspection { at: Some(now), ..Inspection::default() };
         let mut broken = Vec::new();
-        for (key, writes) in all(&keys, foreign_key)? {
+        for (key, writes) in read_rows(&keys, foreign_key)? {
             let known = last.keys.get(&key.name).copied().filter(|known| known.writes == writes);
             let orphans = match known {
                 Some(known) => known.orphans,

@@ -7,7 +7,7 @@ use sotto_domain::storage::Result;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::pool::Pool;
-use super::super::values::{all, read};
+use super::super::values::{read, read_rows};
 use crate::statements::mark;
 
 /// The number of rows of each insert.
@@ -41,8 +41,8 @@ const COLUMNS: &str = concat!(
 pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
     let Some(row) = pool.query_opt(INDEX, &[&index]).await? else { return Ok(None) };
     let (table, definition): (String, String) = (read(&row, 0)?, read(&row, 1)?);
-    let others: Vec<String> = all(&pool.query(OTHERS, &[&index]).await?, |row| read(row, 0))?;
-    let columns = all(&pool.query(COLUMNS, &[&index]).await?, |row| Ok((read(row, 0)?, read(row, 1)?)))?;
+    let others: Vec<String> = read_rows(&pool.query(OTHERS, &[&index]).await?, |row| read(row, 0))?;
+    let columns = read_rows(&pool.query(COLUMNS, &[&index]).await?, |row| Ok((read(row, 0)?, read(row, 1)?)))?;
 
     let insert = insert(&columns);
     let mut script = String::new();

@@ -8,10 +8,12 @@ use super::{Database, POPULATION, SEALED};
 use crate::migrate::{Migrator, Target};
 use crate::testing::Scratch;
 
-const KEPT: [&str; 6] = ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
+/// The tables of revision 0001 with rows of users.
+const ORIGINAL_TABLES: [&str; 6] =
+    ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
 
-/// Columns that did not exist at revision 0001.
-const SINCE: [&str; 7] = [
+/// Tables that did not exist at revision 0001.
+const NEWER_TABLES: [&str; 7] = [
     "secret_tags",
     "opaque_sessions",
     "attachments",
@@ -30,7 +32,7 @@ impl Database {
     async fn at_0001(scratch: Scratch) -> Self {
         Migrator::new(&scratch.url).unwrap().upgrade(&"0001".parse().unwrap()).await.unwrap();
         let database = Self::open(scratch).await;
-        for statement in POPULATION.iter().filter(|one| !SINCE.iter().any(|table| one.contains(table))) {
+        for statement in POPULATION.iter().filter(|one| !NEWER_TABLES.iter().any(|table| one.contains(table))) {
             database.accept(statement).await;
         }
         database
@@ -52,7 +54,7 @@ impl Database {
     }
 
     async fn kept(&self) -> Vec<Vec<String>> {
-        self.rows_of(&KEPT).await
+        self.rows_of(&ORIGINAL_TABLES).await
     }
 
     async fn rows_of(&self, tables: &[&str]) -> Vec<Vec<String>> {
@@ -95,8 +97,8 @@ async fn an_unusable_secret_tag_stops_the_upgrade_and_is_kept() {
         database.accept(SEALED).await;
         let before = (database.rows("secret_tags").await, database.kept().await);
         let refused = database.migrator().upgrade(&Target::Head).await.unwrap_err().to_string();
-        for said in ["0002_secret_tags.up.sql", "registration_record", "at revision 0001"] {
-            assert!(refused.contains(said), "{refused}");
+        for part in ["0002_secret_tags.up.sql", "registration_record", "at revision 0001"] {
+            assert!(refused.contains(part), "{refused}");
         }
         assert_eq!((database.rows("secret_tags").await, database.kept().await), before);
     }
@@ -108,18 +110,18 @@ async fn downgrade_from_the_web_app_and_back_keeps_older_tables() {
         database.accept("UPDATE users SET preferences = '{}', draft_key = #b32 WHERE id = #1").await;
         let migrator = database.migrator();
         let refused = migrator.downgrade(&"0002".parse().unwrap(), false).await.unwrap_err().to_string();
-        for said in [
+        for part in [
             "2 rows of attachments",
             "2 rows of identities",
             "2 rows of api_tokens",
             "2 rows of idempotency_keys",
             "1 value of users.draft_key",
         ] {
-            assert!(refused.contains(said), "{refused}");
+            assert!(refused.contains(part), "{refused}");
         }
         let kept = async || {
             let users = "SELECT email || ' ' || coalesce(google_id, '') FROM users ORDER BY id";
-            (database.list(users).await, database.rows_of(&KEPT[1..]).await)
+            (database.list(users).await, database.rows_of(&ORIGINAL_TABLES[1..]).await)
         };
         let before = kept().await;
         migrator.downgrade(&"0002".parse().unwrap(), true).await.unwrap();
@@ -139,8 +141,8 @@ async fn a_downgrade_deletes_sealed_entries_only_if_allowed() {
         database.accept(SEALED).await;
         let migrator = database.migrator();
         let refused = migrator.downgrade(&"0001".parse().unwrap(), false).await.unwrap_err().to_string();
-        for said in ["3 rows of secret_tags", "1 value of journal_entries.encrypted_content", "--allow-data-loss"] {
-            assert!(refused.contains(said), "{refused}");
+        for part in ["3 rows of secret_tags", "1 value of journal_entries.encrypted_content", "--allow-data-loss"] {
+            assert!(refused.contains(part), "{refused}");
         }
         assert_eq!(database.rows("journal_entries").await.len(), plain.len() + 1);
         migrator.downgrade(&"0001".parse().unwrap(), true).await.unwrap();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::data::{Populated, Writer, entry, id};
 use super::{
-    KeysOutcome, Migrations, Observer, Package, Scratch, Workspace, assert_says, backup, empty_ones, restore, rows,
+    KeysOutcome, Migrations, Observer, Package, Scratch, Workspace, assert_contains, backup, empty_ones, restore, rows,
     sentence,
 };
 use crate::DatabaseUrl;
@@ -136,7 +136,7 @@ async fn attachments_move_between_a_folder_and_an_object_store() {
     let target = Scratch::sqlite();
     let refused =
         restore(&Package::from_path(&workspace.path("one.tar")), &destination(&target.url), &Observer::default()).await;
-    assert_says(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
+    assert_contains(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 }
 
@@ -178,18 +178,21 @@ async fn attachments_and_keys_are_restored_and_existing_ones_stay() {
 
     fs::write(workspace.path("restored/attachments/empty"), "another").unwrap();
     let target = Scratch::sqlite();
-    assert_says(&sentence(workspace.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
+    assert_contains(
+        &sentence(workspace.restore("archive.tar", &target.url).await),
+        &["attachments/empty", "move it away"],
+    );
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 
     let long = workspace.path("attachments").join("a".repeat(120));
     fs::write(&long, "").unwrap();
     let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
-    assert_says(&sentence(refused), &["aaaa", "too long"]);
+    assert_contains(&sentence(refused), &["aaaa", "too long"]);
     fs::remove_file(long).unwrap();
 
     std::os::unix::fs::symlink("/etc/passwd", workspace.path("attachments/link")).unwrap();
     let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
-    assert_says(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
+    assert_contains(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
     assert!(!workspace.path("second.tar").exists());
 }
 
@@ -273,13 +276,16 @@ async fn a_table_of_a_later_migration_is_transferred() {
 
         // A program that does not know the revision refuses with the reason.
         let refused = backup(populated.url(), &workspace.path("unknown"), &rows(), &Observer::default()).await;
-        assert_says(&sentence(refused), &["add_moods", "does not know"]);
+        assert_contains(&sentence(refused), &["add_moods", "does not know"]);
 
         let contents = BackupOptions { migrations: migrations.clone(), ..rows() };
         let manifest = backup(populated.url(), &workspace.path(&name), &contents, &Observer::default()).await.unwrap();
         assert_eq!(manifest.tables.iter().find(|table| table.name == "moods").unwrap().sum.rows, 1);
         let target = if name.starts_with("sqlite") { Scratch::postgres().await } else { Scratch::sqlite() };
-        assert_says(&sentence(workspace.restore(&name, &target.url).await), &["add_moods", "does not know", "newer"]);
+        assert_contains(
+            &sentence(workspace.restore(&name, &target.url).await),
+            &["add_moods", "does not know", "newer"],
+        );
         let destination = super::Destination { migrations: migrations.clone(), ..workspace.destination(&target.url) };
         restore(&Package::from_path(&workspace.path(&name)), &destination, &Observer::default()).await.unwrap();
         let contents = BackupOptions { migrations: migrations.clone(), ..rows() };

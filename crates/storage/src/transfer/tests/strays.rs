@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::data::Populated;
-use super::{Migrations, Observer, Workspace, assert_says, names, sentence};
+use super::{Migrations, Observer, Workspace, assert_contains, names, sentence};
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State, Target};
 use crate::testing::Scratch;
@@ -58,7 +58,7 @@ async fn nothing_is_created_next_to_a_stale_log() {
             migrator.rehearse_upgrade(&Target::Head).await.unwrap_err().to_string(),
             scratch.url.open().await.err().unwrap().to_string(),
         ] {
-            assert_says(&refused, &["journal.db-wal is there", "put it back", "move", "try again"]);
+            assert_contains(&refused, &["journal.db-wal is there", "put it back", "move", "try again"]);
         }
         assert_eq!(fs::read(beside(&path, "-wal")).unwrap(), log, "it may be the only copy");
         assert_eq!(path.exists(), empty);
@@ -81,7 +81,7 @@ async fn a_stale_rollback_journal_is_not_applied_to_another_database() {
     let path = file(&scratch.url);
     fs::write(beside(&path, "-journal"), [7; 4096]).unwrap();
     let refused = sentence(workspace.restore("archive.tar", &scratch.url).await);
-    assert_says(&refused, &["journal.db-journal is there", "put it back"]);
+    assert_contains(&refused, &["journal.db-journal is there", "put it back"]);
     assert_eq!(names(path.parent().unwrap()), ["journal.db-journal"]);
 }
 
@@ -95,7 +95,7 @@ async fn a_copy_next_to_the_log_of_another_database_is_not_opened() {
     fs::copy(file(&other.url), &path).unwrap();
     fs::write(beside(&path, "-wal"), &log).unwrap();
     let refused = scratch.url.open().await.err().unwrap().to_string();
-    assert_says(&refused, &["journal.db-wal is another database's", "Move the log"]);
+    assert_contains(&refused, &["journal.db-wal is another database's", "Move the log"]);
     assert_eq!(fs::read(beside(&path, "-wal")).unwrap(), log);
     assert_eq!(fs::read(&path).unwrap(), fs::read(file(&other.url)).unwrap());
 }
@@ -129,7 +129,7 @@ async fn a_restore_is_refused_while_a_server_claims_the_file() {
     let scratch = Scratch::sqlite();
     let claim = scratch.url.claim_for_server().await.unwrap().unwrap();
     let refused = sentence(workspace.restore("archive.tar", &scratch.url).await);
-    assert_says(&refused, &["is in use by `sotto serve` (process", "stop it first"]);
+    assert_contains(&refused, &["is in use by `sotto serve` (process", "stop it first"]);
     assert!(!file(&scratch.url).exists());
     drop(claim);
     workspace.restore("archive.tar", &scratch.url).await.unwrap();

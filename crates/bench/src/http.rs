@@ -172,8 +172,8 @@ mod tests {
         address
     }
 
-    async fn exchange_error(answer: &'static [u8]) -> String {
-        let mut connection = Connection::open(serve_pieces(vec![answer]).await).await.unwrap();
+    async fn exchange_error(response: &'static [u8]) -> String {
+        let mut connection = Connection::open(serve_pieces(vec![response]).await).await.unwrap();
         connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.err().unwrap().to_string()
     }
 
@@ -212,8 +212,8 @@ mod tests {
             (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "keep"),
             (b"SSH-2.0-OpenSSH\r\n\r\n", "status line"),
         ];
-        for (answer, reason) in cases {
-            let error = exchange_error(answer).await;
+        for (response, reason) in cases {
+            let error = exchange_error(response).await;
             assert!(error.contains(reason), "{error}");
         }
     }

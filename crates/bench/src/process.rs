@@ -73,7 +73,7 @@ impl Server {
                     return Err(server.failure_with_log(&format!("the server ended ({status}) instead of starting")));
                 }
                 if began.elapsed() > START_OR_STOP_TIMEOUT {
-                    return Err(server.failure_with_log("the server does not answer"));
+                    return Err(server.failure_with_log("the server does not respond"));
                 }
                 std::thread::sleep(Duration::from_micros(200));
             }

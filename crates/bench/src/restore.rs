@@ -90,7 +90,7 @@ impl fmt::Display for RestoreTable<'_> {
     }
 }
 
-/// Rows in memory in the driver's form, with the insert statement of each table.
+/// All rows in memory, as values that the driver accepts, with the insert statement of each table.
 enum Content {
     Sqlite(Vec<(String, Vec<Vec<Value>>)>),
     Postgres(Vec<(String, Vec<Bytes>)>),
@@ -149,7 +149,7 @@ impl Content {
                 transaction.commit().await?;
                 Ok(began.elapsed())
             }
-            _ => Err("rows of one engine for the other".into()),
+            _ => Err("the rows are those of the other engine".into()),
         }
     }
 }
@@ -158,10 +158,10 @@ fn read_sqlite(connection: &Connection, table: &Table) -> rusqlite::Result<(Stri
     let (columns, count) = (columns(table), table.columns.len());
     let sql = format!("SELECT {columns} FROM {} ORDER BY {}", table.name, table.key.join(", "));
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([], |row| (0..count).map(|place| row.get(place)).collect())?;
+    let rows = statement.query_map([], |row| (0..count).map(|index| row.get(index)).collect())?;
     let rows = rows.collect::<rusqlite::Result<_>>()?;
-    let places = vec!["?"; count].join(", ");
-    Ok((format!("INSERT INTO {} ({columns}) VALUES ({places})", table.name), rows))
+    let placeholders = vec!["?"; count].join(", ");
+    Ok((format!("INSERT INTO {} ({columns}) VALUES ({placeholders})", table.name), rows))
 }
 
 fn columns(table: &Table) -> String {
@@ -181,8 +181,8 @@ async fn sotto(binary: &Path, database: &Database, arguments: &[&str]) -> Result
         .output()
         .await?;
     if !finished.status.success() {
-        let said = String::from_utf8_lossy(&finished.stderr);
-        return Err(format!("sotto {} ended badly: {said}", arguments.join(" ")).into());
+        let message = String::from_utf8_lossy(&finished.stderr);
+        return Err(format!("sotto {} failed: {message}", arguments.join(" ")).into());
     }
     Ok(began.elapsed())
 }

@@ -165,7 +165,7 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
     let mut authors: Vec<SignedIn> = sign_in().await?;
     let mut signed_in = Instant::now();
     let ceiling = Ceiling::record(server.address, &authors[0]).await?;
-    let bench = SideBySide { ours: server.address, ceiling: ceiling.server.address, duration: plan.duration };
+    let bench = SideBySide { sotto: server.address, ceiling: ceiling.server.address, duration: plan.duration };
     let mut cells = vec![];
     for scenario in Scenario::ALL {
         for clients in CLIENTS {

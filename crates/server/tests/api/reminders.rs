@@ -45,8 +45,8 @@ async fn reminders_are_created_changed_and_deleted(server: Server) {
     let on = ada.put(&path, json!({"is_active": true})).await.expect(StatusCode::OK);
     assert_eq!(on["next_due_at"], made["next_due_at"]);
 
-    let gone = ada.delete(&path).await.expect(StatusCode::OK);
-    assert_eq!(gone, json!({"message": "Reminder deleted successfully"}));
+    let deleted = ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(deleted, json!({"message": "Reminder deleted successfully"}));
     for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
         assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
     }

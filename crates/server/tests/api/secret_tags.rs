@@ -43,7 +43,7 @@ async fn a_secret_tag_from_creation_to_deletion(server: Server) {
     assert_eq!((&entry["content"], &entry["title"], &entry["revision"]), (&json!(""), &Value::Null, &json!(1)));
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 
-    // A new name.
+    // Change the name.
     let metadata = Metadata { name: "Dreams".into(), color: None };
     let metadata = json!({"metadata": encode(open.vault.seal_metadata(&metadata, &SystemRandom).unwrap().as_bytes())});
     let renamed = Answer::of(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
@@ -51,7 +51,8 @@ async fn a_secret_tag_from_creation_to_deletion(server: Server) {
     let listed = open.get("/api/secret-tags/").await.expect(StatusCode::OK);
     assert_eq!((open.name(&listed[0]), &listed[0]["version"]), ("Dreams".to_owned(), &json!(1)));
 
-    // A new passphrase: the secret tag stays unlocked here, the old passphrase stops working, the entries stay.
+    // Change the passphrase: the secret tag stays unlocked in this session, the old passphrase stops working, and the
+    // entries are kept.
     let elsewhere = secret.unlock(PHRASE).await;
     open.change_phrase("a new one", 7).await.expect(StatusCode::CONFLICT);
     let changed = open.change_phrase("a new one", 1).await.expect(StatusCode::OK);
@@ -149,7 +150,7 @@ async fn several_secret_tags_are_unlocked_at_once(server: Server) {
     assert!(listed.as_array().unwrap().iter().all(|tag| tag["open"] == true && tag["metadata"].is_string()));
     // Each token unlocks its own secret tag.
     one.get(&crate::vault::path(&in_two)).await.expect(StatusCode::NOT_FOUND);
-    // From one secret tag to the other, in one change.
+    // One request moves an entry from one secret tag to the other.
     let id = text(&in_one, "id").parse().unwrap();
     let moved =
         both(Method::PUT, &crate::vault::path(&in_one)).header("if-match", "\"1\"").json(&two.seal(id, 2, "moved"));
@@ -177,8 +178,8 @@ async fn frequent_unlocks_of_one_tag_do_not_delay_others(server: Server) {
             .map(|id| secrets.iter().find(|(secret, _)| secret.path.ends_with(&id)).unwrap())
             .collect::<Vec<_>>()
     };
-    // The failed attempts that the unlocked secret tag reports.
-    let open = async |phrase: &str| {
+    // Unlocks by trying all secret tags. Returns the failed attempts that the unlocked one reports.
+    let unlock_by_phrase = async |phrase: &str| {
         for (secret, _) in listed().await {
             server.clock.advance(1);
             match secret.try_unlock(phrase).await {
@@ -189,18 +190,18 @@ async fn frequent_unlocks_of_one_tag_do_not_delay_others(server: Server) {
                 Err(refused) => assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body),
             }
         }
-        panic!("{phrase} opens nothing");
+        panic!("{phrase} unlocks no secret tag");
     };
-    // Never unlocked, they are listed in order of creation, so the first two fail once for the last one.
-    assert_eq!(open("three").await, 0);
+    // Before their first unlock, secret tags are listed in the order of creation, so the first two get one failure each.
+    assert_eq!(unlock_by_phrase("three").await, 0);
     for _ in 0..20 {
-        assert_eq!(open("three").await, 0);
+        assert_eq!(unlock_by_phrase("three").await, 0);
     }
-    assert_eq!(open("one").await, 1);
+    assert_eq!(unlock_by_phrase("one").await, 1);
     let order: Vec<_> = listed().await.into_iter().map(|(_, phrase)| *phrase).collect();
     assert_eq!(order, ["one", "three", "two"]);
-    // Even in the worst order, none fails more often than there are others.
+    // Even in the worst order, each secret tag has at most one failure per other secret tag.
     for phrase in ["two", "three", "one", "two", "three", "one", "two"] {
-        assert!(open(phrase).await <= 2, "{phrase}");
+        assert!(unlock_by_phrase(phrase).await <= 2, "{phrase}");
     }
 }

@@ -14,7 +14,7 @@ fn run(scratch: &Scratch, script: &str) {
     assert!(status.success() && stderr.is_empty(), "{}\n{script}", String::from_utf8_lossy(&stderr));
 }
 
-/// The shell's message at the statement where a script stops.
+/// Runs a script that must fail, and returns the shell's message.
 #[track_caller]
 fn run_and_fail(scratch: &Scratch, script: &str) -> String {
     let Output { status, stderr, .. } = run_script(&scratch.url, script);
@@ -48,7 +48,7 @@ async fn a_script_has_the_same_result_as_the_runner() {
     let folder = with_four_revisions();
     for (scratch, other) in both().await.iter().zip(&both().await) {
         let (migrator, reference) = (folder.migrator(scratch), folder.migrator(other));
-        // Starting with nothing.
+        // On an empty database.
         run(scratch, &migrator.upgrade_script(&target("2"), None).await.unwrap());
         reference.upgrade(&target("2")).await.unwrap();
         assert_equals_reference(scratch, &migrator, &reference, "0002_colors").await;
@@ -106,7 +106,7 @@ async fn a_database_at_another_revision_is_unchanged() {
             );
         }
         let edited = with_four_revisions();
-        edited.file("0001_notes.up.sql", "CREATE TABLE notes (id INTEGER); -- no longer what was run");
+        edited.file("0001_notes.up.sql", "CREATE TABLE notes (id INTEGER); -- another file than the applied one");
         let script = edited.migrator(&scratch).upgrade_script(&Target::Head, Some(&target("2"))).await.unwrap();
         assert_contains(&run_and_fail(&scratch, &script), &["is at another revision"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap(), before);
@@ -138,7 +138,7 @@ async fn a_script_stops_before_a_loss_that_is_not_allowed() {
             &run_and_fail(&scratch, &script),
             &["this step would destroy notes.color", "--allow-data-loss"],
         );
-        assert_eq!(current(&migrator).await, "0004_index", "nothing was begun");
+        assert_eq!(current(&migrator).await, "0004_index", "no step was started");
         run(&scratch, &migrator.downgrade_script(&target("1"), None, true).await.unwrap());
         assert_eq!(current(&migrator).await, "0001_notes");
     }
@@ -175,8 +175,8 @@ async fn without_a_database_a_script_needs_its_start() {
     let file = Scratch::sqlite();
     let DatabaseUrl::Sqlite(path) = &file.url else { unreachable!("it is SQLite") };
     std::fs::write(path, "Dear diary, this is not a database at all.".repeat(40)).unwrap();
-    let nobody: DatabaseUrl = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
-    for url in [&file.url, &nobody] {
+    let unreachable: DatabaseUrl = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
+    for url in [&file.url, &unreachable] {
         let migrator = Migrator::new(url).unwrap();
         let refused = sentence(migrator.upgrade_script(&Target::Head, None).await);
         assert_contains(&refused, &["the start of the script is unknown", "--from base"]);

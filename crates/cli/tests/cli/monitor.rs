@@ -35,8 +35,8 @@ async fn receiver() -> (String, UnboundedReceiver<Value>) {
                 request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
             }
             let (_, body) = request.split_once("\r\n\r\n").unwrap();
-            let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let response = "HTTP/1.1 204 No Content\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(response.as_bytes()).await.unwrap();
             if notices.send(serde_json::from_str(body).unwrap()).is_err() {
                 return;
             }

@@ -28,9 +28,9 @@ async fn a_full_disk_of_sqlite_causes_503_until_there_is_space() {
     let mut kept = Vec::new();
     let refusal = loop {
         let text = format!("{} {}", kept.len(), "An ordinary day. ".repeat(5000));
-        let answer = write(&server, &token, &text).await;
-        if answer.status() != 201 {
-            break answer;
+        let response = write(&server, &token, &text).await;
+        if response.status() != 201 {
+            break response;
         }
         kept.push(text);
         assert!(kept.len() < 100, "the limit was not met");
@@ -85,10 +85,10 @@ async fn write(server: &RunningServer, token: &str, text: &str) -> Response {
     server.request(Method::POST, "/api/journals/").bearer_auth(token).json(&entry).send().await.unwrap()
 }
 
-pub async fn is_disk_full(answer: Response) {
-    let status = answer.status();
-    let wait = answer.headers().get("retry-after").cloned();
-    let body: Value = answer.json().await.unwrap();
+pub async fn is_disk_full(response: Response) {
+    let status = response.status();
+    let wait = response.headers().get("retry-after").cloned();
+    let body: Value = response.json().await.unwrap();
     assert!(status == 503 && wait.is_some(), "{status} {body}");
     assert_eq!(body["code"], "disk_full", "{body}");
 }

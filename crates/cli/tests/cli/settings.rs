@@ -128,8 +128,8 @@ async fn providers_come_from_the_file_and_from_variables() {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     for (provider, code) in [("home", "provider_unavailable"), ("other", "unknown_provider")] {
         let start = client.get(format!("http://{address}/api/auth/oidc/{provider}/start"));
-        let answer = start.send().await.unwrap();
-        assert_eq!(answer.headers()["location"], format!("/login?error={code}"));
+        let response = start.send().await.unwrap();
+        assert_eq!(response.headers()["location"], format!("/login?error={code}"));
     }
     child.kill().unwrap();
     child.wait().unwrap();

@@ -177,7 +177,7 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<ReminderCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ReminderResponse>)>, ApiError> {
     let (user, reminders, now) = (caller.id(), app.storage.reminders(), app.now());
-    let answer = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
+    let respond = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
     let make = async |once| {
         let plan = ReminderPlan::parse(
             &request.title,
@@ -189,9 +189,9 @@ pub async fn create(
             request.is_active,
         )?;
         let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-        Ok(answer(reminders.create(user, id, &plan, once, now).await?))
+        Ok(respond(reminders.create(user, id, &plan, once, now).await?))
     };
-    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(answer))).await
+    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(respond))).await
 }
 
 /// The schedule of a reminder.

@@ -24,10 +24,10 @@ pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
         return Err(not_found().await);
     }
     let name = if name.is_empty() { INDEX } else { name };
-    if let Some(answer) = find(&app, name, &headers).await? {
-        return Ok(answer);
+    if let Some(response) = find(&app, name, &headers).await? {
+        return Ok(response);
     }
-    // A missing script must not be answered with a page: the browser would fail on it later, with a worse message.
+    // A missing script must not be replaced by a page: the browser would fail on it later, with a worse message.
     if last.contains('.') || name.starts_with(HASHED) {
         return Err(ApiError::NotFound(
             Code::NotFound,
@@ -47,13 +47,13 @@ async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Respo
     let get = async |name: &str| web_files::get(app.config.web_dir.as_deref(), name).await.map_err(ApiError::internal);
     for (encoding, ending) in ENCODINGS.into_iter().filter(|(encoding, _)| accepts(headers, encoding)) {
         if let Some(file) = get(&format!("{name}{ending}")).await? {
-            return Ok(Some(answer(name, file, Some(encoding), headers)));
+            return Ok(Some(file_response(name, file, Some(encoding), headers)));
         }
     }
-    Ok(get(name).await?.map(|file| answer(name, file, None, headers)))
+    Ok(get(name).await?.map(|file| file_response(name, file, None, headers)))
 }
 
-fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &HeaderMap) -> Response {
+fn file_response(name: &str, file: File, encoding: Option<&'static str>, request_headers: &HeaderMap) -> Response {
     // Each encoding has its own entity tag (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
     let tag = etag::from_hash(&file.hash);
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };

@@ -116,8 +116,8 @@ pub enum CreateResponse<T> {
 impl<T: IntoResponse> IntoResponse for CreateResponse<T> {
     fn into_response(self) -> Response {
         match self {
-            Self::Created(answer) => answer.into_response(),
-            Self::Replayed(answer) => ([(REPLAYED, HeaderValue::from_static("true"))], answer).into_response(),
+            Self::Created(response) => response.into_response(),
+            Self::Replayed(response) => ([(REPLAYED, HeaderValue::from_static("true"))], response).into_response(),
         }
     }
 }

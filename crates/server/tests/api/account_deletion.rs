@@ -7,7 +7,7 @@ use sotto_server::Config;
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{ApiResponse, PASSWORD, Server};
 
 on_both_engines!(
     deleting_an_account_deletes_everything,
@@ -30,16 +30,16 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     }
     let before = ben.get("/api/journals/").await.body;
     let login = json!({"email": ada.email, "password": PASSWORD, "cookie": true});
-    let login = Answer::of(server.request(Method::POST, "/api/auth/login").json(&login)).await;
-    let jar = |answer: &Answer| {
-        let cookies = answer.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned());
+    let login = ApiResponse::receive(server.request(Method::POST, "/api/auth/login").json(&login)).await;
+    let jar = |response: &ApiResponse| {
+        let cookies = response.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned());
         cookies.collect::<Vec<_>>()
     };
     let cookies: Vec<_> = jar(&login).iter().map(|cookie| cookie.split(';').next().unwrap().to_owned()).collect();
     let by_cookie = server.request(Method::DELETE, ME).header(COOKIE, cookies.join("; ")).json(&mine());
     let foreign = by_cookie.try_clone().unwrap().header("sec-fetch-site", "cross-site");
-    Answer::of(foreign).await.expect(StatusCode::FORBIDDEN);
-    let gone = Answer::of(by_cookie).await;
+    ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
+    let gone = ApiResponse::receive(by_cookie).await;
     let cleared = jar(&gone);
     assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
     assert_eq!(gone.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
@@ -49,9 +49,9 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     ada.delete_with(ME, mine()).await.expect(StatusCode::UNAUTHORIZED);
     let again = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&again);
-    Answer::of(login).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(login).await.expect(StatusCode::UNAUTHORIZED);
     let refresh = server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": ada.refresh_token}));
-    Answer::of(refresh).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(refresh).await.expect(StatusCode::UNAUTHORIZED);
     assert_eq!(ben.get("/api/journals/?q=zanzibar").await.body, before);
 
     // The address is free, and a new account does not get the old data.
@@ -66,12 +66,12 @@ async fn a_deleted_user_is_signed_out_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}{ME}")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     ada.delete_with(ME, mine()).await.expect(StatusCode::OK);
     ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
     // Longer than the 5 seconds of the cache, because the machine may be busy.
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
+    while ApiResponse::receive(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
         assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
@@ -130,5 +130,5 @@ async fn wrong_passwords_at_account_deletion_are_rate_limited() {
     // The same rate limit as for signing in, so the password cannot be guessed here either.
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    ApiResponse::receive(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
 }

@@ -12,7 +12,7 @@ use sotto_storage::testing::Scratch;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient};
+use crate::server::{ApiResponse, PASSWORD, Server, lenient};
 
 on_both_engines!(
     sign_up_and_in,
@@ -43,9 +43,10 @@ async fn sign_up_and_in(server: Server) {
     let tokens = server.login("ADA@example.org", PASSWORD).await;
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("bearer"), &json!(900)));
     let form = [("username", "ada@example.org"), ("password", PASSWORD), ("grant_type", "password"), ("scope", "")];
-    let form = Answer::of(server.request(Method::POST, "/api/auth/login").form(&form)).await.expect(StatusCode::OK);
+    let form =
+        ApiResponse::receive(server.request(Method::POST, "/api/auth/login").form(&form)).await.expect(StatusCode::OK);
     let me = server.request(Method::GET, "/api/users/me").bearer_auth(form["access_token"].as_str().unwrap());
-    assert_eq!(Answer::of(me).await.expect(StatusCode::OK), made);
+    assert_eq!(ApiResponse::receive(me).await.expect(StatusCode::OK), made);
 }
 
 async fn an_address_has_one_account(server: Server) {
@@ -136,19 +137,19 @@ async fn signing_out_ends_the_tokens(server: Server) {
 async fn the_web_app_signs_in_by_cookie(server: Server) {
     let ada = server.person("ada").await;
     let login = json!({"email": ada.email, "password": PASSWORD, "cookie": true});
-    let answer = post(&server, "/api/auth/login", &login).await;
+    let response = post(&server, "/api/auth/login", &login).await;
     let cookies: Vec<_> =
-        answer.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect();
-    let body = answer.expect(StatusCode::OK);
+        response.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect();
+    let body = response.expect(StatusCode::OK);
     assert_eq!(body, json!({"token_type": "cookie", "expires_in": 900}));
     assert!(cookies.iter().all(|cookie| cookie.contains("; HttpOnly; SameSite=Strict; Path=/api")), "{cookies:?}");
     let jar = cookies.iter().map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ");
 
     let send = |method: Method, path: &str| server.request(method, path).header(COOKIE, &jar);
-    Answer::of(send(Method::GET, "/api/users/me")).await.expect(StatusCode::OK);
+    ApiResponse::receive(send(Method::GET, "/api/users/me")).await.expect(StatusCode::OK);
     let tag = send(Method::POST, "/api/tags/").json(&json!({"name": "x"}));
     let own = tag.try_clone().unwrap().header("origin", format!("http://{}", server.address));
-    Answer::of(own).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(own).await.expect(StatusCode::CREATED);
     // Another site cannot make the browser send a request.
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
@@ -156,17 +157,17 @@ async fn the_web_app_signs_in_by_cookie(server: Server) {
         ("origin", "http://evil.example"),
         ("origin", "null"),
     ] {
-        Answer::of(tag.try_clone().unwrap().header(name, value)).await.expect(StatusCode::FORBIDDEN);
+        ApiResponse::receive(tag.try_clone().unwrap().header(name, value)).await.expect(StatusCode::FORBIDDEN);
     }
     let foreign = send(Method::POST, "/api/auth/refresh").header("sec-fetch-site", "cross-site");
-    Answer::of(foreign).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
 
-    let renewed = Answer::of(send(Method::POST, "/api/auth/refresh")).await;
+    let renewed = ApiResponse::receive(send(Method::POST, "/api/auth/refresh")).await;
     assert_eq!(renewed.headers.get_all(SET_COOKIE).iter().count(), 2);
     renewed.expect(StatusCode::OK);
-    let out = Answer::of(send(Method::POST, "/api/auth/logout")).await;
+    let out = ApiResponse::receive(send(Method::POST, "/api/auth/logout")).await;
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
-    Answer::of(send(Method::GET, "/api/users/me")).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(send(Method::GET, "/api/users/me")).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn users_change_their_own_account(server: Server) {
@@ -238,15 +239,15 @@ async fn each_user_has_one_draft_key(server: Server) {
     let other_node = server.another(&server.keys).await;
     let again =
         server.client.get(format!("http://{other_node}{path}")).bearer_auth(again["access_token"].as_str().unwrap());
-    assert_eq!(Answer::of(again).await.expect(StatusCode::OK), first);
-    Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(ApiResponse::receive(again).await.expect(StatusCode::OK), first);
+    ApiResponse::receive(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn a_new_password_ends_other_logins(server: Server) {
     let ada = server.person("ada").await;
     let other = server.login(&ada.email, PASSWORD).await;
     let other = server.request(Method::GET, "/api/users/me").bearer_auth(other["access_token"].as_str().unwrap());
-    Answer::of(other.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(other.try_clone().unwrap()).await.expect(StatusCode::OK);
     let change = |current: &str, new: &str| {
         ada.put("/api/users/me/password", json!({"current_password": current, "new_password": new}))
     };
@@ -254,7 +255,7 @@ async fn a_new_password_ends_other_logins(server: Server) {
     assert_eq!(change(PASSWORD, "short").await.refused(), "body.new_password");
     change(PASSWORD, "another password").await.expect(StatusCode::OK);
     ada.get("/api/users/me").await.expect(StatusCode::OK);
-    Answer::of(other).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(other).await.expect(StatusCode::UNAUTHORIZED);
     server.login(&ada.email, "another password").await;
     let old = json!({"email": ada.email, "password": PASSWORD});
     post(&server, "/api/auth/login", &old).await.expect(StatusCode::UNAUTHORIZED);
@@ -264,7 +265,7 @@ async fn sessions_are_listed_and_ended(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let phone = json!({"email": ada.email, "password": PASSWORD});
     let phone = server.request(Method::POST, "/api/auth/login").header("user-agent", "Phone").json(&phone);
-    let phone = Answer::of(phone).await.expect(StatusCode::OK);
+    let phone = ApiResponse::receive(phone).await.expect(StatusCode::OK);
     let list = ada.get("/api/users/me/sessions").await.expect(StatusCode::OK);
     let list = list.as_array().unwrap();
     let (current, other) = (&list[1], &list[0]);
@@ -277,7 +278,7 @@ async fn sessions_are_listed_and_ended(server: Server) {
     ada.delete(&path).await.expect(StatusCode::OK);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
     let phone = server.request(Method::GET, "/api/users/me").bearer_auth(phone["access_token"].as_str().unwrap());
-    Answer::of(phone).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(phone).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 /// Deactivated on one node, like `sotto user deactivate` does, while another node has cached the account.
@@ -287,12 +288,12 @@ async fn a_deactivated_user_is_signed_out_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let other_node = server.another(&keys).await;
     let there = server.client.get(format!("http://{other_node}/api/users/me")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
 
     let id = UserId(Uuid::try_parse(&ada.id).unwrap());
     assert!(server.app.storage.users().set_active(id, false, server.clock.now()).await.unwrap());
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
+    while ApiResponse::receive(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
         assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
@@ -340,11 +341,11 @@ async fn behind_https_cookies_are_secure() {
     let server = Server::start(Scratch::sqlite(), config).await;
     server.person("ada").await;
     let login = json!({"email": "ada@example.org", "password": PASSWORD, "cookie": true});
-    let answer = post(&server, "/api/auth/login", &login).await;
-    assert!(answer.headers.get_all(SET_COOKIE).iter().all(|cookie| cookie.to_str().unwrap().ends_with("; Secure")));
-    assert!(answer.header("strict-transport-security").is_some());
+    let response = post(&server, "/api/auth/login", &login).await;
+    assert!(response.headers.get_all(SET_COOKIE).iter().all(|cookie| cookie.to_str().unwrap().ends_with("; Secure")));
+    assert!(response.header("strict-transport-security").is_some());
 }
 
-async fn post(server: &Server, path: &str, body: &Value) -> Answer {
-    Answer::of(server.request(Method::POST, path).json(body)).await
+async fn post(server: &Server, path: &str, body: &Value) -> ApiResponse {
+    ApiResponse::receive(server.request(Method::POST, path).json(body)).await
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::server::{Answer, PASSWORD, Person, Server, lenient};
+use crate::server::{ApiResponse, PASSWORD, Person, Server, lenient};
 
 /// Two bad readings raise, two good ones clear. Only the test takes readings.
 fn watchful(thresholds: Thresholds) -> Config {
@@ -82,7 +82,7 @@ async fn metrics(server: &Server) -> String {
 async fn only_superusers_see_the_database() {
     for server in both(lenient).await {
         let path = "/api/admin/database";
-        Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
+        ApiResponse::receive(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
         let ada = server.person("ada").await;
         let refusal = ada.get(path).await.expect(StatusCode::FORBIDDEN);
         assert!(refusal["detail"].as_str().unwrap().contains("superusers"), "{refusal}");
@@ -505,6 +505,6 @@ async fn a_webhook_that_always_fails_delays_nothing() {
         take_reading(&server.app).await.unwrap();
         take_reading(&server.app).await.unwrap();
     }
-    Answer::of(server.request(Method::GET, "/health/ready")).await.expect(StatusCode::OK);
+    ApiResponse::receive(server.request(Method::GET, "/health/ready")).await.expect(StatusCode::OK);
     server.stop().await;
 }

@@ -6,7 +6,7 @@ use sotto_server::{Config, Registration};
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient};
+use crate::server::{ApiResponse, PASSWORD, Server, lenient};
 
 on_both_engines!(
     superusers_see_accounts_but_no_journals,
@@ -50,9 +50,9 @@ async fn accounts_are_searched_and_paged(server: Server) {
     let emails = async |first: &str| {
         let (mut all, mut pages, mut next) = (Vec::new(), 0, Some(first.to_owned()));
         while let Some(path) = next {
-            let answer = root.get(&path).await;
-            (next, pages) = (answer.next(), pages + 1);
-            let page = answer.expect(StatusCode::OK);
+            let response = root.get(&path).await;
+            (next, pages) = (response.next(), pages + 1);
+            let page = response.expect(StatusCode::OK);
             all.extend(page.as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap().to_owned()));
         }
         (pages, all)
@@ -88,7 +88,7 @@ async fn accounts_are_created_and_changed(server: Server) {
     assert_eq!(without["has_password"], false);
     let login = json!({"email": "ben@example.org", "password": ""});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(login).await.expect(StatusCode::UNAUTHORIZED);
     let with = root.put(&path(&without), json!({"password": "a new password"})).await.expect(StatusCode::OK);
     assert_eq!(with["has_password"], true);
     server.login("ben@example.org", "a new password").await;
@@ -108,15 +108,15 @@ async fn a_deactivated_or_demoted_user_loses_access_at_once(server: Server) {
     ada.get("/api/users/me").await.expect(StatusCode::OK);
     let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}/api/users/me")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
 
     root.put(&ada_path, json!({"is_active": false})).await.expect(StatusCode::OK);
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(login).await.expect(StatusCode::FORBIDDEN);
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    while Answer::of(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
+    while ApiResponse::receive(there.try_clone().unwrap()).await.status != StatusCode::UNAUTHORIZED {
         assert!(tokio::time::Instant::now() < deadline, "still in after 10 seconds");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
@@ -134,8 +134,8 @@ async fn accounts_are_deleted(server: Server) {
     let gone = root.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(gone, json!({"message": "User deleted successfully"}));
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
-    for answer in [root.delete(&path).await, root.put(&path, json!({})).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "User not found");
+    for response in [root.delete(&path).await, root.put(&path, json!({})).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "User not found");
     }
     assert_eq!(ben.get("/api/journals/").await.body, json!([kept]));
 }
@@ -143,12 +143,12 @@ async fn accounts_are_deleted(server: Server) {
 async fn the_last_superuser_cannot_be_removed(server: Server) {
     let (root, _ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
-    for answer in [
+    for response in [
         root.put(&path, json!({"is_active": false})).await,
         root.put(&path, json!({"is_superuser": false, "full_name": "No longer"})).await,
         root.delete(&path).await,
     ] {
-        let refusal = answer.expect(StatusCode::CONFLICT);
+        let refusal = response.expect(StatusCode::CONFLICT);
         assert!(refusal["detail"].as_str().unwrap().contains("another account a superuser first"), "{refusal}");
     }
     assert_eq!(root.get("/api/users/me").await.expect(StatusCode::OK)["full_name"], "root");
@@ -198,14 +198,14 @@ async fn invalid_requests_are_rejected(server: Server) {
 async fn other_users_cannot_administer_accounts(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
-    for answer in [
+    for response in [
         ada.get(USERS).await,
         ada.post(USERS, json!({"email": "x@example.org", "is_superuser": true})).await,
         ada.put(&path, json!({"is_active": false})).await,
         ada.put(&format!("{USERS}/{}", ada.id), json!({"is_superuser": true})).await,
         ada.delete(&path).await,
     ] {
-        answer.expect(StatusCode::FORBIDDEN);
+        response.expect(StatusCode::FORBIDDEN);
     }
     assert_eq!(root.get(USERS).await.expect(StatusCode::OK).as_array().unwrap().len(), 2);
 }
@@ -217,12 +217,12 @@ async fn superusers_create_accounts_while_sign_up_is_closed() {
     let root = json!({"email": "root@example.org", "password": PASSWORD});
     let register =
         |node: std::net::SocketAddr| server.client.post(format!("http://{node}/api/auth/register")).json(&root);
-    Answer::of(register(server.address)).await.expect(StatusCode::FORBIDDEN);
-    Answer::of(register(open)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(register(server.address)).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(register(open)).await.expect(StatusCode::CREATED);
     server.scratch.execute("UPDATE users SET is_superuser = TRUE").await.unwrap();
     let token = server.login("root@example.org", PASSWORD).await["access_token"].as_str().unwrap().to_owned();
     let account = json!({"email": "ada@example.org", "password": PASSWORD});
     let create = server.request(Method::POST, USERS).bearer_auth(token).json(&account);
-    Answer::of(create).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(create).await.expect(StatusCode::CREATED);
     server.login("ada@example.org", PASSWORD).await;
 }

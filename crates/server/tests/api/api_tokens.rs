@@ -9,7 +9,7 @@ use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_INTERVAL_SECONDS};
 use sotto_domain::{Clock, UserId};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, fill};
+use crate::server::{ApiResponse, Person, Server, fill};
 use crate::vault::{DATE, PHRASE, Secret};
 
 on_both_engines!(
@@ -68,7 +68,7 @@ async fn a_token_allows_only_its_scopes(server: Server) {
                 // A response to HEAD has no body to check.
                 let status = match method.as_str() {
                     "head" => request.send().await.unwrap().status(),
-                    _ => Answer::of(request.json(&json!({}))).await.status,
+                    _ => ApiResponse::receive(request.json(&json!({}))).await.status,
                 };
                 let is_named = named.contains(scope);
                 assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path} {scope}");
@@ -92,10 +92,10 @@ async fn a_token_allows_only_its_scopes(server: Server) {
         assert!(opened[scope] >= least, "{scope}: {opened:?}");
     }
     let refused = server.request(Method::GET, "/api/tags/").bearer_auth(&tokens["entries:read"]);
-    let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
+    let refused = ApiResponse::receive(refused).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused["detail"], "This API token lacks a scope for this request: tags:read.");
     let refused = server.request(Method::GET, "/api/users/me").bearer_auth(&tokens["entries:read"]);
-    let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
+    let refused = ApiResponse::receive(refused).await.expect(StatusCode::FORBIDDEN);
     assert!(refused["detail"].as_str().unwrap().contains("sign in"), "{refused}");
 }
 
@@ -118,7 +118,7 @@ async fn invalid_tokens_are_rejected(server: Server) {
     }
     for bearer in ["sotto_", "sotto_AAAA", &format!("sotto_{}", "A".repeat(43))] {
         let request = server.request(Method::GET, "/api/journals/").bearer_auth(bearer);
-        Answer::of(request).await.expect(StatusCode::UNAUTHORIZED);
+        ApiResponse::receive(request).await.expect(StatusCode::UNAUTHORIZED);
     }
 }
 
@@ -141,13 +141,13 @@ async fn a_deleted_token_is_rejected(server: Server) {
     let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
     let secret = made["token"].as_str().unwrap();
     let there = server.client.get(format!("http://{there}/api/journals/")).bearer_auth(secret);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::OK);
     let path = format!("{TOKENS}/{}", made["id"].as_str().unwrap());
     ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::UNAUTHORIZED);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
-    out_within(10, || async { Answer::of(there.try_clone().unwrap()).await.status }).await;
+    out_within(10, || async { ApiResponse::receive(there.try_clone().unwrap()).await.status }).await;
 }
 
 async fn deleting_a_user_deletes_their_tokens(server: Server) {
@@ -177,7 +177,7 @@ async fn the_use_of_a_token_is_recorded(server: Server) {
         server.clock.advance(seconds);
         let node = server.another(&server.keys).await;
         let request = server.client.get(format!("http://{node}/api/journals/")).bearer_auth(&secret);
-        Answer::of(request).await.expect(StatusCode::OK);
+        ApiResponse::receive(request).await.expect(StatusCode::OK);
         assert_eq!(noted().await != first, is_moved, "after {seconds} seconds");
     }
 }
@@ -200,7 +200,7 @@ async fn tokens_of_other_users_are_not_found(server: Server) {
     ada.write("mine", DATE, &[]).await;
     ben.write("his", DATE, &[]).await;
     let list = server.request(Method::GET, "/api/journals/").bearer_auth(secret);
-    let list = Answer::of(list).await.expect(StatusCode::OK);
+    let list = ApiResponse::receive(list).await.expect(StatusCode::OK);
     assert_eq!((list.as_array().unwrap().len(), &list[0]["content"]), (1, &json!("mine")));
 }
 
@@ -212,7 +212,7 @@ async fn sealed_entries_stay_sealed(server: Server) {
     let entry = open.write("Nobody knows.", DATE).await;
     let bearer = token(&ada, &["entries:read", "entries:write"]).await;
     let send = |method: Method, path: &str| {
-        Answer::of(server.request(method, path).bearer_auth(&bearer).header("x-sotto-unlock", &open.token))
+        ApiResponse::receive(server.request(method, path).bearer_auth(&bearer).header("x-sotto-unlock", &open.token))
     };
     let path = crate::vault::path(&entry);
     for method in [Method::GET, Method::DELETE] {
@@ -234,7 +234,7 @@ async fn token(person: &Person<'_>, scopes: &[&str]) -> String {
 
 async fn read(server: &Server, token: &str) -> StatusCode {
     let request = server.request(Method::GET, "/api/journals/").bearer_auth(token);
-    Answer::of(request).await.status
+    ApiResponse::receive(request).await.status
 }
 
 async fn out_within<F: Future<Output = StatusCode>>(seconds: u64, ask: impl Fn() -> F) {

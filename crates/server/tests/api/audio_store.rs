@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::audio::wav;
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, lenient};
+use crate::server::{ApiResponse, Person, Server, lenient};
 use crate::vault::{DATE, text};
 
 on_both_engines!(
@@ -108,7 +108,7 @@ async fn recorded<'a>(server: &'a Server, name: &str) -> Recorded<'a> {
     let person = server.person(name).await;
     let user = UserId(person.id.parse().unwrap());
     let entry = person.write("Spoken.", DATE, &[]).await;
-    Answer::of(person.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(person.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     let id = EntryId(text(&entry, "id").parse().unwrap());
     let id = server.app.storage.attachments().get(user, id).await.unwrap().unwrap().id;
     Recorded { person, user, entry, id }

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Person, Server, ShiftedClock, lenient};
+use crate::server::{ApiResponse, PASSWORD, Person, Server, ShiftedClock, lenient};
 use crate::vault::{PHRASE, Secret};
 
 on_both_engines!(
@@ -20,8 +20,8 @@ on_both_engines!(
 const DAY: i64 = 24 * 3600;
 const TEN_YEARS: i64 = 3650 * DAY;
 
-async fn refresh(server: &Server, token: &Value) -> Answer {
-    Answer::of(server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": token}))).await
+async fn refresh(server: &Server, token: &Value) -> ApiResponse {
+    ApiResponse::receive(server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": token}))).await
 }
 
 fn with_token<'a>(person: &Person<'a>, tokens: &Value) -> Person<'a> {
@@ -83,7 +83,7 @@ async fn a_clock_jump_neither_blocks_nor_unlocks_a_secret_tag_for_years(server: 
     // The session is still valid, but its secret tag is locked.
     let back = with_token(&ada, &refresh(&server, &tokens["refresh_token"]).await.expect(StatusCode::OK));
     let entries = back.request(Method::GET, &open.entries()).header("x-sotto-unlock", &open.token);
-    Answer::of(entries).await.expect(StatusCode::NOT_FOUND);
+    ApiResponse::receive(entries).await.expect(StatusCode::NOT_FOUND);
     let slowed = secret.try_unlock(PHRASE).await.err().unwrap();
     assert_eq!(slowed.status, StatusCode::TOO_MANY_REQUESTS, "{slowed:?}");
     let wait: i64 = slowed.header("retry-after").unwrap().parse().unwrap();
@@ -144,7 +144,9 @@ async fn servers_two_minutes_apart_accept_each_others_tokens() {
         let clock = Arc::new(ShiftedClock::default());
         clock.set(apart);
         let (address, other) = server.another_at(&server.keys, lenient(), &clock).await;
-        let there = Answer::of(server.client.get(format!("http://{address}/api/tags/")).bearer_auth(&ada.token)).await;
+        let there =
+            ApiResponse::receive(server.client.get(format!("http://{address}/api/tags/")).bearer_auth(&ada.token))
+                .await;
         assert_eq!(there.status, expected, "{apart}: {there:?}");
         // The server that is behind knows by how much.
         let behind = other.clock_health().behind_others;

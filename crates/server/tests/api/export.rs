@@ -10,7 +10,7 @@ use sotto_storage::testing::Scratch;
 
 use crate::audio::wav;
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, lenient};
+use crate::server::{ApiResponse, Person, Server, lenient};
 use crate::vault::{DATE, PHRASE, Secret, new_id, text};
 
 on_both_engines!(
@@ -52,14 +52,14 @@ async fn files(request: RequestBuilder) -> Vec<(String, String)> {
 
 /// The files of an archive, in order.
 async fn all_files(request: RequestBuilder) -> Vec<File> {
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()["content-type"], "application/zip");
-    assert_eq!(answer.headers()["cache-control"], "no-store");
-    let name = answer.headers()["content-disposition"].to_str().unwrap();
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/zip");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let name = response.headers()["content-disposition"].to_str().unwrap();
     assert!(name.starts_with("attachment; filename=\"sotto-20") && name.ends_with(".zip\""), "{name}");
     let archive = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(archive.path(), answer.bytes().await.unwrap()).unwrap();
+    std::fs::write(archive.path(), response.bytes().await.unwrap()).unwrap();
     let read = Command::new("python3").args(["-c", READ]).arg(archive.path()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let files: Vec<(String, String, bool)> = serde_json::from_slice(&read.stdout).unwrap();
@@ -199,7 +199,7 @@ async fn an_empty_journal_is_exported_as_an_archive(server: Server) {
     let ada = server.person("ada").await;
     let (journal, files) = archive(&ada).await;
     assert_eq!((&journal["entries"], files.len()), (&json!([]), 0));
-    Answer::of(server.request(Method::GET, EXPORT)).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(server.request(Method::GET, EXPORT)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn pages_are_followed_to_the_last(server: Server) {
@@ -230,11 +230,11 @@ async fn recordings_are_exported_with_their_entries(server: Server) {
     let (one, two, silent) = (write("Same").await, write("same").await, write("Silent").await);
     // More than a chunk.
     let long = wav(300_000, 1);
-    Answer::of(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
     let ogg = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
-    Answer::of(ada.record(&two, "audio/ogg", ogg.clone())).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&two, "audio/ogg", ogg.clone())).await.expect(StatusCode::CREATED);
     let theirs = ben.write("Theirs.", DATE, &[]).await;
-    Answer::of(ben.record(&theirs, "audio/wav", wav(100, 2))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ben.record(&theirs, "audio/wav", wav(100, 2))).await.expect(StatusCode::CREATED);
 
     let files = all_files(ada.request(Method::GET, EXPORT)).await;
     assert_eq!(files.len(), 6, "the journal, three entries, two recordings, and nothing that is missing");
@@ -263,7 +263,7 @@ async fn unlocked_encrypted_recordings_are_exported(server: Server) {
     for (secret, content) in [(&open, "sealed"), (&closed, "not shown to be open")] {
         let entry = secret.write(content, DATE).await;
         let (recording, key) = secret.encrypt(&entry, &wav(200_000, 3));
-        Answer::of(secret.record(&entry, recording.clone())).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(secret.record(&entry, recording.clone())).await.expect(StatusCode::CREATED);
         sealed.push((entry, recording, key));
     }
     let names = |files: &[File]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
@@ -282,13 +282,13 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     let mut objects: Vec<PathBuf> = Vec::new();
     for n in 1..=5 {
         let entry = ada.write("Spoken.", &format!("2025-01-0{n}T10:00:00Z"), &[]).await;
-        Answer::of(ada.record(&entry, "audio/wav", wav(200_000, n))).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(ada.record(&entry, "audio/wav", wav(200_000, n))).await.expect(StatusCode::CREATED);
         let new = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
         objects.push(new);
     }
     let entry = open.write("Whispered.", DATE).await;
     let (recording, _) = open.encrypt(&entry, &wav(1000, 6));
-    Answer::of(open.record(&entry, recording)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(open.record(&entry, recording)).await.expect(StatusCode::CREATED);
     let hidden = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
 
     std::fs::remove_file(&objects[0]).unwrap();
@@ -349,9 +349,9 @@ async fn concurrent_exports_are_limited() {
     }
     let mut idle = Vec::new();
     for _ in 0..8 {
-        let answer = ada.request(Method::GET, EXPORT).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        idle.push(answer);
+        let response = ada.request(Method::GET, EXPORT).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        idle.push(response);
     }
     let refused = ada.get(EXPORT).await;
     assert_eq!(refused.header("retry-after"), Some("1"));

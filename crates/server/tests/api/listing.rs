@@ -32,9 +32,9 @@ async fn pages_visit_every_entry_once(server: Server) {
     let mut next = Some("/api/journals/?limit=7".to_owned());
     let mut pages = 0;
     while let Some(path) = next {
-        let answer = ada.get(&path).await;
-        next = answer.next();
-        for entry in answer.expect(StatusCode::OK).as_array().unwrap() {
+        let response = ada.get(&path).await;
+        next = response.next();
+        for entry in response.expect(StatusCode::OK).as_array().unwrap() {
             seen.push(entry["content"].as_str().unwrap().to_owned());
             dates.push(entry["entry_date"].as_str().unwrap().to_owned());
         }
@@ -210,9 +210,9 @@ async fn a_page_of_long_entries_ends_early(server: Server) {
     let mut counts = Vec::new();
     let mut next = Some("/api/journals/?limit=1000".to_owned());
     while let Some(path) = next {
-        let answer = ada.get(&path).await;
-        next = answer.next();
-        counts.push(answer.expect(StatusCode::OK).as_array().unwrap().len());
+        let response = ada.get(&path).await;
+        next = response.next();
+        counts.push(response.expect(StatusCode::OK).as_array().unwrap().len());
     }
     assert_eq!(counts, [8, 2]);
     let summaries = ada.get("/api/journals/?limit=1000&view=summary").await;

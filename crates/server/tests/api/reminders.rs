@@ -47,8 +47,8 @@ async fn reminders_are_created_changed_and_deleted(server: Server) {
 
     let deleted = ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(deleted, json!({"message": "Reminder deleted successfully"}));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
+    for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
     }
 }
 

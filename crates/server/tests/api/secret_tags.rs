@@ -6,7 +6,7 @@ use sotto_crypto::client::{Metadata, RecoveryKey};
 use sotto_server::system::SystemRandom;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server};
+use crate::server::{ApiResponse, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, encode, text};
 
 on_both_engines!(
@@ -35,9 +35,9 @@ async fn a_secret_tag_from_creation_to_deletion(server: Server) {
     let refused = secret.try_unlock("the grey heron wades").await.err().unwrap();
     refused.expect(StatusCode::FORBIDDEN);
     let open = secret.unlock(PHRASE).await;
-    assert_eq!((&open.answer["version"], &open.answer["reregister"]), (&json!(1), &json!(false)));
-    assert_eq!((&open.answer["failed_tries"]["count"], open.name(&open.answer)), (&json!(1), "Therapy".to_owned()));
-    assert!(open.answer["failed_tries"]["last"].is_string());
+    assert_eq!((&open.response["version"], &open.response["reregister"]), (&json!(1), &json!(false)));
+    assert_eq!((&open.response["failed_tries"]["count"], open.name(&open.response)), (&json!(1), "Therapy".to_owned()));
+    assert!(open.response["failed_tries"]["last"].is_string());
 
     let entry = open.write("Nobody knows.", DATE).await;
     assert_eq!((&entry["content"], &entry["title"], &entry["revision"]), (&json!(""), &Value::Null, &json!(1)));
@@ -46,7 +46,8 @@ async fn a_secret_tag_from_creation_to_deletion(server: Server) {
     // Change the name.
     let metadata = Metadata { name: "Dreams".into(), color: None };
     let metadata = json!({"metadata": encode(open.vault.seal_metadata(&metadata, &SystemRandom).unwrap().as_bytes())});
-    let renamed = Answer::of(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
+    let renamed =
+        ApiResponse::receive(open.request(Method::PUT, &secret.path).json(&metadata)).await.expect(StatusCode::OK);
     assert_eq!(open.name(&renamed), "Dreams");
     let listed = open.get("/api/secret-tags/").await.expect(StatusCode::OK);
     assert_eq!((open.name(&listed[0]), &listed[0]["version"]), ("Dreams".to_owned(), &json!(1)));
@@ -89,7 +90,7 @@ async fn a_lost_passphrase_is_replaced(server: Server) {
     open.get(&open.entries()).await.expect(StatusCode::NOT_FOUND);
     secret.try_unlock(PHRASE).await.err().unwrap().expect(StatusCode::FORBIDDEN);
     let open = secret.unlock("a new one").await;
-    assert_eq!((&open.answer["version"], &open.answer["failed_tries"]["count"]), (&json!(2), &json!(2)));
+    assert_eq!((&open.response["version"], &open.response["failed_tries"]["count"]), (&json!(2), &json!(2)));
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
 }
 
@@ -105,10 +106,10 @@ async fn a_tag_is_registered_again_with_rotated_server_keys(server: Server) {
     let ada = Person { server: &server, id, email, token, refresh_token: String::new() };
     let secret = Secret { person: ada, scope, recovery_key, path: format!("/api/secret-tags/{}", scope.tag) };
     let open = secret.unlock(PHRASE).await;
-    assert_eq!(open.answer["reregister"], true);
+    assert_eq!(open.response["reregister"], true);
     open.change_phrase(PHRASE, 1).await.expect(StatusCode::OK);
     let open = secret.unlock(PHRASE).await;
-    assert_eq!((&open.answer["reregister"], &open.answer["version"]), (&json!(false), &json!(2)));
+    assert_eq!((&open.response["reregister"], &open.response["version"]), (&json!(false), &json!(2)));
     assert_eq!(open.contents(&open.entries()).await, ["Nobody knows."]);
     let used = server.app.storage.secret_tags().server_keys().await.unwrap();
     assert_eq!(used, [*rotated.secret_tags.current.fingerprint().as_bytes()]);
@@ -141,12 +142,12 @@ async fn several_secret_tags_are_unlocked_at_once(server: Server) {
         ada.request(method, path).header("x-sotto-unlock", format!("{}, {}", one.token, two.token))
     };
     for (open, entry, content) in [(&one, &in_one, "one"), (&two, &in_two, "two")] {
-        let read = Answer::of(both(Method::GET, &crate::vault::path(entry))).await.expect(StatusCode::OK);
+        let read = ApiResponse::receive(both(Method::GET, &crate::vault::path(entry))).await.expect(StatusCode::OK);
         assert_eq!(open.read(&read), content);
-        let listed = Answer::of(both(Method::GET, &open.entries())).await.expect(StatusCode::OK);
+        let listed = ApiResponse::receive(both(Method::GET, &open.entries())).await.expect(StatusCode::OK);
         assert_eq!(listed, json!([read]));
     }
-    let listed = Answer::of(both(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
+    let listed = ApiResponse::receive(both(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
     assert!(listed.as_array().unwrap().iter().all(|tag| tag["open"] == true && tag["metadata"].is_string()));
     // Each token unlocks its own secret tag.
     one.get(&crate::vault::path(&in_two)).await.expect(StatusCode::NOT_FOUND);
@@ -154,7 +155,7 @@ async fn several_secret_tags_are_unlocked_at_once(server: Server) {
     let id = text(&in_one, "id").parse().unwrap();
     let moved =
         both(Method::PUT, &crate::vault::path(&in_one)).header("if-match", "\"1\"").json(&two.seal(id, 2, "moved"));
-    Answer::of(moved).await.expect(StatusCode::OK);
+    ApiResponse::receive(moved).await.expect(StatusCode::OK);
     assert_eq!(one.contents(&one.entries()).await, Vec::<String>::new());
     assert_eq!(two.contents(&two.entries()).await.len(), 2);
     ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
@@ -185,7 +186,7 @@ async fn frequent_unlocks_of_one_tag_do_not_delay_others(server: Server) {
             match secret.try_unlock(phrase).await {
                 Ok(open) => {
                     ada.post("/api/secret-tags/lock", json!({})).await.expect(StatusCode::OK);
-                    return open.answer["failed_tries"]["count"].as_u64().unwrap();
+                    return open.response["failed_tries"]["count"].as_u64().unwrap();
                 }
                 Err(refused) => assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body),
             }

@@ -36,7 +36,7 @@ async fn browser_and_server_unseal_each_others_entries(server: Server) {
     let path_of_tag = format!("/api/secret-tags/{}", scope.tag);
     let theirs = Secret { person: ada.clone(), scope, recovery_key, path: path_of_tag };
     let open = theirs.unlock(text(&left, "phrase")).await;
-    assert_eq!(open.name(&open.answer), "Träume");
+    assert_eq!(open.name(&open.response), "Träume");
     let entry = open.get(&path(&json!({"id": left["entry"]}))).await.expect(StatusCode::OK);
     assert_eq!((open.read(&entry).as_str(), &entry["revision"]), (text(&left, "content"), &json!(2)));
     theirs.recover(&theirs.recovery_key, "fourth phrase").await.expect(StatusCode::OK);

@@ -204,24 +204,24 @@ impl Person<'_> {
         self.server.request(method, path).bearer_auth(&self.token)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
+    pub async fn post(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::POST, path).json(&body)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    pub async fn put(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::PUT, path).json(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path)).await
+    pub async fn delete(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path)).await
     }
 
-    pub async fn delete_with(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::DELETE, path).json(&body)).await
+    pub async fn delete_with(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path).json(&body)).await
     }
 
     /// Writes an entry and returns it.
@@ -237,16 +237,16 @@ impl Person<'_> {
     }
 }
 
-/// A complete response.
+/// A complete response of the API.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
     pub body: Value,
 }
 
-impl Answer {
-    pub async fn of(request: RequestBuilder) -> Self {
+impl ApiResponse {
+    pub async fn receive(request: RequestBuilder) -> Self {
         Self::read(request.send().await.unwrap()).await
     }
 

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sotto_storage::testing::Scratch;
 
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 
 #[test]
 fn openapi_json_is_current() {
@@ -51,7 +51,8 @@ async fn swagger_ui_is_served_from_the_binary() {
         let asset = server.request(Method::GET, &format!("/api/docs/{file}")).send().await.unwrap();
         assert_eq!(asset.status(), StatusCode::OK, "{file}");
     }
-    Answer::of(server.request(Method::GET, "/api/docs/nothing.js")).await.expect(StatusCode::NOT_FOUND);
-    let specification = Answer::of(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
+    ApiResponse::receive(server.request(Method::GET, "/api/docs/nothing.js")).await.expect(StatusCode::NOT_FOUND);
+    let specification =
+        ApiResponse::receive(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
     assert_eq!(specification["info"]["title"], "Sotto");
 }

@@ -30,8 +30,8 @@ async fn tags_are_created_changed_and_deleted(server: Server) {
     let gone = ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(gone, json!({"message": "Tag deleted successfully"}));
     assert_eq!(ada.get(&entry_path).await.expect(StatusCode::OK)["tags"], json!([]));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Tag not found");
+    for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Tag not found");
     }
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::server::{Answer, Person};
+use crate::server::{ApiResponse, Person};
 
 pub const PHRASE: &str = "the grey heron waits";
 pub const DATE: &str = "2025-01-22T10:00:00Z";
@@ -77,21 +77,21 @@ impl<'a> Secret<'a> {
     }
 
     /// Sends the first message of a login.
-    pub async fn start(&self, phrase: &str) -> (Login, Answer) {
+    pub async fn start(&self, phrase: &str) -> (Login, ApiResponse) {
         let (request, login) = Login::start(self.scope, self::phrase(phrase), &SystemRandom).unwrap();
         let start = json!({"login_request": request.to_string()});
         (login, self.person.post(&format!("{}/unlock/start", self.path), start).await)
     }
 
     /// Sends the second message of a login.
-    pub async fn finish(&self, session: &Value, login_finish: &str) -> Answer {
+    pub async fn finish(&self, session: &Value, login_finish: &str) -> ApiResponse {
         let finish = json!({"session_id": session, "login_finish": login_finish});
         self.person.post(&format!("{}/unlock/finish", self.path), finish).await
     }
 
     /// Unlocks it, or returns the server's refusal. A client whose passphrase is wrong has no proof, so it sends a
     /// random one.
-    pub async fn try_unlock(&self, phrase: &str) -> Result<Open<'a>, Answer> {
+    pub async fn try_unlock(&self, phrase: &str) -> Result<Open<'a>, ApiResponse> {
         let (login, started) = self.start(phrase).await;
         if started.status != StatusCode::OK {
             return Err(started);
@@ -119,7 +119,7 @@ impl<'a> Secret<'a> {
     }
 
     /// Sets a new passphrase with the recovery key, or returns the server's refusal.
-    pub async fn recover(&self, key: &RecoveryKey, new: &str) -> Answer {
+    pub async fn recover(&self, key: &RecoveryKey, new: &str) -> ApiResponse {
         let proof = key.proof().unwrap().to_string();
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();
         let start = json!({"recovery_proof": proof, "registration_request": request.to_string()});
@@ -149,21 +149,21 @@ impl Open<'_> {
         self.person.request(method, path).header("x-sotto-unlock", &self.token)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
+    pub async fn post(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::POST, path).json(&body)).await
     }
 
-    pub async fn put(&self, path: &str, revision: u32, body: Value) -> Answer {
+    pub async fn put(&self, path: &str, revision: u32, body: Value) -> ApiResponse {
         let request = self.request(Method::PUT, path).header("if-match", format!("\"{revision}\""));
-        Answer::of(request.json(&body)).await
+        ApiResponse::receive(request.json(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path)).await
+    pub async fn delete(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path)).await
     }
 
     /// The fields of a body that seals this text for an entry and a revision.
@@ -225,7 +225,7 @@ impl Open<'_> {
     }
 
     /// Sets a new passphrase.
-    pub async fn change_phrase(&self, new: &str, version: u32) -> Answer {
+    pub async fn change_phrase(&self, new: &str, version: u32) -> ApiResponse {
         let path = format!("/api/secret-tags/{}/phrase", self.scope.tag);
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();
         let started = self.post(&format!("{path}/start"), json!({"registration_request": request.to_string()})).await;

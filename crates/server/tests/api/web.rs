@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 
 const PAGE: &str = "<!doctype html><title>Sotto</title>";
 
@@ -84,10 +84,10 @@ async fn a_missing_file_is_not_a_page() {
         "/health/nothing",
         "/metrics/nothing",
     ] {
-        Answer::of(app.server.request(Method::GET, path)).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(app.server.request(Method::GET, path)).await.expect(StatusCode::NOT_FOUND);
     }
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-        Answer::of(app.server.request(method, "/login")).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(app.server.request(method, "/login")).await.expect(StatusCode::NOT_FOUND);
     }
 }
 
@@ -207,6 +207,6 @@ async fn the_binary_contains_the_built_app() {
         assert_eq!((page.status(), header(&page, "content-type")), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
         let page = page.text().await.unwrap();
         assert!(page.contains("The web app is not included") && page.contains("make run"), "{page}");
-        Answer::of(server.request(Method::GET, "/assets/app.js")).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(server.request(Method::GET, "/assets/app.js")).await.expect(StatusCode::NOT_FOUND);
     }
 }

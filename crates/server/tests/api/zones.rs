@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Person, Server};
+use crate::server::{ApiResponse, PASSWORD, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, new_id, path};
 
 on_both_engines!(
@@ -34,7 +34,7 @@ async fn names_come_only_from_the_bundled_database(server: Server) {
         assert_eq!(ada.put("/api/users/me", json!({"time_zone": zone})).await.refused(), "body.time_zone", "{zone}");
         assert_eq!(root.post("/api/admin/users", account(zone)).await.refused(), "body.time_zone", "{zone}");
         let sign_up = server.request(Method::POST, "/api/auth/register").json(&account(zone));
-        assert_eq!(Answer::of(sign_up).await.refused(), "body.time_zone", "{zone}");
+        assert_eq!(ApiResponse::receive(sign_up).await.refused(), "body.time_zone", "{zone}");
     }
     // Links are kept as given. The database decides the case.
     for (zone, stored) in

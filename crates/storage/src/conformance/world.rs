@@ -306,11 +306,11 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let calls: Vec<_> = (0..count).map(|number| tokio::spawn(call(number))).collect();
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for call in calls {
-        answers.push(call.await.unwrap());
+        results.push(call.await.unwrap());
     }
-    answers
+    results
 }
 
 /// Checks that the constraint `name` rejected the change.

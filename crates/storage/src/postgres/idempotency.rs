@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::lease::Lease;
-use super::pool::{Answer, Parameters};
+use super::pool::{DriverResult, Parameters};
 use super::row::read_row;
 use super::values::Instant;
 
@@ -59,7 +59,7 @@ impl Record {
     }
 
     /// Writes the record, if there is one. Only a commit makes it permanent.
-    pub async fn write(record: Option<&Self>, client: &Object) -> Answer<()> {
+    pub async fn write(record: Option<&Self>, client: &Object) -> DriverResult<()> {
         let Some(Self { statement, once, id, now }) = record else { return Ok(()) };
         let (key_hash, request_hash) = (once.key_hash.as_slice(), once.request_hash.as_slice());
         client.execute(statement, &[&once.user.0, &key_hash, &request_hash, id, now]).await.map(drop)

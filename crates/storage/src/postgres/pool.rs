@@ -54,7 +54,7 @@ pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub type TypedParameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// The driver's result.
-pub type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
+pub type DriverResult<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// The connections to one database.
 pub struct Pool {

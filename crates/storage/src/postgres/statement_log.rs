@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use deadpool_postgres::Object;
 use serde_json::Value;
 
-use super::pool::{Answer, Parameters, TypedParameters};
+use super::pool::{DriverResult, Parameters, TypedParameters};
 
 /// The statements since the last call of `take`. Nothing is recorded before the first call.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl StatementLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Vec::new()).unwrap_or_default()
     }
 
-    pub async fn note(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> Answer<()> {
+    pub async fn note(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> DriverResult<()> {
         if !self.is_on() {
             return Ok(());
         }
@@ -43,7 +43,7 @@ impl StatementLog {
         client: &Object,
         sql: &str,
         parameters: TypedParameters<'_>,
-    ) -> Answer<()> {
+    ) -> DriverResult<()> {
         if self.is_on() {
             let rows = client.query_typed(&explain(sql), parameters).await?;
             let plan = rows.first().map(|row| row.try_get(0)).transpose()?;

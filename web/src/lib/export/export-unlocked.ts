@@ -42,12 +42,12 @@ function source(signal: AbortSignal): Source {
     page: (tag, cursor) =>
       whileUnlocked(tag, async () => {
         const query = { secret_tag_id: tag, limit: PAGE, cursor };
-        const answer = api.GET('/api/journals/', { params: { query }, signal });
-        const [keys, sealed] = [await keyring(), await unwrap(answer)];
+        const call = api.GET('/api/journals/', { params: { query }, signal });
+        const [keys, sealed] = [await keyring(), await unwrap(call)];
         const entries = await keys.openEntries(tag, sealed);
         // Entries of a tag that was locked during the export cannot be decrypted either, but are not damaged.
         requireUnlocked(tag);
-        const next = nextCursor((await answer).response);
+        const next = nextCursor((await call).response);
         return { entries: sealed.map((entry, at) => ({ sealed: entry, entry: entries[at] ?? null })), next };
       }),
 

@@ -58,13 +58,13 @@ impl HttpClient {
         if !is_confidential(request.url()) {
             return Err(HttpError::NotConfidential(request.url().to_string()));
         }
-        let mut answer = self.0.execute(request).await?;
-        let mut head = openidconnect::http::Response::builder().status(answer.status());
+        let mut response = self.0.execute(request).await?;
+        let mut head = openidconnect::http::Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
-            *headers = std::mem::take(answer.headers_mut());
+            *headers = std::mem::take(response.headers_mut());
         }
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await? {
+        while let Some(part) = response.chunk().await? {
             if body.len() + part.len() > MAX_RESPONSE_BYTES {
                 return Err(HttpError::TooLong);
             }

@@ -25,7 +25,7 @@ use super::{Failure, Handshake, ProviderSettings};
 const METADATA_SECONDS: i64 = 3600;
 /// Seconds between two fetches because of a token signed with an unknown key.
 const KEY_REFRESH_INTERVAL_SECONDS: i64 = 60;
-/// Seconds without a new attempt after a failed fetch, so that waiting users get an answer at once.
+/// Seconds without a new attempt after a failed fetch, so that waiting users get a response at once.
 const RETRY_SECONDS: i64 = 5;
 
 /// Signatures with the provider's own keys. `none` and shared secrets are not accepted.
@@ -134,7 +134,7 @@ impl Provider {
         let mut metadata = self.metadata(now).await?;
         let exchange = metadata.client.exchange_code(AuthorizationCode::new(code));
         let exchange = exchange.map_err(|error| Failure::ProviderError(error.to_string()))?;
-        let answer = exchange
+        let token_response = exchange
             .set_pkce_verifier(PkceCodeVerifier::new(handshake.verifier.clone()))
             .request_async(&metadata.http)
             .await
@@ -142,7 +142,7 @@ impl Provider {
                 RequestTokenError::Request(cause) => unavailable(cause),
                 other => Failure::ProviderError(other.to_string()),
             })?;
-        let token = answer.id_token().ok_or_else(|| Failure::InvalidToken("there is no ID token".into()))?;
+        let token = token_response.id_token().ok_or_else(|| Failure::InvalidToken("there is no ID token".into()))?;
         let nonce = Nonce::new(handshake.nonce.clone());
         let mut claims = verify(&metadata.client, token, &nonce, now);
         if claims.as_ref().is_err_and(may_need_newer_keys) {
@@ -160,7 +160,7 @@ impl Provider {
             return Ok(provider_user!(issuer, subject, claims));
         }
         // Some providers leave the address out of ID tokens and serve it at the user info endpoint.
-        match metadata.user_info(answer.access_token(), claims.subject()).await? {
+        match metadata.user_info(token_response.access_token(), claims.subject()).await? {
             Some(info) => Ok(provider_user!(issuer, subject, info)),
             None => Ok(provider_user!(issuer, subject, claims)),
         }

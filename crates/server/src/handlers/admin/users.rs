@@ -84,14 +84,14 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<AccountCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<AccountResponse>)>, ApiError> {
     let (by, users) = (signed_in.id(), app.storage.users());
-    let answer = |user: User| (StatusCode::CREATED, Json(user.into()));
+    let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
     let make = async |once| {
         let new = new_account(&app, request).await?;
         let user = users.create(&new, once, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
-        Ok(answer(user))
+        Ok(respond(user))
     };
-    key.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(answer))).await
+    key.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
 }
 
 async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiError> {

@@ -152,11 +152,11 @@ pub async fn put(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    let answer = store(&app, &caller, EntryId(id), &unlocks, &parts.headers, &mut body).await;
-    if answer.is_err() {
+    let result = store(&app, &caller, EntryId(id), &unlocks, &parts.headers, &mut body).await;
+    if result.is_err() {
         drain(body).await;
     }
-    answer
+    result
 }
 
 async fn store(

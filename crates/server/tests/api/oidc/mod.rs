@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sotto_domain::{Clock, UserId};
 use sotto_server::{Config, Registration};
 
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{ApiResponse, PASSWORD, Server};
 use browser::Browser;
 use certified_provider::Setup;
 
@@ -253,10 +253,10 @@ async fn providers_rotate_their_keys_and_become_unreachable(mut setup: Setup) {
     let node = setup.server.another(&setup.server.keys).await;
     for _ in 0..2 {
         let start = setup.server.client.get(format!("http://{node}/api/auth/oidc/test/start"));
-        let answer = Answer::of(start).await;
-        assert_eq!(answer.header("location"), Some("/login?error=provider_unavailable"));
+        let response = ApiResponse::receive(start).await;
+        assert_eq!(response.header("location"), Some("/login?error=provider_unavailable"));
     }
-    let health = Answer::of(setup.server.client.get(format!("http://{node}/health/ready"))).await;
+    let health = ApiResponse::receive(setup.server.client.get(format!("http://{node}/health/ready"))).await;
     health.expect(StatusCode::OK);
     // Other users sign in as usual.
     setup.server.person("eve").await;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use super::{Instant, mark, read, read_rows};
-use crate::postgres::pool::{Answer, Pool};
+use crate::postgres::pool::{DriverResult, Pool};
 use crate::postgres::server::{RESERVED_CONNECTIONS, Session};
 
 /// The first number of all these locks (`Sott` in ASCII). The second number is zero or the object id of a foreign key.
@@ -65,7 +65,7 @@ impl Lead {
                 return Ok(None);
             }
             let taken: bool = client.query_one(TAKE, &[&LOCK_CLASS]).await?.try_get(0)?;
-            Answer::Ok(taken.then_some(client))
+            DriverResult::Ok(taken.then_some(client))
         });
         let client = taken.await.ok()?.ok()??;
         Some(Self { client, published: Vec::new() })

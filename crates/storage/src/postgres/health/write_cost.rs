@@ -62,8 +62,8 @@ pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
     }
     let lease = pool.lease().await?;
     // The transaction is never committed, so it is rolled back when the lease is returned.
-    let answers = lease.begin(lease.client()?.simple_query(&script)).await?;
-    Ok(Some(cost(&answers)))
+    let messages = lease.begin(lease.client()?.simple_query(&script)).await?;
+    Ok(Some(cost(&messages)))
 }
 
 /// The definition of the same index for the copy, under a name that PostgreSQL chooses. `definition` has the form
@@ -96,12 +96,12 @@ fn insert(columns: &[(String, String)]) -> String {
 }
 
 /// Computes the cost from the times, in microseconds, before and after each insert.
-fn cost(answers: &[SimpleQueryMessage]) -> WriteCost {
+fn cost(messages: &[SimpleQueryMessage]) -> WriteCost {
     let time = |message: &SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse::<f64>().ok()),
         _ => None,
     };
-    let times: Vec<f64> = answers.iter().filter_map(time).collect();
+    let times: Vec<f64> = messages.iter().filter_map(time).collect();
     let (mut with_ms, mut without_ms) = (f64::INFINITY, f64::INFINITY);
     for tries in times.chunks_exact(4) {
         with_ms = with_ms.min((tries[1] - tries[0]) / 1000.0);

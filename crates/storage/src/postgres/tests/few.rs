@@ -43,8 +43,8 @@ async fn a_pool_leaves_connections_to_other_clients() {
     let second = Postgres::connect(&url).await.unwrap();
     for storage in [&first, &second] {
         let calls = (0..24).map(|_| storage.pool.query("SELECT pg_sleep(0.05)", &[]));
-        for answer in join_all(calls).await {
-            answer.unwrap();
+        for result in join_all(calls).await {
+            result.unwrap();
         }
     }
     // A server needs a moment to close a connection.
@@ -56,8 +56,8 @@ async fn a_pool_leaves_connections_to_other_clients() {
     let others = (0..2).map(|_| tokio_postgres::connect(&url, NoTls));
     let others = join_all(others).await.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     let calls = (0..24).map(|_| first.pool.query("SELECT pg_sleep(0.02)", &[]));
-    for answer in join_all(calls).await {
-        answer.unwrap();
+    for result in join_all(calls).await {
+        result.unwrap();
     }
     drop((others, operator));
     for storage in [first, second] {

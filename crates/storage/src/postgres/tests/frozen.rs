@@ -74,8 +74,8 @@ fn hostname(config: &tokio_postgres::Config) -> String {
 /// Makes as many concurrent calls as there are connections, so that all of them are opened.
 async fn use_all(storage: &Postgres, connections: usize) {
     let calls = (0..connections).map(|_| storage.pool.query("SELECT pg_sleep(0.3)", &[]));
-    for answer in join_all(calls).await {
-        answer.unwrap();
+    for result in join_all(calls).await {
+        result.unwrap();
     }
 }
 

@@ -59,13 +59,13 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         let claim = JobClaim::default();
         self.0.submit(Box::new(Task { claim: claim.clone(), state: State::Waiting(work), erase, reply }))?;
         // Held until the result arrives: a caller that stops waiting withdraws work that has not begun.
         let mut turn = Turn(claim);
-        match tokio::time::timeout(result_timeout, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
+        match tokio::time::timeout(result_timeout, receiver).await {
+            Ok(result) => result.unwrap_or_else(|_| Err(closed())),
             Err(_) if turn.withdraw() => Err(StorageError::Busy),
             Err(_) => Err(StorageError::Unknown("the disk did not answer in time".into())),
         }
@@ -112,7 +112,7 @@ trait Job: Send {
     /// Whether deleted content has to be erased before the caller gets the result.
     fn erases(&self) -> bool;
     /// Sends the result to the caller; `lost` is the error of the whole group.
-    fn answer(self: Box<Self>, lost: Option<StorageError>);
+    fn respond(self: Box<Self>, lost: Option<StorageError>);
 }
 
 struct Task<W, T> {
@@ -148,7 +148,7 @@ where
         matches!(&self.state, State::Done(Ok(done)) if (self.erase)(done))
     }
 
-    fn answer(self: Box<Self>, lost: Option<StorageError>) {
+    fn respond(self: Box<Self>, lost: Option<StorageError>) {
         let outcome = match (self.state, lost) {
             (State::Done(Err(own)), _) => Err(own),
             (_, Some(lost)) => Err(lost),
@@ -184,13 +184,13 @@ fn serve_group(connection: &Connection, first: Box<dyn Job>, jobs: &Receiver<Box
     }
     let (last, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| outcome.is_ok() && job.erases());
     for job in group {
-        job.answer(outcome.as_ref().err().map(Lost::reason));
+        job.respond(outcome.as_ref().err().map(Lost::reason));
     }
     if !last.is_empty() {
         upkeep.erase_now(connection);
     }
     for job in last {
-        job.answer(None);
+        job.respond(None);
     }
     upkeep.bound_log(connection);
 }

@@ -59,16 +59,16 @@ impl Bench {
     /// Submits the jobs in order and runs them in one group.
     async fn group(&self, jobs: Vec<Work>) -> Vec<storage::Result<()>> {
         let (holder, release) = self.hold().await;
-        let mut answers = vec![];
+        let mut receivers = vec![];
         for (index, work) in jobs.into_iter().enumerate() {
-            answers.push(self.submit(work));
+            receivers.push(self.submit(work));
             self.wait_for_queue(index + 1).await;
         }
         drop(release);
         let _ = holder.await.unwrap();
         let mut outcomes = vec![];
-        for answer in answers {
-            outcomes.push(answer.await.unwrap());
+        for receiver in receivers {
+            outcomes.push(receiver.await.unwrap());
         }
         outcomes
     }
@@ -226,8 +226,8 @@ async fn closing_finishes_waiting_jobs_and_accepts_no_more() {
     }
     drop(release);
     closing.await.unwrap();
-    for answer in waiting {
-        answer.await.unwrap().unwrap();
+    for receiver in waiting {
+        receiver.await.unwrap().unwrap();
     }
     assert_eq!(bench.kept(), [1, 2, 3, 4, 5]);
     assert!(matches!(bench.writer.run(keep(6)).await, Err(StorageError::Unavailable(_))));
@@ -291,5 +291,5 @@ impl Job for Nothing {
         false
     }
 
-    fn answer(self: Box<Self>, _: Option<StorageError>) {}
+    fn respond(self: Box<Self>, _: Option<StorageError>) {}
 }

@@ -33,7 +33,7 @@ export async function exportUnlocked(
   } catch (error) {
     await target.discard();
     signal.throwIfAborted();
-    throw error instanceof TooMany ? new SottoError(400, { detail: t('settings:openedTooMany') }) : error;
+    throw error instanceof TooMany ? new SottoError(400, { detail: t('settings:unlockedTooMany') }) : error;
   }
 }
 

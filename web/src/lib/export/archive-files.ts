@@ -64,7 +64,7 @@ export async function* archiveFiles(
         if (!entry) {
           missing.push(t('settings:missingEntry', { day, id: sealed.id }));
         } else {
-          const name = names.of(day, entry.title);
+          const name = names.unique(day, entry.title);
           const recording = entry.audio && (await load(entry, tag.id, source));
           const beside = recording && name + fileExtension(recording.type);
           const lastModified = date(day);

@@ -61,7 +61,7 @@ fn file_response(name: &str, file: File, encoding: Option<&'static str>, request
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.extend(HeaderValue::try_from(&tag).ok().map(|tag| (header::ETAG, tag)));
-    let mut response = if etag::is_known(asked, &tag) {
+    let mut response = if etag::is_known(request_headers, &tag) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
         headers.extend(HeaderValue::try_from(media_type(name)).ok().map(|kind| (header::CONTENT_TYPE, kind)));

@@ -29,7 +29,7 @@ impl Report {
                 Engine::Sqlite => aims.extend(sqlite_aims(figures)),
                 Engine::Postgres => {
                     let what = "PostgreSQL: lists at 32 clients, to pgbench with the same statement";
-                    let share = figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::of_engine);
+                    let share = figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::share_of_engine);
                     aims.push(at_least(what, 0.7, share, percent));
                 }
             }
@@ -65,7 +65,7 @@ fn sqlite_aims(figures: &Figures) -> [Aim; 4] {
         at_least(
             "SQLite: lists at 32 clients, to the same bytes with no database",
             0.5,
-            figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::of_ceiling),
+            figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::share_of_ceiling),
             percent,
         ),
         at_least("SQLite: durable creates at 32 clients, to 1 client", 3.0, group_commit(), times),

@@ -238,8 +238,7 @@ fn assess_snapshot(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp)
     for (alert, alert_state) in &mut state.alerts {
         let since = alert_state.raised_at.unwrap_or(now);
         let raise_after = alert.raise_after(config.raise_after);
-        if let Some(change) = alert_state.update(alert.assess_snapshot(&evidence), now, raise_after, config.clear_after)
-        {
+        if let Some(change) = alert_state.update(alert.assess(&evidence), now, raise_after, config.clear_after) {
             announce(app, *alert, change, alert_state, now, since);
         }
     }

@@ -32,7 +32,7 @@ pub struct Open<'a> {
     pub token: String,
     pub vault: Vault,
     /// The response of the unlock.
-    pub answer: Value,
+    pub response: Value,
 }
 
 impl<'a> Secret<'a> {
@@ -100,22 +100,22 @@ impl<'a> Secret<'a> {
         let Ok(logged_in) = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom) else {
             return Err(self.finish(&started["session_id"], &encode(&[7; 64])).await);
         };
-        let answer = self.finish(&started["session_id"], &logged_in.finish.to_string()).await;
-        if answer.status != StatusCode::OK {
-            return Err(answer);
+        let response = self.finish(&started["session_id"], &logged_in.finish.to_string()).await;
+        if response.status != StatusCode::OK {
+            return Err(response);
         }
-        let wrapped: WrappedMasterKey = text(&answer.body, "wrapped_master_key").parse().unwrap();
+        let wrapped: WrappedMasterKey = text(&response.body, "wrapped_master_key").parse().unwrap();
         Ok(Open {
             person: self.person.clone(),
             scope: self.scope,
-            token: text(&answer.body, "unlock_token").to_owned(),
+            token: text(&response.body, "unlock_token").to_owned(),
             vault: Vault::unlock(self.scope, &logged_in.export_key, &wrapped).unwrap(),
-            answer: answer.body,
+            response: response.body,
         })
     }
 
     pub async fn unlock(&self, phrase: &str) -> Open<'a> {
-        self.try_unlock(phrase).await.unwrap_or_else(|answer| panic!("{phrase} opens it: {answer:?}"))
+        self.try_unlock(phrase).await.unwrap_or_else(|response| panic!("{phrase} opens it: {response:?}"))
     }
 
     /// Sets a new passphrase with the recovery key, or returns the server's refusal.
@@ -219,8 +219,8 @@ impl Open<'_> {
     }
 
     /// The name in a response.
-    pub fn name(&self, answer: &Value) -> String {
-        let sealed = SealedMetadata::from_bytes(URL_SAFE_NO_PAD.decode(text(answer, "metadata")).unwrap()).unwrap();
+    pub fn name(&self, response: &Value) -> String {
+        let sealed = SealedMetadata::from_bytes(URL_SAFE_NO_PAD.decode(text(response, "metadata")).unwrap()).unwrap();
         self.vault.open_metadata(&sealed).unwrap().name.clone()
     }
 

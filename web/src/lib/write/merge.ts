@@ -39,7 +39,10 @@ export function merge(base: string | null, mine: string, theirs: string): { text
   const merged = base === null ? null : mergeLines(lines(base), lines(mine), lines(theirs));
   if (merged)
     return {
-      text: withBreakLike(merged.lines.map((line) => `${line}\n`).join(''), endsWithBreak(mine) === endsWithBreak(base!) ? theirs : mine),
+      text: withBreakLike(
+        merged.lines.map((line) => `${line}\n`).join(''),
+        endsWithBreak(mine) === endsWithBreak(base!) ? theirs : mine,
+      ),
       clean: merged.clean,
     };
   const parts = diffLines(withFinalBreak(mine), withFinalBreak(theirs), { maxEditLength: MOST_LINES });

@@ -32,7 +32,7 @@ async fn log_without_database() -> (Scratch, Vec<u8>) {
     let log = fs::read(log_path(&path, "-wal")).unwrap();
     assert!(log.len() > 1000);
     drop(connection);
-    fs::remove_path_of(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     fs::write(log_path(&path, "-wal"), &log).unwrap();
     (scratch, log)
 }
@@ -63,7 +63,7 @@ async fn nothing_is_created_next_to_a_stale_log() {
         assert_eq!(fs::read(log_path(&path, "-wal")).unwrap(), log, "the log may be the only copy of its rows");
         assert_eq!(path.exists(), empty);
     }
-    fs::remove_path_of(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     fs::rename(log_path(&path, "-wal"), workspace.path("log")).unwrap();
     // Empty files do no harm.
     fs::write(log_path(&path, "-wal"), "").unwrap();

@@ -103,13 +103,13 @@ quality: $(app) ## Measure the first pages with Lighthouse (see docs/frontend-qu
 	cargo build --release --locked --package sotto
 	cd e2e && SOTTO_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target))/release/sotto SOTTO_WEB_DIR=binary npm run quality
 
-openapi: ## Write openapi.json anew from the code, and the typed client from that
+openapi: ## Generate openapi.json from the code, and the typed client from openapi.json
 	@scripts/tools web
 	cargo run --locked --quiet --package sotto -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
 	npm run --prefix web generate
 
-schema-docs: ## Write docs/schema.md anew from the migrations
+schema-docs: ## Generate docs/schema.md from the migrations
 	@scripts/tools compiler postgres
 	cargo build --locked --quiet --package sotto
 	scripts/with-postgres sh -c 'SOTTO_DATABASE=$$SOTTO_TEST_POSTGRES $${CARGO_TARGET_DIR:-target}/debug/sotto db erd --page' > docs/schema.md.new

@@ -8,7 +8,8 @@ import { offline } from './vite/offline.ts';
 
 // The server to which the development server forwards requests of the API; see README.md.
 const server = process.env.SOTTO_URL ?? 'http://127.0.0.1:8080';
-// The condition of `exports` in packages/*: their sources, so that nothing depends on when they were last compiled.
+// With this condition, imports of packages/* resolve to their TypeScript sources instead of their compiled files, which may
+// be outdated.
 const source = '@sotto/source';
 
 export default defineConfig({

@@ -26,7 +26,7 @@ export async function newUser(server: string, name = 'Ada Lovelace'): Promise<Us
       headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+    if (!response.ok) throw new Error(`${method} ${path} responded ${response.status}: ${await response.text()}`);
     return response.json();
   };
   const { id } = await call('', 'POST', '/api/auth/register', {

@@ -38,12 +38,12 @@ export const { p, navigate, isActive, preload, route } = createRouter({
   '*': () => import('./pages/NotFound.svelte'),
   hooks: {
     beforeLoad({ pathname, search }) {
-      const open = PUBLIC.includes(pathname);
-      if (session.state === 'out' && !open) {
+      const isPublic = PUBLIC.includes(pathname);
+      if (session.state === 'out' && !isPublic) {
         const next = pathname === '/' ? undefined : { next: pathname + query(search) };
         throw navigate('/login', { replace: true, search: next });
       }
-      if (session.state !== 'out' && open) {
+      if (session.state !== 'out' && isPublic) {
         // A failed link to a sign-in provider returns here.
         const failed = pathname === '/login' && search?.error;
         if (failed) throw navigate('/settings/security', { replace: true, search: { error: String(search.error) } });
@@ -61,7 +61,7 @@ export function afterSignIn(next: string | null): void {
   void navigate(localPath(next) as '/', { replace: true });
 }
 
-/** Returns `next` if it is an address of this app, else that of the journal. */
+/** Returns `next` if it is an address of this app, otherwise the address of the journal. */
 export function localPath(next: unknown): string {
   if (typeof next !== 'string' || !URL.canParse(next, location.origin)) return '/';
   const url = new URL(next, location.origin);

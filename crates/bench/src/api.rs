@@ -36,8 +36,8 @@ pub async fn sign_in(address: SocketAddr, authors: impl Iterator<Item = Author>)
     let mut connection = Connection::open(address).await?;
     let mut signed_in = vec![];
     for author in authors {
-        let answer = post(&mut connection, "/api/auth/login", None, &credentials(author), 200).await?;
-        let token = answer["access_token"].as_str().ok_or("a login without an access token")?.to_owned();
+        let response = post(&mut connection, "/api/auth/login", None, &credentials(author), 200).await?;
+        let token = response["access_token"].as_str().ok_or("a login without an access token")?.to_owned();
         signed_in.push(SignedIn { author, token });
     }
     Ok(signed_in)
@@ -69,8 +69,8 @@ pub async fn post(
 pub async fn send(connection: &mut Connection, path: &str, request: &[u8], expected: u16) -> Result<Value> {
     let response = connection.exchange(request).await?;
     if response.status != expected {
-        let answer = String::from_utf8_lossy(response.body);
-        return Err(format!("POST {path} answered {}: {answer}", response.status).into());
+        let body = String::from_utf8_lossy(response.body);
+        return Err(format!("POST {path} responded {}: {body}", response.status).into());
     }
     Ok(serde_json::from_slice(response.body)?)
 }

@@ -31,7 +31,7 @@ const HEADERS: [&str; 6] = ["content-type", "etag", "link", "location", "cache-c
 /// The server of recorded responses; stop it with [`Server::stop`].
 pub struct Ceiling {
     pub server: Server,
-    _answers: NamedTempFile,
+    _responses: NamedTempFile,
 }
 
 impl Ceiling {
@@ -39,27 +39,27 @@ impl Ceiling {
     ///
     /// # Errors
     /// If Sotto does not respond as expected, or the other server does not start.
-    pub async fn record(ours: SocketAddr, author: &SignedIn) -> Result<Self> {
-        let mut connection = Connection::open(ours).await?;
+    pub async fn record(sotto: SocketAddr, author: &SignedIn) -> Result<Self> {
+        let mut connection = Connection::open(sotto).await?;
         let mut recorded = BTreeMap::new();
         for scenario in [Scenario::List, Scenario::Get, Scenario::Create, Scenario::Update] {
             let request = scenario.request(author, 0);
             let response = connection.exchange(&request.bytes).await?;
             let body = std::str::from_utf8(response.body)?;
             if response.status != request.status {
-                return Err(format!("{scenario} answered {}: {body}", response.status).into());
+                return Err(format!("{scenario} responded {}: {body}", response.status).into());
             }
             request.shape.check(response.body).map_err(|error| format!("{scenario}: {error}"))?;
             let headers: BTreeMap<_, _> =
                 HEADERS.iter().filter_map(|name| Some((*name, response.header(name)?))).collect();
-            let answer = json!({ "status": response.status, "headers": headers, "body": body });
-            recorded.insert(format!("{scenario:?}"), answer);
+            let recording = json!({ "status": response.status, "headers": headers, "body": body });
+            recorded.insert(format!("{scenario:?}"), recording);
         }
-        let answers = NamedTempFile::with_prefix("sotto-bench-answers.")?;
-        serde_json::to_writer(&answers, &recorded)?;
+        let responses = NamedTempFile::with_prefix("sotto-bench-responses.")?;
+        serde_json::to_writer(&responses, &recorded)?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("serve-recorded").arg(answers.path());
-        Ok(Self { server: Server::start(command).await?, _answers: answers })
+        command.arg("serve-recorded").arg(responses.path());
+        Ok(Self { server: Server::start(command).await?, _responses: responses })
     }
 }
 
@@ -69,9 +69,9 @@ impl Ceiling {
 /// If the recording cannot be read, or the server cannot listen on the address.
 pub async fn serve(recording: &Path, end: impl Future<Output = ()>) -> Result<()> {
     let recorded: Value = serde_json::from_slice(&std::fs::read(recording)?)?;
-    let answer = |scenario: Scenario| RecordedResponse::read(&recorded[format!("{scenario:?}")]);
-    let (list, one) = (answer(Scenario::List)?, answer(Scenario::Get)?);
-    let (create, update) = (answer(Scenario::Create)?, answer(Scenario::Update)?);
+    let response = |scenario: Scenario| RecordedResponse::read(&recorded[format!("{scenario:?}")]);
+    let (list, one) = (response(Scenario::List)?, response(Scenario::Get)?);
+    let (create, update) = (response(Scenario::Create)?, response(Scenario::Update)?);
     let routes = Router::new()
         .route("/health/live", get(async || "live"))
         .route("/api/journals/", get(async move || list.into_parts()).post(async move |_: Bytes| create.into_parts()))

@@ -116,7 +116,7 @@ impl Database {
 /// Opens a connection for the benchmark itself.
 ///
 /// # Errors
-/// If the server does not answer.
+/// If the server does not respond.
 pub async fn connect(url: &str) -> Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     tokio::spawn(connection);

@@ -20,9 +20,11 @@ pub fn render(method: &str, path: &str, token: Option<&str>, body: Option<&str>)
 /// Renders a request with a body of any media type.
 pub fn render_bytes(method: &str, path: &str, token: Option<&str>, body: Option<(&str, &[u8])>) -> Vec<u8> {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let kind = |(kind, body): (&str, &[u8])| format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
-    let (kind, body) = (body.map(kind).unwrap_or_default(), body.map(|(_, body)| body).unwrap_or_default());
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{token}{kind}\r\n");
+    let (content_headers, body) = match body {
+        Some((media_type, body)) => (format!("content-type: {media_type}\r\ncontent-length: {}\r\n", body.len()), body),
+        None => (String::new(), &[][..]),
+    };
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{token}{content_headers}\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -64,12 +66,13 @@ impl Connection {
         let mut filled = 0;
         let head_length = loop {
             if filled >= MAX_HEAD {
-                return Err(invalid("headers without an end"));
+                return Err(invalid("headers that are too long"));
             }
+            // The end of the headers may begin in the bytes that were read before.
             let searched = filled.saturating_sub(3);
             filled += self.read(filled).await?;
-            let fresh = &self.buffer[searched..filled.min(MAX_HEAD)];
-            if let Some(end) = fresh.windows(4).position(|window| window == b"\r\n\r\n") {
+            let unsearched = &self.buffer[searched..filled.min(MAX_HEAD)];
+            if let Some(end) = unsearched.windows(4).position(|window| window == b"\r\n\r\n") {
                 break searched + end + 4;
             }
         };
@@ -123,7 +126,7 @@ impl Head {
             if name.eq_ignore_ascii_case(b"content-length") {
                 content_length = number(value.trim_ascii()).filter(|length| *length <= MAX_BODY);
             } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-                return Err(invalid("a chunked answer, which this client does not read"));
+                return Err(invalid("a chunked response, which this client does not support"));
             } else if name.eq_ignore_ascii_case(b"connection") && value.trim_ascii().eq_ignore_ascii_case(b"close") {
                 return Err(invalid("the server does not keep the connection"));
             }
@@ -154,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    /// Answers each connection with these bytes in these pieces, then closes it.
-    async fn canned(pieces: Vec<&'static [u8]>) -> SocketAddr {
+    /// Starts a server that sends these pieces to its first connection and then closes it.
+    async fn serve_pieces(pieces: Vec<&'static [u8]>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -170,16 +173,20 @@ mod tests {
         address
     }
 
-    async fn fault(answer: &'static [u8]) -> String {
-        let mut connection = Connection::open(canned(vec![answer]).await).await.unwrap();
+    async fn exchange_error(response: &'static [u8]) -> String {
+        let mut connection = Connection::open(serve_pieces(vec![response]).await).await.unwrap();
         connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.err().unwrap().to_string()
     }
 
     #[tokio::test]
-    async fn an_answer_in_pieces_is_put_together() {
-        let address =
-            canned(vec![b"HTTP/1.1 201 Created\r\nContent-", b"Length: 5\r\nETag:  \"1\"\r\n\r", b"\nhe", b"llo"])
-                .await;
+    async fn a_response_in_pieces_is_joined() {
+        let address = serve_pieces(vec![
+            b"HTTP/1.1 201 Created\r\nContent-",
+            b"Length: 5\r\nETag:  \"1\"\r\n\r",
+            b"\nhe",
+            b"llo",
+        ])
+        .await;
         let mut connection = Connection::open(address).await.unwrap();
         let response = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         assert_eq!((response.status, response.body), (201, b"hello".as_slice()));
@@ -190,13 +197,13 @@ mod tests {
     #[tokio::test]
     async fn a_body_larger_than_the_buffer_is_read() {
         let body: &'static [u8] = vec![b'x'; 200_000].leak();
-        let address = canned(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n", body]).await;
+        let address = serve_pieces(vec![b"HTTP/1.1 200 OK\r\ncontent-length: 200000\r\n\r\n", body]).await;
         let mut connection = Connection::open(address).await.unwrap();
         assert_eq!(connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap().body, body);
     }
 
     #[tokio::test]
-    async fn other_answers_are_refused_with_their_reason() {
+    async fn unsupported_responses_are_rejected_with_a_reason() {
         let cases: [(&[u8], &str); 7] = [
             (b"", "closed"),
             (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel", "closed"),
@@ -206,14 +213,14 @@ mod tests {
             (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", "keep"),
             (b"SSH-2.0-OpenSSH\r\n\r\n", "status line"),
         ];
-        for (answer, reason) in cases {
-            let fault = fault(answer).await;
-            assert!(fault.contains(reason), "{fault}");
+        for (response, reason) in cases {
+            let error = exchange_error(response).await;
+            assert!(error.contains(reason), "{error}");
         }
     }
 
     #[test]
-    fn requests_are_rendered_whole() {
+    fn requests_are_rendered_completely() {
         let request = String::from_utf8(render("POST", "/x", Some("t"), Some("{}"))).unwrap();
         assert!(request.starts_with("POST /x HTTP/1.1\r\n"));
         assert!(request.contains("authorization: Bearer t\r\n"));

@@ -27,7 +27,7 @@ use crate::scenarios::{PAGE, ROUNDS};
 use crate::seed::{self, Author};
 
 /// The account whose password hash all authors share.
-const PATTERN: &str = "pattern@example.org";
+const TEMPLATE_EMAIL: &str = "pattern@example.org";
 
 /// The size of the journals.
 #[derive(Clone, Copy)]
@@ -139,17 +139,17 @@ async fn prepare(engine: Engine, journals: Journals) -> Result<Database> {
     let url: DatabaseUrl = database.url().parse()?;
     migrate::upgrade(&url).await?;
     let storage = url.open().await?;
-    let pattern = NewUser {
+    let template = NewUser {
         id: UserId(Uuid::nil()),
-        email: Email::parse(PATTERN)?,
+        email: Email::parse(TEMPLATE_EMAIL)?,
         password_hash: Some(PasswordHash("nobody signs in".into())),
         full_name: None,
         is_superuser: false,
         time_zone: Zone::utc(),
     };
-    storage.users().create(&pattern, None, Timestamp::MIN).await?;
+    storage.users().create(&template, None, Timestamp::MIN).await?;
     storage.close().await;
-    seed::write(&database, 0..journals.authors, journals.entries, PATTERN).await?;
+    seed::write(&database, 0..journals.authors, journals.entries, TEMPLATE_EMAIL).await?;
     Ok(database)
 }
 
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_half_the_time_saves_half() {
+    fn half_the_time_is_a_saving_of_half() {
         assert!((saved(Duration::from_millis(5), Duration::from_millis(10)) - 0.5).abs() < 1e-9);
     }
 }

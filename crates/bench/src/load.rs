@@ -16,10 +16,11 @@ use crate::Result;
 use crate::http::{Connection, Response};
 use crate::random::Random;
 
-/// How long after the end of a run the last responses may arrive.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Of this many responses per client, one is parsed as JSON and checked. The first one always is.
-const SAMPLE: u64 = 512;
+/// How long after the end of a run the generator waits for the last responses.
+const LATE_RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
+/// One body in this many responses of a client is parsed and checked, starting with the first one. Checking each body
+/// would cost the generator too much processor time.
+const RESPONSES_PER_CHECK: u64 = 512;
 
 /// A rendered request, and its expected response.
 pub struct Request {
@@ -63,24 +64,24 @@ pub struct Outcome {
     /// The latencies of all correct responses after the warm-up in nanoseconds, including late ones.
     latencies: Vec<u64>,
     /// Correct responses between the warm-up and the end.
-    answers: u64,
+    responses: u64,
     /// The time between the warm-up and the end.
     duration: Duration,
     /// Errors at any time, with their counts.
     pub errors: BTreeMap<String, u64>,
-    /// The share of one core that the generator used, times the duration.
+    /// The processor time of the generator during the measured duration, assuming a constant load.
     generator: Duration,
 }
 
 impl Outcome {
     /// The number of correct responses.
-    pub fn answers(&self) -> u64 {
-        self.answers
+    pub fn responses(&self) -> u64 {
+        self.responses
     }
 
     /// Correct responses per second.
     pub fn rate(&self) -> f64 {
-        self.answers as f64 / self.duration.as_secs_f64().max(f64::EPSILON)
+        self.responses as f64 / self.duration.as_secs_f64().max(f64::EPSILON)
     }
 
     /// The latency that this share of the correct responses did not exceed, in milliseconds; 0 without responses.
@@ -111,7 +112,7 @@ impl Outcome {
 
     fn collect(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
-        self.answers += other.answers;
+        self.responses += other.responses;
         for (error, count) in other.errors {
             *self.errors.entry(error).or_default() += count;
         }
@@ -130,32 +131,33 @@ pub async fn run(address: SocketAddr, workload: &Arc<Workload>, load: Load) -> R
     let workload = Arc::clone(workload);
     let outcome = tokio::task::spawn_blocking(move || -> io::Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (began, busy) = (Instant::now(), processor_time()?);
-        let mut outcome = runtime.block_on(drive(address, workload, load));
-        let share = processor_time()?.saturating_sub(busy).as_secs_f64() / began.elapsed().as_secs_f64();
+        let (began, processor_time_before) = (Instant::now(), processor_time()?);
+        let mut outcome = runtime.block_on(run_clients(address, workload, load));
+        let share =
+            processor_time()?.saturating_sub(processor_time_before).as_secs_f64() / began.elapsed().as_secs_f64();
         outcome.generator = load.duration.mul_f64(share);
         Ok(outcome)
     });
     Ok(outcome.await??)
 }
 
-async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outcome {
-    let begin = Instant::now() + load.warm_up;
-    let end = begin + load.duration;
+async fn run_clients(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outcome {
+    let measure_from = Instant::now() + load.warm_up;
+    let end = measure_from + load.duration;
     let mut clients = JoinSet::new();
     for number in 0..load.clients {
-        clients.spawn(client(address, Arc::clone(&workload), number as u64, begin, end));
+        clients.spawn(client(address, Arc::clone(&workload), number as u64, measure_from, end));
     }
     let mut total = Outcome { duration: load.duration, ..Outcome::default() };
-    let deadline = tokio::time::Instant::from_std(end + PATIENCE);
+    let deadline = tokio::time::Instant::from_std(end + LATE_RESPONSE_TIMEOUT);
     loop {
         match tokio::time::timeout_at(deadline, clients.join_next()).await {
             Ok(Some(Ok(outcome))) => total.collect(outcome),
-            Ok(Some(Err(panic))) => total.fail(format!("a client broke: {panic}")),
+            Ok(Some(Err(panic))) => total.fail(format!("a client panicked: {panic}")),
             Ok(None) => break,
             Err(_) => {
                 for _ in 0..clients.len() {
-                    total.fail(format!("no answer {} s after the end", PATIENCE.as_secs()));
+                    total.fail(format!("no response {} s after the end", LATE_RESPONSE_TIMEOUT.as_secs()));
                 }
                 break;
             }
@@ -165,7 +167,13 @@ async fn drive(address: SocketAddr, workload: Arc<Workload>, load: Load) -> Outc
     total
 }
 
-async fn client(address: SocketAddr, workload: Arc<Workload>, number: u64, begin: Instant, end: Instant) -> Outcome {
+async fn client(
+    address: SocketAddr,
+    workload: Arc<Workload>,
+    number: u64,
+    measure_from: Instant,
+    end: Instant,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut random = Random::from_seed(&[number]);
     let mut connection = None;
@@ -175,28 +183,29 @@ async fn client(address: SocketAddr, workload: Arc<Workload>, number: u64, begin
         if start >= end {
             return outcome;
         }
-        let open = match &mut connection {
-            Some(open) => open,
+        let connected = match &mut connection {
+            Some(connected) => connected,
             None => match Connection::open(address).await {
-                Ok(open) => connection.insert(open),
+                Ok(opened) => connection.insert(opened),
                 Err(error) => {
                     outcome.fail(format!("cannot connect: {error}"));
+                    // A busy loop would take the processor from the server.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             },
         };
         let request = workload.pick(&mut random);
-        match open.exchange(&request.bytes).await {
+        match connected.exchange(&request.bytes).await {
             Ok(response) => {
                 let now = Instant::now();
-                let closely = count.is_multiple_of(SAMPLE);
+                let check_body = count.is_multiple_of(RESPONSES_PER_CHECK);
                 count += 1;
-                match request.judge(&response, closely) {
-                    Ok(()) if now < begin => {}
+                match request.check(&response, check_body) {
+                    Ok(()) if now < measure_from => {}
                     Ok(()) => {
                         outcome.latencies.push(u64::try_from((now - start).as_nanos()).unwrap_or(u64::MAX));
-                        outcome.answers += u64::from(now <= end);
+                        outcome.responses += u64::from(now <= end);
                     }
                     Err(error) => outcome.fail(error),
                 }
@@ -224,12 +233,12 @@ impl Workload {
 }
 
 impl Request {
-    /// Checks a response; its body only if `closely`.
-    fn judge(&self, response: &Response<'_>, closely: bool) -> std::result::Result<(), String> {
+    /// Checks a response; its body only if `check_body`.
+    fn check(&self, response: &Response<'_>, check_body: bool) -> std::result::Result<(), String> {
         if response.status != self.status {
             return Err(format!("status {} instead of {}", response.status, self.status));
         }
-        if closely { self.shape.check(response.body) } else { Ok(()) }
+        if check_body { self.shape.check(response.body) } else { Ok(()) }
     }
 }
 
@@ -290,14 +299,15 @@ mod tests {
         Arc::new(Workload(paths.iter().map(|(weight, path)| (*weight, vec![request(path)])).collect()))
     }
 
-    const SHORT: Load = Load { clients: 8, warm_up: Duration::from_millis(50), duration: Duration::from_millis(300) };
+    const SHORT_LOAD: Load =
+        Load { clients: 8, warm_up: Duration::from_millis(50), duration: Duration::from_millis(300) };
 
     const ENTRY: &str = r#"{"id":"x","content":"c","entry_date":"d","tags":[]}"#;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn good_answers_are_counted_and_timed() {
+    async fn correct_responses_are_counted_and_timed() {
         let address = serve(axum::Router::new().route("/", get(async || ENTRY))).await;
-        let outcome = run(address, &gets(&[(1, "/")]), SHORT).await.unwrap();
+        let outcome = run(address, &gets(&[(1, "/")]), SHORT_LOAD).await.unwrap();
         assert_eq!(outcome.errors, BTreeMap::new());
         assert!(outcome.rate() > 0.0);
         assert!(outcome.latency(0.5) > 0.0);
@@ -306,33 +316,33 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn every_wrong_answer_is_counted_under_its_reason() {
+    async fn every_wrong_response_is_counted_under_its_reason() {
         let router = axum::Router::new()
             .route("/", get(async || ENTRY))
             .route("/busy", get(async || (StatusCode::SERVICE_UNAVAILABLE, "later")))
             .route("/empty", get(async || "[]"));
         let address = serve(router).await;
-        let outcome = run(address, &gets(&[(9, "/"), (1, "/busy")]), SHORT).await.unwrap();
+        let outcome = run(address, &gets(&[(9, "/"), (1, "/busy")]), SHORT_LOAD).await.unwrap();
         let wrong = outcome.errors["status 503 instead of 200"];
         assert_eq!(wrong, outcome.error_count());
         assert!(outcome.rate() > 0.0);
-        let outcome = run(address, &gets(&[(1, "/empty")]), SHORT).await.unwrap();
+        let outcome = run(address, &gets(&[(1, "/empty")]), SHORT_LOAD).await.unwrap();
         assert!(outcome.errors["a body that is not an entry"] >= 8);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_server_that_is_not_there_is_an_error() {
+    async fn a_missing_server_is_an_error() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let outcome = run(address, &gets(&[(1, "/")]), SHORT).await.unwrap();
+        let outcome = run(address, &gets(&[(1, "/")]), SHORT_LOAD).await.unwrap();
         assert!(outcome.errors.keys().all(|error| error.contains("cannot connect")));
         assert!(outcome.error_count() > 0);
         assert_eq!((outcome.rate(), outcome.latency(0.99)), (0.0, 0.0));
     }
 
     #[test]
-    fn bodies_are_looked_at() {
+    fn bodies_are_checked() {
         assert_eq!(Shape::Entry.check(ENTRY.as_bytes()), Ok(()));
         assert!(Shape::Entry.check(b"{}").is_err());
         assert!(Shape::Entry.check(b"<html>").is_err());
@@ -346,9 +356,9 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_of_all_runs_together() {
+    fn quantiles_cover_all_runs() {
         let part = |range: std::ops::RangeInclusive<u64>| Outcome {
-            answers: range.clone().count() as u64,
+            responses: range.clone().count() as u64,
             latencies: range.map(|millis| millis * 1_000_000).collect(),
             duration: Duration::from_secs(1),
             ..Outcome::default()

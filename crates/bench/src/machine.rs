@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_found_by_its_whole_name() {
+    fn a_field_is_found_by_its_complete_name() {
         assert_eq!(field("model\t\t: 85\nmodel name\t: Fast CPU\n", "model name"), Some("Fast CPU"));
         assert_eq!(field("model name\t: Fast CPU\n", "model"), None);
     }

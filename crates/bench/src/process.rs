@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::http;
 
 /// How long a server may take to start or stop before the run is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+const START_OR_STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running server. It is killed when this value is dropped.
 pub struct Server {
@@ -72,8 +72,8 @@ impl Server {
                 if let Some(status) = server.child.try_wait()? {
                     return Err(server.failure_with_log(&format!("the server ended ({status}) instead of starting")));
                 }
-                if began.elapsed() > PATIENCE {
-                    return Err(server.failure_with_log("the server does not answer"));
+                if began.elapsed() > START_OR_STOP_TIMEOUT {
+                    return Err(server.failure_with_log("the server does not respond"));
                 }
                 std::thread::sleep(Duration::from_micros(200));
             }
@@ -114,7 +114,10 @@ impl Server {
         // The second field is the program's name, which may contain spaces; the fields after it are counted from 3.
         let (_, fields) = stat.rsplit_once(')').ok_or("the server has ended")?;
         let field = |number: usize| fields.split_whitespace().nth(number - 3)?.parse::<u64>().ok();
-        let ticks = field(14).zip(field(15)).map(|(user, system)| user + system).ok_or("no processor time is told")?;
+        let ticks = field(14)
+            .zip(field(15))
+            .map(|(user, system)| user + system)
+            .ok_or("the kernel reports no processor time")?;
         // USER_HZ is 100 on every Linux that Rust supports.
         Ok(Duration::from_millis(ticks * 10))
     }
@@ -131,7 +134,9 @@ impl Server {
                 match self.child.try_wait()? {
                     Some(status) if status.success() => return Ok(()),
                     Some(status) => return Err(self.failure_with_log(&format!("the server ended badly ({status})"))),
-                    None if asked.elapsed() > PATIENCE => return Err(self.failure_with_log("the server does not stop")),
+                    None if asked.elapsed() > START_OR_STOP_TIMEOUT => {
+                        return Err(self.failure_with_log("the server does not stop"));
+                    }
                     None => std::thread::sleep(Duration::from_millis(5)),
                 }
             }
@@ -142,7 +147,7 @@ impl Server {
     fn is_live(&self) -> bool {
         let ask = || -> std::io::Result<bool> {
             let mut stream = TcpStream::connect(self.address)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(START_OR_STOP_TIMEOUT))?;
             stream.write_all(&http::render("GET", "/health/live", None, None))?;
             let mut status = [0; 12];
             stream.read_exact(&mut status)?;
@@ -177,7 +182,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_that_ends_at_once_is_told_with_its_last_words() {
+    async fn a_server_that_fails_to_start_is_reported_with_its_output() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo no room >&2; exit 3"]);
         let error = Server::start(command).await.err().unwrap().to_string();

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sequence_repeats_and_differs_from_its_neighbours() {
+    fn a_seed_repeats_its_sequence_and_others_differ() {
         let first = |path: &[u64]| Random::from_seed(path).next();
         assert_eq!(first(&[1, 2]), first(&[1, 2]));
         assert_ne!(first(&[1, 2]), first(&[2, 1]));

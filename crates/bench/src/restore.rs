@@ -29,7 +29,7 @@ pub struct RestoreFigures {
     entries: u64,
     rows: u64,
     restore: Duration,
-    bare: Duration,
+    driver: Duration,
 }
 
 /// Measures one engine with the journals of this many authors. Restore and limit take turns.
@@ -43,27 +43,27 @@ pub async fn measure(engine: Engine, binary: &Path, authors: u64) -> Result<Rest
     sotto(binary, &source, &["backup", archive]).await?;
     let manifest = verify(&Package::from_path(&backup), &Observer::default()).await?;
     let content = Content::read(&source, &manifest.header.layout.tables).await?;
-    let (mut restore, mut bare) = (Duration::ZERO, Duration::ZERO);
+    let (mut restore, mut driver) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..ROUNDS {
         let target = Database::create(engine).await?;
         restore += sotto(binary, &target, &["restore", archive]).await?;
         let target = Database::create(engine).await?;
         sotto(binary, &target, &["db", "upgrade"]).await?;
-        bare += content.write(&target).await?;
+        driver += content.write(&target).await?;
     }
     Ok(RestoreFigures {
         engine,
         entries: authors * ENTRIES,
         rows: manifest.rows(),
         restore: restore / ROUNDS,
-        bare: bare / ROUNDS,
+        driver: driver / ROUNDS,
     })
 }
 
 impl RestoreFigures {
     /// The speed of a restore as a share of the limit.
     pub fn share(&self) -> f64 {
-        self.bare.as_secs_f64() / self.restore.as_secs_f64().max(1e-9)
+        self.driver.as_secs_f64() / self.restore.as_secs_f64().max(1e-9)
     }
 
     fn rate(&self, time: Duration) -> String {
@@ -82,15 +82,15 @@ impl fmt::Display for RestoreTable<'_> {
                 thousands(one.entries as f64),
                 thousands(one.rows as f64),
                 one.rate(one.restore),
-                one.rate(one.bare),
+                one.rate(one.driver),
                 percent(one.share()),
             ]
         });
-        f.write_str(&table(&["", "entries", "rows", "restore, entries/s", "bare driver", "ours to it"], rows))
+        f.write_str(&table(&["", "entries", "rows", "restore, entries/s", "driver only", "% of limit"], rows))
     }
 }
 
-/// Rows in memory in the driver's form, with the insert statement of each table.
+/// All rows in memory, as values that the driver accepts, with the insert statement of each table.
 enum Content {
     Sqlite(Vec<(String, Vec<Vec<Value>>)>),
     Postgres(Vec<(String, Vec<Bytes>)>),
@@ -101,7 +101,7 @@ impl Content {
         match source.location() {
             Location::Sqlite(path) => {
                 let connection = Connection::open(path)?;
-                let content = tables.iter().map(|table| of_sqlite(&connection, table));
+                let content = tables.iter().map(|table| read_sqlite(&connection, table));
                 Ok(Self::Sqlite(content.collect::<rusqlite::Result<_>>()?))
             }
             Location::Postgres(url) => {
@@ -149,19 +149,19 @@ impl Content {
                 transaction.commit().await?;
                 Ok(began.elapsed())
             }
-            _ => Err("rows of one engine for the other".into()),
+            _ => Err("the rows are those of the other engine".into()),
         }
     }
 }
 
-fn of_sqlite(connection: &Connection, table: &Table) -> rusqlite::Result<(String, Vec<Vec<Value>>)> {
+fn read_sqlite(connection: &Connection, table: &Table) -> rusqlite::Result<(String, Vec<Vec<Value>>)> {
     let (columns, count) = (columns(table), table.columns.len());
     let sql = format!("SELECT {columns} FROM {} ORDER BY {}", table.name, table.key.join(", "));
     let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map([], |row| (0..count).map(|place| row.get(place)).collect())?;
+    let rows = statement.query_map([], |row| (0..count).map(|index| row.get(index)).collect())?;
     let rows = rows.collect::<rusqlite::Result<_>>()?;
-    let places = vec!["?"; count].join(", ");
-    Ok((format!("INSERT INTO {} ({columns}) VALUES ({places})", table.name), rows))
+    let placeholders = vec!["?"; count].join(", ");
+    Ok((format!("INSERT INTO {} ({columns}) VALUES ({placeholders})", table.name), rows))
 }
 
 fn columns(table: &Table) -> String {
@@ -181,8 +181,8 @@ async fn sotto(binary: &Path, database: &Database, arguments: &[&str]) -> Result
         .output()
         .await?;
     if !finished.status.success() {
-        let said = String::from_utf8_lossy(&finished.stderr);
-        return Err(format!("sotto {} ended badly: {said}", arguments.join(" ")).into());
+        let message = String::from_utf8_lossy(&finished.stderr);
+        return Err(format!("sotto {} failed: {message}", arguments.join(" ")).into());
     }
     Ok(began.elapsed())
 }

@@ -52,7 +52,7 @@ impl Scenario {
                 (1, requests(Self::Create)),
                 (1, requests(Self::Update)),
             ]),
-            plain => Workload(vec![(1, requests(plain))]),
+            single => Workload(vec![(1, requests(single))]),
         }
     }
 
@@ -60,6 +60,7 @@ impl Scenario {
     pub fn request(self, signed_in: &SignedIn, n: u64) -> Request {
         let author = signed_in.author;
         let token = Some(signed_in.token.as_str());
+        // The variants are spread over the whole journal.
         let entry = |n: u64| format!("/api/journals/{}", author.entry_id(n * ENTRIES / VARIANTS));
         match self {
             Self::List | Self::Mix => {
@@ -75,7 +76,8 @@ impl Scenario {
                 Request { bytes, status: 201, shape: Shape::Entry }
             }
             Self::Update => {
-                // Each entry gets two texts in turn, so that every update changes something.
+                // Two variants update one entry (`n / 2`) with different texts, so that every update changes something.
+                // The generated journals end before text number `2 * ENTRIES`, so the texts are new as well.
                 let body = json!({ "content": author.text(2 * ENTRIES + n) }).to_string();
                 let bytes = render("PUT", &entry(n / 2), token, Some(&body));
                 Request { bytes, status: 200, shape: Shape::Entry }
@@ -112,7 +114,7 @@ pub struct Cell {
     /// The number of parallel clients.
     pub clients: usize,
     /// Sotto's figures.
-    pub ours: Outcome,
+    pub sotto: Outcome,
     /// The same responses from the same HTTP stack without a database.
     pub ceiling: Outcome,
     /// The same statements directly on the engine, per second.
@@ -123,7 +125,7 @@ pub struct Cell {
 #[derive(Clone, Copy)]
 pub struct SideBySide {
     /// The address of Sotto.
-    pub ours: SocketAddr,
+    pub sotto: SocketAddr,
     /// The address of the server of recorded responses.
     pub ceiling: SocketAddr,
     /// How long to measure each side of a cell.
@@ -148,9 +150,9 @@ impl SideBySide {
         let workload = Arc::new(scenario.workload(authors));
         let duration = self.duration / ROUNDS;
         let load = Load { clients, warm_up: duration / 4, duration };
-        let mut cell = Cell { scenario, clients, ours: Outcome::default(), ceiling: Outcome::default(), engine: None };
+        let mut cell = Cell { scenario, clients, sotto: Outcome::default(), ceiling: Outcome::default(), engine: None };
         for _ in 0..ROUNDS {
-            cell.ours.add(load::run(self.ours, &workload, load).await?);
+            cell.sotto.add(load::run(self.sotto, &workload, load).await?);
             cell.ceiling.add(load::run(self.ceiling, &workload, load).await?);
             if let Some(engine) = engine {
                 let rate = engine.rate(duration).await? / f64::from(ROUNDS);
@@ -165,13 +167,13 @@ impl SideBySide {
 mod tests {
     use super::*;
 
-    fn someone() -> SignedIn {
+    fn author() -> SignedIn {
         SignedIn { author: Author(1), token: "t".into() }
     }
 
     #[test]
-    fn the_mix_is_nine_reads_to_one_write() {
-        let Workload(groups) = Scenario::Mix.workload(&[someone()]);
+    fn the_mix_has_nine_reads_per_write() {
+        let Workload(groups) = Scenario::Mix.workload(&[author()]);
         let weight = |method: &[u8]| -> usize {
             groups.iter().filter(|(_, requests)| requests[0].bytes.starts_with(method)).map(|(weight, _)| weight).sum()
         };
@@ -180,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_gets_different_texts_and_exists() {
-        let [first, second] = [0, 1].map(|n| Scenario::Update.request(&someone(), n).bytes);
+    fn updates_alternate_texts_of_existing_entries() {
+        let [first, second] = [0, 1].map(|n| Scenario::Update.request(&author(), n).bytes);
         let line = |bytes: &[u8]| bytes.split(|byte| *byte == b'\r').next().map(<[u8]>::to_vec);
         assert_eq!(line(&first), line(&second));
         assert_ne!(first, second);
         let last = Author(1).entry_id((VARIANTS - 1) * ENTRIES / VARIANTS);
-        let request = Scenario::Get.request(&someone(), VARIANTS - 1).bytes;
+        let request = Scenario::Get.request(&author(), VARIANTS - 1).bytes;
         assert!(String::from_utf8(request).unwrap().contains(&last.to_string()));
     }
 }

@@ -27,10 +27,15 @@ use crate::process::Server;
 use crate::random::Random;
 use crate::scenarios::{PAGE, ROUNDS, Scenario};
 
-/// How often each half of a login is computed: long compared with the ticks in which some kernels count processor time.
+/// How often each half of a login is computed. Together that takes seconds, because some kernels count processor time in
+/// ticks of 10 ms.
 const COMPUTATIONS: u32 = 10_000;
-/// Logins for unknown tags per user. From 200 failures on, the server would slow them down.
-const UNKNOWN: u64 = 150;
+/// The most pairs of logins per user in the timing comparison. Each pair has a login for an unknown tag, which fails,
+/// and after 200 failures the server would delay further ones.
+const MAX_PAIRS: u64 = 150;
+
+/// The quantile of the normal distribution for a 95 % confidence interval.
+const Z_95: f64 = 1.96;
 
 /// The figures of secret tags.
 pub struct SecretTags {
@@ -42,9 +47,9 @@ pub struct SecretTags {
     pub unlocks: f64,
     /// The server's processor time per unlock.
     pub processor_time: Duration,
-    /// Mean number of bytes in the columns of a sealed entry beyond its title, text and tag names.
+    /// The bytes in the columns of a sealed entry that exceed its title, text and tag names: the mean.
     pub overhead: f64,
-    /// The maximum of the same.
+    /// The maximum of this excess.
     pub overhead_max: f64,
     /// Lists of plain entries.
     pub plain: Outcome,
@@ -70,7 +75,7 @@ impl Difference {
         let count = differences.len() as f64;
         let mean = differences.iter().sum::<f64>() / count;
         let variance = differences.iter().map(|one| (one - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        Self { pairs: differences.len(), mean, margin: 1.96 * (variance / count).sqrt() }
+        Self { pairs: differences.len(), mean, margin: Z_95 * (variance / count).sqrt() }
     }
 }
 
@@ -91,7 +96,7 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
     for author in authors {
         secrets.push(Arc::new(Secret::create(&mut connection, author).await?));
     }
-    let (start, finish) = computation(COMPUTATIONS)?;
+    let (start, finish) = measure_computation(COMPUTATIONS)?;
     let (unlocks, processor_time) = unlock_all(server, &secrets, duration).await?;
 
     let (mut requests, mut overheads) = (vec![], vec![]);
@@ -104,17 +109,18 @@ pub async fn measure(server: &Server, authors: &[SignedIn], duration: Duration) 
         let bytes = with_header(&render("GET", &path, Some(&secret.token), None), "x-sotto-unlock", &open.token);
         requests.push(Request { bytes, status: 200, shape: Shape::Entries(PAGE as usize) });
     }
-    let sides = [Scenario::List.workload(authors), Workload(vec![(1, requests)])].map(Arc::new);
+    let workloads = [Scenario::List.workload(authors), Workload(vec![(1, requests)])].map(Arc::new);
     let mut outcomes = [Outcome::default(), Outcome::default()];
     let load = Load { clients: authors.len(), warm_up: duration / 8, duration: duration / ROUNDS };
     for _ in 0..ROUNDS {
-        for (workload, outcome) in sides.iter().zip(&mut outcomes) {
+        for (workload, outcome) in workloads.iter().zip(&mut outcomes) {
             outcome.add(load::run(server.address, workload, load).await?);
         }
     }
     let [plain, sealed] = outcomes;
-    let pairs = (25 * duration.as_secs()).clamp(25, UNKNOWN);
-    let timing = timing(&mut connection, &secrets, pairs).await?;
+    // A pair takes some milliseconds per user, so this takes about as long as the other measurements.
+    let pairs = (25 * duration.as_secs()).clamp(25, MAX_PAIRS);
+    let timing = compare_timing(&mut connection, &secrets, pairs).await?;
     let overhead = overheads.iter().sum::<f64>() / overheads.len() as f64;
     let overhead_max = overheads.into_iter().fold(0.0, f64::max);
     Ok(SecretTags { start, finish, unlocks, processor_time, overhead, overhead_max, plain, sealed, timing })
@@ -134,7 +140,7 @@ struct UnlockedTag {
 }
 
 /// A login after its first half.
-struct Started {
+struct StartedLogin {
     session: Value,
     login: Login,
     response: String,
@@ -164,7 +170,7 @@ impl Secret {
     }
 
     /// Sends the first half of a login for `tag`, which may not exist. Returns the response time as well.
-    async fn start(&self, connection: &mut Connection, tag: SecretTagId) -> Result<(Started, Duration)> {
+    async fn start(&self, connection: &mut Connection, tag: SecretTagId) -> Result<(StartedLogin, Duration)> {
         let scope = Scope { tag, ..self.scope };
         let (request, login) = Login::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
         let path = format!("/api/secret-tags/{tag}/unlock/start");
@@ -174,23 +180,23 @@ impl Secret {
         let started = api::send(connection, &path, &request, 200).await?;
         let elapsed = began.elapsed();
         let response = text(&started, "login_response")?.to_owned();
-        Ok((Started { session: started["session_id"].clone(), login, response }, elapsed))
+        Ok((StartedLogin { session: started["session_id"].clone(), login, response }, elapsed))
     }
 
-    async fn finish(&self, connection: &mut Connection, started: Started) -> Result<(Value, ExportKey)> {
+    async fn finish(&self, connection: &mut Connection, started: StartedLogin) -> Result<(Value, ExportKey)> {
         let logged_in = started.login.finish(&started.response.parse()?, &SystemRandom)?;
         let body = json!({"session_id": started.session, "login_finish": logged_in.finish.to_string()});
         let path = format!("{}/finish", self.path);
-        let answer = api::post(connection, &path, Some(&self.token), &body, 200).await?;
-        Ok((answer, logged_in.export_key))
+        let response = api::post(connection, &path, Some(&self.token), &body, 200).await?;
+        Ok((response, logged_in.export_key))
     }
 
     async fn unlock(&self, connection: &mut Connection) -> Result<UnlockedTag> {
         let (started, _) = self.start(connection, self.scope.tag).await?;
-        let (answer, export_key) = self.finish(connection, started).await?;
-        let wrapped = text(&answer, "wrapped_master_key")?.parse()?;
+        let (response, export_key) = self.finish(connection, started).await?;
+        let wrapped = text(&response, "wrapped_master_key")?.parse()?;
         let vault = Vault::unlock(self.scope, &export_key, &wrapped)?;
-        Ok(UnlockedTag { token: text(&answer, "unlock_token")?.to_owned(), vault })
+        Ok(UnlockedTag { token: text(&response, "unlock_token")?.to_owned(), vault })
     }
 }
 
@@ -231,7 +237,7 @@ impl UnlockedTag {
 }
 
 /// Processor time of the server's computations in each half, on one core without HTTP and storage.
-fn computation(times: u32) -> Result<(Duration, Duration)> {
+fn measure_computation(times: u32) -> Result<(Duration, Duration)> {
     let (keys, sealing) = (ServerKeys::generate(&SystemRandom), SealingKey::generate(&SystemRandom));
     let scope = Scope { user: UserId(Uuid::from_u128(1)), tag: SecretTagId(Uuid::from_u128(2)) };
     let (request, registration) = Registration::start(Binding::unstretched(scope), phrase()?, &SystemRandom)?;
@@ -245,16 +251,16 @@ fn computation(times: u32) -> Result<(Duration, Duration)> {
         requests.push(request.to_string());
     }
     let began = load::processor_time()?;
-    let mut answers = vec![];
+    let mut responses = vec![];
     for request in requests {
         let request: LoginRequest = request.parse()?;
         let record = RegistrationRecord::from_bytes(&record)?;
         let (response, pending) = keys.start_login(scope, Some(&record), &request, &SystemRandom)?;
-        answers.push((response.to_string(), pending.seal(&sealing, &session, &SystemRandom)?));
+        responses.push((response.to_string(), pending.seal(&sealing, &session, &SystemRandom)?));
     }
     let start = load::processor_time()?.saturating_sub(began);
     let mut proofs = vec![];
-    for (login, (response, sealed)) in logins.into_iter().zip(answers) {
+    for (login, (response, sealed)) in logins.into_iter().zip(responses) {
         proofs.push((login.finish(&response.parse()?, &SystemRandom)?.finish.to_string(), sealed));
     }
     let began = load::processor_time()?;
@@ -269,7 +275,7 @@ fn computation(times: u32) -> Result<(Duration, Duration)> {
 /// unlock.
 async fn unlock_all(server: &Server, secrets: &[Arc<Secret>], duration: Duration) -> Result<(f64, Duration)> {
     let mut users = JoinSet::new();
-    let (began, busy) = (Instant::now(), server.processor_time()?);
+    let (began, processor_time_before) = (Instant::now(), server.processor_time()?);
     for secret in secrets {
         let (secret, address) = (Arc::clone(secret), server.address);
         users.spawn(async move {
@@ -287,18 +293,19 @@ async fn unlock_all(server: &Server, secrets: &[Arc<Secret>], duration: Duration
         count += user??;
     }
     let elapsed = began.elapsed();
-    let busy = server.processor_time()?.saturating_sub(busy);
-    Ok((f64::from(count) / elapsed.as_secs_f64(), busy / count.max(1)))
+    let processor_time = server.processor_time()?.saturating_sub(processor_time_before);
+    Ok((f64::from(count) / elapsed.as_secs_f64(), processor_time / count.max(1)))
 }
 
 /// Compares logins for unknown and known secret tags in pairs, in random order.
-async fn timing(connection: &mut Connection, secrets: &[Arc<Secret>], pairs: u64) -> Result<Difference> {
+async fn compare_timing(connection: &mut Connection, secrets: &[Arc<Secret>], pairs: u64) -> Result<Difference> {
     let mut random = Random::from_seed(&[7]);
     let mut differences = vec![];
     for secret in secrets {
         for _ in 0..pairs {
             let mut times = [Duration::ZERO; 2];
             let unknown_first = random.below(2);
+            // Index 0 is the known tag, 1 the unknown one.
             for side in [unknown_first, 1 - unknown_first] {
                 let unknown = SecretTagId::new(&SystemClock, &SystemRandom);
                 let tag = if side == 0 { secret.scope.tag } else { unknown };
@@ -319,8 +326,8 @@ fn phrase() -> Result<Phrase> {
     Ok(Phrase::new("a long walk by the lake")?)
 }
 
-fn text<'v>(answer: &'v Value, name: &str) -> Result<&'v str> {
-    answer[name].as_str().ok_or_else(|| format!("an answer without {name}").into())
+fn text<'v>(response: &'v Value, name: &str) -> Result<&'v str> {
+    response[name].as_str().ok_or_else(|| format!("a response without {name}").into())
 }
 
 #[cfg(test)]
@@ -328,16 +335,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_says_how_sure_it_is() {
+    fn a_difference_has_a_confidence_interval() {
         let same = Difference::from_samples(&[-3.0, 3.0, -3.0, 3.0]);
-        assert!(same.mean.abs() < 1e-9 && (same.margin - 1.96 * 3.0_f64.sqrt()).abs() < 1e-9, "{same}");
+        assert!(same.mean.abs() < 1e-9 && (same.margin - Z_95 * 3.0_f64.sqrt()).abs() < 1e-9, "{same}");
         let longer = Difference::from_samples(&[10.0; 4]);
         assert_eq!(longer.to_string(), "10.0 µs ± 0.0 (95 %, 4 pairs)");
     }
 
     #[test]
     fn both_halves_of_a_login_are_computed() {
-        let (start, finish) = computation(200).unwrap();
+        let (start, finish) = measure_computation(200).unwrap();
         assert!(start > finish);
     }
 }

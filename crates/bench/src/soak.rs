@@ -33,7 +33,7 @@ const RECORDING: usize = 1 << 20;
 const LONG_ENTRIES: u64 = 90;
 const LONG_TEXT: usize = 100 << 10;
 /// How long the server is left idle at the end.
-const QUIET: Duration = Duration::from_mins(1);
+const IDLE_TIME: Duration = Duration::from_mins(1);
 
 const MIB: u64 = 1 << 20;
 /// Limit of resident memory. An idle server needs about 20 MiB. Three SQLite connections cache 16 MiB each, and each
@@ -76,7 +76,7 @@ struct Minute {
     /// Open files and connections at the end.
     descriptors: usize,
     /// Correct responses.
-    answers: u64,
+    responses: u64,
     /// The latency that 99 % of them did not exceed, in milliseconds.
     p99: f64,
     /// Wrong and missing responses.
@@ -96,7 +96,7 @@ pub async fn run(soak: SoakArgs) -> Result<bool> {
     println!("{}, {CLIENTS} clients, {} minutes of load", database.description().await?, soak.minutes);
     println!(
         "{:>6} {:>12} {:>9} {:>8} {:>11} {:>9} {:>8} {:>6}",
-        "minute", "memory MiB", "peak MiB", "log MiB", "descriptors", "answers", "p99 ms", "errors"
+        "minute", "memory MiB", "peak MiB", "log MiB", "descriptors", "responses", "p99 ms", "errors"
     );
     let before = observe(&server, &database)?;
     println!("{:>6} {before}", "start");
@@ -114,7 +114,7 @@ pub async fn run(soak: SoakArgs) -> Result<bool> {
             minute.add(observe(&server, &database)?);
         }
         let outcome = running.await??;
-        (minute.answers, minute.errors) = (outcome.answers(), outcome.error_count());
+        (minute.responses, minute.errors) = (outcome.responses(), outcome.error_count());
         minute.p99 = outcome.latency(0.99);
         println!("{number:>6} {minute}");
         for (error, count) in &outcome.errors {
@@ -122,7 +122,7 @@ pub async fn run(soak: SoakArgs) -> Result<bool> {
         }
         minutes.push(minute);
     }
-    tokio::time::sleep(QUIET).await;
+    tokio::time::sleep(IDLE_TIME).await;
     let quiet = observe(&server, &database)?;
     println!("{:>6} {quiet}", "quiet");
     server.stop().await?;
@@ -163,7 +163,7 @@ fn exceeded(before: &Minute, minutes: &[Minute], quiet: &Minute) -> Vec<String> 
     }
     let errors: u64 = minutes.iter().map(|minute| minute.errors).sum();
     if errors > 0 {
-        exceeded.push(format!("{errors} answers were wrong or missing."));
+        exceeded.push(format!("{errors} responses were wrong or missing."));
     }
     exceeded
 }
@@ -188,7 +188,7 @@ impl fmt::Display for Minute {
             mib(self.resident_peak),
             mib(self.log_peak),
             self.descriptors,
-            self.answers,
+            self.responses,
             self.p99,
             self.errors
         )
@@ -294,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_server_passes_no_bound() {
+    fn a_stable_server_exceeds_no_limit() {
         let minutes = [minute(140, 32), minute(160, 36), minute(150, 33), minute(165, 35)];
         assert_eq!(exceeded(&minute(30, 0), &minutes, &minute(90, 0)), Vec::<String>::new());
         assert_eq!(exceeded(&minute(30, 0), &minutes[..1], &minute(90, 0)), Vec::<String>::new());
     }
 
     #[test]
-    fn each_bound_has_a_sentence() {
+    fn each_exceeded_limit_is_explained() {
         let start = minute(30, 0);
         let one = |minutes: &[Minute], quiet: Minute, sentence: &str| {
             let exceeded = exceeded(&start, minutes, &quiet);
@@ -311,6 +311,6 @@ mod tests {
         one(&[minute(100, 0), minute(158, 0)], start, "Memory did not level off: it took 100 MiB");
         one(&[minute(100, 90), minute(100, 2)], start, "The write-ahead log grew to 90 MiB");
         one(&[minute(100, 0)], Minute { descriptors: 200, ..start }, "The server keeps 200 descriptors");
-        one(&[Minute { errors: 3, ..minute(100, 0) }], start, "3 answers");
+        one(&[Minute { errors: 3, ..minute(100, 0) }], start, "3 responses");
     }
 }

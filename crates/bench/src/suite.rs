@@ -23,7 +23,7 @@ const AUTHORS: u64 = 200;
 /// Authors in the smaller database of the growth test, whose lists are read in both databases: 10,000 entries.
 const GROWTH_AUTHORS: u64 = 20;
 /// The number of clients for measuring the engine alone, and growth.
-pub const BUSY: usize = 32;
+pub const PARALLEL_CLIENTS: usize = 32;
 /// Entries of an author who writes every day.
 const TEN_YEARS: u64 = 3650;
 /// Number of starts, of which the median counts.
@@ -31,7 +31,7 @@ const STARTS: usize = 10;
 /// How long tokens are used. Access tokens are valid for 15 minutes.
 const TOKEN_USE: Duration = Duration::from_mins(8);
 /// The account whose password hash all authors share.
-const PATTERN: &str = "pattern@example.org";
+const TEMPLATE_EMAIL: &str = "pattern@example.org";
 
 /// The parameters of a run.
 pub struct Plan {
@@ -97,7 +97,7 @@ pub async fn measure(engine: Engine, plan: &Plan) -> Result<Figures> {
     let cells = scenarios(&server, &database, plan).await?;
     let loaded = server.memory()?;
     print_progress("secret tags");
-    let authors = api::sign_in(server.address, (0..BUSY as u64).map(Author)).await?;
+    let authors = api::sign_in(server.address, (0..PARALLEL_CLIENTS as u64).map(Author)).await?;
     let secret_tags = secret_tags::measure(&server, &authors, plan.duration).await?;
     server.stop().await?;
     drop(database);
@@ -143,9 +143,9 @@ pub async fn restores(engine: Engine, plan: &Plan) -> Result<RestoreFigures> {
 pub async fn prepare(engine: Engine, binary: &Path, authors: Range<u64>) -> Result<Database> {
     let database = Database::create(engine).await?;
     let server = Server::sotto(binary, &database).await?;
-    api::register(server.address, PATTERN).await?;
+    api::register(server.address, TEMPLATE_EMAIL).await?;
     server.stop().await?;
-    seed::write(&database, authors, ENTRIES, PATTERN).await?;
+    seed::write(&database, authors, ENTRIES, TEMPLATE_EMAIL).await?;
     Ok(database)
 }
 
@@ -165,7 +165,7 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
     let mut authors: Vec<SignedIn> = sign_in().await?;
     let mut signed_in = Instant::now();
     let ceiling = Ceiling::record(server.address, &authors[0]).await?;
-    let bench = SideBySide { ours: server.address, ceiling: ceiling.server.address, duration: plan.duration };
+    let bench = SideBySide { sotto: server.address, ceiling: ceiling.server.address, duration: plan.duration };
     let mut cells = vec![];
     for scenario in Scenario::ALL {
         for clients in CLIENTS {
@@ -174,7 +174,8 @@ async fn scenarios(server: &Server, database: &Database, plan: &Plan) -> Result<
                 signed_in = Instant::now();
             }
             print_progress(&format!("{scenario}, {clients} clients"));
-            let alone = Statements::for_scenario(scenario, database.location(), AUTHORS).filter(|_| clients == BUSY);
+            let alone = Statements::for_scenario(scenario, database.location(), AUTHORS)
+                .filter(|_| clients == PARALLEL_CLIENTS);
             cells.push(bench.measure(scenario, clients, &authors, alone.as_ref()).await?);
         }
     }
@@ -199,7 +200,7 @@ async fn growth(engine: Engine, plan: &Plan) -> Result<Growth> {
         sides.push((server, workload, Outcome::default()));
     }
     let duration = plan.duration / ROUNDS;
-    let load = Load { clients: BUSY, warm_up: duration / 4, duration };
+    let load = Load { clients: PARALLEL_CLIENTS, warm_up: duration / 4, duration };
     for _ in 0..2 * ROUNDS {
         for (server, workload, outcome) in &mut sides {
             outcome.add(load::run(server.address, workload, load).await?);

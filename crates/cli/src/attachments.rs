@@ -12,9 +12,10 @@ use sotto_storage::transfer::Attachments;
 
 use crate::error::{CliError, Result};
 
-/// The longest duration of a request to a bucket, and the longest time in which the bucket sends nothing.
-const LONGEST: &str = "1 day";
-const SILENCE: &str = "30 seconds";
+/// The longest duration of a request to a bucket. A slow client may take long to download a recording.
+const REQUEST_TIMEOUT: &str = "1 day";
+/// The longest time in which a bucket may send nothing.
+const READ_TIMEOUT: &str = "30 seconds";
 
 /// A folder, or `s3://bucket/prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,14 +45,14 @@ impl FromStr for AttachmentLocation {
 }
 
 impl AttachmentLocation {
-    /// Opens the store for the server. Creates a missing folder; checks that a bucket answers.
+    /// Opens the store for the server. Creates a missing folder; checks that a bucket responds.
     pub async fn recordings(&self) -> Result<AttachmentStore> {
-        let wrong = |reason: object_store::Error| CliError::Attachments { place: self.to_string(), reason };
+        let unusable = |reason: object_store::Error| CliError::Attachments { place: self.to_string(), reason };
         let recordings = match self {
-            Self::Folder(folder) => AttachmentStore::in_folder(folder).map_err(wrong)?,
+            Self::Folder(folder) => AttachmentStore::in_folder(folder).map_err(unusable)?,
             Self::Bucket(bucket, prefix) => AttachmentStore::in_store(self.open(bucket, prefix)?),
         };
-        recordings.check().await.map_err(wrong)?;
+        recordings.check().await.map_err(unusable)?;
         Ok(recordings)
     }
 
@@ -68,9 +69,8 @@ impl AttachmentLocation {
         let client = AmazonS3ConfigKey::Client;
         let built = AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
-            // A slow client may take long to download a recording, so only a silent store is given up.
-            .with_config(client(ClientConfigKey::Timeout), LONGEST)
-            .with_config(client(ClientConfigKey::ReadTimeout), SILENCE)
+            .with_config(client(ClientConfigKey::Timeout), REQUEST_TIMEOUT)
+            .with_config(client(ClientConfigKey::ReadTimeout), READ_TIMEOUT)
             .build();
         let store = built.map_err(|reason| CliError::Attachments { place: self.to_string(), reason })?;
         Ok(if prefix.is_empty() { Arc::new(store) } else { Arc::new(PrefixStore::new(store, prefix)) })
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_folder_or_a_bucket() {
+    fn a_location_is_a_folder_or_a_bucket() {
         for (text, place) in [
             ("/srv/sound", AttachmentLocation::Folder("/srv/sound".into())),
             ("sound", AttachmentLocation::Folder("sound".into())),

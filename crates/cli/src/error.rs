@@ -24,10 +24,10 @@ pub enum CliError {
     /// The command was refused.
     #[error("{0}")]
     Refused(String),
-    /// A check has found something.
+    /// A check has found differences or damage.
     #[error("{0}")]
     Found(String),
-    /// A backup or a restore succeeded, but recordings that rows name are missing.
+    /// A backup or a restore succeeded, but recordings that have a row are missing.
     #[error("{0}")]
     Incomplete(String),
     /// The data folder cannot be created.
@@ -77,7 +77,7 @@ impl From<FileError> for CliError {
 pub enum Code {
     /// The command failed or was refused.
     Failed = 1,
-    /// The command succeeded and found something.
+    /// A check has found differences or damage.
     Found = 3,
     /// There is no database.
     Missing = 4,
@@ -116,7 +116,7 @@ impl CliError {
 }
 
 /// Prints the error to standard error.
-#[expect(clippy::print_stderr, reason = "this is where a command speaks")]
+#[expect(clippy::print_stderr, reason = "a message for the terminal, not a log line")]
 pub fn print(error: &CliError) {
     eprintln!("sotto: {error}");
 }

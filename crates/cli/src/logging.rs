@@ -10,8 +10,8 @@ use crate::settings::{CommonSettings, LogFormat};
 pub fn start(common: &CommonSettings) {
     // At level debug, `tokio_postgres` logs the parameters of every statement, which contain users' texts. `Parse` and
     // `scanner` are the SQL tokenizer, which logs each token.
-    let wanted = common.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::new(format!("{wanted},tokio_postgres=info,Parse=off,scanner=off"));
+    let filter = common.log.as_deref().unwrap_or("info");
+    let filter = EnvFilter::new(format!("{filter},tokio_postgres=info,Parse=off,scanner=off"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match common.log_format.unwrap_or_default() {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -351,7 +351,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn emails_are_normalized() {
+    fn email_addresses_are_normalized() {
         assert_eq!(Email::parse("  Ada@Example.ORG ").unwrap().as_str(), "ada@example.org");
         for bad in ["", "ada", "@x", "ada@", "a@b@c", "a b@c", "a\n@c"] {
             assert!(Email::parse(bad).is_err(), "{bad}");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn preferences_have_a_bound_and_keep_what_is_in_them() {
+    fn preferences_are_limited_in_size_and_stored_unchanged() {
         let object = |text: &str| serde_json::from_str::<serde_json::Map<_, _>>(text).unwrap();
         let kept = Preferences::parse(object(r#"{"theme": "dark", "nul": "\u0000", "deep": [[1.5, null]], "日": {}}"#));
         let kept = kept.unwrap();
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print() {
+    fn secrets_are_redacted_in_debug_output() {
         let password = Password::parse("correct horse".into()).unwrap();
         assert_eq!(format!("{password:?}"), "Password(…)");
         assert!(!format!("{:?}", PasswordHash("$argon2id$x".into())).contains("argon2"));

@@ -13,7 +13,7 @@ pub const MAX_TOKENS: u32 = 50;
 
 /// The shortest time between two updates of `last_used_at`, in seconds, so that a busy script does not cost a write per
 /// request.
-pub const USE_SECONDS: i64 = 60;
+pub const USE_INTERVAL_SECONDS: i64 = 60;
 
 /// A token without its secret. Storage has only the secret's SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl ApiTokenDraft {
             let end = Timestamp::parse(text).and_then(|end| if end > now { Ok(end) } else { Err(Flaw::Past) });
             check.accept("expires_at", end)
         });
-        check.finish((|| Some(Self { name: name?, scopes: scopes?, expires_at }))())
+        check.finish(name.zip(scopes).map(|(name, scopes)| Self { name, scopes, expires_at }))
     }
 }
 
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_read_what_they_write() {
+    fn scopes_round_trip_as_text() {
         let scopes = Scopes::parse(["tags:write", "entries:read", "tags:write"]).unwrap();
         assert_eq!(scopes.to_text(), "entries:read tags:write");
         assert_eq!(Scopes::from_text(&scopes.to_text()).unwrap(), scopes);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_ends_in_the_future_or_never() {
+    fn a_new_token_expires_in_the_future_or_never() {
         let now = Timestamp::parse("2026-01-01T00:00:00Z").unwrap();
         let scopes = ["entries:read".to_owned()];
         let draft = |end| ApiTokenDraft::parse(" backup script ", &scopes, end, now);

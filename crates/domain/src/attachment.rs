@@ -1,6 +1,6 @@
 //! Attachments: the rows that describe them. The bytes of an attachment are an object in the attachment store, named by
-//! the ids of its owner and of the attachment. An id is never reused, so an attachment that replaces another one has an
-//! id of its own.
+//! the ids of its owner and of the attachment. An id is never reused, so an attachment that replaces another one has
+//! a new id.
 //!
 //! A change that deletes the rows of attachments returns the *freed* ones as a list. The caller deletes their objects.
 

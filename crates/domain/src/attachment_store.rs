@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_read_as_it_was_written_and_nothing_else_is() {
+    fn only_a_valid_store_mark_is_parsed() {
         let mark = StoreMark::new(StoreId(Uuid::from_u128(7)), 3);
         assert_eq!(StoreMark::parse(mark.to_text().as_bytes()), Ok(mark));
         let newer = mark.to_text().replace("\"format\": 1", "\"format\": 2");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_told_from_attachments() {
+    fn notes_are_distinguished_from_attachments() {
         for name in ["sotto-store.json", "quarantine/2025-01-22/a/b", "quarantine"] {
             assert!(is_bookkeeping(name), "{name}");
         }

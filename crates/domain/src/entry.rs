@@ -98,7 +98,7 @@ impl NewEntry {
         let audio_url = audio_url.and_then(|url| check.accept("audio_url", text::address(url)));
         let date = EntryDate::check(&mut check, entry_date, entry_zone);
         check_tags(&mut check, &tags);
-        let body = (|| Some(EntryBody { title, content: content?, audio_url, date: date? }))();
+        let body = content.zip(date).map(|(content, date)| EntryBody { title, content, audio_url, date });
         check.finish(body.map(|body| Self { id, body, tags }))
     }
 }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn all_field_errors_are_returned_together() {
         let error = parse(&"t".repeat(501), "a\0", "yesterday", "Nowhere").unwrap_err();
         let fields: Vec<_> = error.0.iter().map(|violation| violation.field).collect();
         assert_eq!(fields, ["title", "content", "entry_date", "entry_zone"]);
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_changes_only_what_it_names() {
+    fn a_patch_changes_only_the_sent_fields() {
         let body = parse("Title", "text", "2025-01-22T23:30:00Z", "UTC").unwrap().body;
         let patch = EntryPatch::parse(Some(None), None, None, None, Some("Europe/Berlin"), None).unwrap();
         let changed = patch.apply(body.clone());
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_search_is_words_whatever_is_typed() {
+    fn any_search_text_is_split_into_words() {
         assert_eq!(search_words("Don't \"panic\" OR e-mail*"), ["don", "t", "panic", "or", "e", "mail"]);
         assert!(search_words("\" * ( ) : ^ - \u{2764}\u{fe0f}").is_empty());
         assert_eq!(search_words("हिन्दी में"), ["हिन्दी", "में"]);

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_changes_the_parts_that_it_names() {
+    fn a_patch_changes_only_the_sent_parts() {
         let date = EntryDate::parse("2025-01-22T23:30:00Z", Err("UTC")).unwrap();
         assert_eq!(date.day().to_string(), "2025-01-22");
         assert_eq!(EntryDatePatch::default().apply(date.clone()), date);

@@ -142,7 +142,7 @@ flaws! {
     #[error("must be a UUID")]
     NotAUuid = "not_a_uuid" []
     /// The UUID is not a unique one, such as the nil UUID.
-    #[error("must be a UUID of its own, such as a version 4 or 7 one")]
+    #[error("must be a unique UUID, such as one of version 4 or 7")]
     CommonUuid = "common_uuid" []
     /// The cursor is for another list or another user.
     #[error("must be one that this same list gave to you; start again without it")]
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_plain_words_and_flaws_that_share_one_have_the_same_params() {
+    fn codes_are_words_and_field_errors_with_one_code_have_the_same_params() {
         let distinct: BTreeSet<_> = Flaw::CODES.iter().collect();
         let by_code: BTreeMap<_, _> = distinct.iter().map(|(code, params)| (*code, *params)).collect();
         assert_eq!(by_code.len(), distinct.len());
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flaw_is_told_to_people_and_to_programs() {
+    fn a_field_error_has_a_sentence_and_a_code() {
         let long = Flaw::TooLong { max: 100, length: 101 };
         assert_eq!(long.to_string(), "must be at most 100 bytes long; this is 101");
         assert_eq!((long.code(), Value::from(long.params())), ("too_long", serde_json::json!({"max": 100})));

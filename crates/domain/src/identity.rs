@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_are_short_lines_of_ascii() {
+    fn subjects_are_limited_to_short_ascii() {
         assert_eq!(subject("110248495921238986420").unwrap(), "110248495921238986420");
         for bad in ["", " padded ", "ünlike", "two\nlines", "nul\0", &"x".repeat(256)] {
             assert!(subject(bad).is_err(), "{bad:?}");

@@ -171,7 +171,8 @@ impl ReminderPlan {
         let title = check.accept("title", text::line(title, 200));
         let message = check.accept("message", text::plain(message, 2000));
         let schedule = Schedule::check(&mut check, frequency, custom_days, time, time_zone);
-        let plan = (|| Some(Self { title: title?, message: message?, schedule: schedule?, is_active }))();
+        let plan = title.zip(message).zip(schedule);
+        let plan = plan.map(|((title, message), schedule)| Self { title, message, schedule, is_active });
         check.finish(plan)
     }
 
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_clock_holds_across_summer_time() {
+    fn the_wall_clock_is_kept_across_daylight_saving_time() {
         let evening = plan("daily", None, "2025-03-28T20:00:00+01:00", "Europe/Berlin");
         assert_eq!(due(&evening, "2025-03-29T00:00:00Z", 2), ["2025-03-29T19:00:00Z", "2025-03-30T18:00:00Z"]);
         // In Berlin, 02:30 does not exist on 2025-03-30 and occurs twice on 2025-10-26.
@@ -306,14 +307,14 @@ mod tests {
     }
 
     #[test]
-    fn moving_keeps_the_wall_clock() {
+    fn moving_to_another_zone_keeps_the_wall_clock() {
         let plan = plan("daily", None, "2025-01-22T21:00:00+01:00", "Europe/Berlin");
         let moved = plan.moved_to(&Zone::named("America/New_York").unwrap());
         assert_eq!(moved.schedule.time.to_string(), "2025-01-23T02:00:00Z");
     }
 
     #[test]
-    fn a_reminder_that_is_off_or_in_the_far_future_is_handled() {
+    fn paused_and_distant_reminders_are_computed() {
         let off = ReminderPlan { is_active: false, ..plan("daily", None, "2025-01-22T20:00:00Z", "UTC") };
         assert_eq!(off.next_due(at("2025-01-22T20:00:00Z")), None);
         let far = plan("monthly", None, "9999-12-29T20:00:00Z", "UTC");
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_given_with_custom_only() {
+    fn days_are_accepted_only_with_the_frequency_custom() {
         for (frequency, days, field) in [
             ("custom", None, "custom_days"),
             ("custom", Some(""), "custom_days"),

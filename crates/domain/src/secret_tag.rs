@@ -409,13 +409,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_wait_doubles_and_ends_at_its_longest() {
+    fn the_wait_doubles_up_to_its_maximum() {
         assert_eq!([0, 4, 5, 6, 7, 8].map(wait_after), [0, 0, 0, 2, 4, 8]);
         assert_eq!([15, 20, 1000, u32::MAX].map(wait_after), [LONGEST_WAIT; 4]);
     }
 
     #[test]
-    fn the_next_try_waits_for_the_secret_tag_and_for_the_user() {
+    fn the_next_attempt_waits_for_the_secret_tag_and_for_the_user() {
         let at = |seconds| Timestamp::MIN.plus_seconds(seconds);
         let tries = |count| FailedTries { count, last: Some(at(100)) };
         assert_eq!(next_try(FailedTries::default(), None), Timestamp::MIN);
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_that_is_not_finished_in_time_has_failed() {
+    fn an_unfinished_login_counts_as_failed_after_its_time() {
         let (before, end) = (Timestamp::MIN, Timestamp::MIN.plus_seconds(1));
         assert_eq!(OpaqueState::Initialized.by(before, end), OpaqueState::Initialized);
         assert_eq!(OpaqueState::Initialized.by(end, end), OpaqueState::Failed);
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn ciphertext_and_records_do_not_print() {
+    fn ciphertext_and_records_are_redacted_in_debug_output() {
         let lock = PhraseLock { record: vec![171; 192], wrapped_master_key: vec![171; 61], server_keys: [1; 16] };
         assert!(!format!("{lock:?}").contains("171"));
     }

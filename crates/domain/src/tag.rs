@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_look_alike_share_a_key() {
+    fn equivalent_names_share_a_key() {
         let composed = TagName::parse(" Caf\u{e9} ").unwrap();
         let decomposed = TagName::parse("CAFE\u{301}").unwrap();
         assert_eq!(composed.as_str(), "Caf\u{e9}");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_names_and_colours_are_refused() {
+    fn invalid_names_and_colours_are_rejected() {
         for bad in ["", "  ", "\u{200a}", "a\nb", &"x".repeat(101), &"x".repeat(10_000)] {
             assert!(TagName::parse(bad).is_err(), "{bad:?}");
         }

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_has_bounds() {
+    fn text_has_length_limits() {
         assert!(plain("a".repeat(10), 10).is_ok());
         assert!(plain("a".repeat(11), 10).is_err());
         assert!(plain("a\0b".into(), 10).is_err());
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_cannot_carry_scripts_or_leave_for_another_host() {
+    fn addresses_cannot_contain_scripts_or_other_hosts() {
         for good in ["https://example.org/a.png", "/api/journals/x/audio"] {
             assert!(address(good).is_ok(), "{good}");
         }

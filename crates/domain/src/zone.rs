@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_come_from_the_bundled_database_alone() {
+    fn names_come_only_from_the_bundled_database() {
         // The first three are zones of the operating system, and the paths are files of it.
         for name in [
             "localtime",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_keeps_its_name_and_has_the_rules_of_what_it_points_to() {
+    fn an_alias_keeps_its_name_and_has_the_rules_of_its_target() {
         let winter = at("2026-01-15T04:30:00Z");
         for (link, canonical) in
             [("US/Eastern", "America/New_York"), ("Asia/Calcutta", "Asia/Kolkata"), ("Europe/Kiev", "Europe/Kyiv")]
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_name_that_is_unknown_is_kept_and_read_as_utc() {
+    fn an_unknown_stored_name_is_kept_and_treated_as_utc() {
         let late = at("2026-01-15T23:59:00Z");
         for name in ["localtime", "Mars/Olympus", "", &"x".repeat(500)] {
             let zone = Zone::stored(name);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_zone_can_be_sent_back_to_where_it_is_stored() {
+    fn an_unknown_zone_is_accepted_where_it_is_already_stored() {
         let own = Zone::stored("localtime");
         assert_eq!(Zone::chosen(None, &own).unwrap(), own);
         assert_eq!(Zone::chosen(Some("localtime"), &own).unwrap(), own);

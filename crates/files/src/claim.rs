@@ -15,7 +15,7 @@ use crate::folder::folder_of;
 use crate::owner::adopt;
 
 /// How often a waiting process tries to acquire the lock.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl Claim {
     /// serve`.
     ///
     /// # Errors
-    /// [`FileError::Held`] if another process holds the lock for longer than `patience`.
-    pub fn alone(path: &Path, holder: &str, patience: Duration) -> Result<Self> {
-        let mut file = acquire(path, patience, File::try_lock)?;
+    /// [`FileError::Held`] if another process holds the lock for longer than `timeout`.
+    pub fn alone(path: &Path, holder: &str, timeout: Duration) -> Result<Self> {
+        let mut file = acquire(path, timeout, File::try_lock)?;
         let text = format!("{holder} (process {})\n", std::process::id());
         // The text only improves error messages, so failing to write it is not an error.
         let _ =
@@ -39,9 +39,9 @@ impl Claim {
     /// Holds the lock together with other processes that share it.
     ///
     /// # Errors
-    /// [`FileError::Held`] if a process holds the lock exclusively for longer than `patience`.
-    pub fn shared(path: &Path, patience: Duration) -> Result<Self> {
-        acquire(path, patience, File::try_lock_shared).map(Self)
+    /// [`FileError::Held`] if a process holds the lock exclusively for longer than `timeout`.
+    pub fn shared(path: &Path, timeout: Duration) -> Result<Self> {
+        acquire(path, timeout, File::try_lock_shared).map(Self)
     }
 }
 
@@ -54,7 +54,7 @@ impl Drop for Claim {
 
 fn acquire(
     path: &Path,
-    patience: Duration,
+    timeout: Duration,
     lock: impl Fn(&File) -> std::result::Result<(), TryLockError>,
 ) -> Result<File> {
     let mut file = open(path)?;
@@ -63,12 +63,12 @@ fn acquire(
         match lock(&file) {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(error)) => return Err(failed(path, "locked")(error)),
-            Err(TryLockError::WouldBlock) if waited >= patience => {
+            Err(TryLockError::WouldBlock) if waited >= timeout => {
                 return Err(FileError::Held { path: path.to_owned(), holder: holder(&mut file) });
             }
             Err(TryLockError::WouldBlock) => {
-                std::thread::sleep(TRY_AGAIN);
-                waited += TRY_AGAIN;
+                std::thread::sleep(POLL_INTERVAL);
+                waited += POLL_INTERVAL;
             }
         }
     }
@@ -100,23 +100,23 @@ fn holder(file: &mut File) -> String {
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::ZERO;
+    const NO_WAIT: Duration = Duration::ZERO;
 
     #[test]
-    fn one_process_holds_a_claim_alone_or_several_share_it() {
+    fn a_claim_is_exclusive_or_shared() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".lock");
-        let alone = Claim::alone(&path, "sotto serve", SOON).unwrap();
-        for refused in [Claim::alone(&path, "other", SOON), Claim::shared(&path, SOON)] {
+        let alone = Claim::alone(&path, "sotto serve", NO_WAIT).unwrap();
+        for refused in [Claim::alone(&path, "other", NO_WAIT), Claim::shared(&path, NO_WAIT)] {
             let sentence = refused.unwrap_err().to_string();
             assert!(sentence.contains(&format!("sotto serve (process {})", std::process::id())), "{sentence}");
         }
         drop(alone);
-        let shared = [Claim::shared(&path, SOON).unwrap(), Claim::shared(&path, SOON).unwrap()];
-        let sentence = Claim::alone(&path, "sotto serve", SOON).unwrap_err().to_string();
+        let shared = [Claim::shared(&path, NO_WAIT).unwrap(), Claim::shared(&path, NO_WAIT).unwrap()];
+        let sentence = Claim::alone(&path, "sotto serve", NO_WAIT).unwrap_err().to_string();
         assert!(sentence.ends_with("held by another command"), "{sentence}");
         drop(shared);
-        drop(Claim::alone(&path, "sotto serve", SOON).unwrap());
+        drop(Claim::alone(&path, "sotto serve", NO_WAIT).unwrap());
         assert!(path.exists(), "a lock file that is removed could be held twice");
     }
 }

@@ -248,7 +248,7 @@ mod tests {
 
     /// A folder in place of the journal makes the deletion fail half-way, as if the process were killed at that point.
     #[test]
-    fn what_was_removed_in_part_is_removed_by_the_next_one() {
+    fn a_partly_removed_folder_is_removed_by_the_next_run() {
         let folder = tempfile::tempdir().unwrap();
         let (draft, journal) =
             (folder.path().join(".copy.db.unfinished"), folder.path().join(".copy.db.unfinished-journal"));

@@ -15,7 +15,7 @@ use crate::auth::oidc::ProviderSettings;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The public address, such as `https://journal.example.org`. With `https`, cookies are `Secure` and browsers are
-    /// told to stay on HTTPS.
+    /// instructed to stay on HTTPS.
     pub public_url: Option<String>,
     pub registration: Registration,
     /// Whether sign-up and sign-in are rate limited. Off for load tests only.

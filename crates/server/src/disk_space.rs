@@ -53,7 +53,7 @@ impl DiskSpace {
 
     async fn check_with(
         &self,
-        patience: Duration,
+        time_limit: Duration,
         probe: impl AsyncFnOnce() -> Result<(), ApiError>,
     ) -> Result<(), ApiError> {
         if !self.is_full.load(SeqCst) {
@@ -68,7 +68,7 @@ impl DiskSpace {
             return Err(ApiError::DiskFull(Arc::new(io::Error::from(ErrorKind::StorageFull))));
         }
         let before = self.refusals.load(SeqCst);
-        let outcome = timeout(patience, probe()).await;
+        let outcome = timeout(time_limit, probe()).await;
         let outcome =
             outcome.unwrap_or_else(|_| Err(ApiError::Unavailable(Arc::new(io::Error::from(ErrorKind::TimedOut)))));
         *probed = outcome.is_err().then(Instant::now);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_probe_that_hangs_is_given_up() {
+    async fn a_hanging_probe_times_out() {
         let disk = DiskSpace::default();
         disk.note_refusal();
         assert!(disk.check_with(Duration::from_millis(10), async || std::future::pending().await).await.is_err());

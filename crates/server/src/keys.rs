@@ -276,7 +276,7 @@ mod tests {
     use crate::system::SystemRandom;
 
     #[test]
-    fn keys_are_made_once_and_kept_private() {
+    fn keys_are_created_once_with_private_permissions() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let first = Keys::load_or_create(&path, &SystemRandom).unwrap();
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_has_left_is_removed() {
+    fn drafts_of_a_killed_process_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         for left in [".keys.json.unfinished", "keys.4711.new"] {
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_from_before_secret_tags_gets_their_keys_once() {
+    fn a_file_without_secret_tag_keys_gets_them_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let old = format!(r#"{{"version":1,"token_signing":"{}"}}"#, URL_SAFE_NO_PAD.encode([7; 32]));
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn rotation_keeps_the_former_ones() {
+    fn rotation_keeps_the_former_keys() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.json");
         let old = Keys::load_or_create(&path, &SystemRandom).unwrap();
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_refused_without_showing_it() {
+    fn a_damaged_file_is_rejected_without_showing_its_content() {
         let good = Keys::generate(&SystemRandom).to_text().unwrap();
         let part = good.replace("session_sealing", "other");
         for bad in [

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_note_is_absent_whole_or_unreadable() {
+    fn a_record_is_absent_complete_or_unreadable() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(LastBackup::read(folder.path()), LastBackup::Never);
         let moment = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();

@@ -46,12 +46,12 @@ impl DatabaseUrl {
     /// Waits until a database server responds. Returns at once for a file.
     ///
     /// # Errors
-    /// `Unavailable` with the server's last error if it does not respond within `patience`; without waiting if waiting
+    /// `Unavailable` with the server's last error if it does not respond within `max_wait`; without waiting if waiting
     /// cannot help, as with a wrong password.
-    pub async fn wait_until_reachable(&self, patience: Duration) -> storage::Result<()> {
+    pub async fn wait_until_reachable(&self, max_wait: Duration) -> storage::Result<()> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(url) => crate::postgres::wait_until_reachable(url, patience).await,
+            Self::Postgres(url) => crate::postgres::wait_until_reachable(url, max_wait).await,
         }
     }
 }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_addresses_are_refused() {
+    fn addresses_of_other_schemes_are_rejected() {
         for bad in ["", "sqlite:", "mysql://x", "journal.db"] {
             assert!(bad.parse::<DatabaseUrl>().is_err(), "{bad}");
         }

@@ -50,7 +50,7 @@ pub trait RowReader<'r> {
         self.optional_instant()?.ok_or_else(|| self.damaged("it is NULL"))
     }
 
-    /// Reads the name of a zone, which may be unknown.
+    /// Reads the name of a time zone. The time zone database may not have this name.
     fn zone(&mut self) -> Result<Zone, Self::Error> {
         self.text().map(Zone::stored)
     }
@@ -94,14 +94,14 @@ impl FromRow for User {
     }
 }
 
-/// After [`user_columns`]: `hashed_password`.
+/// Reads [`user_columns`], then `hashed_password`.
 impl FromRow for Credentials {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { user: User::from_row(row)?, password_hash: row.optional_string()?.map(PasswordHash) })
     }
 }
 
-/// After [`user_columns`]: `login_sessions.expires_at`.
+/// Reads [`user_columns`], then `login_sessions.expires_at`.
 impl FromRow for Standing {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { user: User::from_row(row)?, expires_at: row.instant()? })
@@ -168,7 +168,7 @@ impl FromRow for ApiToken {
     }
 }
 
-/// [`user_columns`], then [`api_token_columns`].
+/// Reads [`user_columns`], then [`api_token_columns`].
 impl FromRow for ApiTokenStanding {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { user: User::from_row(row)?, token: ApiToken::from_row(row)? })
@@ -246,7 +246,7 @@ impl FromRow for SecretTag {
     }
 }
 
-/// `opaque_sessions`: `binary_tag_id`, `session_data`, `expires_at`.
+/// Reads `binary_tag_id`, `session_data` and `expires_at` of `opaque_sessions`.
 impl FromRow for TakenLogin {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
@@ -259,7 +259,7 @@ impl FromRow for TakenLogin {
 
 /// Reads the columns of a plain entry, without its tags: `id`, `title`, `content`, `audio_url`, `entry_date`,
 /// `entry_zone`, `revision`, `created_at`, `updated_at`.
-pub fn untagged_entry<'r, R: RowReader<'r>>(row: &mut R, user_id: UserId) -> Result<Entry, R::Error> {
+pub fn entry_without_tags<'r, R: RowReader<'r>>(row: &mut R, user_id: UserId) -> Result<Entry, R::Error> {
     Ok(Entry {
         id: EntryId(row.uuid()?),
         user_id,
@@ -318,7 +318,7 @@ impl FromRow for Attachment {
     }
 }
 
-/// `user_id` and `id` of an attachment.
+/// Reads `user_id` and `id` of an attachment.
 impl FromRow for (UserId, AttachmentId) {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok((UserId(row.uuid()?), AttachmentId(row.uuid()?)))
@@ -342,7 +342,7 @@ impl FromRow for Store {
     }
 }
 
-/// `request_hash` and `created_id`.
+/// Reads `request_hash` and `created_id`.
 impl FromRow for RecordedCreate {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { request_hash: row.array()?, id: row.uuid()? })

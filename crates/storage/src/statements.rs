@@ -6,11 +6,11 @@ use std::time::Duration;
 
 /// The most texts that are kept separately. There are about a hundred. More would mean that texts contain values, which
 /// must not fill the memory.
-const TEXTS: usize = 512;
+const MAX_TEXTS: usize = 512;
 /// The text under which all further statements are counted.
-const OTHERS: &str = "(other statements)";
+const OTHER_STATEMENTS: &str = "(other statements)";
 /// The longest text of a statement in bytes; the rest is cut off.
-const LENGTH: usize = 4000;
+const MAX_TEXT_BYTES: usize = 4000;
 /// The prefix of statements that measure the database's health. These are not timed, because monitoring must not raise
 /// alerts.
 macro_rules! mark {
@@ -50,7 +50,7 @@ impl Timings {
             timing.add(time, scanned);
             return;
         }
-        let text = if timings.len() < TEXTS { text } else { OTHERS };
+        let text = if timings.len() < MAX_TEXTS { text } else { OTHER_STATEMENTS };
         timings.entry(text.into()).or_default().add(time, scanned);
     }
 
@@ -84,12 +84,12 @@ impl Timing {
 /// parameters, so their literals are harmless, but PostgreSQL also lists the statements of other programs in the same
 /// database.
 pub fn without_values(sql: &str) -> String {
-    let mut out = String::with_capacity(sql.len().min(LENGTH));
+    let mut out = String::with_capacity(sql.len().min(MAX_TEXT_BYTES));
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         let token = token(rest);
         match first {
-            _ if out.len() >= LENGTH => {
+            _ if out.len() >= MAX_TEXT_BYTES => {
                 out.push('…');
                 break;
             }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_value_is_left_in_a_text() {
+    fn statement_texts_contain_no_values() {
         for (sql, text) in [
             ("SELECT  a,\n b FROM t1 WHERE a = $1 AND b = ?2", "SELECT a, b FROM t1 WHERE a = $1 AND b = ?2"),
             ("SELECT 'it''s secret', 42, 4.2e1, x'AB', \"col 1\"", "SELECT ?, ?, ?, ?, \"col 1\""),
@@ -188,20 +188,20 @@ mod tests {
         ] {
             assert_eq!(without_values(sql), text, "{sql}");
         }
-        assert!(without_values(&"SELECT ä ".repeat(5000)).len() < LENGTH + 20);
+        assert!(without_values(&"SELECT ä ".repeat(5000)).len() < MAX_TEXT_BYTES + 20);
     }
 
     #[test]
-    fn texts_are_bounded_and_nothing_is_lost() {
+    fn texts_are_bounded_and_totals_stay_correct() {
         let timings = Timings::default();
-        for number in 0..2 * TEXTS {
+        for number in 0..2 * MAX_TEXTS {
             timings.add(&format!("SELECT {number}"), Duration::from_millis(1), 0);
         }
         let mut sum = HashMap::new();
         timings.sum_into(&mut sum);
-        assert_eq!(sum.len(), TEXTS + 1);
-        assert_eq!(sum.values().map(|timing| timing.calls).sum::<u64>(), 2 * TEXTS as u64);
-        assert_eq!(sum[OTHERS].calls, TEXTS as u64);
+        assert_eq!(sum.len(), MAX_TEXTS + 1);
+        assert_eq!(sum.values().map(|timing| timing.calls).sum::<u64>(), 2 * MAX_TEXTS as u64);
+        assert_eq!(sum[OTHER_STATEMENTS].calls, MAX_TEXTS as u64);
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn watching_is_not_timed() {
+    fn internal_statements_are_not_timed() {
         let timings = Timings::default();
         timings.add(concat!(mark!(), "SELECT 1"), Duration::ZERO, 0);
         let mut sum = HashMap::new();

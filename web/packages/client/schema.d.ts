@@ -666,7 +666,7 @@ export interface paths {
         put?: never;
         /**
          * Start to unlock a secret tag.
-         * @description A missing secret tag is answered like an existing one.
+         * @description A missing secret tag gets the response of an existing one.
          */
         post: operations["secret_tags_unlock_start"];
         delete?: never;
@@ -1609,7 +1609,7 @@ export interface components {
         };
         /** @enum {string} */
         Registration: "open" | "closed";
-        /** @description The answer to the first message. */
+        /** @description The response to the first message. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
             registration_response: string;
@@ -1844,7 +1844,7 @@ export interface components {
             login_finish: string;
             /**
              * Format: uuid
-             * @description From the answer to the first message. It works once.
+             * @description From the response to the first message. It works once.
              */
             session_id: string;
         };
@@ -1876,14 +1876,14 @@ export interface components {
             /** @description OPAQUE's KE1, 96 bytes. */
             login_request: string;
         };
-        /** @description The answer to the first message. */
+        /** @description The response to the first message. */
         UnlockStarted: {
             /**
              * Format: date-time
              * @description When the second message must have arrived.
              */
             expires_at: string;
-            /** @description OPAQUE's KE2, 320 bytes. A missing secret tag is answered the same way. */
+            /** @description OPAQUE's KE2, 320 bytes. A missing secret tag gets the same kind of response. */
             login_response: string;
             /**
              * Format: uuid

@@ -15,7 +15,7 @@ export function moreLinks() {
     { path: '/on-this-day', name: 'common:onThisDay', icon: History },
     { path: '/tags', name: 'common:tags', icon: Tags },
     { path: '/statistics', name: 'common:statistics', icon: ChartNoAxesColumn },
-    { path: '/open', name: 'common:open', icon: KeyRound },
+    { path: '/open', name: 'common:unlock', icon: KeyRound },
     { path: '/reminders', name: 'common:reminders', icon: Bell },
     { path: '/settings', name: 'common:settings', icon: Settings },
     { path: '/admin', name: 'common:admin', icon: ShieldCheck },

@@ -20,9 +20,9 @@ export function addDays(day: string, days: number): string {
 /** The day with this month and date, `11-25`, that is nearest to `day`; null if none is within a year. */
 export function nearest(name: string, day: string): string | null {
   const year = Number(day.slice(0, 4));
-  const away = (one: string) => Math.abs(time(one) - time(day));
+  const distance = (one: string) => Math.abs(time(one) - time(day));
   const found = [year - 1, year, year + 1].map((one) => `${String(one).padStart(4, '0')}-${name}`).filter(isDay);
-  return found.sort((a, b) => away(a) - away(b))[0] ?? null;
+  return found.sort((a, b) => distance(a) - distance(b))[0] ?? null;
 }
 
 function isDay(text: string): boolean {

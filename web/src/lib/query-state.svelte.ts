@@ -9,14 +9,14 @@ import { route } from '../router';
  * page. Has to be called while a component is created.
  */
 export function queryState(show: (asked: URLSearchParams) => void) {
-  let known = location.search;
-  show(new URLSearchParams(known));
+  let lastSearch = location.search;
+  show(new URLSearchParams(lastSearch));
   $effect(() => {
     // The router replaces the parameters at each navigation, even on the same page.
     void route.params;
-    if (location.search === known) return;
-    known = location.search;
-    untrack(() => show(new URLSearchParams(known)));
+    if (location.search === lastSearch) return;
+    lastSearch = location.search;
+    untrack(() => show(new URLSearchParams(lastSearch)));
   });
   return {
     /** Replaces the query by these values, without empty ones, and without a new entry in the history. */
@@ -24,7 +24,7 @@ export function queryState(show: (asked: URLSearchParams) => void) {
       const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value));
       const address = query.size > 0 ? `${location.pathname}?${query}` : location.pathname;
       if (address !== location.pathname + location.search) history.replaceState(history.state, '', address);
-      known = location.search;
+      lastSearch = location.search;
     },
   };
 }

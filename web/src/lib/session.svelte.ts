@@ -13,8 +13,8 @@ let state = $state<State>('out');
 let user = $state<User | null>(null);
 let online = $state(navigator.onLine);
 /** When the network last came back, in ms since 1970. */
-let back = 0;
-/** What else happens when the login ends; app/lifecycle.ts provides it. */
+let onlineSince = 0;
+/** Further steps when the session ends; app/lifecycle.ts provides them. */
 let onEnded: () => void = () => {};
 /** The email address of an account that was created, and whose first sign-in has not succeeded yet. */
 let created: string | null = null;
@@ -25,7 +25,7 @@ export const session = {
   },
   /** The account; only for pages behind the sign-in. */
   get user(): User {
-    if (!user) throw new Error('nobody is signed in');
+    if (!user) throw new Error('no user is signed in');
     return user;
   },
   /** Whether the browser believes that there is a network. */
@@ -33,8 +33,8 @@ export const session = {
     return online;
   },
   /** When the network last came back, in ms since 1970; 0 if it was never away. */
-  get back() {
-    return back;
+  get onlineSince() {
+    return onlineSince;
   },
 
   /** Whether a user was signed in when the app was last used on this device, and may still be. */
@@ -42,10 +42,10 @@ export const session = {
     return recall('sotto.user') !== null;
   },
 
-  /** Starts with the app: finds out who is signed in, and follows the network. Without a network, assumes the last user. */
+  /** Runs at the start of the app: loads the signed-in user and follows the network state. Without a network, assumes the last user. */
   async start(): Promise<void> {
     addEventListener('online', () => {
-      back = Date.now();
+      onlineSince = Date.now();
       online = true;
     });
     addEventListener('offline', () => (online = false));

@@ -10,7 +10,7 @@ use crate::database::Location;
 use crate::scenarios::Scenario;
 
 /// The number of different texts that creates use in turn.
-const TEXTS: u64 = 8;
+const DISTINCT_TEXTS: u64 = 8;
 
 /// The statements of a scenario on an engine.
 pub struct Statements {

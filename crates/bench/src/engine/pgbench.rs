@@ -6,11 +6,11 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::TEXTS;
+use super::DISTINCT_TEXTS;
 use crate::Result;
 use crate::scenarios::PAGE;
 use crate::seed::{Author, ENTRIES};
-use crate::suite::BUSY;
+use crate::suite::PARALLEL_CLIENTS;
 
 /// The start of the ids of new entries, in the range of `UUIDv7` in 2026.
 const FIRST_SERIAL: u64 = 1_780_000_000_000;
@@ -23,7 +23,7 @@ pub async fn lists(url: &str, authors: u64, duration: Duration) -> Result<f64> {
 /// Durable creates per second.
 pub async fn creates(url: &str, authors: u64, duration: Duration) -> Result<f64> {
     let create = |n| include_str!("create.pgbench.sql").replace("{text}", &Author(0).text(ENTRIES + n));
-    run(url, (0..TEXTS).map(create).collect(), authors, duration).await
+    run(url, (0..DISTINCT_TEXTS).map(create).collect(), authors, duration).await
 }
 
 async fn run(url: &str, scripts: Vec<String>, authors: u64, duration: Duration) -> Result<f64> {
@@ -33,7 +33,7 @@ async fn run(url: &str, scripts: Vec<String>, authors: u64, duration: Duration) 
     pgbench.args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--define=ready=0"]);
     pgbench.arg(format!("--define=last={}", authors - 1)).arg(format!("--define=page={PAGE}"));
     pgbench.arg(format!("--define=serial={FIRST_SERIAL}"));
-    pgbench.arg(format!("--client={BUSY}")).arg("-T").arg(seconds);
+    pgbench.arg(format!("--client={PARALLEL_CLIENTS}")).arg("-T").arg(seconds);
     for (number, script) in scripts.iter().enumerate() {
         let file = folder.path().join(format!("{number}.sql"));
         std::fs::write(&file, format!("{}{script}", include_str!("author.pgbench.sql")))?;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_found_unless_something_failed() {
+    fn the_rate_is_parsed_unless_a_transaction_failed() {
         let output = "number of transactions actually processed: 5\nnumber of failed transactions: 0 (0.000%)\n\
                       latency average = 6.4 ms\ntps = 4966.5 (without initial connection time)\n";
         assert_eq!(rate(output), Some(4966.5));

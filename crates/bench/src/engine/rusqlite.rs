@@ -1,4 +1,4 @@
-//! Loops around `rusqlite`: threads that read, each with a connection of its own, and one connection that commits each
+//! Loops around `rusqlite`: threads that read, each with a separate connection, and one connection that commits each
 //! entry and waits for the disk each time.
 //!
 //! The statements are those of `sotto-storage`'s `sqlite/entries.rs` and `sqlite/listing.rs`, and so are the settings
@@ -16,7 +16,7 @@ use sotto_domain::entry::NewEntry;
 use sotto_domain::tag::TagName;
 use sotto_server::system::{SystemClock, SystemRandom};
 
-use super::TEXTS;
+use super::DISTINCT_TEXTS;
 use crate::Result;
 use crate::random::Random;
 use crate::scenarios::PAGE;
@@ -61,7 +61,7 @@ pub fn creates(path: &Path, authors: u64, duration: Duration) -> Result<f64> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "cache_size", -16384)?;
-    let entry = |number| (Author(number), Author(number).entry(ENTRIES + number % TEXTS));
+    let entry = |number| (Author(number), Author(number).entry(ENTRIES + number % DISTINCT_TEXTS));
     let entries: Vec<_> = (0..authors).map(entry).collect();
     let mut random = Random::from_seed(&[1]);
     repeat(duration, || {

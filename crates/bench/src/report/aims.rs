@@ -6,7 +6,7 @@ use crate::database::Engine;
 use crate::indexes::OperationClass;
 use crate::scenarios::{Cell, Scenario};
 use crate::secret_tags::SecretTags;
-use crate::suite::{BUSY, Figures, Growth};
+use crate::suite::{Figures, Growth, PARALLEL_CLIENTS};
 
 /// The number of entries at which growth is judged.
 const FULL_GROWTH: u64 = 2_000_000;
@@ -29,7 +29,7 @@ impl Report {
                 Engine::Sqlite => aims.extend(sqlite_aims(figures)),
                 Engine::Postgres => {
                     let what = "PostgreSQL: lists at 32 clients, to pgbench with the same statement";
-                    let share = figures.cell(Scenario::List, BUSY).and_then(Cell::of_engine);
+                    let share = figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::share_of_engine);
                     aims.push(at_least(what, 0.7, share, percent));
                 }
             }
@@ -57,19 +57,20 @@ impl Report {
 
 fn sqlite_aims(figures: &Figures) -> [Aim; 4] {
     let group_commit = || {
-        let [one, many] = [1, BUSY].map(|clients| figures.cell(Scenario::Create, clients).map(|cell| cell.ours.rate()));
+        let [one, many] =
+            [1, PARALLEL_CLIENTS].map(|clients| figures.cell(Scenario::Create, clients).map(|cell| cell.sotto.rate()));
         ratio(many?, one?)
     };
     [
         at_least(
             "SQLite: lists at 32 clients, to the same bytes with no database",
             0.5,
-            figures.cell(Scenario::List, BUSY).and_then(Cell::of_ceiling),
+            figures.cell(Scenario::List, PARALLEL_CLIENTS).and_then(Cell::share_of_ceiling),
             percent,
         ),
         at_least("SQLite: durable creates at 32 clients, to 1 client", 3.0, group_commit(), times),
         at_most("SQLite: idle memory", 30.0 * MEGABYTE, Some(figures.idle.resident as f64), megabytes),
-        at_most("SQLite: start to first answer", 0.1, Some(figures.start_time.as_secs_f64()), milliseconds),
+        at_most("SQLite: start to first response", 0.1, Some(figures.start_time.as_secs_f64()), milliseconds),
     ]
 }
 

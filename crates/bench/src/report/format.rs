@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_are_formatted_for_people() {
         assert_eq!(thousands(1_234_567.4), "1,234,567");
         assert_eq!(thousands(999.0), "999");
         assert_eq!(
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_in_line() {
+    fn columns_are_aligned() {
         let rows = [vec!["lists ≥".to_owned(), "5".to_owned()]];
         assert_eq!(
             table(&["", "req/s"], rows.into_iter()),

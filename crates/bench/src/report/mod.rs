@@ -38,11 +38,12 @@ impl Report {
     /// The number of failed requests.
     pub fn errors(&self) -> u64 {
         let growth = |growth: &Growth| growth.small.error_count() + growth.large.error_count();
-        let cell = |cell: &Cell| cell.ours.error_count() + cell.ceiling.error_count();
+        let cell = |cell: &Cell| cell.sotto.error_count() + cell.ceiling.error_count();
         let lists = |secret: &SecretTags| secret.plain.error_count() + secret.sealed.error_count();
-        let all =
-            |all: &Figures| all.cells.iter().map(cell).sum::<u64>() + growth(&all.growth) + lists(&all.secret_tags);
-        self.figures.iter().map(all).sum()
+        let engine = |figures: &Figures| {
+            figures.cells.iter().map(cell).sum::<u64>() + growth(&figures.growth) + lists(&figures.secret_tags)
+        };
+        self.figures.iter().map(engine).sum()
     }
 
     /// Writes the report into a file: between its markers, or as the whole of a new file.
@@ -53,7 +54,7 @@ impl Report {
         let report = format!("{BEGIN}\n\n{self}\n{END}");
         let text = match std::fs::read_to_string(file) {
             Ok(text) => {
-                let (before, after) = split_at_markers(&text).ok_or("the file has lost its markers")?;
+                let (before, after) = split_at_markers(&text).ok_or("the file has no markers")?;
                 format!("{before}{report}{after}")
             }
             Err(_) => format!("{report}\n"),
@@ -69,12 +70,12 @@ impl Figures {
 }
 
 impl Cell {
-    fn of_ceiling(&self) -> Option<f64> {
-        ratio(self.ours.rate(), self.ceiling.rate())
+    fn share_of_ceiling(&self) -> Option<f64> {
+        ratio(self.sotto.rate(), self.ceiling.rate())
     }
 
-    fn of_engine(&self) -> Option<f64> {
-        ratio(self.ours.rate(), self.engine?)
+    fn share_of_engine(&self) -> Option<f64> {
+        ratio(self.sotto.rate(), self.engine?)
     }
 }
 
@@ -91,7 +92,10 @@ impl fmt::Display for Report {
         writeln!(f, "Sotto {}. {}.", env!("CARGO_PKG_VERSION"), self.machine)?;
         writeln!(f, "Each side of each cell: {ROUNDS} rounds of {side} s, in turns.\n")?;
         if self.machine.writes_to_memory() {
-            writeln!(f, "**This file system lives in memory: durable writes cost nothing here, and say nothing.**\n")?;
+            writeln!(
+                f,
+                "**This file system is in memory: durable writes cost nothing, so their figures are meaningless.**\n"
+            )?;
         }
         let aims = self.aims().into_iter().map(|aim| {
             let met = aim.met.map_or("–", |met| if met { "met" } else { "**not met**" });
@@ -104,8 +108,8 @@ impl fmt::Display for Report {
         for figures in &self.figures {
             write!(f, "\n### {}\n\n{figures}", figures.engine)?;
         }
-        for worth in &self.indexes {
-            write!(f, "\n### What the indexes are worth: {worth}")?;
+        for benefit in &self.indexes {
+            write!(f, "\n### The benefit of the indexes: {benefit}")?;
         }
         if !self.restores.is_empty() {
             write!(f, "\n### Restoring a backup\n\n{}", RestoreTable(&self.restores))?;
@@ -126,15 +130,15 @@ impl fmt::Display for Figures {
             "p99 ms",
             "errors",
             "no database",
-            "ours to it",
+            "% of limit",
             "engine alone",
-            "ours to it",
+            "% of limit",
             "generator",
         ];
         f.write_str(&table(&header, self.cells.iter().map(row)))?;
         let growth = &self.growth;
         let figures = [
-            ("Start to first answer, median of 10".into(), milliseconds(self.start_time.as_secs_f64())),
+            ("Start to first response, median of 10".into(), milliseconds(self.start_time.as_secs_f64())),
             ("Memory before any load".into(), megabytes(self.idle.resident as f64)),
             ("Memory after all load, without pages of files".into(), megabytes(self.loaded.private as f64)),
             ("Memory at most, with pages of files".into(), megabytes(self.loaded.peak as f64)),
@@ -163,7 +167,7 @@ impl fmt::Display for Figures {
             ("A start for an unknown tag, slower than for a known one by".into(), secret.timing.to_string()),
         ]);
         write!(f, "\n{}", table(&["", ""], figures.map(|(what, figure)| vec![what, figure])))?;
-        let outcomes = self.cells.iter().flat_map(|cell| [&cell.ours, &cell.ceiling]);
+        let outcomes = self.cells.iter().flat_map(|cell| [&cell.sotto, &cell.ceiling]);
         for outcome in outcomes.chain([&growth.small, &growth.large, &secret.plain, &secret.sealed]) {
             for (error, count) in &outcome.errors {
                 writeln!(f, "\n**{count} times: {error}**")?;
@@ -178,16 +182,16 @@ fn row(cell: &Cell) -> Vec<String> {
     vec![
         cell.scenario.to_string(),
         cell.clients.to_string(),
-        thousands(cell.ours.rate()),
-        format!("{:.2}", cell.ours.latency(0.5)),
-        format!("{:.2}", cell.ours.latency(0.95)),
-        format!("{:.2}", cell.ours.latency(0.99)),
-        (cell.ours.error_count() + cell.ceiling.error_count()).to_string(),
+        thousands(cell.sotto.rate()),
+        format!("{:.2}", cell.sotto.latency(0.5)),
+        format!("{:.2}", cell.sotto.latency(0.95)),
+        format!("{:.2}", cell.sotto.latency(0.99)),
+        (cell.sotto.error_count() + cell.ceiling.error_count()).to_string(),
         thousands(cell.ceiling.rate()),
-        share(cell.of_ceiling()),
+        share(cell.share_of_ceiling()),
         cell.engine.map_or("–".into(), thousands),
-        share(cell.of_engine()),
-        percent(cell.ours.generator_share()),
+        share(cell.share_of_engine()),
+        percent(cell.sotto.generator_share()),
     ]
 }
 
@@ -220,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_keeps_what_is_around_the_report() {
+    fn the_text_around_the_report_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("benchmarks.md");
         let report = Report {

@@ -114,17 +114,17 @@ impl Author {
 }
 
 /// Adds the journals of these authors, with this many entries each, to a database with a schema. All authors sign in
-/// with the password of `pattern`, the address of an existing account.
+/// with the password of `template_email`, the address of an existing account.
 ///
 /// # Errors
 /// The database's error.
-pub async fn write(database: &Database, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
+pub async fn write(database: &Database, authors: Range<u64>, entries: u64, template_email: &str) -> Result<()> {
     match database.location() {
         Location::Sqlite(path) => {
-            let (path, pattern) = (path.clone(), pattern.to_owned());
-            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &pattern)).await??;
+            let (path, template_email) = (path.clone(), template_email.to_owned());
+            tokio::task::spawn_blocking(move || sqlite::write(&path, authors, entries, &template_email)).await??;
         }
-        Location::Postgres(url) => postgres::write(url, authors, entries, pattern).await?,
+        Location::Postgres(url) => postgres::write(url, authors, entries, template_email).await?,
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ mod tests {
     use crate::scenarios::Scenario;
 
     #[test]
-    fn entries_are_as_the_issue_asks() {
+    fn generated_entries_have_the_documented_sizes() {
         let sizes: Vec<_> = (0..ENTRIES).map(|n| Author(7).entry(n).body.content.len()).collect();
         let mean = sizes.iter().sum::<usize>() / sizes.len();
         assert!((480..560).contains(&mean), "{mean}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_differ_and_ascend_as_they_are_written() {
+    fn ids_are_unique_and_ascending() {
         let in_order: Vec<_> = (0..5).flat_map(|n| (0..4000).map(move |author| Author(author).entry_id(n))).collect();
         assert!(in_order.is_sorted());
         let tags = (0..100).flat_map(|author| Author(author).tags().map(|tag| tag.id));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn journals_are_whole_on_sqlite() {
+    async fn generated_journals_are_complete_on_sqlite() {
         let database = Database::create(Engine::Sqlite).await.unwrap();
         let Location::Sqlite(path) = database.location() else { unreachable!() };
         let connection = rusqlite::Connection::open(path).unwrap();
@@ -179,10 +179,10 @@ mod tests {
         connection
             .execute_batch(&format!(
                 "PRAGMA journal_mode = WAL; {schema} {}",
-                pattern("x'00112233445566778899aabbccddeeff'")
+                insert_template_user("x'00112233445566778899aabbccddeeff'")
             ))
             .unwrap();
-        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
+        write(&database, 0..3, ENTRIES, "template@example.org").await.unwrap();
 
         let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(COUNTS.map(count), EXPECTED);
@@ -194,13 +194,13 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn journals_are_whole_on_postgresql() {
+    async fn generated_journals_are_complete_on_postgresql() {
         let database = Database::create(Engine::Postgres).await.unwrap();
         let Location::Postgres(url) = database.location() else { unreachable!() };
         let client = crate::database::connect(url).await.unwrap();
         let schema = include_str!("../../../storage/migrations/postgres/0001_create_standardized_schema.up.sql");
-        client.batch_execute(&format!("{schema} {}", pattern("gen_random_uuid()"))).await.unwrap();
-        write(&database, 0..3, ENTRIES, "pattern@example.org").await.unwrap();
+        client.batch_execute(&format!("{schema} {}", insert_template_user("gen_random_uuid()"))).await.unwrap();
+        write(&database, 0..3, ENTRIES, "template@example.org").await.unwrap();
 
         for (sql, expected) in COUNTS.iter().zip(EXPECTED) {
             assert_eq!(client.query_one(*sql, &[]).await.unwrap().get::<_, i64>(0), expected, "{sql}");
@@ -210,8 +210,8 @@ mod tests {
         measure_alone(&database).await;
     }
 
-    fn pattern(id: &str) -> String {
-        format!("INSERT INTO users (id, email, hashed_password) VALUES ({id}, 'pattern@example.org', '$argon2id$x');")
+    fn insert_template_user(id: &str) -> String {
+        format!("INSERT INTO users (id, email, hashed_password) VALUES ({id}, 'template@example.org', '$argon2id$x');")
     }
 
     const COUNTS: [&str; 4] = [

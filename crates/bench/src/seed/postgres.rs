@@ -15,26 +15,27 @@ use crate::database;
 
 /// Adds the journals of these authors with `COPY`, and vacuums and analyses the tables, so that autovacuum does not run
 /// during the measurement.
-pub async fn write(url: &str, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
+pub async fn write(url: &str, authors: Range<u64>, entries: u64, template_email: &str) -> Result<()> {
     let client = database::connect(url).await?;
     client.batch_execute("SET synchronous_commit = off; SET maintenance_work_mem = '256MB'").await?;
-    write_users(&client, authors.clone(), pattern).await?;
-    // Building a full-text index from the whole table is many times faster than entry by entry.
+    write_users(&client, authors.clone(), template_email).await?;
+    // Building the full-text index at the end is many times faster than updating it with each entry.
     let index = "SELECT pg_get_indexdef('idx_journal_entries_search'::regclass)";
-    let make_index: String = client.query_one(index, &[]).await?.get(0);
+    let create_index: String = client.query_one(index, &[]).await?.get(0);
     client.batch_execute("DROP INDEX idx_journal_entries_search").await?;
     for n in 0..entries {
         write_day(&client, authors.clone(), n).await?;
     }
-    client.batch_execute(&make_index).await?;
+    client.batch_execute(&create_index).await?;
     client.batch_execute("VACUUM (ANALYZE)").await?;
+    // Otherwise a checkpoint would write these pages during the measurement.
     client.batch_execute("CHECKPOINT").await?;
     Ok(())
 }
 
-async fn write_users(client: &Client, authors: Range<u64>, pattern: &str) -> Result<()> {
+async fn write_users(client: &Client, authors: Range<u64>, template_email: &str) -> Result<()> {
     let hash = "SELECT hashed_password FROM users WHERE email = $1";
-    let hash: String = client.query_one(hash, &[&pattern]).await?.get(0);
+    let hash: String = client.query_one(hash, &[&template_email]).await?.get(0);
     let (mut users, mut tags) = (String::new(), String::new());
     for author in authors.map(Author) {
         let (id, moment) = (author.id(), author.moment(0));

@@ -10,7 +10,7 @@ use super::Author;
 use crate::Result;
 
 /// Adds the journals of these authors, one transaction per day.
-pub fn write(path: &Path, authors: Range<u64>, entries: u64, pattern: &str) -> Result<()> {
+pub fn write(path: &Path, authors: Range<u64>, entries: u64, template_email: &str) -> Result<()> {
     let mut connection = Connection::open(path)?;
     // All data can be generated again, so nothing waits for the disk. Foreign keys are correct by construction, and
     // checking four million of them would double the time.
@@ -18,7 +18,7 @@ pub fn write(path: &Path, authors: Range<u64>, entries: u64, pattern: &str) -> R
     connection.set_prepared_statement_cache_capacity(16);
     let day = connection.transaction()?;
     for author in authors.clone().map(Author) {
-        write_user(&day, author, pattern)?;
+        write_user(&day, author, template_email)?;
     }
     day.commit()?;
     for n in 0..entries {
@@ -32,14 +32,14 @@ pub fn write(path: &Path, authors: Range<u64>, entries: u64, pattern: &str) -> R
     Ok(())
 }
 
-fn write_user(connection: &Connection, author: Author, pattern: &str) -> rusqlite::Result<()> {
+fn write_user(connection: &Connection, author: Author, template_email: &str) -> rusqlite::Result<()> {
     let (id, moment) = (author.id(), author.moment(0).as_micros());
     connection
         .prepare_cached(
             "INSERT INTO users (id, email, hashed_password, time_zone, created_at, updated_at)
              SELECT ?1, ?2, hashed_password, 'UTC', ?3, ?3 FROM users WHERE email = ?4",
         )?
-        .execute(params![id.as_bytes(), author.email(), moment, pattern])?;
+        .execute(params![id.as_bytes(), author.email(), moment, template_email])?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO tags (id, name, name_key, user_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
     )?;

@@ -44,15 +44,15 @@ pub enum Command {
 }
 
 impl Command {
-    pub async fn run(self, common: &CommonSettings, file: ServeSettings) -> Result<()> {
+    pub async fn run(self, common: &CommonSettings, file_settings: ServeSettings) -> Result<()> {
         match self {
-            Self::Serve(flags) => serve::run(common, &(*flags).or(file)).await,
+            Self::Serve(flags) => serve::run(common, &(*flags).or(file_settings)).await,
             Self::Db(command) => command.run(common).await,
-            Self::Backup(command) => command.run(common, &file).await,
+            Self::Backup(command) => command.run(common, &file_settings).await,
             Self::Attachments(command) => command.run(common).await,
-            Self::Restore(command) => command.run(common, &file).await,
+            Self::Restore(command) => command.run(common, &file_settings).await,
             Self::User(command) => command.run(common).await,
-            Self::Keys(command) => command.run(common, file).await,
+            Self::Keys(command) => command.run(common, file_settings).await,
             Self::Openapi => print_line(sotto_server::openapi::to_json().map_err(io::Error::from)?.trim_end()),
         }
     }
@@ -96,7 +96,7 @@ pub async fn state(common: &CommonSettings) -> Result<State> {
 
 /// Prints the database that a command will use to standard error, so that programs that read standard output do not see
 /// it.
-#[expect(clippy::print_stderr, reason = "this is where a command speaks")]
+#[expect(clippy::print_stderr, reason = "a message for the terminal, not a log line")]
 pub fn announce(common: &CommonSettings, database: &DatabaseUrl) {
     let settings = common.settings_file().map(|path| path.display().to_string());
     match (common.log_format.unwrap_or_default(), settings) {

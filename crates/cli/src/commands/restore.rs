@@ -17,7 +17,7 @@ use crate::stop::until_stopped;
 
 /// Restore a backup into an empty database, with its attachments and keys.
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "these are independent options")]
 pub struct RestoreCommand {
     /// The backup: a file or a folder
     source: PathBuf,
@@ -68,9 +68,9 @@ impl RestoreCommand {
 
         let revision = &restored.manifest.header.revision;
         let upgraded = if self.no_upgrade { None } else { Some(migrator.upgrade(&Target::Head).await?) };
-        let now = upgraded.as_ref().map_or(revision, |report| &report.to);
+        let final_revision = upgraded.as_ref().map_or(revision, |report| &report.to);
         let store = attachments::claim_store(common, identity, restored.is_foreign).await?;
-        // Scripts compare these with `--json`.
+        // With `--json`, scripts compare these texts, so they must not change.
         let keys = match restored.keys {
             KeysOutcome::NotInBackup => "not in the backup",
             KeysOutcome::Restored => "restored",
@@ -78,17 +78,17 @@ impl RestoreCommand {
             KeysOutcome::OthersKept => "not restored, because there are others",
         };
         if self.json {
-            let mut answer = manifest_json(&restored.manifest)?;
-            answer["keys"] = json!(keys);
-            answer["database_revision"] = json!(now);
-            answer["attachment_store"] = json!(store);
-            answer["missing"] = json!(restored.missing);
-            print_json(&answer)?;
+            let mut report = manifest_json(&restored.manifest)?;
+            report["keys"] = json!(keys);
+            report["database_revision"] = json!(final_revision);
+            report["attachment_store"] = json!(store);
+            report["missing"] = json!(restored.missing);
+            print_json(&report)?;
             return ensure_complete(&restored);
         }
         print_line(&format!("Restored {} to {}.", summary(&restored.manifest), common.database()))?;
-        if now != revision {
-            print_line(&format!("The database went from {revision} to {now}."))?;
+        if final_revision != revision {
+            print_line(&format!("The database went from {revision} to {final_revision}."))?;
         }
         print_line(&format!("The keys are {keys}."))?;
         if let Some(sentence) = store {
@@ -103,7 +103,7 @@ fn ensure_complete(restored: &Restored) -> Result<()> {
     match restored.missing.len() {
         0 => Ok(()),
         count => Err(CliError::Incomplete(format!(
-            "{count} recordings that rows name are neither in the backup nor in the store: {}",
+            "{count} recordings have a row but are neither in the backup nor in the store: {}",
             list(&restored.missing)
         ))),
     }

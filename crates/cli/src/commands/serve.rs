@@ -26,22 +26,22 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
     let _claim = common.database().claim_for_server().await?;
     let keys = keys::load(common, serving)?;
     let database = common.database();
-    let reached = tokio::select! {
-        reached = database.wait_until_reachable(serving.database_wait()) => reached,
+    let connected = tokio::select! {
+        result = database.wait_until_reachable(serving.database_wait()) => result,
         _ = signal.wait() => return Ok(()),
     };
-    // Runs before the result of the wait is returned, because migrations explain a missing or inaccessible database
-    // better.
+    // Before an error of the wait is returned, because the errors of migrations explain a missing or inaccessible
+    // database better.
     ensure_schema(common, serving.auto_upgrade.unwrap_or(false)).await?;
-    reached?;
+    connected?;
 
     let address = serving.listen();
     let listener = TcpListener::bind(address).await.map_err(|source| CliError::Listen { address, source })?;
     let address = listener.local_addr()?;
     let storage = common.database().open_with(serving.pool()).await?;
     if !serving.accept_lost_keys.unwrap_or(false) {
-        let way_out = "to start anyway, use --accept-lost-keys";
-        keys::ensure_phrases_work(&*storage, &keys, way_out).await?;
+        let advice = "to start anyway, use --accept-lost-keys";
+        keys::ensure_phrases_work(&*storage, &keys, advice).await?;
     }
     let recordings = common.attachments().recordings().await?;
     recordings.claim(&*storage, &SystemClock, &SystemRandom).await?;
@@ -60,7 +60,7 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
     }
     tokio::spawn(check::warn(common.database()));
     let (stage, stages) = watch::channel(Stage::Serving);
-    tokio::spawn(wind_down(signal, stage, serving.drain()));
+    tokio::spawn(stop_in_stages(signal, stage, serving.drain()));
     sotto_server::serve(listener, app, stages).await;
     tracing::info!("stopped");
     Ok(())
@@ -68,7 +68,7 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
 
 /// Drains after a service manager's SIGTERM, but not after Ctrl-C, because a person waits at the terminal. Each further
 /// signal ends the current stage.
-async fn wind_down(mut signal: StopSignal, stage: watch::Sender<Stage>, drain: Duration) {
+async fn stop_in_stages(mut signal: StopSignal, stage: watch::Sender<Stage>, drain: Duration) {
     if signal.wait().await == StopReason::Terminate && !drain.is_zero() {
         tracing::info!(seconds = drain.as_secs(), "draining: not ready, but still serving");
         stage.send_replace(Stage::Draining);

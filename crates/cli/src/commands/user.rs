@@ -87,12 +87,12 @@ impl UserCommand {
         announce(common, &common.database());
         expect_schema(common).await?;
         let storage = common.database().open().await?;
-        let outcome = self.carry_out(&storage, &common.attachments()).await;
+        let outcome = self.run_with_storage(&storage, &common.attachments()).await;
         storage.close().await;
         outcome
     }
 
-    async fn carry_out(self, storage: &Arc<dyn Storage>, recordings: &AttachmentLocation) -> Result<()> {
+    async fn run_with_storage(self, storage: &Arc<dyn Storage>, recordings: &AttachmentLocation) -> Result<()> {
         let users = storage.users();
         match self {
             Self::Create { email, name, superuser, time_zone, password_stdin } => {
@@ -166,9 +166,9 @@ async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
     }
     let width = all.iter().map(|user| user.email.as_str().chars().count()).max().unwrap_or_default();
     for user in &all {
-        let marks = [(user.is_superuser, "superuser"), (!user.is_active, "deactivated")];
-        let marks: Vec<_> = marks.into_iter().filter_map(|(holds, mark)| holds.then_some(mark)).collect();
-        let line = format!("{:width$}  since {}  {}", user.email.as_str(), user.created_at, marks.join(", "));
+        let labels = [(user.is_superuser, "superuser"), (!user.is_active, "deactivated")];
+        let labels: Vec<_> = labels.into_iter().filter_map(|(applies, label)| applies.then_some(label)).collect();
+        let line = format!("{:width$}  since {}  {}", user.email.as_str(), user.created_at, labels.join(", "));
         print_line(line.trim_end())?;
     }
     if all.is_empty() { print_line("There are no accounts yet.") } else { Ok(()) }
@@ -181,23 +181,23 @@ async fn administer(storage: &Arc<dyn Storage>, user: &User, is_superuser: bool)
 
 /// Deletes the account's rows and then its recordings, as the server does. So the store must be available before
 /// anything is deleted.
-async fn delete(storage: &Arc<dyn Storage>, user: &User, place: &AttachmentLocation, yes: bool) -> Result<()> {
+async fn delete(storage: &Arc<dyn Storage>, user: &User, location: &AttachmentLocation, yes: bool) -> Result<()> {
     let bytes = storage.attachments().usage(user.id).await?;
-    let recordings = match place {
+    let recordings = match location {
         AttachmentLocation::Folder(folder) if !folder.is_dir() => {
             if bytes > 0 {
                 return Err(CliError::Refused(format!(
-                    "{} has {bytes} bytes of recordings, but {place} is not a folder: set --attachments to their \
+                    "{} has {bytes} bytes of recordings, but {location} is not a folder: set --attachments to their \
                      location",
                     user.email.as_str()
                 )));
             }
             None
         }
-        _ => Some(place.recordings().await?),
+        _ => Some(location.recordings().await?),
     };
     if !yes {
-        confirm(user)?;
+        ask_for_confirmation(user)?;
     }
     expect_done(storage.users().delete(user.id).await?, user)?;
     if let Some(recordings) = recordings {
@@ -206,7 +206,7 @@ async fn delete(storage: &Arc<dyn Storage>, user: &User, place: &AttachmentLocat
     Ok(())
 }
 
-fn confirm(user: &User) -> Result<()> {
+fn ask_for_confirmation(user: &User) -> Result<()> {
     let email = user.email.as_str();
     if !io::stdin().is_terminal() {
         return Err(CliError::Refused(format!("there is no terminal to confirm the deletion of {email}: add --yes")));
@@ -249,12 +249,13 @@ fn parse_account(
     let email = check.accept("the address", Email::parse(email));
     let name = name.and_then(|name| check.accept("the name", account::full_name(name)));
     let zone = check.accept("the time zone", account::zone(time_zone));
-    check.finish((|| Some((email?, name, zone?)))())
+    check.finish(email.zip(zone).map(|(email, zone)| (email, name, zone)))
 }
 
 fn ask_password(from_stdin: bool) -> Result<Password> {
     let text = if from_stdin {
         let mut text = String::new();
+        // Far more than a password needs; the limit bounds the memory.
         io::stdin().take(4096).read_to_string(&mut text).map_err(CliError::Password)?;
         text.lines().next().unwrap_or_default().to_owned()
     } else if io::stdin().is_terminal() {

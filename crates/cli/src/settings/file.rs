@@ -11,7 +11,7 @@ use super::{CommonSettings, ServeSettings, unknown};
 use crate::error::{CliError, Result};
 
 /// Where to look for a file if none is named. The first that exists is read.
-const PLACES: [&str; 2] = ["sotto.toml", "/etc/sotto/sotto.toml"];
+const DEFAULT_PATHS: [&str; 2] = ["sotto.toml", "/etc/sotto/sotto.toml"];
 
 const FOLDER: &str = "a folder in quotes";
 const TRUTH: &str = "true or false";
@@ -59,7 +59,7 @@ impl SettingsFile {
             Some(path) => {
                 Self::read_path(path)?.ok_or_else(|| CliError::Settings(format!("there is no file {}", path.display())))
             }
-            None => Self::first(&PLACES.map(Path::new)),
+            None => Self::first(&DEFAULT_PATHS.map(Path::new)),
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_of_this_folder_comes_before_the_one_of_the_machine() {
+    fn the_file_in_this_folder_overrides_the_systems() {
         let folder = tempfile::tempdir().unwrap();
         let (here, machine) = (folder.path().join("sotto.toml"), folder.path().join("etc.toml"));
         let read = || SettingsFile::first(&[&here, &machine]).unwrap();
@@ -158,11 +158,11 @@ mod tests {
         let file = read();
         assert_eq!((file.path.as_ref(), file.common.log.as_deref()), (Some(&here), Some("debug")));
         assert_eq!(file.common.data_dir, None);
-        assert_eq!(PLACES, ["sotto.toml", "/etc/sotto/sotto.toml"]);
+        assert_eq!(DEFAULT_PATHS, ["sotto.toml", "/etc/sotto/sotto.toml"]);
     }
 
     #[test]
-    fn every_key_says_what_belongs_there() {
+    fn an_invalid_value_is_reported_with_the_expected_form() {
         for (key, wanted) in KEYS.iter().chain(&AlertSettings::KEYS) {
             for value in ["{ a = 1979-05-27 }", "[[1.5]]"] {
                 let text = format!("# a comment\n\n{key} = {value}\n");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_shows_no_secret() {
+    fn error_messages_contain_no_secret() {
         for text in [
             "metrics_token = 12345",
             "[[oidc]]\nclient_secret = 12345",

@@ -18,7 +18,7 @@ fn start(home: &Home) -> RunningServer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_has_lost_nothing_that_was_acknowledged() {
+async fn a_killed_server_loses_no_acknowledged_entry() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let mut server = start(&home);
         let token = server.person("ada@example.org").await;
@@ -40,7 +40,7 @@ async fn a_killed_server_has_lost_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_postgresql_costs_no_acknowledged_entry() {
+async fn a_killed_postgresql_loses_no_acknowledged_entry() {
     let cluster = Cluster::start();
     let home = Home::with_database(cluster.database("journal", ""));
     let server = start(&home);
@@ -69,7 +69,7 @@ async fn a_killed_postgresql_costs_no_acknowledged_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_postgresql_is_reported_and_recovered_from() {
+async fn a_frozen_postgresql_causes_503_until_it_resumes() {
     let cluster = Cluster::start();
     let home = Home::with_database(cluster.database("journal", ""));
     let server = start(&home);
@@ -98,7 +98,7 @@ async fn a_frozen_postgresql_is_reported_and_recovered_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_second_server_takes_over_from_a_frozen_one() {
+async fn the_second_of_two_servers_replaces_a_frozen_one() {
     for _ in 0..rounds(1) {
         let first = Cluster::start();
         let url = first.database("journal", "");

@@ -7,9 +7,9 @@ use sotto_storage::testing::wait_until;
 use crate::program::{Home, RunningServer};
 
 on_both_engines!(
-    planted_indexes_are_named,
-    what_cannot_be_advised_on_is_refused,
-    an_older_revision_is_not_advised_on,
+    unnecessary_and_invalid_indexes_are_named,
+    invalid_requests_for_advice_are_rejected,
+    an_older_revision_gets_no_advice,
     a_running_server_raises_an_alert,
 );
 
@@ -19,7 +19,7 @@ fn find<'a>(report: &'a Value, kind: &str, subject: &str) -> Option<&'a Value> {
     advice.iter().find(|one| one["kind"] == kind && one["subject"].as_str().unwrap().contains(subject))
 }
 
-async fn planted_indexes_are_named(home: Home) {
+async fn unnecessary_and_invalid_indexes_are_named(home: Home) {
     home.run(&["db", "upgrade"]).ok();
     let before = home.run(&["db", "advise", "--json"]).json();
     for kind in ["missing_index", "duplicate_index", "invalid_index", "table_scan"] {
@@ -31,7 +31,7 @@ async fn planted_indexes_are_named(home: Home) {
     assert!(before["remarks"][0].as_str().unwrap().contains(if home.database.starts_with("sqlite") {
         "Little is known yet"
     } else {
-        "The counters tell of"
+        "The counters cover"
     }));
 
     home.execute(
@@ -65,7 +65,7 @@ async fn planted_indexes_are_named(home: Home) {
     }
 }
 
-async fn what_cannot_be_advised_on_is_refused(home: Home) {
+async fn invalid_requests_for_advice_are_rejected(home: Home) {
     for seconds in ["0", "soon", "99999"] {
         assert_eq!(home.run(&["db", "advise", "--seconds", seconds]).code, Some(2), "{seconds}");
     }
@@ -73,7 +73,7 @@ async fn what_cannot_be_advised_on_is_refused(home: Home) {
     assert!(home.run(&["db", "advise"]).ended_with(7).contains("not Sotto's"));
 }
 
-async fn an_older_revision_is_not_advised_on(home: Home) {
+async fn an_older_revision_gets_no_advice(home: Home) {
     home.run(&["db", "upgrade", "0001"]).ok();
     let refused = home.run(&["db", "advise"]).refused();
     assert!(refused.contains("sotto db upgrade") && !refused.contains("column"), "{refused}");
@@ -101,14 +101,17 @@ async fn a_running_server_raises_an_alert(home: Home) {
     home.execute("UPDATE schema_migrations SET up_checksum = substr(up_checksum, 2)").await.unwrap();
     shows("sotto_alert{alert=\"migration\"} 0").await;
     let log = server.stop();
-    let told: Vec<_> = log.lines().filter(|line| line.contains("an alert was")).collect();
-    assert_eq!(told.len(), 2, "{log}");
-    assert!(told[0].contains("raised") && told[0].contains("was changed after it had been applied"), "{told:?}");
-    assert!(told[1].contains("cleared"), "{told:?}");
+    let notices: Vec<_> = log.lines().filter(|line| line.contains("an alert was")).collect();
+    assert_eq!(notices.len(), 2, "{log}");
+    assert!(
+        notices[0].contains("raised") && notices[0].contains("was changed after it had been applied"),
+        "{notices:?}"
+    );
+    assert!(notices[1].contains("cleared"), "{notices:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_whose_making_failed_is_named() {
+async fn an_invalid_index_is_named() {
     let home = Home::postgres().await;
     home.run(&["db", "upgrade"]).ok();
     home.execute("INSERT INTO users (id, email) VALUES (gen_random_uuid(), 'a'), (gen_random_uuid(), 'b')")

@@ -27,7 +27,7 @@ fn backups(home: &Home) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_journal_moves_to_another_engine_by_backup_and_comes_back_by_copy() {
+async fn a_journal_moves_to_another_engine_by_backup_and_back_by_copy() {
     for (old, new) in pairs().await {
         let server = RunningServer::start(&old, &[]);
         let token = server.person("ada@example.org").await;
@@ -74,7 +74,7 @@ async fn a_journal_moves_to_another_engine_by_backup_and_comes_back_by_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_newest_backups_are_kept_and_nothing_else_is_deleted() {
+async fn old_backups_and_nothing_else_are_deleted() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
@@ -108,7 +108,7 @@ async fn the_newest_backups_are_kept_and_nothing_else_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schedule_makes_one_after_another_until_it_is_stopped() {
+async fn a_schedule_makes_backups_until_it_is_stopped() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
@@ -116,11 +116,11 @@ async fn a_schedule_makes_one_after_another_until_it_is_stopped() {
         let mut out = child.stdout.take().unwrap();
         let mut out = within_bound_blocking("the fourth scheduled backup is reported", move || {
             let mut told = String::new();
-            while told.matches("\"deleted\"").count() < 4 {
+            while output.matches("\"deleted\"").count() < 4 {
                 let mut piece = [0; 512];
                 let count = out.read(&mut piece).unwrap();
-                assert!(count > 0, "the schedule has ended: {told}");
-                told += std::str::from_utf8(&piece[..count]).unwrap();
+                assert!(count > 0, "the schedule has ended: {output}");
+            output += std::str::from_utf8(&piece[..count]).unwrap();
             }
             out
         });
@@ -139,7 +139,7 @@ async fn a_schedule_makes_one_after_another_until_it_is_stopped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_encrypted_backup_opens_for_those_it_is_for() {
+async fn an_encrypted_backup_is_decrypted_by_each_recipient() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
@@ -190,7 +190,7 @@ async fn an_encrypted_backup_opens_for_those_it_is_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passphrase_opens_what_it_has_closed() {
+async fn a_passphrase_decrypts_the_backup_that_it_encrypted() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
@@ -213,7 +213,7 @@ async fn a_passphrase_opens_what_it_has_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_goes_through_a_pipe() {
+async fn a_backup_can_be_piped() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
@@ -233,7 +233,7 @@ async fn a_backup_goes_through_a_pipe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_commands_are_explained() {
+async fn mistakes_are_explained() {
     let (home, used) = (Home::sqlite(), Home::sqlite());
     for home in [&home, &used] {
         home.run(&["db", "upgrade"]).ok();

@@ -96,7 +96,7 @@ async fn body(request: RequestBuilder, status: StatusCode) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recordings_are_kept_in_a_bucket_and_move_with_a_backup() {
+async fn recordings_are_stored_in_a_bucket_and_restored_from_a_backup() {
     let store = Store::start().await;
     let home = store.home(SECRET);
     let server = RunningServer::start(&home, &["--attachments", "s3://journal/old"]);
@@ -144,7 +144,7 @@ async fn an_unusable_bucket_is_reported_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_its_bucket_reports_that_and_serves_the_rest() {
+async fn without_its_bucket_a_server_reports_it_and_serves_everything_else() {
     let store = Store::start().await;
     let home = store.home(SECRET);
     let server = RunningServer::start(&home, &["--attachments", "s3://journal"]);
@@ -160,7 +160,7 @@ async fn a_server_without_its_bucket_reports_that_and_serves_the_rest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_belongs_to_one_database_and_puts_aside_what_that_does_not_know() {
+async fn a_bucket_belongs_to_one_database_and_quarantines_unknown_objects() {
     let store = Store::start().await;
     let mut home = store.home(SECRET);
     home.variables.push(("SOTTO_ATTACHMENTS", "s3://journal/one".to_owned()));

@@ -9,19 +9,19 @@ use sotto_storage::testing::run_script;
 use crate::program::{Finished, Home, RunningServer};
 use crate::recordings::{recorded, with_store};
 
-/// The exit code when something is found.
+/// The exit code when a check finds differences or damage.
 const CODE_FOUND: i32 = 3;
 
-/// The name of the `place`-th revision after the shipped ones.
-fn next(place: usize, name: &str) -> String {
+/// The file name of the revision that is `steps` after the newest shipped one.
+fn later_revision(steps: usize, name: &str) -> String {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storage/migrations/sqlite");
-    format!("{:04}_{name}", fs::read_dir(shipped).unwrap().count() / 2 + place)
+    format!("{:04}_{name}", fs::read_dir(shipped).unwrap().count() / 2 + steps)
 }
 
 /// Breaks indexes and a column with a migration, and then stamps the database as unchanged. Works on both engines.
-fn broken_by_hand(home: &Home) {
+fn break_schema(home: &Home) {
     home.run(&["db", "upgrade"]).ok();
-    let (up, down) = (next(1, "break.up.sql"), next(1, "break.down.sql"));
+    let (up, down) = (later_revision(1, "break.up.sql"), later_revision(1, "break.down.sql"));
     let migrations = home.migrations(&[
         (
             &up,
@@ -34,21 +34,21 @@ fn broken_by_hand(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exit_codes_tell_clean_from_broken_from_unknown() {
+async fn exit_codes_distinguish_clean_broken_and_unknown() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         assert!(home.run(&["db", "check"]).ok().contains("matches its migrations"));
         assert_eq!(home.run(&["db", "check", "--json"]).json()["clean"], true);
 
-        broken_by_hand(&home);
+        break_schema(&home);
         let found = home.run(&["db", "check"]);
-        assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
+        assert_eq!(found.code, Some(CODE_FOUND), "{}{}", found.out, found.err);
         for part in ["idx_tags_user_created", "column color", "duplicate-index", "is the same as idx_tags_again"] {
             assert!(found.out.contains(part), "{part}: {}", found.out);
         }
         assert!(found.err.contains("3 differences") && found.err.contains("1 place"), "{}", found.err);
         let found = home.run(&["db", "check", "--json"]);
-        assert_eq!(found.code, Some(3));
+        assert_eq!(found.code, Some(CODE_FOUND));
         let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
         let index = json["differences"].as_array().unwrap().iter().find(|one| one["name"] == "idx_tags_user_created");
         let index = index.unwrap();
@@ -60,7 +60,7 @@ async fn exit_codes_tell_clean_from_broken_from_unknown() {
         let migrations = home.migrations(&[]);
         home.run(&["db", "stamp", "head", "--migrations", &migrations]).ok();
         let unknown = home.run(&["db", "check"]).refused();
-        assert!(unknown.contains("cannot be checked") && unknown.contains(&next(1, "break")), "{unknown}");
+        assert!(unknown.contains("cannot be checked") && unknown.contains(&later_revision(1, "break")), "{unknown}");
     }
 }
 
@@ -122,7 +122,7 @@ async fn recordings_are_compared_at_a_revision_of_other_migrations() {
         let token = server.person("ada@example.org").await;
         recorded(&server, &token, 1).await;
         server.stop();
-        let (up, down) = (next(1, "moods.up.sql"), next(1, "moods.down.sql"));
+        let (up, down) = (later_revision(1, "moods.up.sql"), later_revision(1, "moods.down.sql"));
         let migrations = home.migrations(&[
             (&up, "CREATE INDEX idx_tags_user_updated ON tags (user_id, updated_at);\n"),
             (&down, "-- loses: nothing\nDROP INDEX idx_tags_user_updated;\n"),
@@ -143,7 +143,7 @@ async fn recordings_are_compared_at_a_revision_of_other_migrations() {
 
 /// The statements of `--sql` repair what was found.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_printed_statements_mend_the_structure() {
+async fn the_printed_statements_repair_the_schema() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         home.execute("DROP INDEX idx_tags_user_created; CREATE TABLE moods (name TEXT)").await.unwrap();
@@ -164,9 +164,9 @@ async fn the_printed_statements_mend_the_structure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_has_started_warns() {
+async fn a_started_server_warns_about_drift() {
     for home in [Home::sqlite(), Home::postgres().await] {
-        broken_by_hand(&home);
+        break_schema(&home);
         let mut server = RunningServer::start(&home, &[]);
         // The server serves despite the findings.
         assert_eq!(server.request(reqwest::Method::GET, "/health/ready").send().await.unwrap().status(), 200);
@@ -179,7 +179,7 @@ async fn a_server_that_has_started_warns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_diagram_is_of_the_database_or_of_the_migrations() {
+async fn the_diagram_shows_the_database_or_else_the_migrations() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let line = "users ||--o{ tags : fk_tags_user";
         if home.database.starts_with("sqlite") {
@@ -189,7 +189,7 @@ async fn the_diagram_is_of_the_database_or_of_the_migrations() {
         }
         home.run(&["db", "upgrade"]).ok();
         assert!(home.run(&["db", "erd"]).ok().contains(line));
-        broken_by_hand(&home);
+        break_schema(&home);
         let diagram = home.run(&["db", "erd"]).ok();
         assert!(diagram.contains(line) && !diagram.contains("color"), "{diagram}");
     }
@@ -217,14 +217,17 @@ async fn a_developer_writes_revisions() {
         fs::write(&file, format!("{text}\nCREATE INDEX idx_tags_color ON tags (color);\n")).unwrap();
     }
     let written = home.run(&generate).ok();
-    assert!(written.contains(&next(1, "color_tags.up.sql")) && written.contains("sotto db upgrade"), "{written}");
+    assert!(
+        written.contains(&later_revision(1, "color_tags.up.sql")) && written.contains("sotto db upgrade"),
+        "{written}"
+    );
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
-    assert!(home.run(&["db", "check", "--migrations", &migrations]).ok().contains(&next(1, "color_tags")));
+    assert!(home.run(&["db", "check", "--migrations", &migrations]).ok().contains(&later_revision(1, "color_tags")));
 
     let skeleton = ["db", "revision", "--message", "By hand", "--directory", &migrations];
     assert!(home.run(&skeleton).ok().contains("until then the files are refused"));
     let refusal = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
-    assert!(refusal.contains(&next(2, "by_hand")) && refusal.contains("in line 2"), "{refusal}");
+    assert!(refusal.contains(&later_revision(2, "by_hand")) && refusal.contains("in line 2"), "{refusal}");
 
     let refusal = home.run(&["db", "revision", "-m", "", "--directory", &migrations]).refused();
     assert!(refusal.contains("the message is empty"), "{refusal}");

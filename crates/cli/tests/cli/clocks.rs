@@ -70,7 +70,7 @@ impl Faked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_survives_ten_years_ahead_and_back() {
+async fn a_server_survives_a_clock_jump_of_ten_years_and_back() {
     for mut home in [Home::sqlite(), Home::postgres().await] {
         let faked = Faked::start(&mut home);
         faked.serving.person("ada@example.org").await;

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use sotto_storage::testing::wait_until_blocking;
 use tempfile::TempDir;
 
-/// A server in a folder of its own, with `fsync` on. Stops when this value is dropped.
+/// A server in a separate folder, with `fsync` on. Stops when this value is dropped.
 pub struct Cluster {
     folder: TempDir,
     port: u16,

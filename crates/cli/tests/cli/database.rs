@@ -57,7 +57,7 @@ fn run(home: &Home, database: &str, arguments: &[&str]) -> Finished {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_missing_is_not_made_by_those_who_read() {
+async fn reading_commands_do_not_create_a_missing_database() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let database = nowhere(&home);
         for arguments in NEED_TABLES.into_iter().chain([&["db", "history"][..], &["db", "downgrade", "-1"]]) {
@@ -89,7 +89,7 @@ async fn a_database_that_is_missing_is_not_made_by_those_who_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_database_is_said_to_be_empty() {
+async fn an_empty_database_is_reported_as_empty() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fs::create_dir(home.path("data")).unwrap();
         if let Some(file) = home.file() {
@@ -108,7 +108,7 @@ async fn an_empty_database_is_said_to_be_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_program_s_database_is_said_to_be_that() {
+async fn a_database_of_another_program_is_reported_as_foreign() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fs::create_dir(home.path("data")).unwrap();
         home.execute("CREATE TABLE shopping (item TEXT)").await.unwrap();
@@ -120,7 +120,7 @@ async fn another_program_s_database_is_said_to_be_that() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_not_said_to_be_empty() {
+fn an_unreadable_file_is_not_reported_as_empty() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     let stranger = Stranger::new(&home);
@@ -141,7 +141,7 @@ fn a_file_that_may_not_be_read_is_not_said_to_be_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_s_database_that_may_not_be_read_is_not_said_to_be_empty() {
+async fn an_unreadable_database_of_a_server_is_not_reported_as_empty() {
     let home = Home::postgres().await;
     home.run(&["db", "upgrade"]).ok();
     let (base, name) = home.database.rsplit_once('/').unwrap();
@@ -172,7 +172,7 @@ async fn a_server_s_database_that_may_not_be_read_is_not_said_to_be_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_says_which_database_it_uses() {
+async fn every_command_prints_the_database_that_it_uses() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         let line = format!("Using the database {}.\n", home.database);
@@ -194,7 +194,7 @@ async fn every_command_says_which_database_it_uses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn programs_read_the_state_as_a_word() {
+async fn programs_can_read_the_state_as_one_word() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade", "+1"]).ok();
         let state = |home: &Home| home.run(&["db", "current", "--json"]).json()["state"].as_str().unwrap().to_owned();
@@ -221,7 +221,7 @@ async fn programs_read_the_state_as_a_word() {
 
 /// A dump of the `sqlite3` shell contains everything but the application id.
 #[test]
-fn a_file_from_a_dump_is_refused_with_what_marks_it() {
+fn a_file_from_a_dump_is_rejected_with_a_remedy() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();

@@ -9,13 +9,13 @@ use crate::interruptions::wait_while_running;
 use crate::program::{Finished, Home, RunningServer};
 
 on_both_engines!(
-    up_and_down_and_up_again,
-    eight_at_once_apply_each_step_once,
-    a_killed_step_leaves_nothing_half_done,
+    upgrade_downgrade_and_upgrade_again,
+    eight_concurrent_upgrades_apply_each_step_once,
+    a_killed_step_leaves_no_partial_result,
     a_dry_run_reports_and_changes_nothing,
-    a_script_does_what_the_command_would,
-    data_is_not_lost_unless_that_is_allowed,
-    a_server_refuses_a_schema_that_it_does_not_know,
+    a_script_has_the_result_of_the_command,
+    data_is_lost_only_if_allowed,
+    a_server_refuses_an_unknown_schema,
     wrong_targets_and_files_are_refused,
 );
 
@@ -24,7 +24,7 @@ const NEXT: [(&str, &str); 2] = [
     ("0006_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
-async fn up_and_down_and_up_again(home: Home) {
+async fn upgrade_downgrade_and_upgrade_again(home: Home) {
     assert!(home.run(&["db", "current"]).ok().starts_with("base"));
     let report = home.run(&["db", "upgrade", "--json"]).json();
     assert_eq!((&report["from"], report["steps"].as_array().unwrap().len()), (&Value::from("base"), 5));
@@ -39,7 +39,7 @@ async fn up_and_down_and_up_again(home: Home) {
     home.run(&["db", "upgrade", "0005"]).ok();
 }
 
-async fn eight_at_once_apply_each_step_once(home: Home) {
+async fn eight_concurrent_upgrades_apply_each_step_once(home: Home) {
     let migrations = home.migrations(&NEXT);
     std::fs::create_dir_all(home.path("data")).unwrap();
     let arguments = ["db", "upgrade", "--json", "--migrations", &migrations];
@@ -51,7 +51,7 @@ async fn eight_at_once_apply_each_step_once(home: Home) {
     assert!(reports.iter().all(|report| report["to"] == "0006_add_moods"), "{reports:?}");
 }
 
-async fn a_killed_step_leaves_nothing_half_done(home: Home) {
+async fn a_killed_step_leaves_no_partial_result(home: Home) {
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
     // Slow only with an account, because a down migration first runs on empty tables.
@@ -97,7 +97,7 @@ async fn kill_in_the_middle(home: &Home, arguments: &[&str]) {
     assert_eq!(dump(&home.url()), before);
 }
 
-async fn data_is_not_lost_unless_that_is_allowed(home: Home) {
+async fn data_is_lost_only_if_allowed(home: Home) {
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
     let refusal = home.run(&["db", "downgrade", "base"]).refused();
@@ -119,7 +119,7 @@ async fn data_is_not_lost_unless_that_is_allowed(home: Home) {
     assert!(home.run(&["user", "list"]).ended_with(5).contains("is empty"));
 }
 
-async fn a_server_refuses_a_schema_that_it_does_not_know(home: Home) {
+async fn a_server_refuses_an_unknown_schema(home: Home) {
     // Newer than this program.
     let migrations = home.migrations(&NEXT);
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
@@ -185,7 +185,7 @@ async fn a_dry_run_reports_and_changes_nothing(home: Home) {
     assert!(home.run(&["db", "upgrade", "--dry-run"]).ok().contains("nothing would be done"));
 }
 
-async fn a_script_does_what_the_command_would(home: Home) {
+async fn a_script_has_the_result_of_the_command(home: Home) {
     let run = |script: String| {
         let output = run_script(&home.url(), &script);
         assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));

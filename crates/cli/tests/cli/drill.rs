@@ -40,7 +40,7 @@ fn drill_of(home: &Home) -> Home {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_drill_touches_nothing_of_the_servers() {
+async fn a_drill_changes_nothing_of_the_server() {
     for home in [with_store(Home::sqlite()), with_store(Home::postgres().await)] {
         let server = RunningServer::start(&home, &[]);
         let token = server.person("ada@example.org").await;
@@ -78,9 +78,9 @@ async fn the_drill_touches_nothing_of_the_servers() {
     }
 }
 
-/// An earlier version of the drill, without a store of its own.
+/// An earlier version of the drill, without its own store.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drill_on_the_servers_own_store_is_refused() {
+async fn a_drill_on_the_servers_own_store_is_rejected() {
     let home = with_store(Home::sqlite());
     let server = RunningServer::start(&home, &[]);
     let token = server.person("ada@example.org").await;

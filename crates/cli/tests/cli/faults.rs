@@ -23,7 +23,7 @@ fn populated() -> Home {
 }
 
 /// Runs the program as a user whom file modes restrict. Root is not restricted unless it drops that capability.
-fn run_bound_by_modes(home: &Home, arguments: &[&str]) -> Finished {
+fn run_without_root_capabilities(home: &Home, arguments: &[&str]) -> Finished {
     let program = home.command(arguments);
     if fs::metadata(home.folder.path()).unwrap().uid() != 0 {
         return Finished::from_output({ program }.output().unwrap());
@@ -53,7 +53,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
+fn an_unwritable_file_or_folder_is_unchanged() {
     let home = populated();
     let file = home.file().unwrap();
     let folder = file.parent().unwrap();
@@ -68,21 +68,21 @@ fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
             &["db", "downgrade", "base", "--allow-data-loss"],
             &["db", "stamp", "base"],
         ] {
-            let refused = run_bound_by_modes(&home, arguments).denied();
-            let told = refused.contains("must be able to write to the file and to its folder")
+            let refused = run_without_root_capabilities(&home, arguments).denied();
+            let explained = refused.contains("must be able to write to the file and to its folder")
                 || refused.contains("Permission denied (os error 13). Nothing was changed");
-            assert!(told, "{arguments:?}: {refused}");
+            assert!(explained, "{arguments:?}: {refused}");
         }
         set_mode(path, usual);
         // The user can write again, and the files next to the database do not prevent it.
-        run_bound_by_modes(&home, &["db", "upgrade"]).ok();
+        run_without_root_capabilities(&home, &["db", "upgrade"]).ok();
         assert_eq!(names(folder), files);
         assert_eq!(dump(&home.url()), before);
     }
     // A file that must be created.
     fs::remove_file(&file).unwrap();
     set_mode(folder, 0o500);
-    let refused = run_bound_by_modes(&home, &["db", "upgrade"]).denied();
+    let refused = run_without_root_capabilities(&home, &["db", "upgrade"]).denied();
     assert!(
         refused.contains("no permission to use the database") && refused.contains("Permission denied"),
         "{refused}"
@@ -93,7 +93,7 @@ fn a_file_or_folder_that_cannot_be_written_is_left_alone() {
 
 /// Files may not grow beyond a limit, which SQLite treats like a disk that cannot store a page.
 #[test]
-fn a_disk_without_room_undoes_the_run() {
+fn a_full_disk_rolls_back_the_migration() {
     let home = populated();
     let file = home.file().unwrap();
     let folder = file.parent().unwrap();
@@ -103,13 +103,13 @@ fn a_disk_without_room_undoes_the_run() {
     let upgrade = ["db", "upgrade", "--migrations", &migrations];
     let base = ["db", "downgrade", "base", "--allow-data-loss"];
     // Space for the copy but not for the step; no space for the copy.
-    for (arguments, limit, told) in [
+    for (arguments, limit, expected) in [
         (&upgrade[..], size + 1_000_000, "_next.up.sql failed and was undone"),
         (&upgrade[..], size / 2, "no snapshot could be taken at"),
         (&base[..], size / 2, "no snapshot could be taken at"),
     ] {
         let refused = run_with_files_of_at_most(&home, limit, arguments).refused();
-        assert!(refused.contains(told), "{refused}");
+        assert!(refused.contains(expected), "{refused}");
         assert!(refused.contains("the disk may be full") || refused.contains("make room"), "{refused}");
         // Before another process opens the database, which would undo what is still to be undone.
         assert_eq!(names(folder), files, "no copy and no journal is left behind");

@@ -34,7 +34,7 @@ async fn a_second_server_on_one_file_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_that_change_no_tables_run_beside_a_server() {
+async fn commands_that_change_no_tables_run_while_a_server_runs() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let create = ["user", "create", "bob@example.org", "--password-stdin"];
@@ -62,7 +62,7 @@ async fn a_downgrade_under_a_running_server_is_refused() {
 
 /// After a crash and a careless cleanup, the database is deleted and its log is not.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_beside_the_log_of_a_removed_database_is_refused() {
+async fn a_restore_next_to_the_log_of_a_removed_database_is_refused() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let token = server.person("ada@example.org").await;
@@ -85,10 +85,10 @@ async fn a_restore_beside_the_log_of_a_removed_database_is_refused() {
     server.stop();
 }
 
-/// SQLite finds positions in the log through `-shm`, which contains no data of its own. After a crash, that of another
-/// database may be there.
+/// SQLite finds positions in the log through `-shm`, which contains only positions. After a crash, the `-shm` file of another
+/// database may be next to the file.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worthless_index_of_the_log_is_rebuilt() {
+async fn a_stale_log_index_is_rebuilt() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let token = server.person("ada@example.org").await;
@@ -129,7 +129,7 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
 /// As root, an operator prepares, migrates and restores files that the service's user must read and write. Other users
 /// cannot give files away, so for them this only tests that everything works.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_root_makes_belongs_to_the_owner_of_the_folder() {
+async fn files_created_by_root_belong_to_the_owner_of_the_folder() {
     let home = Home::sqlite();
     let is_root = fs::metadata(home.folder.path()).unwrap().uid() == 0;
     let service = if is_root { 54_321 } else { fs::metadata(home.folder.path()).unwrap().uid() };

@@ -51,9 +51,9 @@ async fn admin(home: &Home) -> Client {
 /// The checksums of a database's tables.
 pub fn sums(home: &Home) -> Vec<(String, String)> {
     let file = home.path("sums.tar");
-    let told = home.run(&["backup", file.to_str().unwrap(), "--json"]).json();
+    let report = home.run(&["backup", file.to_str().unwrap(), "--json"]).json();
     fs::remove_file(file).unwrap();
-    let tables = told["tables"].as_array().unwrap().iter();
+    let tables = report["tables"].as_array().unwrap().iter();
     tables.map(|table| (table["name"].to_string(), table["sha256"].to_string())).collect()
 }
 
@@ -77,7 +77,7 @@ fn kill(mut child: Child) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_backup_is_not_accepted_as_a_backup() {
+async fn a_killed_backup_is_never_accepted_as_complete() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".killed.tar.unfinished");
@@ -97,7 +97,7 @@ async fn a_killed_backup_is_not_accepted_as_a_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
+async fn a_stopped_backup_leaves_no_file() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, SIZE_TO_READ).await;
         let draft = home.path(".stopped.tar.unfinished");
@@ -116,7 +116,7 @@ async fn a_backup_that_is_asked_to_stop_leaves_nothing() {
 /// Restores from a pipe that delivers everything once, for the check, and then only a half, so that the restore cannot
 /// continue.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_restore_leaves_no_database_and_can_be_repeated() {
+async fn a_killed_restore_leaves_no_partial_journal_and_can_be_repeated() {
     let old = Home::sqlite();
     fill(&old, SIZE).await;
     old.run(&["backup", "whole.tar"]).ok();
@@ -185,7 +185,7 @@ async fn rows(home: &Home) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_copy_is_continued_by_the_next_run() {
+async fn a_killed_copy_can_continue() {
     // To PostgreSQL: another transaction has inserted the same tag and not committed yet.
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 2).await;

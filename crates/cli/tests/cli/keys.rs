@@ -12,7 +12,7 @@ use sotto_server::system::{SystemClock, SystemRandom};
 use crate::program::{Finished, Home, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
+async fn keys_that_passphrases_depend_on_are_protected() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["keys", "init"]).ok();
         let shown = home.run(&["keys", "show"]).ok();
@@ -47,7 +47,7 @@ async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
         assert!(home.run(&["keys", "show"]).ok().contains(&format!("{first}  former")));
         RunningServer::start(&home, &[]).stop();
 
-        // With the keys lost for good, the server starts if it is told to.
+        // With `--accept-lost-keys`, the server starts without the old keys.
         home.run_with_input(&["keys", "import", "--abandon-phrases"], &others).ok();
         home.run(&["serve"]).refused();
         RunningServer::start(&home, &["--accept-lost-keys"]).stop();
@@ -55,7 +55,7 @@ async fn keys_that_phrases_depend_on_are_not_lost_by_accident() {
 }
 
 #[test]
-fn invalid_key_files_are_reported_without_their_keys() {
+fn key_errors_are_explained_without_showing_the_keys() {
     let home = Home::sqlite();
     for command in ["show", "export", "rotate"] {
         let refusal = home.run(&["keys", command]).refused();
@@ -90,7 +90,7 @@ fn invalid_key_files_are_reported_without_their_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_others_can_read_are_warned_of() {
+async fn keys_that_others_can_read_cause_a_warning() {
     let home = Home::sqlite();
     home.run(&["keys", "init"]).ok();
     let warned = |mode: u32| {

@@ -53,7 +53,7 @@ fn whole_copies(home: &Home) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn nothing_is_left_over(home: &Home) {
+fn assert_no_files_left(home: &Home) {
     let left: Vec<_> = names(home)
         .into_iter()
         .filter(|name| {
@@ -78,7 +78,7 @@ fn whole_backups(home: &Home) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_migrations_leave_no_partial_step_or_copy() {
+async fn a_killed_migration_is_complete_or_absent_and_leaves_no_partial_copy() {
     for home in [Home::sqlite(), Home::postgres().await] {
         fill(&home, 2).await;
         let migrations = home.next_migration(
@@ -108,7 +108,7 @@ async fn killed_migrations_leave_no_partial_step_or_copy() {
         home.run(&up).ok();
         home.run(&down).ok();
         if home.file().is_some() {
-            nothing_is_left_over(&home);
+            assert_no_files_left(&home);
             assert!(!whole_copies(&home).is_empty());
         } else {
             assert!(whole_backups(&home) > 0);
@@ -119,7 +119,7 @@ async fn killed_migrations_leave_no_partial_step_or_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_restores_and_copies_leave_a_complete_database_or_none() {
+async fn a_killed_restore_or_copy_leaves_a_complete_database_or_none() {
     let old = Home::sqlite();
     fill(&old, 3).await;
     old.run(&["keys", "init"]).ok();
@@ -154,7 +154,7 @@ async fn killed_restores_and_copies_leave_a_complete_database_or_none() {
                 }
                 // A killed process may have left the database's own log, which the next process moves into the file.
                 new.run(&["db", "upgrade"]).ok();
-                nothing_is_left_over(&new);
+                assert_no_files_left(&new);
             }
         }
     }

@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 use crate::program::RunningServer;
 
 /// Much longer than anything here takes, even on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 /// The server's deadline for a request is a minute. A response that is missing after two never arrives.
-const NO_ANSWER: Duration = Duration::from_mins(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The ids of sent entries by outcome.
 #[derive(Debug, Default, Clone)]
@@ -50,8 +50,8 @@ impl Outcomes {
             }
         }
         for id in &self.unknown {
-            let answer = server.request(Method::POST, "/api/journals/").bearer_auth(token).json(&entry(id));
-            let status = answer.send().await.unwrap().status().as_u16();
+            let response = server.request(Method::POST, "/api/journals/").bearer_auth(token).json(&entry(id));
+            let status = response.send().await.unwrap().status().as_u16();
             let before = kept.contains_key(id);
             // An entry that exists may have been stored after the list was read.
             assert!(status == 200 || (status == 201 && !before), "{id}: {status}, there before: {before}");
@@ -83,7 +83,7 @@ impl Outcomes {
             Outcome::Stored => self.stored.push(id),
             Outcome::Refused(code) => self.refused.entry(code).or_default().push(id),
             Outcome::Unknown => self.unknown.push(id),
-            Outcome::Unexpected(answer) => self.unexpected.push(format!("{id}: {answer}")),
+            Outcome::Unexpected(response) => self.unexpected.push(format!("{id}: {response}")),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Load {
             let (url, token) = (format!("{}/api/journals/", server.url), token.to_owned());
             let (outcomes, stop) = (outcomes.clone(), stop.clone());
             tokio::spawn(async move {
-                let http = Client::builder().timeout(NO_ANSWER).build().unwrap();
+                let http = Client::builder().timeout(RESPONSE_TIMEOUT).build().unwrap();
                 while !stop.load(Ordering::Relaxed) {
                     let id = fresh_id();
                     let outcome = write(&http, &url, &token, &id).await;
@@ -123,7 +123,7 @@ impl Load {
     pub async fn until(&self, what: &str, condition: impl Fn(&Outcomes) -> bool) {
         let began = Instant::now();
         while !condition(&self.outcomes.lock().unwrap()) {
-            assert!(began.elapsed() < PATIENCE, "waited in vain until {what}: {}", self.outcomes().counts());
+            assert!(began.elapsed() < TIMEOUT, "waited in vain until {what}: {}", self.outcomes().counts());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -152,19 +152,19 @@ enum Outcome {
 }
 
 async fn write(http: &Client, url: &str, token: &str, id: &str) -> Outcome {
-    let answer = match http.post(url).bearer_auth(token).json(&entry(id)).send().await {
-        Ok(answer) => answer,
-        Err(error) if error.is_timeout() => return Outcome::Unexpected(format!("no answer: {error:?}")),
+    let response = match http.post(url).bearer_auth(token).json(&entry(id)).send().await {
+        Ok(response) => response,
+        Err(error) if error.is_timeout() => return Outcome::Unexpected(format!("no response: {error:?}")),
         Err(error) if error.is_connect() => return Outcome::Refused("no connection".into()),
         Err(_) => return Outcome::Unknown,
     };
-    let status = answer.status().as_u16();
+    let status = response.status().as_u16();
     // The status confirms the entry, even if the body is cut off.
     if status == 201 {
         return Outcome::Stored;
     }
-    let has_wait = answer.headers().contains_key("retry-after");
-    let Ok(body) = answer.json::<Value>().await else { return Outcome::Unknown };
+    let has_wait = response.headers().contains_key("retry-after");
+    let Ok(body) = response.json::<Value>().await else { return Outcome::Unknown };
     match body["code"].as_str() {
         Some("outcome_unknown") if status == 503 => Outcome::Unknown,
         Some(code @ ("busy" | "unavailable" | "disk_full" | "stopping")) if status == 503 && has_wait => {

@@ -14,8 +14,8 @@ use crate::program::{Home, RunningServer};
 
 on_both_engines!(
     an_alert_from_before_a_restart_is_reported_as_cleared_once,
-    a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting,
-    the_last_backup_is_in_the_metrics,
+    a_server_starts_despite_an_unusable_file_of_raised_alerts,
+    a_backup_is_reported_in_the_metrics,
 );
 
 /// A receiver that accepts all notices.
@@ -34,8 +34,8 @@ async fn receiver() -> (String, UnboundedReceiver<Value>) {
                 request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
             }
             let (_, body) = request.split_once("\r\n\r\n").unwrap();
-            let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            let response = "HTTP/1.1 204 No Content\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(response.as_bytes()).await.unwrap();
             if notices.send(serde_json::from_str(body).unwrap()).is_err() {
                 return;
             }
@@ -90,10 +90,10 @@ async fn an_alert_from_before_a_restart_is_reported_as_cleared_once(home: Home) 
     readings(&server, 4).await;
     assert_eq!(value(&metrics(&server).await, "sotto_alert{alert=\"migration\"}"), Some(0.0));
     server.stop();
-    assert!(notices.try_recv().is_err(), "nothing else was told");
+    assert!(notices.try_recv().is_err(), "no other notice was sent");
 }
 
-async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from_starting(home: Home) {
+async fn a_server_starts_despite_an_unusable_file_of_raised_alerts(home: Home) {
     home.run(&["db", "upgrade"]).ok();
     fs::create_dir_all(home.path("data")).unwrap();
     for content in ["", "{\"format\": \"sotto-raised-al", "{\"format\": \"shopping\", \"version\": 1, \"alerts\": []}"]
@@ -107,7 +107,7 @@ async fn a_file_of_raised_alerts_that_cannot_be_used_does_not_keep_a_server_from
     }
 }
 
-async fn the_last_backup_is_in_the_metrics(home: Home) {
+async fn a_backup_is_reported_in_the_metrics(home: Home) {
     let server =
         RunningServer::start(&home, &["--alert-interval", "1", "--alert-clear-after", "1", "--alert-backup-days", "1"]);
     readings(&server, 1).await;
@@ -128,8 +128,8 @@ async fn the_last_backup_is_in_the_metrics(home: Home) {
         value(&metrics(&server).await, "sotto_alert{alert=\"backup\"}") == Some(0.0)
     })
     .await;
-    let told = value(&metrics(&server).await, "sotto_last_backup_timestamp_seconds").unwrap();
-    assert!((told - made_at).abs() < 0.001, "{told} {made_at}");
+    let reported = value(&metrics(&server).await, "sotto_last_backup_timestamp_seconds").unwrap();
+    assert!((reported - made_at).abs() < 0.001, "{reported} {made_at}");
     server.stop();
 
     // A backup without its recordings does not count.
@@ -144,7 +144,7 @@ async fn the_last_backup_is_in_the_metrics(home: Home) {
 
 /// Readings fail while no connection is possible, and continue afterwards.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unreachable_database_is_in_the_metrics() {
+async fn an_unavailable_database_is_reported_in_the_metrics() {
     let home = Home::postgres().await;
     let server = RunningServer::start(&home, &["--alert-interval", "1"]);
     readings(&server, 1).await;

@@ -18,13 +18,13 @@ use crate::interruptions::{fill, sums};
 use crate::load::Load;
 use crate::program::{Home, RunningServer, rounds};
 use crate::recordings::with_store;
-use crate::room::{WATCHFUL, is_disk_full, recovers, reports_full_disk};
+use crate::room::{FREQUENT_READINGS, is_disk_full, recovers, reports_full_disk};
 
 const CLIENTS: usize = 4;
 const MIB: u64 = 1 << 20;
 
 /// Fills the disk of a server under writes, and frees space again later.
-async fn fills_up_and_goes_on(server: &RunningServer, disk: &Disk) {
+async fn assert_survives_a_full_disk(server: &RunningServer, disk: &Disk) {
     let token = server.person("ada@example.org").await;
     for _ in 0..rounds(1) {
         let load = Load::start(server, &token, CLIENTS);
@@ -46,16 +46,16 @@ async fn fills_up_and_goes_on(server: &RunningServer, disk: &Disk) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_sqlite_is_reported_and_recovered_from() {
+async fn a_full_disk_under_sqlite_causes_503_until_there_is_space() {
     let home = Home::sqlite();
     let disk = Disk::in_memory(home.path("data"), 24 * MIB);
-    let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
-    fills_up_and_goes_on(&server, &disk).await;
+    let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
+    assert_survives_a_full_disk(&server, &disk).await;
     server.stop();
     home.run(&["db", "check", "--rows"]).ok();
 }
 
-/// A tablespace `small` on a disk of its own, and the folder where the disk is mounted.
+/// A tablespace `small` on a separate disk, and the folder where the disk is mounted.
 fn small_tablespace(cluster: &Cluster, size: u64) -> (tempfile::TempDir, Disk) {
     let folder = tempfile::TempDir::new().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -68,12 +68,12 @@ fn small_tablespace(cluster: &Cluster, size: u64) -> (tempfile::TempDir, Disk) {
 /// The tables are on the full disk; the server's own log is not.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_postgresql_is_reported_and_recovered_from() {
+async fn a_full_disk_under_postgresql_causes_503_until_there_is_space() {
     let cluster = Cluster::start();
     let (_folder, disk) = small_tablespace(&cluster, 48 * MIB);
     let home = Home::with_database(cluster.database("journal", "TABLESPACE small"));
-    let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
-    fills_up_and_goes_on(&server, &disk).await;
+    let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
+    assert_survives_a_full_disk(&server, &disk).await;
     server.stop();
     home.run(&["db", "check", "--rows"]).ok();
     cluster.kill();
@@ -81,10 +81,10 @@ async fn a_full_disk_under_postgresql_is_reported_and_recovered_from() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_full_disk_under_recordings_is_reported_and_recovered_from() {
+async fn a_full_disk_under_recordings_causes_503_until_there_is_space() {
     for home in [with_store(Home::sqlite()), with_store(Home::postgres().await)] {
         let disk = Disk::in_memory(home.path("store"), 8 * MIB);
-        let server = RunningServer::start(&home, &WATCHFUL);
+        let server = RunningServer::start(&home, &FREQUENT_READINGS);
         let token = server.person("ada@example.org").await;
         let recording = |byte| [b"RIFF\x24\0\0\0WAVEfmt ".to_vec(), vec![byte; 3 << 20]].concat();
         assert!(server.write(&token, "spoken").await);
@@ -229,7 +229,7 @@ async fn an_upgrade_on_a_full_disk_of_postgresql_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn keys_on_a_full_disk_stay_as_they_are() {
+async fn keys_on_a_full_disk_are_unchanged() {
     let home = Home::sqlite();
     let disk = Disk::in_memory(home.path("data"), 4 * MIB);
     disk.fill_up();
@@ -254,12 +254,12 @@ async fn keys_on_a_full_disk_stay_as_they_are() {
 /// The kernel's reaction to an ext4 whose disk reports an error.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn a_disk_that_turns_read_only_is_reported_and_loses_nothing() {
+async fn a_disk_that_becomes_read_only_loses_no_acknowledged_entry() {
     let home = Home::sqlite();
     let image = home.path("image");
     for round in 0..rounds(1) {
         let disk = Disk::ext4(&image, home.path("data"));
-        let server = RunningServer::logging(&home, &[&WATCHFUL[..], &["--rate-limits", "off"]].concat());
+        let server = RunningServer::logging(&home, &[&FREQUENT_READINGS[..], &["--rate-limits", "off"]].concat());
         let token = match round {
             0 => server.person("ada@example.org").await,
             _ => server.login("ada@example.org", crate::program::PASSWORD).await.1,
@@ -296,7 +296,7 @@ async fn a_disk_that_turns_read_only_is_reported_and_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "mounts a file system, which needs root: make faults"]
-async fn commands_on_a_read_only_disk_say_so_and_change_nothing() {
+async fn commands_on_a_read_only_disk_fail_and_change_nothing() {
     let home = Home::sqlite();
     let disk = Disk::in_memory(home.path("data"), 32 * MIB);
     fill(&home, 1).await;

@@ -12,7 +12,7 @@ use crate::interruptions::{fill, sums};
 use crate::program::{Finished, Home};
 
 /// Runs the program with a limit on the length of files, in blocks of 512 bytes, as on a full disk.
-fn on_a_small_disk(home: &Home, arguments: &[&str], blocks: u32) -> Finished {
+fn run_with_file_size_limit(home: &Home, arguments: &[&str], blocks: u32) -> Finished {
     // The signal would end the process before it could print an error.
     limited(home, arguments, &format!("trap '' XFSZ; ulimit -f {blocks}"))
 }
@@ -43,7 +43,7 @@ async fn a_full_disk_loses_nothing() {
         fill(&home, 4).await;
         let before = sums(&home);
         for arguments in [&["backup", "full.tar"][..], &["backup", "full", "--directory"]] {
-            let refusal = on_a_small_disk(&home, arguments, 1000).refused();
+            let refusal = run_with_file_size_limit(&home, arguments, 1000).refused();
             assert!(refusal.contains("full") && refusal.contains("cannot be written"), "{refusal}");
         }
         let left: Vec<_> = fs::read_dir(home.folder.path())
@@ -59,7 +59,7 @@ async fn a_full_disk_loses_nothing() {
         let restore = ["restore", source.to_str().unwrap()];
         let copy = ["db", "copy", "--from", &home.database, "--to", &new.database];
         for arguments in [&restore[..], &copy] {
-            let refusal = on_a_small_disk(&new, arguments, 6000).refused();
+            let refusal = run_with_file_size_limit(&new, arguments, 6000).refused();
             assert!(refusal.contains("journal.db") && refusal.contains("again"), "{refusal}");
             assert!(!new.path("data/journal.db").exists());
             // There is space again.
@@ -74,7 +74,7 @@ async fn a_full_disk_loses_nothing() {
 /// Resident memory is what other programs lack. A limit on address space would also count what an allocator only
 /// reserves.
 #[test]
-fn memory_does_not_grow_with_the_journal() {
+fn memory_use_is_independent_of_the_journals_size() {
     // 11 MB of text and 110 MB.
     let [small, large] = [12, 120].map(peaks_with);
     for (command, (small, large)) in ["backup", "verify", "restore"].iter().zip(small.iter().zip(&large)) {
@@ -128,7 +128,7 @@ sys.exit(status)";
 
 /// A server reports a full disk with this error; here a trigger does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_disk_is_full_is_told_of() {
+async fn a_full_disk_of_a_server_is_reported() {
     let (old, new) = (Home::sqlite(), Home::postgres().await);
     fill(&old, 1).await;
     old.run(&["backup", "good.tar"]).ok();
@@ -172,7 +172,7 @@ fn as_anybody(home: &Home, arguments: &[&str]) -> Finished {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_that_cannot_be_written_are_named() {
+async fn unwritable_paths_are_named() {
     let old = Home::sqlite();
     fill(&old, 1).await;
     old.run(&["backup", "good.tar"]).ok();
@@ -212,7 +212,7 @@ async fn files_that_cannot_be_written_are_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_several_concurrent_commands_succeeds() {
+async fn one_of_several_concurrent_runs_succeeds() {
     let old = Home::sqlite();
     fill(&old, 4).await;
     let at_once = |home: &Home, arguments: &[&str]| {
@@ -222,8 +222,8 @@ async fn one_of_several_concurrent_commands_succeeds() {
         assert_eq!(done.len(), 1, "{:?}", refused.iter().map(|one| &one.err).collect::<Vec<_>>());
         for one in refused {
             let refusal = one.refused();
-            let told = ["another process is writing", "already exists", "is running", "is not empty", "in use"];
-            assert!(told.iter().any(|part| refusal.contains(part)), "{refusal}");
+            let expected = ["another process is writing", "already exists", "is running", "is not empty", "in use"];
+            assert!(expected.iter().any(|part| refusal.contains(part)), "{refusal}");
         }
     };
     at_once(&old, &["backup", "good.tar"]);

@@ -63,7 +63,7 @@ async fn both() -> [Home; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_starts_on_its_own_store_only() {
+async fn a_server_starts_only_with_its_own_store() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;
@@ -101,7 +101,7 @@ async fn a_server_starts_on_its_own_store_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_without_its_recordings_is_not_complete() {
+async fn a_backup_without_its_recordings_is_incomplete() {
     for home in both().await {
         let (server, token) = started(&home).await;
         for byte in 1..=3 {
@@ -149,7 +149,7 @@ async fn a_backup_without_its_recordings_is_not_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_of_rows_looks_for_their_recordings() {
+async fn a_check_of_rows_finds_missing_recordings() {
     for home in both().await {
         let (server, token) = started(&home).await;
         home.run(&["db", "check", "--rows", "--hashes"]).ok();
@@ -175,8 +175,9 @@ async fn a_check_of_rows_looks_for_their_recordings() {
             assert_eq!(found.code, Some(3), "{}{}", found.out, found.err);
             let json: serde_json::Value = serde_json::from_str(&found.out).unwrap();
             let findings = json["rows"]["findings"].as_array().unwrap().clone();
-            let told = |one: &serde_json::Value| (one["name"].to_string(), one["found"].as_str().unwrap().to_owned());
-            findings.iter().map(told).collect::<Vec<_>>()
+            let name_and_finding =
+                |one: &serde_json::Value| (one["name"].to_string(), one["found"].as_str().unwrap().to_owned());
+            findings.iter().map(name_and_finding).collect::<Vec<_>>()
         };
         let expected: Vec<_> = ["none of this name", "a recording of another length", "a recording with other content"]
             .into_iter()
@@ -198,7 +199,7 @@ async fn a_check_of_rows_looks_for_their_recordings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_is_swept_by_hand() {
+async fn a_store_can_be_swept_by_a_command() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;
@@ -235,7 +236,7 @@ async fn a_store_is_swept_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restore_takes_over_a_store_only_if_it_is_asked_to() {
+async fn a_restore_adopts_a_store_only_if_requested() {
     for home in both().await {
         let (server, token) = started(&home).await;
         let audio = recorded(&server, &token, 1).await;

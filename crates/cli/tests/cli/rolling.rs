@@ -101,10 +101,12 @@ async fn send_requests(
         };
         count += 1;
         match request.send().await {
-            Ok(answer) if answer.status() == expected => drop(answer.bytes().await),
+            Ok(response) if response.status() == expected => drop(response.bytes().await),
             // If the balancer repeats a request, the response is that of the second one.
-            Ok(answer) if writes && answer.status() == 200 => {}
-            Ok(answer) => failures.push(format!("{} {}", answer.status(), answer.text().await.unwrap_or_default())),
+            Ok(response) if writes && response.status() == 200 => {}
+            Ok(response) => {
+                failures.push(format!("{} {}", response.status(), response.text().await.unwrap_or_default()))
+            }
             Err(error) => failures.push(format!("{error:?}")),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -140,7 +142,7 @@ async fn a_draining_server_is_not_ready_and_serves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ctrl_c_does_not_drain_and_the_second_one_ends_at_once() {
+async fn ctrl_c_does_not_drain_and_a_second_one_stops_at_once() {
     let home = Home::sqlite();
     let mut server = RunningServer::start(&home, &["--drain-seconds", "3600"]);
     let address = server.url.trim_start_matches("http://").to_owned();
@@ -272,13 +274,13 @@ http {{
     async fn sees_both(&self) {
         let http = Client::new();
         wait_until("the balancer serves", async || {
-            http.get(format!("{}/health/ready", self.url)).send().await.is_ok_and(|answer| answer.status() == 200)
+            http.get(format!("{}/health/ready", self.url)).send().await.is_ok_and(|response| response.status() == 200)
         })
         .await;
         if let Some(statistics) = &self.statistics {
             wait_until("HAProxy sees both servers", async || {
-                let Ok(answer) = http.get(statistics).send().await else { return false };
-                let table = answer.text().await.unwrap_or_default();
+                let Ok(response) = http.get(statistics).send().await else { return false };
+                let table = response.text().await.unwrap_or_default();
                 let up =
                     |line: &&str| line.starts_with("sotto,") && !line.contains(",BACKEND,") && line.contains(",UP,");
                 table.lines().filter(up).count() == 2

@@ -11,13 +11,13 @@ use sotto_storage::testing::wait_until;
 use crate::program::{Home, RunningServer};
 
 /// The longest file in bytes: more than an empty journal, and less than what the server's probe for space writes.
-const LIMIT: u64 = 900 * 1024;
+const MAX_FILE_BYTES: u64 = 900 * 1024;
 /// A reading every second, and one good reading clears an alert.
-pub const WATCHFUL: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after", "1"];
+pub const FREQUENT_READINGS: [&str; 4] = ["--alert-interval", "1", "--alert-clear-after", "1"];
 
 /// Files may not grow beyond a limit (`ulimit -f`), as on a full disk.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_reported_and_recovered_from() {
+async fn a_full_disk_of_sqlite_causes_503_until_there_is_space() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     let server = RunningServer::from_command(limited(&home));
@@ -26,9 +26,9 @@ async fn a_full_disk_is_reported_and_recovered_from() {
     let mut kept = Vec::new();
     let refusal = loop {
         let text = format!("{} {}", kept.len(), "An ordinary day. ".repeat(5000));
-        let answer = write(&server, &token, &text).await;
-        if answer.status() != 201 {
-            break answer;
+        let response = write(&server, &token, &text).await;
+        if response.status() != 201 {
+            break response;
         }
         kept.push(text);
         assert!(kept.len() < 100, "the limit was not met");
@@ -56,9 +56,9 @@ async fn a_full_disk_is_reported_and_recovered_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_of_postgresql_is_reported_and_recovered_from() {
+async fn a_full_disk_of_postgresql_causes_503_until_there_is_space() {
     let home = Home::postgres().await;
-    let server = RunningServer::start(&home, &WATCHFUL);
+    let server = RunningServer::start(&home, &FREQUENT_READINGS);
     let token = server.person("ada@example.org").await;
     // The error of PostgreSQL when a table cannot grow, for entries and for the table of a probe.
     let raise = "BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END";
@@ -83,10 +83,10 @@ async fn write(server: &RunningServer, token: &str, text: &str) -> Response {
     server.request(Method::POST, "/api/journals/").bearer_auth(token).json(&entry).send().await.unwrap()
 }
 
-pub async fn is_disk_full(answer: Response) {
-    let status = answer.status();
-    let wait = answer.headers().get("retry-after").cloned();
-    let body: Value = answer.json().await.unwrap();
+pub async fn is_disk_full(response: Response) {
+    let status = response.status();
+    let wait = response.headers().get("retry-after").cloned();
+    let body: Value = response.json().await.unwrap();
     assert!(status == 503 && wait.is_some(), "{status} {body}");
     assert_eq!(body["code"], "disk_full", "{body}");
 }
@@ -119,9 +119,14 @@ async fn alert(server: &RunningServer) -> Option<f64> {
 /// Sets a soft limit, which can be lifted from outside. Without the trap, the kernel would kill the program by a
 /// signal.
 fn limited(home: &Home) -> Command {
-    let program = home.command(&[&["serve", "--listen", "127.0.0.1:0"][..], &WATCHFUL].concat());
+    let program = home.command(&[&["serve", "--listen", "127.0.0.1:0"][..], &FREQUENT_READINGS].concat());
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -S -f \"$1\"; shift; exec \"$@\"", "sh", &(LIMIT / 512).to_string()]);
+    shell.args([
+        "-c",
+        "trap '' XFSZ; ulimit -S -f \"$1\"; shift; exec \"$@\"",
+        "sh",
+        &(MAX_FILE_BYTES / 512).to_string(),
+    ]);
     shell.arg(program.get_program()).args(program.get_args()).current_dir(home.folder.path());
     for (name, value) in program.get_envs() {
         match value {

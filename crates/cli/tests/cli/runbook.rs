@@ -104,7 +104,7 @@ impl Deployed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_deploy_on_sqlite_goes_one_step_back() {
+async fn a_failed_deployment_on_sqlite_is_downgraded_by_one_step() {
     let deployed = Deployed::on(Home::sqlite()).await;
     let said = follow(&deployed.home, "Bad deploy, SQLite: one step back", &deployed.migrations).ok();
     assert!(said.contains("deletes 1 row of moods") && said.contains("0005_idempotency_keys: "), "{said}");
@@ -112,7 +112,7 @@ async fn a_bad_deploy_on_sqlite_goes_one_step_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_deploy_on_sqlite_goes_back_to_the_copy() {
+async fn a_failed_deployment_on_sqlite_is_replaced_by_the_copy() {
     let deployed = Deployed::on(Home::sqlite()).await;
     let home = &deployed.home;
     let copies = || {
@@ -155,7 +155,7 @@ async fn a_bad_deploy_on_sqlite_goes_back_to_the_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_deploy_on_postgresql_goes_back() {
+async fn a_failed_deployment_on_postgresql_is_downgraded() {
     let deployed = Deployed::on(Home::postgres().await).await;
     let home = &deployed.home;
     let before = contents(&home.path("store"));
@@ -175,7 +175,7 @@ async fn a_bad_deploy_on_postgresql_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_half_applied_upgrade_goes_on() {
+async fn an_interrupted_upgrade_continues() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         let third = ("0007_more.down.sql", "-- loses: nothing\nSELECT 1;");
@@ -188,7 +188,7 @@ async fn a_half_applied_upgrade_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalid_index_is_found_and_built_again() {
+async fn an_invalid_index_is_found_and_rebuilt() {
     let home = Home::postgres().await;
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], "correct horse battery\n").ok();
@@ -206,7 +206,7 @@ async fn an_invalid_index_is_found_and_built_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_lost_is_in_the_copy() {
+async fn lost_rows_are_in_the_copy() {
     let deployed = Deployed::on(Home::sqlite()).await;
     let home = &deployed.home;
     home.run(&["db", "downgrade", "-1", "--allow-data-loss", "--migrations", &deployed.migrations]).ok();
@@ -222,7 +222,7 @@ async fn what_was_lost_is_in_the_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edited_migration_is_recorded_as_it_is() {
+async fn an_edited_migration_is_recorded_as_applied() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         let name = "0001_create_standardized_schema.down.sql";
@@ -240,7 +240,7 @@ async fn an_edited_migration_is_recorded_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_newer_than_the_program_goes_back() {
+async fn a_database_newer_than_the_program_is_downgraded() {
     for home in [Home::sqlite(), Home::postgres().await] {
         let migrations = upgraded(&home);
         follow(&home, "Database newer than the program", &migrations).ok();
@@ -249,7 +249,7 @@ async fn a_database_newer_than_the_program_goes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_missed_is_made_and_checked() {
+async fn a_missed_backup_is_made_and_verified() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         fs::create_dir_all(home.path("data")).unwrap();
@@ -262,7 +262,7 @@ async fn a_backup_that_is_missed_is_made_and_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_upgrades_by_hand() {
+async fn a_database_administrator_upgrades_by_script() {
     for (home, title) in [(Home::sqlite(), "By hand: SQLite"), (Home::postgres().await, "By hand: PostgreSQL")] {
         home.run(&["db", "upgrade"]).ok();
         let migrations = home.migrations(&MOODS);

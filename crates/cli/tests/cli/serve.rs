@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::program::{Home, PASSWORD, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_run_says_where_things_are() {
+async fn the_first_run_prints_address_and_data_folder() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let data = home.path("data").canonicalize().unwrap();
@@ -37,7 +37,7 @@ async fn the_web_app_can_come_from_a_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_a_database_that_is_not_there_yet() {
+async fn a_server_waits_for_a_database_that_starts_later() {
     let mut home = Home::postgres().await;
     let address = home.database.clone();
     let (user, rest) = address.split_once('@').unwrap();
@@ -171,7 +171,7 @@ async fn nothing_secret_is_logged(home: &Home) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn obstacles_at_the_start_are_reported() {
+async fn obstacles_to_starting_are_explained() {
     let home = Home::sqlite();
     let server = RunningServer::start(&home, &[]);
     let address = server.url.trim_start_matches("http://");

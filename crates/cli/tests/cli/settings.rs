@@ -58,7 +58,7 @@ fn unknown_settings_are_refused_with_a_hint() {
 }
 
 #[test]
-fn flags_come_before_variables_before_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let home = Home::sqlite();
     fs::write(home.path("sotto.toml"), "public_url = \"http://file.example/\"\nrate_limits = \"off\"\n").unwrap();
     let greeting = |arguments: &[&str]| RunningServer::start(&home, arguments).greeting.clone();
@@ -74,7 +74,7 @@ fn flags_come_before_variables_before_the_file() {
 }
 
 #[test]
-fn a_provider_is_refused_unless_it_can_work() {
+fn an_unusable_provider_is_rejected() {
     let home = Home::sqlite();
     let start = "public_url = \"https://journal.example.org\"\n[[oidc]]\n";
     let whole = "id = \"k\"\nissuer = \"https://id.example.org\"\nclient_id = \"c\"\nclient_secret = \"s3cret\"\n";
@@ -127,13 +127,13 @@ async fn providers_come_from_the_file_and_from_variables() {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     for (provider, code) in [("home", "provider_unavailable"), ("other", "unknown_provider")] {
         let start = client.get(format!("http://{address}/api/auth/oidc/{provider}/start"));
-        let answer = start.send().await.unwrap();
-        assert_eq!(answer.headers()["location"], format!("/login?error={code}"));
+        let response = start.send().await.unwrap();
+        assert_eq!(response.headers()["location"], format!("/login?error={code}"));
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = |line: String| line.contains("a provider cannot be reached") && line.contains("\"home\"");
-    assert!(log.any(told), "the log tells of it");
+    let names_provider = |line: String| line.contains("a provider cannot be reached") && line.contains("\"home\"");
+    assert!(log.any(names_provider), "the log reports the provider");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_password_in_an_address_is_never_shown() {
 }
 
 #[test]
-fn variables_that_cannot_work_are_refused_with_what_is_wanted() {
+fn invalid_variables_are_rejected_with_the_expected_form() {
     let home = Home::sqlite();
     for (variable, value, said) in [
         ("SOTTO_LISTEN", "localhost:8080", "for localhost, write 127.0.0.1:8080"),
@@ -197,7 +197,7 @@ fn unit(page: &str, name: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_units_of_the_documentation_fit_together() {
+fn the_documented_systemd_units_are_consistent() {
     let service = unit(include_str!("../../../../docs/operation.md"), "sotto.service");
     let backup = unit(include_str!("../../../../docs/backup.md"), "sotto-backup.service");
     let of = |unit: &[(String, String)], key: &str| {

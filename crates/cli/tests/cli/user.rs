@@ -40,7 +40,7 @@ async fn an_account_in_an_unknown_zone_is_listed_and_can_be_managed() {
 }
 
 #[test]
-fn wrong_commands_are_explained() {
+fn mistakes_are_explained() {
     let home = Home::sqlite();
     let create =
         |email: &str, password: &str| home.run_with_input(&["user", "create", email, "--password-stdin"], password);
@@ -63,7 +63,7 @@ fn wrong_commands_are_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn superusers_are_made_and_unmade() {
+async fn superusers_are_promoted_and_demoted() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
         for email in ["ada@example.org", "ben@example.org"] {

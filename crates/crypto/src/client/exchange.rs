@@ -33,7 +33,7 @@ pub struct Registered {
     pub record: RegistrationRecord,
     /// Opens the vault; the same at every login with this phrase and record.
     pub export_key: ExportKey,
-    /// Identifies the keys that the server answered with.
+    /// Identifies the keys that the server used in its response.
     pub server: Fingerprint,
 }
 
@@ -53,7 +53,7 @@ pub struct LoggedIn {
     pub session_key: SessionKey,
     /// Opens the vault; the same at every login with this phrase and record.
     pub export_key: ExportKey,
-    /// Identifies the keys that the server answered with. The server has proven that it holds them.
+    /// Identifies the keys that the server used in its response. The server has proven that it holds them.
     pub server: Fingerprint,
 }
 

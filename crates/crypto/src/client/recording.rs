@@ -29,7 +29,7 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Starts a recording of `byte_length` bytes with a key of its own, to be stored in
+    /// Starts a recording of `byte_length` bytes with a separate key, to be stored in
     /// [`super::EntryText::audio_key`].
     ///
     /// # Errors

@@ -14,10 +14,10 @@ use crate::wire::hidden;
 /// Crockford's base32 (<https://www.crockford.com/base32.html>).
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Bytes of checksum that detect a mistyped key: one mistake in 16 million passes.
-const CHECK: usize = 3;
+const CHECKSUM: usize = 3;
 /// 35 bytes are exactly 56 symbols of 5 bits.
-const SYMBOLS: usize = (KEY + CHECK) * 8 / 5;
-const GROUP: usize = 4;
+const SYMBOLS: usize = (KEY + CHECKSUM) * 8 / 5;
+const GROUP_SYMBOLS: usize = 4;
 
 /// 32 random bytes that open a secret tag without its phrase and without the server's OPAQUE keys. Shown once.
 #[derive(Clone)]
@@ -31,10 +31,10 @@ impl RecoveryKey {
 
     /// The written form: 14 groups of 4 symbols, such as `7K2M-…`.
     pub fn reveal(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(SYMBOLS + SYMBOLS / GROUP));
+        let mut text = Zeroizing::new(String::with_capacity(SYMBOLS + SYMBOLS / GROUP_SYMBOLS));
         let bytes = self.with_check();
         for symbol in 0..SYMBOLS {
-            if symbol > 0 && symbol % GROUP == 0 {
+            if symbol > 0 && symbol % GROUP_SYMBOLS == 0 {
                 text.push('-');
             }
             let value = (0..5).fold(0, |value, bit| {
@@ -60,13 +60,13 @@ impl RecoveryKey {
         Key::derive(self.0.as_bytes(), "sotto/v1/secret-tag/recovery")
     }
 
-    fn with_check(&self) -> Zeroizing<[u8; KEY + CHECK]> {
+    fn with_check(&self) -> Zeroizing<[u8; KEY + CHECKSUM]> {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(b"sotto/v1/recovery-key");
         context.update(self.0.as_bytes());
-        let mut bytes = Zeroizing::new([0; KEY + CHECK]);
+        let mut bytes = Zeroizing::new([0; KEY + CHECKSUM]);
         bytes[..KEY].copy_from_slice(self.0.as_bytes());
-        bytes[KEY..].copy_from_slice(&context.finish().as_ref()[..CHECK]);
+        bytes[KEY..].copy_from_slice(&context.finish().as_ref()[..CHECKSUM]);
         bytes
     }
 }
@@ -76,7 +76,7 @@ impl FromStr for RecoveryKey {
 
     /// Reads a typed key: in any case, with dashes and spaces anywhere, O for 0, I or L for 1.
     fn from_str(typed: &str) -> Result<Self, Error> {
-        let mut bytes = Zeroizing::new([0_u8; KEY + CHECK]);
+        let mut bytes = Zeroizing::new([0_u8; KEY + CHECKSUM]);
         let mut bits = 0;
         for symbol in typed.chars().filter(|symbol| *symbol != '-' && !symbol.is_whitespace()) {
             let value = value(symbol).ok_or(Error::RecoveryKey)?;

@@ -99,7 +99,7 @@ fn metadata() -> Metadata {
 }
 
 #[test]
-fn the_documentation_says_what_is_computed() {
+fn the_documented_example_is_computed() {
     let documentation = include_str!("../../../../docs/protocol.md");
     for (min, max) in [(MIN_ENCRYPTED_CONTENT, MAX_ENCRYPTED_CONTENT), (MIN_METADATA, MAX_METADATA)] {
         assert!(documentation.contains(&format!("| {min} to {max} |")), "{min} to {max}");

@@ -28,7 +28,7 @@ fn start(
 }
 
 #[test]
-fn the_same_phrase_gives_the_same_export_key_and_another_is_refused() {
+fn the_same_passphrase_gives_the_same_export_key() {
     let random = Seeded::new(1);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let Registered { record, export_key, server } = register(&keys, scope, "correct horse", &random);
@@ -44,7 +44,7 @@ fn the_same_phrase_gives_the_same_export_key_and_another_is_refused() {
 }
 
 #[test]
-fn a_record_is_good_for_its_user_tag_and_server_only() {
+fn a_record_is_valid_only_for_its_user_tag_and_server() {
     let random = Seeded::new(2);
     let (keys, home) = (ServerKeys::generate(&random), scope(1, 2));
     let record = register(&keys, home, "correct horse", &random).record;
@@ -60,7 +60,7 @@ fn a_record_is_good_for_its_user_tag_and_server_only() {
 }
 
 #[test]
-fn an_unknown_tag_is_answered_like_a_known_one_and_never_opens() {
+fn an_unknown_tag_gets_the_response_of_a_known_one_and_never_unlocks() {
     let random = Seeded::new(3);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let (login, response, pending) = start(&keys, scope, None, "correct horse", &random);
@@ -78,7 +78,7 @@ fn an_unknown_tag_is_answered_like_a_known_one_and_never_opens() {
 }
 
 #[test]
-fn messages_of_one_login_are_worthless_in_another() {
+fn messages_of_one_login_are_rejected_in_another() {
     let random = Seeded::new(4);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let record = register(&keys, scope, "correct horse", &random).record;
@@ -92,7 +92,7 @@ fn messages_of_one_login_are_worthless_in_another() {
 }
 
 #[test]
-fn a_server_that_sends_the_request_back_is_refused() {
+fn a_reflected_request_is_rejected() {
     let random = Seeded::new(5);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let (request, registration) = Registration::start(scope, phrase("x"), &random).unwrap();
@@ -103,7 +103,7 @@ fn a_server_that_sends_the_request_back_is_refused() {
 }
 
 #[test]
-fn a_changed_login_response_is_refused_wherever_it_was_changed() {
+fn any_changed_byte_of_a_login_response_is_rejected() {
     let random = Seeded::new(6);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     // Without stretching, which would take minutes here and does not matter.
@@ -131,7 +131,7 @@ fn a_changed_login_response_is_refused_wherever_it_was_changed() {
 }
 
 #[test]
-fn a_sealed_login_opens_in_its_own_row_and_time_only() {
+fn a_sealed_login_opens_only_in_its_row_before_it_expires() {
     let random = Seeded::new(7);
     let (keys, home, sealing) = (ServerKeys::generate(&random), scope(1, 2), SealingKey::generate(&random));
     let row = session(9, home);
@@ -170,7 +170,7 @@ fn a_sealed_login_opens_in_its_own_row_and_time_only() {
 }
 
 #[test]
-fn a_login_continues_after_it_was_sealed() {
+fn a_sealed_login_can_be_finished() {
     let random = Seeded::new(8);
     let (keys, scope, sealing) = (ServerKeys::generate(&random), scope(1, 2), SealingKey::generate(&random));
     let record = register(&keys, scope, "x", &random).record;
@@ -183,7 +183,7 @@ fn a_login_continues_after_it_was_sealed() {
 }
 
 #[test]
-fn server_keys_are_read_strictly_and_told_apart() {
+fn server_keys_are_parsed_strictly_and_have_different_fingerprints() {
     let random = Seeded::new(9);
     let keys = ServerKeys::generate(&random);
     let stored = keys.to_bytes();
@@ -206,7 +206,7 @@ fn server_keys_are_read_strictly_and_told_apart() {
 }
 
 #[test]
-fn secrets_do_not_print() {
+fn secrets_are_redacted_in_debug_output() {
     let random = Seeded::new(10);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let (request, login) = Login::start(scope, phrase("open sesame"), &random).unwrap();
@@ -218,7 +218,7 @@ fn secrets_do_not_print() {
 }
 
 #[test]
-fn a_phrase_has_bounds() {
+fn a_passphrase_has_length_limits() {
     for good in ["x".to_owned(), "x".repeat(1024), "\u{fdfa}".repeat(341)] {
         assert!(Phrase::new(&good).is_ok());
     }

@@ -179,7 +179,7 @@ fn a_browser_registers_and_both_log_in() {
 }
 
 #[test]
-fn we_register_and_a_browser_logs_in() {
+fn a_browser_logs_in_to_a_registration_from_rust() {
     let (random, mut browser) = (Seeded::new(61), Browser::open());
     let (keys, home) = (ServerKeys::generate(&random), scope(1, ENTRY));
     let Registered { record, export_key, .. } = register(&keys, home, "correct horse", &random);
@@ -189,7 +189,7 @@ fn we_register_and_a_browser_logs_in() {
 }
 
 #[test]
-fn a_browser_opens_what_we_sealed_and_the_reverse() {
+fn browser_and_server_decrypt_each_others_entries() {
     let (random, mut browser) = (Seeded::new(62), Browser::open());
     let (keys, home, id) = (ServerKeys::generate(&random), scope(1, 2), entry(ENTRY));
     let (record, export_key) = browser.register(&keys, home, "old");
@@ -248,7 +248,7 @@ fn a_browser_opens_what_we_sealed_and_the_reverse() {
 }
 
 #[test]
-fn a_browser_and_we_open_each_others_recordings() {
+fn browser_and_server_decrypt_each_others_recordings() {
     let (random, mut browser) = (Seeded::new(63), Browser::open());
     let (user, id, media_type) = (scope(1, 2).user, entry(ENTRY), "audio/webm;codecs=opus");
     let place = json!({"user": user, "entry": id});
@@ -269,7 +269,7 @@ fn a_browser_and_we_open_each_others_recordings() {
 }
 
 #[test]
-fn a_browser_reads_parts_of_a_recording_and_refuses_what_was_changed() {
+fn a_browser_reads_parts_of_a_recording_and_rejects_changes() {
     let (random, mut browser) = (Seeded::new(64), Browser::open());
     let (user, id) = (scope(1, 2).user, entry(ENTRY));
     let plaintext = noise(3 * CHUNK);

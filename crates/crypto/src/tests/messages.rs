@@ -77,7 +77,7 @@ macro_rules! refuses {
 }
 
 #[test]
-fn only_messages_are_read_as_messages() {
+fn invalid_messages_are_rejected() {
     let random = Seeded::new(20);
     let (keys, scope) = (ServerKeys::generate(&random), scope(1, 2));
     let (request, registration) = Registration::start(scope, phrase("x"), &random).unwrap();
@@ -96,7 +96,7 @@ fn only_messages_are_read_as_messages() {
 }
 
 #[test]
-fn only_bytes_of_the_right_number_are_read_as_wrapped_keys_and_proofs() {
+fn wrapped_keys_and_proofs_have_fixed_lengths() {
     let refused = |error: Result<(), Error>| error.unwrap_err();
     refuses_bad_text(
         &WrappedMasterKey::from_bytes(&[1; 61]).unwrap(),

@@ -28,7 +28,7 @@ fn open(key: &AudioKey, sealed: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 #[test]
-fn what_was_sealed_opens_and_has_the_length_that_it_should() {
+fn a_sealed_recording_opens_and_has_the_expected_length() {
     for length in LENGTHS {
         let plaintext = noise(length);
         let (sealed, key) = seal(&plaintext);
@@ -46,7 +46,7 @@ fn what_was_sealed_opens_and_has_the_length_that_it_should() {
 }
 
 #[test]
-fn lengths_that_no_recording_has_are_known() {
+fn impossible_lengths_are_recognised() {
     let (head, chunk) = (HEAD as u64, SEALED_CHUNK as u64);
     for none in [0, head, head + 15, head + chunk + 1, head + chunk + 16, head + 2 * chunk + 15] {
         assert_eq!(plain_length(none), None, "{none}");
@@ -57,7 +57,7 @@ fn lengths_that_no_recording_has_are_known() {
 }
 
 #[test]
-fn a_changed_bit_is_refused_wherever_it_is() {
+fn any_changed_bit_is_rejected() {
     let (sealed, key) = seal(&noise(CHUNK + 100));
     for place in (0..HEAD).chain((HEAD..sealed.len()).step_by(997)).chain(sealed.len() - 20..sealed.len()) {
         let mut changed = sealed.clone();
@@ -68,7 +68,7 @@ fn a_changed_bit_is_refused_wherever_it_is() {
 }
 
 #[test]
-fn what_is_cut_off_longer_or_in_another_order_is_refused() {
+fn truncated_extended_and_reordered_recordings_are_rejected() {
     let (sealed, key) = seal(&noise(3 * CHUNK));
     let chunk = |number: usize| &sealed[HEAD + number * SEALED_CHUNK..][..SEALED_CHUNK];
     let head = &sealed[..HEAD];
@@ -106,7 +106,7 @@ fn a_recording_is_bound_to_its_user_entry_and_key() {
 }
 
 #[test]
-fn each_has_a_key_of_its_own_and_chunks_of_their_size() {
+fn each_recording_has_its_own_key_and_full_chunks() {
     let random = Seeded::new(3);
     let create = |media_type: &str| Recording::create(USER, ENTRY, media_type, CHUNK as u64 + 1, &random);
     let ((recording, one), (_, other)) = (create(OPUS).unwrap(), create(OPUS).unwrap());

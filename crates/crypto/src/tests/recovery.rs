@@ -31,7 +31,7 @@ fn a_recovery_key_opens_the_vault_without_passphrase_or_server() {
 }
 
 #[test]
-fn a_recovery_key_is_read_as_people_type_it() {
+fn a_recovery_key_is_parsed_as_people_type_it() {
     let random = Seeded::new(31);
     for _ in 0..200 {
         let shown = RecoveryKey::generate(&random).reveal();
@@ -46,7 +46,7 @@ fn a_recovery_key_is_read_as_people_type_it() {
 }
 
 #[test]
-fn each_typing_error_is_detected() {
+fn a_recovery_key_with_a_typing_error_is_rejected() {
     let random = Seeded::new(32);
     let shown = RecoveryKey::generate(&random).reveal();
     let refused = |typed: &str| assert_eq!(typed.parse::<RecoveryKey>().unwrap_err(), Error::RecoveryKey, "{typed}");
@@ -76,7 +76,7 @@ fn each_typing_error_is_detected() {
 }
 
 #[test]
-fn the_proof_is_verified_and_reveals_nothing() {
+fn a_recovery_proof_matches_the_verifier_and_reveals_nothing() {
     let random = Seeded::new(33);
     let key = RecoveryKey::generate(&random);
     let proof = key.proof().unwrap();

@@ -48,7 +48,7 @@ fn damaged(sealed: &SealedEntry) -> Vec<SealedEntry> {
 }
 
 #[test]
-fn any_flipped_bit_is_refused() {
+fn any_flipped_bit_is_rejected() {
     let random = Seeded::new(40);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let sealed = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
@@ -63,7 +63,7 @@ fn any_flipped_bit_is_refused() {
 }
 
 #[test]
-fn a_row_opens_in_its_own_place_only() {
+fn a_sealed_row_opens_only_in_its_own_place() {
     let random = Seeded::new(41);
     let (home, export) = (scope(1, 2), register(&ServerKeys::generate(&random), scope(1, 2), "x", &random).export_key);
     let vault = Vault::create(home, &random).unwrap();
@@ -86,7 +86,7 @@ fn a_row_opens_in_its_own_place_only() {
 }
 
 #[test]
-fn parts_of_two_rows_do_not_mix() {
+fn parts_of_two_rows_cannot_be_combined() {
     let random = Seeded::new(42);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let first = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
@@ -107,7 +107,7 @@ fn parts_of_two_rows_do_not_mix() {
 }
 
 #[test]
-fn what_is_cut_or_longer_is_refused() {
+fn truncated_and_extended_texts_are_rejected() {
     let random = Seeded::new(43);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let sealed = vault.seal_entry(entry(3), 4, &text(), &random).unwrap();
@@ -137,7 +137,7 @@ fn what_is_cut_or_longer_is_refused() {
 }
 
 #[test]
-fn every_text_is_decrypted_and_grows_by_at_most_150_bytes() {
+fn every_text_round_trips_with_at_most_150_extra_bytes() {
     let random = Seeded::new(44);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let letters: Vec<char> = "aé🌧\0\n \u{feff}漢\"\\".chars().collect();
@@ -162,7 +162,7 @@ fn every_text_is_decrypted_and_grows_by_at_most_150_bytes() {
 }
 
 #[test]
-fn an_entry_whose_recording_is_replaced_has_both_keys_and_a_version_of_its_own() {
+fn an_entry_whose_recording_is_replaced_has_both_keys_and_another_version() {
     let random = Seeded::new(50);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let versions = [text(), replacing()].map(|text| {
@@ -181,7 +181,7 @@ fn an_entry_whose_recording_is_replaced_has_both_keys_and_a_version_of_its_own()
 }
 
 #[test]
-fn lengths_are_visible_in_steps_of_32_bytes() {
+fn ciphertext_reveals_lengths_in_steps_of_32_bytes() {
     let random = Seeded::new(45);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let length = |content: usize| {
@@ -226,7 +226,7 @@ fn the_largest_entry_fits_and_a_larger_one_is_refused() {
 }
 
 #[test]
-fn a_plaintext_has_one_reading() {
+fn a_plaintext_is_unambiguous() {
     for good in [text(), replacing()].map(|text| text.to_bytes().unwrap()) {
         assert_eq!(EntryText::from_bytes(&good).unwrap().to_bytes().unwrap(), good);
         // After any change of a byte the layout is rejected, or reads as another text with exactly this layout.
@@ -323,7 +323,7 @@ fn a_new_phrase_wraps_the_same_master_key() {
 }
 
 #[test]
-fn debug_output_shows_no_plain_text() {
+fn secrets_do_not_appear_in_debug_output() {
     let random = Seeded::new(49);
     let vault = Vault::create(scope(1, 2), &random).unwrap();
     let printed = format!("{:?} {:?} {:?} {:?}", text(), name(), AudioKey([7; 32]), vault);

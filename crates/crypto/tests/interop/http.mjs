@@ -1,10 +1,10 @@
-// A browser's client against a running server: @serenity-kit/opaque, the vault of the web app, and fetch. It makes a secret
-// tag of its own and goes through its life, opens one that another client made, and says what it has left behind:
+// A browser's client against a running server: @serenity-kit/opaque, the vault of the web app, and fetch. It creates a
+// secret tag and uses it, opens a tag of another client, and prints what it has created:
 //
 //   node http.mjs '{"url", "token", "user", "theirs": {"tag", "phrase", "entry", "content"}}'
 //
-// writes {"tag", "phrase", "recoveryKey", "entry", "content"}. It ends with an error at the first thing that is not as it
-// should be.
+// writes {"tag", "phrase", "recoveryKey", "entry", "content"}. It stops with an error at the first unexpected
+// result.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import * as opaque from '@serenity-kit/opaque';

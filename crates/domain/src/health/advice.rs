@@ -89,7 +89,7 @@ pub fn remarks(period: &Snapshot) -> Vec<String> {
     let mut remarks = Vec::new();
     match period.seconds() {
         Some(seconds) if seconds < YOUNG => remarks.push(format!(
-            "The counters tell of {} only, which is little: what was not used in that time may well be needed. Ask again \
+            "The counters cover only {}: an index that was not used in that time may still be needed. Ask again \
              when they are a week old.",
             duration(seconds)
         )),
@@ -154,7 +154,7 @@ fn scanned(table: &TableHealth, period: &Snapshot, thresholds: &Thresholds) -> O
         command: (period.engine == "postgres").then(|| format!("ANALYZE {};", table.name)),
         leave: statement.is_none().then(|| {
             "Reports and dumps read all of a table, and should. If it goes on without them, a condition has no index: \
-             `sotto db check` tells of one that has been dropped."
+             `sotto db check` reports a dropped index."
                 .to_owned()
         }),
     })
@@ -182,7 +182,7 @@ fn bloated_file(period: &Snapshot) -> Option<Advice> {
         why: format!("{} of {} are free ({percent} %).", size(period.free_bytes), size(period.bytes)),
         command: Some("VACUUM;".into()),
         leave: Some(
-            "New entries will fill it. VACUUM needs as much room again, and nobody can write meanwhile.".into(),
+            "New entries will fill it. VACUUM needs the same amount of free space, and blocks all writes while it runs.".into(),
         ),
     })
 }

@@ -51,7 +51,7 @@ fn kinds(snapshot: &Snapshot) -> Vec<(AdviceKind, String)> {
 }
 
 #[test]
-fn a_period_has_what_was_added() {
+fn a_period_contains_the_added_counts() {
     let mut before = snapshot(0);
     before.tables =
         vec![TableHealth { name: "tags".into(), scans: 5, scanned_rows: 50, look_ups: 7, ..<_>::default() }];
@@ -73,7 +73,7 @@ fn a_period_has_what_was_added() {
 }
 
 #[test]
-fn counters_that_begin_anew_count_from_zero() {
+fn reset_counters_count_from_zero() {
     let mut before = snapshot(0);
     before.tables = vec![TableHealth { name: "tags".into(), scans: 100, look_ups: 900, ..<_>::default() }];
     before.indexes = vec![IndexHealth { scans: 1000, ..index("i", &["a"]) }];
@@ -89,7 +89,7 @@ fn counters_that_begin_anew_count_from_zero() {
 }
 
 #[test]
-fn statements_timed_by_another_are_not_compared() {
+fn statements_timed_by_another_source_are_not_compared() {
     let mut before = snapshot(0);
     before.statements = vec![statement("SELECT a", 1, 1.0)];
     let mut after = snapshot(60);
@@ -99,7 +99,7 @@ fn statements_timed_by_another_are_not_compared() {
 }
 
 #[test]
-fn indexes_are_judged() {
+fn indexes_are_assessed() {
     let mut period = snapshot(0);
     period.foreign_keys = vec![
         ForeignKey { name: "fk_tags_user".into(), table: "tags".into(), columns: vec!["user_id".into()] },
@@ -139,7 +139,7 @@ fn indexes_are_judged() {
 }
 
 #[test]
-fn an_index_that_a_foreign_key_needs_is_not_called_unused() {
+fn an_index_for_a_foreign_key_is_not_reported_as_unused() {
     let mut period = snapshot(0);
     let key = ForeignKey { name: "fk_tags_user".into(), table: "tags".into(), columns: vec!["user_id".into()] };
     period.foreign_keys = vec![key];
@@ -156,7 +156,7 @@ fn an_index_that_a_foreign_key_needs_is_not_called_unused() {
 }
 
 #[test]
-fn one_of_two_equal_indexes_is_advised_to_be_dropped() {
+fn one_of_two_equal_indexes_is_a_duplicate() {
     let mut period = snapshot(0);
     period.indexes = vec![index("a", &["name"]), index("b", &["name"]), index("idx_tags_user_id", &["color"])];
     period.indexes.push(index("idx_a", &["color"]));
@@ -185,11 +185,11 @@ fn slow_statements_scans_and_bloat_are_reported() {
 }
 
 #[test]
-fn remarks_say_when_little_is_known() {
+fn remarks_mention_a_short_period() {
     let mut period = snapshot(0);
     assert!(remarks(&period)[0].contains("Little is known yet"));
     period.counting_since = Some(at(-180));
-    assert!(remarks(&period)[0].contains("tell of 3 minutes only, which is little"));
+    assert!(remarks(&period)[0].contains("cover only 3 minutes"));
     assert!(remarks(&period)[1].contains("CREATE EXTENSION pg_stat_statements"));
     period.counting_since = Some(at(-30 * 86_400));
     period.timed_by = TimedBy::PgStatStatements;
@@ -197,7 +197,7 @@ fn remarks_say_when_little_is_known() {
 }
 
 #[test]
-fn figures_are_for_people() {
+fn figures_are_readable() {
     assert_eq!([size(5), size(1536), size(3 << 30)], ["5 bytes", "1.5 KiB", "3.0 GiB"]);
     assert_eq!([duration(1), duration(180), duration(86_400 * 9)], ["1 second", "3 minutes", "9 days"]);
 }

@@ -21,6 +21,6 @@ pub trait Health: Send + Sync {
     /// writer and changes nothing. Returns `None` if there is no such index, or if the table requires the index.
     async fn write_cost(&self, index: &str) -> Result<Option<WriteCost>>;
     /// Returns the time of the database server's own clock, or `None` if the engine runs in this process and has no
-    /// clock of its own.
+    /// separate clock.
     async fn clock(&self) -> Result<Option<Timestamp>>;
 }

@@ -10,7 +10,7 @@ use super::owner::AttachmentStoreError;
 use super::store::AttachmentStore;
 
 /// Rows read at a time.
-const BATCH: u32 = 1000;
+const ROWS_PER_BATCH: u32 = 1000;
 
 impl AttachmentStore {
     /// Deletes the objects of freed attachments, whose rows are deleted or were never stored. A failure is logged and left
@@ -31,7 +31,7 @@ impl AttachmentStore {
     pub async fn delete_freed(&self, storage: &dyn Storage) -> Result<u64, AttachmentStoreError> {
         let (mut deleted, mut after) = (0, None);
         loop {
-            let page = storage.attachment_store().freed(after, BATCH).await?;
+            let page = storage.attachment_store().freed(after, ROWS_PER_BATCH).await?;
             let Some((_, last)) = page.last() else { return Ok(deleted) };
             if after.is_none() {
                 let Some(store) = storage.attachment_store().get().await? else { return Ok(deleted) };

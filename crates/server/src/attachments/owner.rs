@@ -20,8 +20,8 @@ use super::sweep::{Census, is_too_much};
 pub const FIRST_SWEEP_AFTER: i64 = 24 * 3600;
 
 /// Interval and number of attempts while another server writes the mark.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-const LOOKS: u32 = 100;
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_POLLS: u32 = 100;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AttachmentStoreError {
@@ -142,11 +142,11 @@ impl AttachmentStore {
     }
 
     async fn wait_for_mark(&self) -> Result<(), AttachmentStoreError> {
-        for _ in 0..LOOKS {
+        for _ in 0..MAX_POLLS {
             if self.mark().await?.is_some() {
                 return Ok(());
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::sha256;
 
 /// Part size of an upload, the minimum that S3 accepts. Two parts are in memory at a time.
-const PART: usize = 5 << 20;
+const UPLOAD_PART: usize = 5 << 20;
 
 #[derive(Debug, Clone)]
 pub struct AttachmentStore {
@@ -85,7 +85,7 @@ impl AttachmentStore {
     pub async fn upload(&self, user: UserId, id: AttachmentId) -> Result<Upload, Error> {
         let upload = self.objects.put_multipart(&object_key(user, id)).await?;
         Ok(Upload {
-            writer: Some(WriteMultipart::new_with_chunk_size(upload, PART)),
+            writer: Some(WriteMultipart::new_with_chunk_size(upload, UPLOAD_PART)),
             hash: sha256::new_context(),
             length: 0,
         })

@@ -1,7 +1,7 @@
 //! Sweeps: look for what crashes have left behind. These are objects without a row, which go to the quarantine, drafts
 //! of interrupted uploads, and rows without an object.
 //!
-//! A sweep lists the whole store, so it runs rarely ([`EVERY`]) and on one server of a cluster. It deletes only what
+//! A sweep lists the whole store, so it runs rarely ([`SWEEP_INTERVAL`]) and on one server of a cluster. It deletes only what
 //! has been in quarantine long enough, and stops if too many objects have no row, because that points to another fault.
 
 use std::collections::{BTreeMap, HashSet};
@@ -20,24 +20,24 @@ use super::quarantine::Quarantined;
 use super::store::{AttachmentStore, object_key, parse_key};
 
 /// Younger objects are ignored: their row may be written any moment. Longer than any upload takes.
-pub const AGE: Duration = Duration::from_hours(1);
+pub const MIN_AGE: Duration = Duration::from_hours(1);
 /// Seconds between two sweeps: a week.
-pub const EVERY: i64 = 7 * 24 * 3600;
+pub const SWEEP_INTERVAL: i64 = 7 * 24 * 3600;
 /// Seconds until a failed sweep is retried: a day.
-pub const AGAIN_AFTER: i64 = 24 * 3600;
+pub const RETRY_INTERVAL: i64 = 24 * 3600;
 /// After a longer delay, in seconds, nothing is deleted: the clock may be wrong, or the server was off for long.
-const TOO_LATE: i64 = 30 * 24 * 3600;
+const MAX_DELAY: i64 = 30 * 24 * 3600;
 
 /// Objects without a row that a sweep accepts in any store, however small, …
-const FEW: u64 = 10;
+const ALWAYS_PLAUSIBLE: u64 = 10;
 /// … or this fraction of a larger store: five per cent.
-const ONE_IN: u64 = 20;
+const PLAUSIBLE_FRACTION: u64 = 20;
 /// Objects looked up at a time.
-const BATCH: usize = 1000;
+const OBJECTS_PER_BATCH: usize = 1000;
 /// Rows without an object are counted up to this number.
-const MISSING_COUNTED: usize = 100;
+const MAX_MISSING: usize = 100;
 /// How many of them a message names.
-const NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SweepOptions {
@@ -52,7 +52,7 @@ pub struct SweepOptions {
 pub struct SweepReport {
     /// Objects in the store, without the quarantine.
     pub total: u64,
-    /// Objects without a row and older than [`AGE`], moved to the quarantine. A dry run lists them even if they are too
+    /// Objects without a row and older than [`MIN_AGE`], moved to the quarantine. A dry run lists them even if they are too
     /// many.
     pub put_aside: Vec<(UserId, AttachmentId)>,
     /// Quarantined objects that have a row, moved back.
@@ -61,7 +61,7 @@ pub struct SweepReport {
     pub deleted: Vec<Quarantined>,
     /// Drafts of interrupted uploads, deleted.
     pub drafts: u64,
-    /// Rows whose object is neither in place nor in quarantine, at most [`MISSING_COUNTED`].
+    /// Rows whose object is neither in place nor in quarantine, at most [`MAX_MISSING`].
     pub missing: Vec<(UserId, AttachmentId)>,
     /// The reason why nothing was quarantined or deleted, in a sentence.
     pub refused: Option<String>,
@@ -71,11 +71,11 @@ impl SweepReport {
     /// What an operator has to know: why the sweep was refused, and which recordings are lost.
     pub fn trouble(&self) -> Option<String> {
         let lost = (!self.missing.is_empty()).then(|| {
-            let names = self.missing.iter().take(NAMED).map(|(user, id)| format!("{user}/{id}"));
+            let names = self.missing.iter().take(MAX_NAMED).map(|(user, id)| format!("{user}/{id}"));
             let names = names.collect::<Vec<_>>().join(", ");
-            let more = if self.missing.len() > NAMED { ", …" } else { "" };
+            let more = if self.missing.len() > MAX_NAMED { ", …" } else { "" };
             let count = self.missing.len();
-            let count = if count < MISSING_COUNTED { count.to_string() } else { format!("{count} or more") };
+            let count = if count < MAX_MISSING { count.to_string() } else { format!("{count} or more") };
             format!("Recordings that the database names and the store does not have: {count} ({names}{more}).")
         });
         let parts: Vec<_> = self.refused.iter().cloned().chain(lost).collect();
@@ -85,7 +85,7 @@ impl SweepReport {
 
 /// Whether so many objects without a row point to another fault.
 pub(super) fn is_too_much(unknown: u64, total: u64) -> bool {
-    unknown > 0 && (unknown >= total || unknown > FEW.max(total / ONE_IN))
+    unknown > 0 && (unknown >= total || unknown > ALWAYS_PLAUSIBLE.max(total / PLAUSIBLE_FRACTION))
 }
 
 impl AttachmentStore {
@@ -122,7 +122,7 @@ impl AttachmentStore {
         let Some(store) = storage.attachment_store().get().await? else { return Ok(None) };
         self.check_owner(&store).await?;
         // A time further away than any sweep sets was written by a wrong clock.
-        let is_due = store.next_sweep_at <= now || store.next_sweep_at > now.plus_seconds(2 * EVERY);
+        let is_due = store.next_sweep_at <= now || store.next_sweep_at > now.plus_seconds(2 * SWEEP_INTERVAL);
         if is_due && may_sweep { self.sweep(storage, now, SweepOptions::default()).await } else { Ok(None) }
     }
 
@@ -146,7 +146,7 @@ impl AttachmentStore {
             return self.carry_out(storage, &store, now, order).await.map(Some);
         }
         let stores = storage.attachment_store();
-        if !stores.begin_sweep(&store, now.plus_seconds(AGAIN_AFTER), now).await? {
+        if !stores.begin_sweep(&store, now.plus_seconds(RETRY_INTERVAL), now).await? {
             return Ok(None);
         }
         let sweeps = store.sweeps + 1;
@@ -155,8 +155,8 @@ impl AttachmentStore {
             Err(error) => Err(error.into()),
         };
         let (trouble, next) = match &swept {
-            Ok(swept) => (swept.trouble(), EVERY),
-            Err(error) => (Some(format!("The last sweep of the attachment store failed: {error}")), AGAIN_AFTER),
+            Ok(swept) => (swept.trouble(), SWEEP_INTERVAL),
+            Err(error) => (Some(format!("The last sweep of the attachment store failed: {error}")), RETRY_INTERVAL),
         };
         stores.end_sweep(store.id, sweeps, trouble.as_deref(), now.plus_seconds(next), now).await?;
         swept.map(Some)
@@ -192,7 +192,7 @@ impl AttachmentStore {
             }
             return Ok(swept);
         }
-        let is_late = now > store.next_sweep_at.plus_seconds(TOO_LATE);
+        let is_late = now > store.next_sweep_at.plus_seconds(MAX_DELAY);
         swept.deleted =
             quarantined.iter().filter(|one| one.has_expired(now) && !is_back(one) && !is_late).copied().collect();
         swept.drafts = self.delete_drafts(now, order.dry_run).await?;
@@ -229,7 +229,7 @@ impl AttachmentStore {
                 };
                 if !is_there && !storage.attachments().known(user, &[id]).await?.is_empty() {
                     missing.push((user, id));
-                    if missing.len() == MISSING_COUNTED {
+                    if missing.len() == MAX_MISSING {
                         return Ok(missing);
                     }
                 }
@@ -249,12 +249,12 @@ pub(super) struct Census {
     /// Number of objects, without foreign files.
     pub total: u64,
     present: HashSet<AttachmentId>,
-    /// Objects without a row, older than [`AGE`].
+    /// Objects without a row, older than [`MIN_AGE`].
     pub unknown: Vec<(UserId, AttachmentId)>,
 }
 
 impl Census {
-    /// Lists the whole store. Objects younger than [`AGE`] at `now` do not count as unknown.
+    /// Lists the whole store. Objects younger than [`MIN_AGE`] at `now` do not count as unknown.
     pub async fn count(
         recordings: &AttachmentStore,
         storage: &dyn Storage,
@@ -268,12 +268,12 @@ impl Census {
             census.total += 1;
             census.present.insert(id);
             let age = now.as_micros().saturating_sub(object.last_modified.timestamp_micros());
-            if age < i64::try_from(AGE.as_micros()).unwrap_or(i64::MAX) {
+            if age < i64::try_from(MIN_AGE.as_micros()).unwrap_or(i64::MAX) {
                 continue;
             }
             waiting.entry(user).or_default().push(id);
             count += 1;
-            if count == BATCH {
+            if count == OBJECTS_PER_BATCH {
                 census.find_unknown(storage, std::mem::take(&mut waiting)).await?;
                 count = 0;
             }
@@ -308,7 +308,7 @@ async fn with_row(storage: &dyn Storage, quarantined: &[Quarantined]) -> Result<
     Ok(quarantined.iter().filter(|one| known.contains(&one.id)).copied().collect())
 }
 
-/// Deletes drafts in a folder (`ID#1`, `ID#2`, …) that are older than [`AGE`], and returns how many.
+/// Deletes drafts in a folder (`ID#1`, `ID#2`, …) that are older than [`MIN_AGE`], and returns how many.
 fn delete_drafts(folder: &Path, now: Timestamp, dry_run: bool) -> io::Result<u64> {
     let now = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(now.as_micros()).unwrap_or_default());
     let mut deleted = 0;
@@ -320,7 +320,7 @@ fn delete_drafts(folder: &Path, now: Timestamp, dry_run: bool) -> io::Result<u64
         for file in fs::read_dir(user.path())? {
             let file = file?;
             let is_draft = file.file_name().to_string_lossy().contains('#');
-            if is_draft && now.duration_since(file.metadata()?.modified()?).unwrap_or_default() >= AGE {
+            if is_draft && now.duration_since(file.metadata()?.modified()?).unwrap_or_default() >= MIN_AGE {
                 if !dry_run {
                     fs::remove_file(file.path())?;
                 }
@@ -336,7 +336,7 @@ mod tests {
     use super::is_too_much;
 
     #[test]
-    fn a_few_are_left_over_by_faults_and_many_or_all_are_not() {
+    fn only_a_few_unknown_objects_are_plausible() {
         for (unknown, total) in [(0, 0), (0, 9), (1, 2), (10, 11), (10, 100), (50, 1000), (5000, 100_000)] {
             assert!(!is_too_much(unknown, total), "{unknown} of {total}");
         }

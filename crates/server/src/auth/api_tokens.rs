@@ -52,7 +52,7 @@ mod tests {
     use crate::system::SystemRandom;
 
     #[test]
-    fn a_secret_reads_as_it_was_written() {
+    fn a_secret_round_trips_as_text() {
         let secret = ApiSecret::new(&SystemRandom);
         let text = secret.to_text();
         assert!(ApiSecret::looks_like(&text) && text.len() == 49);

@@ -13,7 +13,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use sotto_domain::account::{Standing, User};
-use sotto_domain::api_token::{ApiTokenStanding, Scope, USE_SECONDS};
+use sotto_domain::api_token::{ApiTokenStanding, Scope, USE_INTERVAL_SECONDS};
 use sotto_domain::{SessionId, UserId};
 
 use crate::app::App;
@@ -235,7 +235,7 @@ async fn token_standing(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiToke
     let Some(standing) = read.filter(is_good) else { return Ok(None) };
     app.token_standings.insert(*hash, standing.clone());
     let token = &standing.token;
-    if token.last_used_at.is_none_or(|used| !used.is_within(USE_SECONDS, now)) {
+    if token.last_used_at.is_none_or(|used| !used.is_within(USE_INTERVAL_SECONDS, now)) {
         // A failure to note the use does not fail the request.
         if let Err(error) = app.storage.api_tokens().note_use(token.user_id, token.id, now).await {
             app.monitor.note(&error);

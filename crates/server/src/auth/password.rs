@@ -102,7 +102,7 @@ mod tests {
     use crate::system::SystemRandom;
 
     #[tokio::test]
-    async fn passwords_verify_and_nobody_has_none() {
+    async fn passwords_verify_and_a_missing_hash_never_does() {
         let hasher = Hasher::new(Arc::new(SystemRandom));
         let hash = hasher.hash(Password::parse("correct horse".into()).unwrap()).await.unwrap();
         assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.0);

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guesser_is_stopped_by_address_and_by_account() {
+    fn attempts_are_limited_by_address_and_by_account() {
         let limits = RateLimits::new(true);
         let email = Email::parse("ada@example.org").unwrap();
         let address = |last: u8| IpAddr::from([192, 0, 2, last]);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one() {
+    fn an_ipv6_network_counts_as_one_address() {
         let one = network("2001:db8:1:2::1".parse().unwrap());
         assert_eq!(one, network("2001:db8:1:2:ffff::9".parse().unwrap()));
         assert_ne!(one, network("2001:db8:1:3::1".parse().unwrap()));

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_unexpired_tokens_are_read() {
+    fn only_own_unexpired_tokens_are_accepted() {
         let tokens = SessionTokens::new(&[7; 32]);
         let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
         let token = tokens.access(user, session, at(1000)).unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_of_a_clock_that_is_ahead_is_accepted_up_to_the_tolerance() {
+    fn an_access_token_from_a_fast_clock_is_accepted_within_the_tolerance() {
         let tokens = SessionTokens::new(&[7; 32]);
         let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
         for (ahead, accepted) in [(CLOCK_TOLERANCE, true), (CLOCK_TOLERANCE + 1, false), (315_360_000, false)] {
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_says_its_generation() {
+    fn a_refresh_token_contains_its_generation() {
         let tokens = SessionTokens::new(&[7; 32]);
         let token = tokens.refresh(UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)), 5, at(2000)).unwrap();
         assert_eq!(tokens.read(&token, at(1000)).unwrap().kind, TokenKind::Refresh { generation: 5 });

@@ -30,17 +30,17 @@ pub const LOCKED: ApiError = ApiError::Forbidden(
     "Unlock this secret tag first: it is locked, or you have none with this id.",
 );
 
-const SESSION: usize = 16;
-const LENGTH: usize = SESSION + 32;
+const SESSION_ID_BYTES: usize = 16;
+const TOKEN_BYTES: usize = SESSION_ID_BYTES + 32;
 
 /// A token. It has no `Debug`, so it cannot be logged.
-pub struct UnlockToken([u8; LENGTH]);
+pub struct UnlockToken([u8; TOKEN_BYTES]);
 
 impl UnlockToken {
     pub fn new(session: OpaqueSessionId, random: &dyn Random) -> Self {
-        let mut bytes = [0; LENGTH];
-        bytes[..SESSION].copy_from_slice(session.0.as_bytes());
-        random.fill(&mut bytes[SESSION..]);
+        let mut bytes = [0; TOKEN_BYTES];
+        bytes[..SESSION_ID_BYTES].copy_from_slice(session.0.as_bytes());
+        random.fill(&mut bytes[SESSION_ID_BYTES..]);
         Self(bytes)
     }
 
@@ -58,8 +58,8 @@ impl UnlockToken {
     }
 
     fn session(&self) -> OpaqueSessionId {
-        let mut id = [0; SESSION];
-        id.copy_from_slice(&self.0[..SESSION]);
+        let mut id = [0; SESSION_ID_BYTES];
+        id.copy_from_slice(&self.0[..SESSION_ID_BYTES]);
         OpaqueSessionId(Uuid::from_bytes(id))
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     use crate::system::SystemRandom;
 
     #[test]
-    fn a_token_is_good_for_one_login() {
+    fn a_token_is_valid_for_one_session() {
         let session = OpaqueSessionId(Uuid::from_u128(7));
         let token = UnlockToken::new(session, &SystemRandom);
         let read = UnlockToken::parse(&token.to_text()).unwrap();

@@ -98,18 +98,18 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<ApiTokenCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ApiTokenMade>)>, ApiError> {
     let user = signed_in.id();
-    let answer = |token: ApiToken, secret: ApiSecret| {
+    let respond = |token: ApiToken, secret: ApiSecret| {
         (StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() }))
     };
     let make = async |keyed| {
         let id = ApiTokenId::new(app.clock.as_ref(), app.random.as_ref());
         let secret = key.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
         let token = create_api_token(&app, user, id, &secret, &request, keyed).await?;
-        Ok(answer(token, secret))
+        Ok(respond(token, secret))
     };
     let find = async |id| {
         let token = app.storage.api_tokens().list(user).await?.into_iter().find(|token| token.id.0 == id);
-        Ok(token.and_then(|token| key.api_secret(&app, user, token.id).map(|secret| answer(token, secret))))
+        Ok(token.and_then(|token| key.api_secret(&app, user, token.id).map(|secret| respond(token, secret))))
     };
     key.create(&app, user, make, find).await
 }

@@ -177,7 +177,7 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<ReminderCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ReminderResponse>)>, ApiError> {
     let (user, reminders, now) = (caller.id(), app.storage.reminders(), app.now());
-    let answer = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
+    let respond = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
     let make = async |keyed| {
         let plan = ReminderPlan::parse(
             &request.title,
@@ -189,9 +189,9 @@ pub async fn create(
             request.is_active,
         )?;
         let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-        Ok(answer(reminders.create(user, id, &plan, keyed, now).await?))
+        Ok(respond(reminders.create(user, id, &plan, keyed, now).await?))
     };
-    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(answer))).await
+    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(respond))).await
 }
 
 /// The schedule of a reminder.
@@ -217,7 +217,7 @@ pub struct ReminderTimes {
 }
 
 /// Due times in a preview.
-const PREVIEWED: usize = 5;
+const PREVIEW_TIMES: usize = 5;
 
 /// The next five due times of a schedule.
 ///
@@ -232,7 +232,7 @@ pub async fn preview(
 ) -> Result<Json<ReminderTimes>, ApiError> {
     let zone = Zone::chosen(request.time_zone.as_deref(), &caller.user().time_zone);
     let schedule = Schedule::parse(&request.frequency.0, request.custom_days.as_deref(), &request.time, zone)?;
-    Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEWED).collect() }))
+    Ok(Json(ReminderTimes { times: schedule.after(app.now()).take(PREVIEW_TIMES).collect() }))
 }
 
 /// One of your reminders.

@@ -94,13 +94,13 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<TagCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<TagResponse>)>, ApiError> {
     let (user, tags) = (caller.id(), app.storage.tags());
-    let answer = |tag: Tag| (StatusCode::CREATED, Json(tag.into()));
+    let respond = |tag: Tag| (StatusCode::CREATED, Json(tag.into()));
     let make = async |keyed| {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
         let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
-        Ok(answer(tags.create(user, &new, keyed, app.now()).await?))
+        Ok(respond(tags.create(user, &new, keyed, app.now()).await?))
     };
-    key.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(answer))).await
+    key.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(respond))).await
 }
 
 /// One of your tags.

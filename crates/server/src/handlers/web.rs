@@ -11,7 +11,7 @@ use crate::http::middleware::WebAppMarker;
 use crate::web_files::{self, File, INDEX};
 
 /// The first path segments that never become a page of the app.
-const OTHERS: [&str; 3] = ["api", "health", "metrics"];
+const RESERVED_SEGMENTS: [&str; 3] = ["api", "health", "metrics"];
 /// The names of these files contain a hash of their content, so they never change.
 const HASHED: &str = "assets/";
 /// The file extensions of compressed copies by encoding, smallest first.
@@ -20,14 +20,14 @@ const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 pub async fn file(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     let name = uri.path().trim_start_matches('/');
     let (first, last) = (name.split('/').next().unwrap_or_default(), name.rsplit('/').next().unwrap_or_default());
-    if OTHERS.contains(&first) {
+    if RESERVED_SEGMENTS.contains(&first) {
         return Err(not_found().await);
     }
     let name = if name.is_empty() { INDEX } else { name };
-    if let Some(answer) = find(&app, name, &headers).await? {
-        return Ok(answer);
+    if let Some(response) = find(&app, name, &headers).await? {
+        return Ok(response);
     }
-    // A missing script must not be answered with a page: the browser would fail on it later, with a worse message.
+    // A missing script must not be replaced by a page: the browser would fail on it later, with a worse message.
     if last.contains('.') || name.starts_with(HASHED) {
         return Err(ApiError::NotFound(
             Code::NotFound,
@@ -47,21 +47,21 @@ async fn find(app: &App, name: &str, headers: &HeaderMap) -> Result<Option<Respo
     let get = async |name: &str| web_files::get(app.config.web_dir.as_deref(), name).await.map_err(ApiError::internal);
     for (encoding, ending) in ENCODINGS.into_iter().filter(|(encoding, _)| accepts(headers, encoding)) {
         if let Some(file) = get(&format!("{name}{ending}")).await? {
-            return Ok(Some(answer(name, file, Some(encoding), headers)));
+            return Ok(Some(file_response(name, file, Some(encoding), headers)));
         }
     }
-    Ok(get(name).await?.map(|file| answer(name, file, None, headers)))
+    Ok(get(name).await?.map(|file| file_response(name, file, None, headers)))
 }
 
-fn answer(name: &str, file: File, encoding: Option<&'static str>, asked: &HeaderMap) -> Response {
-    // Each encoding has an entity tag of its own (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
+fn file_response(name: &str, file: File, encoding: Option<&'static str>, request_headers: &HeaderMap) -> Response {
+    // Each encoding has its own entity tag (RFC 9110, section 8.8.3.3), made from the bytes that are sent.
     let tag = etag::from_hash(&file.hash);
     let keep = if name.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut headers = HeaderMap::new();
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.extend(HeaderValue::try_from(&tag).ok().map(|tag| (header::ETAG, tag)));
-    let mut response = if etag::is_known(asked, &tag) {
+    let mut response = if etag::is_known(request_headers, &tag) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
         headers.extend(HeaderValue::try_from(media_type(name)).ok().map(|kind| (header::CONTENT_TYPE, kind)));
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_are_taken_by_name_and_weight() {
+    fn encodings_are_chosen_by_name_and_weight() {
         let accepted = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::try_from(value).unwrap());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_their_types() {
+    fn files_have_media_types() {
         for (name, kind) in [
             ("index.html", "text/html; charset=utf-8"),
             ("assets/app-1a2b.js", "text/javascript; charset=utf-8"),

@@ -9,7 +9,7 @@ use sotto_domain::{Timestamp, UserId};
 use uuid::Uuid;
 
 /// Bytes kept of the HMAC-SHA-256 over user, position and list.
-const MAC: usize = 16;
+const MAC_BYTES: usize = 16;
 
 /// The position of a row: the columns that a list is sorted by.
 pub trait SortKey: Sized {
@@ -54,16 +54,16 @@ impl CursorKey {
     pub fn write(&self, user: UserId, list: &str, sort_key: &impl SortKey) -> String {
         let mut bytes = sort_key.to_bytes();
         let mac = self.mac(user, list, &bytes);
-        bytes.extend(&mac.as_ref()[..MAC]);
+        bytes.extend(&mac.as_ref()[..MAC_BYTES]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// The position, if the cursor was signed for the same user and list.
     pub fn read<P: SortKey>(&self, user: UserId, list: &str, cursor: &str) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (sort_key, mac) = bytes.split_last_chunk::<MAC>()?;
+        let (sort_key, mac) = bytes.split_last_chunk::<MAC_BYTES>()?;
         let expected = self.mac(user, list, sort_key);
-        aws_lc_rs::constant_time::verify_slices_are_equal(mac, &expected.as_ref()[..MAC]).ok()?;
+        aws_lc_rs::constant_time::verify_slices_are_equal(mac, &expected.as_ref()[..MAC_BYTES]).ok()?;
         P::from_bytes(sort_key)
     }
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_good_for_its_user_and_list_only() {
+    fn a_cursor_is_valid_only_for_its_user_and_list() {
         let key = CursorKey::new(&[1; 32]);
         let (ada, ben) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
         let position = (Timestamp::from_micros(-5).unwrap(), Uuid::from_u128(9));

@@ -33,7 +33,7 @@ pub const REPLAYED: &str = "Idempotency-Replayed";
 /// it.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of a key without quotes, at most.
-const LONGEST: usize = 255;
+const MAX_KEY_CHARACTERS: usize = 255;
 
 /// A JSON body, and the idempotency key of the request if it has one.
 pub struct IdempotentJson<T>(pub T, pub IdempotencyKey);
@@ -116,8 +116,8 @@ pub enum CreateResponse<T> {
 impl<T: IntoResponse> IntoResponse for CreateResponse<T> {
     fn into_response(self) -> Response {
         match self {
-            Self::Created(answer) => answer.into_response(),
-            Self::Replayed(answer) => ([(REPLAYED, HeaderValue::from_static("true"))], answer).into_response(),
+            Self::Created(response) => response.into_response(),
+            Self::Replayed(response) => ([(REPLAYED, HeaderValue::from_static("true"))], response).into_response(),
         }
     }
 }
@@ -185,10 +185,10 @@ fn read(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     let key = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    let is_good = (1..=LONGEST).contains(&key.len())
+    let is_good = (1..=MAX_KEY_CHARACTERS).contains(&key.len())
         && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
         && values.next().is_none();
-    let flaw = Flaw::NotAnIdempotencyKey { max: LONGEST };
+    let flaw = Flaw::NotAnIdempotencyKey { max: MAX_KEY_CHARACTERS };
     if is_good { Ok(Some(key)) } else { Err(ApiError::invalid("header", HEADER, &flaw)) }
 }
 
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_read_with_and_without_quotes() {
+    fn a_key_is_parsed_with_and_without_quotes() {
         let with = |values: &[&str]| {
             let value = |text: &&str| (KEY, HeaderValue::from_bytes(text.as_bytes()).unwrap());
             let headers: HeaderMap = values.iter().map(value).collect();
@@ -207,7 +207,7 @@ mod tests {
         for text in ["8e03978e-40d5", "\"8e03978e-40d5\""] {
             assert_eq!(with(&[text]), Ok(Some("8e03978e-40d5".into())));
         }
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(MAX_KEY_CHARACTERS + 1);
         for bad in [&[""][..], &["\"\""], &["two words"], &["a\"b"], &["\"a"], &["a\\b"], &["ä"], &["a", "a"], &[&long]]
         {
             assert_eq!(with(bad), Err(()), "{bad:?}");

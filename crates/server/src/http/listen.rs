@@ -21,9 +21,9 @@ use super::normalize_path::normalize_path;
 /// Deadline for the head of a request, and for the next request on an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for open requests to finish after the server has stopped accepting connections.
-const FAREWELL: Duration = Duration::from_secs(20);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(20);
 /// Concurrent connections. Further ones wait in the kernel's queue.
-const CONNECTIONS: usize = 4096;
+const MAX_CONNECTIONS: usize = 4096;
 
 /// The stages of a server from start to stop, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ pub enum Stage {
 /// Serves a router until the stage is [`Stage::Finishing`].
 pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Receiver<Stage>) {
     let connections = Connections { router, stage: stage.clone(), graceful: GracefulShutdown::new() };
-    let places = std::sync::Arc::new(Semaphore::new(CONNECTIONS));
+    let places = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
             () = reached(&mut stage, Stage::Finishing) => break,
@@ -63,7 +63,7 @@ pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Rec
         tracing::debug!(%error, "the kernel's queue of connections could not be emptied");
     }
     tokio::select! {
-        finished = tokio::time::timeout(FAREWELL, connections.graceful.shutdown()) => {
+        finished = tokio::time::timeout(FINISH_TIMEOUT, connections.graceful.shutdown()) => {
             if finished.is_err() {
                 tracing::warn!("some requests did not finish in time and were cut off");
             }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_read_and_everything_else_is_none() {
+    fn only_single_ranges_are_parsed() {
         let part = |text: &'static str| ByteRange::parse(&HeaderValue::from_static(text), 10);
         for (text, range) in [
             ("bytes=0-0", 0..1),

@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::monitoring::alerts::Verdict;
 use crate::monitoring::monitor::MonitorState;
 
-/// Tables and indexes with a metric of their own, at most: the largest.
-const MEASURED: usize = 100;
+/// Tables and indexes with a separate metric, at most: the largest.
+const MAX_RELATIONS: usize = 100;
 
 /// The gauges in Prometheus' text format.
 pub fn render(app: &App) -> String {
@@ -115,13 +115,13 @@ fn measure(snapshot: &Snapshot) {
     gauge!("sotto_database_free_bytes").set(snapshot.free_bytes as f64);
     let mut tables: Vec<_> = snapshot.tables.iter().collect();
     tables.sort_by_key(|table| std::cmp::Reverse(table.bytes));
-    for table in tables.into_iter().take(MEASURED) {
+    for table in tables.into_iter().take(MAX_RELATIONS) {
         gauge!("sotto_database_table_bytes", "table" => table.name.clone()).set(table.bytes as f64);
         gauge!("sotto_database_table_rows", "table" => table.name.clone()).set(table.rows as f64);
     }
     let mut indexes: Vec<_> = snapshot.indexes.iter().collect();
     indexes.sort_by_key(|index| std::cmp::Reverse(index.bytes));
-    for index in indexes.into_iter().take(MEASURED) {
+    for index in indexes.into_iter().take(MAX_RELATIONS) {
         let (table, name) = (index.table.clone(), index.name.clone());
         gauge!("sotto_database_index_bytes", "table" => table, "index" => name).set(index.bytes as f64);
     }

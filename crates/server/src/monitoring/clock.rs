@@ -12,9 +12,9 @@ use sotto_domain::storage::{self, Storage};
 use sotto_domain::{Clock, Timestamp};
 
 /// Smaller differences, in seconds, are not reported. NTP keeps machines closer than this.
-const NOTABLE: f64 = 5.0;
+const REPORTED_SECONDS: f64 = 5.0;
 /// After the clock was set, it is doubtful for this long.
-const DOUBT: Duration = Duration::from_hours(1);
+const DOUBT_PERIOD: Duration = Duration::from_hours(1);
 /// Shortest time between two log lines about the same difference.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 /// 2026-01-01T00:00:00Z, in microseconds since 1970. The program is younger, so an earlier time is wrong.
@@ -50,7 +50,7 @@ impl ClockHealth {
                 "The clock was set {direction} by {by:.0} seconds within the last hour, or the machine slept."
             ));
         }
-        if let Some(ahead) = self.ahead_of_database.filter(|ahead| ahead.abs() > NOTABLE) {
+        if let Some(ahead) = self.ahead_of_database.filter(|ahead| ahead.abs() > REPORTED_SECONDS) {
             let direction = if ahead > 0.0 { "ahead of" } else { "behind" };
             let by = ahead.abs();
             problems.push(format!(
@@ -80,7 +80,7 @@ impl ClockHealth {
     }
 }
 
-/// Compares the clock with the database's clock once. Only a [`ClockMonitor`] can tell whether the clock was set.
+/// Compares the clock with the database's clock once. Only a [`ClockMonitor`] notices that the clock was set.
 ///
 /// # Errors
 /// If the database does not respond.
@@ -121,7 +121,7 @@ impl ClockMonitor {
         let mut state = self.state();
         state.ahead_of_database = ahead;
         let Some(ahead) = ahead else { return Ok(()) };
-        if ahead.abs() > NOTABLE && may_log(&mut state.logged_ahead, clock.uptime()) {
+        if ahead.abs() > REPORTED_SECONDS && may_log(&mut state.logged_ahead, clock.uptime()) {
             tracing::warn!(seconds = ahead, "the clock differs from the database's clock; negative if it is behind");
         }
         Ok(())
@@ -144,7 +144,7 @@ impl ClockMonitor {
     pub fn health(&self, clock: &dyn Clock) -> ClockHealth {
         let (state, uptime) = (self.state(), clock.uptime());
         let recent = |noted: Option<(f64, Duration)>| {
-            noted.filter(|(_, at)| uptime.saturating_sub(*at) < DOUBT).map(|(seconds, _)| seconds)
+            noted.filter(|(_, at)| uptime.saturating_sub(*at) < DOUBT_PERIOD).map(|(seconds, _)| seconds)
         };
         ClockHealth {
             set_by: recent(state.set),
@@ -160,7 +160,7 @@ impl ClockMonitor {
         let mut state = self.state();
         let (before, uptime_before) = state.last.replace((now, uptime))?;
         let by = now.seconds_since(before) - uptime.saturating_sub(uptime_before).as_secs_f64();
-        if by.abs() <= NOTABLE {
+        if by.abs() <= REPORTED_SECONDS {
             return None;
         }
         state.set = Some((by, uptime));
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_noticed_in_either_direction_and_doubted_for_an_hour() {
+    fn a_clock_change_in_either_direction_is_doubted_for_an_hour() {
         for by in [6, -6, 86_400, -3600, 315_360_000] {
             let (hands, watch) = (Hands::default(), ClockMonitor::default());
             hands.set(1_000_000);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_before_its_time_is_doubted() {
+    fn a_clock_before_the_release_is_doubted() {
         let hands = Hands::default();
         assert!(!ClockMonitor::default().health(&hands).is_doubtful());
         hands.set(-1);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_of_another_server_is_told_once_a_minute() {
+    fn another_servers_clock_is_logged_once_a_minute() {
         let (hands, watch) = (Hands::default(), ClockMonitor::default());
         watch.note_token_ahead(960.0, &hands);
         let may_log = |uptime| may_log(&mut watch.state().logged_token, uptime);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_to_the_database_is_a_problem_from_some_seconds_on_and_doubtful_from_two_minutes_on() {
+    fn a_clock_difference_is_a_problem_after_seconds_and_doubted_after_two_minutes() {
         let health = |ahead| ClockHealth { ahead_of_database: Some(ahead), ..ClockHealth::default() };
         for (ahead, problems, doubtful) in [(4.0, 0, false), (-6.0, 1, false), (119.0, 1, false), (-121.0, 1, true)] {
             let health = health(ahead);

@@ -12,7 +12,7 @@ use crate::disk_space::free_bytes;
 use crate::last_backup::LastBackup;
 
 /// A network file system may hang.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MEASURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct DiskReading {
@@ -42,6 +42,6 @@ impl DiskReader {
             let free = folders.filter_map(|(name, folder)| Some((name, free_bytes(&folder).ok()?))).collect();
             DiskReading { free, backup: LastBackup::read(&data_dir) }
         });
-        tokio::time::timeout(PATIENCE, look).await.ok()?.ok()
+        tokio::time::timeout(MEASURE_TIMEOUT, look).await.ok()?.ok()
     }
 }

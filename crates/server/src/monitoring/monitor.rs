@@ -15,14 +15,14 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::alerts::{Alert, AlertState, Change, DISK_FULL, Evidence, Verdict};
 use super::disks::{DiskReader, DiskReading};
 use super::raised_alerts::{Raised, RaisedFile};
-use super::webhook::{Notice, WAITING};
+use super::webhook::{MAX_WAITING_NOTICES, Notice};
 use crate::app::App;
 use crate::last_backup::LastBackup;
 
 /// A reading is outdated after this many intervals without another one, …
-const INTERVALS: u32 = 3;
+const OUTDATED_INTERVALS: u32 = 3;
 /// … but not before this, because a reading itself takes time.
-const SHORTEST: Duration = Duration::from_secs(30);
+const MIN_OUTDATED_AGE: Duration = Duration::from_secs(30);
 
 /// The readings and alerts of this node. Each node judges for itself.
 pub struct Monitor {
@@ -63,7 +63,7 @@ pub struct Readings {
 impl Monitor {
     /// Alerts in the data folder that an earlier server has raised stay raised.
     pub fn new(data_dir: Option<&Path>) -> Self {
-        let (notices, notices_receiver) = mpsc::channel(WAITING);
+        let (notices, notices_receiver) = mpsc::channel(MAX_WAITING_NOTICES);
         let (file, raised) = data_dir.map_or((None, Vec::new()), RaisedFile::open);
         Self {
             turn: Mutex::default(),
@@ -124,7 +124,7 @@ impl MonitorState {
 
     /// The last reading, if it is not outdated.
     pub fn current(&self, app: &App) -> Option<&Readings> {
-        let longest = (app.config.monitoring.every * INTERVALS).max(SHORTEST);
+        let longest = (app.config.monitoring.every * OUTDATED_INTERVALS).max(MIN_OUTDATED_AGE);
         self.readings.as_ref().filter(|readings| app.clock.uptime().saturating_sub(readings.at) <= longest)
     }
 
@@ -178,7 +178,7 @@ pub async fn take_reading(app: &App) -> storage::Result<()> {
 pub async fn with_latest<T>(app: &App, read: impl FnOnce(&MonitorState, &Readings) -> T) -> storage::Result<Option<T>> {
     if app.monitor.state().readings.is_none() {
         let turn = app.monitor.turn.lock().await;
-        // Another reading may have finished meanwhile.
+        // Another reading may have finished in the meantime.
         if app.monitor.state().readings.is_none() {
             take_locked_reading(app, &turn).await?;
         }
@@ -197,7 +197,7 @@ async fn take_locked_reading(app: &App, _: &tokio::sync::MutexGuard<'_, ()>) -> 
             // written.
             let is_full = app.disk_space.check(app).await.is_err();
             let refusals = app.disk_space.take_refusals() + u64::from(is_full);
-            judge(app, snapshot, refusals, now);
+            assess_snapshot(app, snapshot, refusals, now);
             save_raised(app).await;
             Ok(())
         }
@@ -210,7 +210,7 @@ async fn take_locked_reading(app: &App, _: &tokio::sync::MutexGuard<'_, ()>) -> 
     }
 }
 
-fn judge(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
+fn assess_snapshot(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
     let faults = app.monitor.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut state = app.monitor.state();
     let state = &mut *state;
@@ -238,7 +238,7 @@ fn judge(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp) {
     for (alert, alert_state) in &mut state.alerts {
         let since = alert_state.raised_at.unwrap_or(now);
         let raise_after = alert.raise_after(config.raise_after);
-        if let Some(change) = alert_state.update(alert.judge(&evidence), now, raise_after, config.clear_after) {
+        if let Some(change) = alert_state.update(alert.assess(&evidence), now, raise_after, config.clear_after) {
             announce(app, *alert, change, alert_state, now, since);
         }
     }

@@ -1,6 +1,6 @@
 //! The file of raised alerts in the data folder: after a restart, the server still reports when one is cleared.
 //!
-//! Servers may share a data folder, and each judges for itself. So each has a file of its own: the first one that no
+//! Servers may share a data folder, and each judges for itself. So each has its own file: the first one that no
 //! running server has locked.
 
 use std::fs;
@@ -15,7 +15,7 @@ use sotto_files::{Claim, Draft, FileError};
 use super::alerts::Alert;
 
 /// Servers that may share a data folder.
-const FILES: u32 = 64;
+const MAX_FILES: u32 = 64;
 /// The format's name in the file.
 const FORMAT: &str = "sotto-raised-alerts";
 const VERSION: u32 = 1;
@@ -79,7 +79,7 @@ impl RaisedFile {
             let name = if number == 1 { "raised-alerts".to_owned() } else { format!("raised-alerts-{number}") };
             match Claim::alone(&folder.join(format!(".{name}.lock")), "sotto serve", Duration::ZERO) {
                 Ok(claim) => return Ok(Self { path: folder.join(name + ".json"), _claim: claim }),
-                Err(FileError::Held { .. }) if number < FILES => number += 1,
+                Err(FileError::Held { .. }) if number < MAX_FILES => number += 1,
                 Err(error) => return Err(error),
             }
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_raised_is_read_by_the_next_server() {
+    fn raised_alerts_are_loaded_by_the_next_server() {
         let folder = tempfile::tempdir().unwrap();
         for alerts in [vec![raised()], vec![]] {
             open(folder.path()).0.write(&alerts).unwrap();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_share_a_folder_have_a_file_each() {
+    fn servers_that_share_a_folder_have_separate_files() {
         let folder = tempfile::tempdir().unwrap();
         let (first, _) = open(folder.path());
         first.write(&[raised()]).unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_a_cut_off_and_a_foreign_file_count_as_nothing_raised() {
+    fn a_missing_truncated_or_foreign_file_means_no_raised_alerts() {
         let folder = tempfile::tempdir().unwrap();
         let path = open(folder.path()).0.path;
         assert_eq!(open(folder.path()).1, []);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::Receiver;
 use crate::config::Webhook;
 
 /// Notices that may wait. More than that would be too old to be useful.
-pub const WAITING: usize = 64;
+pub const MAX_WAITING_NOTICES: usize = 64;
 
 /// The JSON body of a notice.
 #[derive(Debug, Clone, Serialize)]
@@ -53,10 +53,10 @@ async fn send(client: &Client, webhook: &Webhook, notice: &Notice) {
     let mut pauses = webhook.back_off.iter();
     let host = webhook.url.parse::<Url>().ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     loop {
-        let answer = client.post(&webhook.url).json(notice).send().await;
-        let reason = match answer.and_then(reqwest::Response::error_for_status) {
-            Ok(answer) if answer.status().is_success() => return,
-            Ok(answer) => format!("it responded {}", answer.status()),
+        let result = client.post(&webhook.url).json(notice).send().await;
+        let reason = match result.and_then(reqwest::Response::error_for_status) {
+            Ok(response) if response.status().is_success() => return,
+            Ok(response) => format!("it responded {}", response.status()),
             Err(error) => error.without_url().to_string(),
         };
         let Some(pause) = pauses.next() else {

@@ -7,13 +7,13 @@ use sotto_server::Config;
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, wait_until_unauthorized};
+use crate::server::{ApiResponse, PASSWORD, Server, wait_until_unauthorized};
 
 on_both_engines!(
     deleting_an_account_deletes_everything,
-    a_deleted_user_is_rejected_on_every_node,
-    deleting_an_account_needs_the_password,
-    without_a_password_the_address_is_enough,
+    a_deleted_user_is_signed_out_on_every_node,
+    account_deletion_requires_the_password,
+    an_account_without_a_password_is_deleted_by_its_address,
     the_last_superuser_cannot_delete_the_account,
 );
 
@@ -30,16 +30,16 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     }
     let before = ben.get("/api/journals/").await.body;
     let login = json!({"email": ada.email, "password": PASSWORD, "cookie": true});
-    let login = Answer::of(server.request(Method::POST, "/api/auth/login").json(&login)).await;
-    let jar = |answer: &Answer| {
-        let cookies = answer.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned());
+    let login = ApiResponse::receive(server.request(Method::POST, "/api/auth/login").json(&login)).await;
+    let jar = |response: &ApiResponse| {
+        let cookies = response.headers.get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap().to_owned());
         cookies.collect::<Vec<_>>()
     };
     let cookies: Vec<_> = jar(&login).iter().map(|cookie| cookie.split(';').next().unwrap().to_owned()).collect();
     let by_cookie = server.request(Method::DELETE, ME).header(COOKIE, cookies.join("; ")).json(&mine());
     let foreign = by_cookie.try_clone().unwrap().header("sec-fetch-site", "cross-site");
-    Answer::of(foreign).await.expect(StatusCode::FORBIDDEN);
-    let gone = Answer::of(by_cookie).await;
+    ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
+    let gone = ApiResponse::receive(by_cookie).await;
     let cleared = jar(&gone);
     assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
     assert_eq!(gone.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
@@ -49,9 +49,9 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     ada.delete_with(ME, mine()).await.expect(StatusCode::UNAUTHORIZED);
     let again = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&again);
-    Answer::of(login).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(login).await.expect(StatusCode::UNAUTHORIZED);
     let refresh = server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": ada.refresh_token}));
-    Answer::of(refresh).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(refresh).await.expect(StatusCode::UNAUTHORIZED);
     assert_eq!(ben.get("/api/journals/?q=zanzibar").await.body, before);
 
     // The address is free, and a new account does not get the old data.
@@ -62,17 +62,17 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     }
 }
 
-async fn a_deleted_user_is_rejected_on_every_node(server: Server) {
+async fn a_deleted_user_is_signed_out_on_every_node(server: Server) {
     let ada = server.person("ada").await;
     let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}{ME}")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     ada.delete_with(ME, mine()).await.expect(StatusCode::OK);
     ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
-    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
+    wait_until_unauthorized(async || ApiResponse::receive(there.try_clone().unwrap()).await.status).await;
 }
 
-async fn deleting_an_account_needs_the_password(server: Server) {
+async fn account_deletion_requires_the_password(server: Server) {
     let ada = server.person("ada").await;
     for (body, place) in [
         (json!({}), "body.password"),
@@ -88,7 +88,7 @@ async fn deleting_an_account_needs_the_password(server: Server) {
     ada.get(ME).await.expect(StatusCode::OK);
 }
 
-async fn without_a_password_the_address_is_enough(server: Server) {
+async fn an_account_without_a_password_is_deleted_by_its_address(server: Server) {
     let ada = server.person("ada").await;
     // As for users who sign in with a provider only.
     server.scratch.execute("UPDATE users SET hashed_password = NULL").await.unwrap();
@@ -111,7 +111,7 @@ async fn the_last_superuser_cannot_delete_the_account(server: Server) {
 }
 
 #[tokio::test]
-async fn guessing_the_password_is_slowed_down() {
+async fn wrong_passwords_at_account_deletion_are_rate_limited() {
     let server = Server::start(Scratch::sqlite(), Config::default()).await;
     let ada = server.person("ada").await;
     let mut last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
@@ -125,5 +125,5 @@ async fn guessing_the_password_is_slowed_down() {
     // The same rate limit as for signing in, so the password cannot be guessed here either.
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    ApiResponse::receive(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
 }

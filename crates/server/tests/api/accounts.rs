@@ -12,23 +12,23 @@ use sotto_storage::testing::Scratch;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient, wait_until_unauthorized};
+use crate::server::{ApiResponse, PASSWORD, Server, lenient, wait_until_unauthorized};
 
 on_both_engines!(
     sign_up_and_in,
-    one_account_per_address,
-    bad_sign_ups_are_refused,
+    an_address_has_one_account,
+    invalid_sign_ups_are_rejected,
     wrong_passwords_and_unknown_users_get_the_same_response,
     tokens_end_and_are_refreshed,
     a_reused_refresh_token_ends_the_session,
     signing_out_ends_the_tokens,
     the_web_app_signs_in_by_cookie,
-    people_change_their_own_account,
-    preferences_are_kept_as_they_are,
-    drafts_have_one_key_each_person,
+    users_change_their_own_account,
+    preferences_are_stored_unchanged,
+    each_user_has_one_draft_key,
     a_new_password_ends_other_logins,
-    logins_are_listed_and_ended,
-    a_deactivated_user_is_rejected_on_every_node,
+    sessions_are_listed_and_ended,
+    a_deactivated_user_is_signed_out_on_every_node,
 );
 
 async fn sign_up_and_in(server: Server) {
@@ -43,12 +43,13 @@ async fn sign_up_and_in(server: Server) {
     let tokens = server.login("ADA@example.org", PASSWORD).await;
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("bearer"), &json!(900)));
     let form = [("username", "ada@example.org"), ("password", PASSWORD), ("grant_type", "password"), ("scope", "")];
-    let form = Answer::of(server.request(Method::POST, "/api/auth/login").form(&form)).await.expect(StatusCode::OK);
+    let form =
+        ApiResponse::receive(server.request(Method::POST, "/api/auth/login").form(&form)).await.expect(StatusCode::OK);
     let me = server.request(Method::GET, "/api/users/me").bearer_auth(form["access_token"].as_str().unwrap());
-    assert_eq!(Answer::of(me).await.expect(StatusCode::OK), made);
+    assert_eq!(ApiResponse::receive(me).await.expect(StatusCode::OK), made);
 }
 
-async fn one_account_per_address(server: Server) {
+async fn an_address_has_one_account(server: Server) {
     let account = |email: &str| json!({"email": email, "password": PASSWORD});
     let (ada, twin) = (account("ada@example.org"), account("ADA@example.org"));
     let both = tokio::join!(post(&server, "/api/auth/register", &ada), post(&server, "/api/auth/register", &twin));
@@ -57,7 +58,7 @@ async fn one_account_per_address(server: Server) {
     assert_eq!(statuses, [StatusCode::CREATED, StatusCode::CONFLICT]);
 }
 
-async fn bad_sign_ups_are_refused(server: Server) {
+async fn invalid_sign_ups_are_rejected(server: Server) {
     for (account, place) in [
         (json!({"email": "nobody", "password": PASSWORD}), "body.email"),
         (json!({"email": format!("{}@example.org", "a".repeat(300)), "password": PASSWORD}), "body.email"),
@@ -136,19 +137,19 @@ async fn signing_out_ends_the_tokens(server: Server) {
 async fn the_web_app_signs_in_by_cookie(server: Server) {
     let ada = server.person("ada").await;
     let login = json!({"email": ada.email, "password": PASSWORD, "cookie": true});
-    let answer = post(&server, "/api/auth/login", &login).await;
+    let response = post(&server, "/api/auth/login", &login).await;
     let cookies: Vec<_> =
-        answer.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect();
-    let body = answer.expect(StatusCode::OK);
+        response.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap().to_owned()).collect();
+    let body = response.expect(StatusCode::OK);
     assert_eq!(body, json!({"token_type": "cookie", "expires_in": 900}));
     assert!(cookies.iter().all(|cookie| cookie.contains("; HttpOnly; SameSite=Strict; Path=/api")), "{cookies:?}");
     let jar = cookies.iter().map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ");
 
     let send = |method: Method, path: &str| server.request(method, path).header(COOKIE, &jar);
-    Answer::of(send(Method::GET, "/api/users/me")).await.expect(StatusCode::OK);
+    ApiResponse::receive(send(Method::GET, "/api/users/me")).await.expect(StatusCode::OK);
     let tag = send(Method::POST, "/api/tags/").json(&json!({"name": "x"}));
     let own = tag.try_clone().unwrap().header("origin", format!("http://{}", server.address));
-    Answer::of(own).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(own).await.expect(StatusCode::CREATED);
     // Another site cannot make the browser send a request.
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
@@ -156,20 +157,20 @@ async fn the_web_app_signs_in_by_cookie(server: Server) {
         ("origin", "http://evil.example"),
         ("origin", "null"),
     ] {
-        Answer::of(tag.try_clone().unwrap().header(name, value)).await.expect(StatusCode::FORBIDDEN);
+        ApiResponse::receive(tag.try_clone().unwrap().header(name, value)).await.expect(StatusCode::FORBIDDEN);
     }
     let foreign = send(Method::POST, "/api/auth/refresh").header("sec-fetch-site", "cross-site");
-    Answer::of(foreign).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
 
-    let renewed = Answer::of(send(Method::POST, "/api/auth/refresh")).await;
+    let renewed = ApiResponse::receive(send(Method::POST, "/api/auth/refresh")).await;
     assert_eq!(renewed.headers.get_all(SET_COOKIE).iter().count(), 2);
     renewed.expect(StatusCode::OK);
-    let out = Answer::of(send(Method::POST, "/api/auth/logout")).await;
+    let out = ApiResponse::receive(send(Method::POST, "/api/auth/logout")).await;
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
-    Answer::of(send(Method::GET, "/api/users/me")).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(send(Method::GET, "/api/users/me")).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn people_change_their_own_account(server: Server) {
+async fn users_change_their_own_account(server: Server) {
     let (ada, _ben) = (server.person("ada").await, server.person("ben").await);
     let changed = json!({"full_name": "Ada L.", "avatar_url": "https://example.org/ada.png"});
     let changed = ada.put("/api/users/me", changed).await.expect(StatusCode::OK);
@@ -192,7 +193,7 @@ async fn people_change_their_own_account(server: Server) {
     server.login("new@example.org", PASSWORD).await;
 }
 
-async fn preferences_are_kept_as_they_are(server: Server) {
+async fn preferences_are_stored_unchanged(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let first = json!({"theme": "dark", "<script>": ["\u{0}", 1.5, null, {"日": true}]});
     let changed = ada.put("/api/users/me", json!({"preferences": first})).await.expect(StatusCode::OK);
@@ -221,7 +222,7 @@ async fn preferences_are_kept_as_they_are(server: Server) {
     assert_eq!(ben.get("/api/users/me").await.body["preferences"], json!({}));
 }
 
-async fn drafts_have_one_key_each_person(server: Server) {
+async fn each_user_has_one_draft_key(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let path = "/api/users/me/draft-key";
     let (first, second) = tokio::join!(ada.get(path), ada.get(path));
@@ -238,15 +239,15 @@ async fn drafts_have_one_key_each_person(server: Server) {
     let other_node = server.another(&server.keys).await;
     let again =
         server.client.get(format!("http://{other_node}{path}")).bearer_auth(again["access_token"].as_str().unwrap());
-    assert_eq!(Answer::of(again).await.expect(StatusCode::OK), first);
-    Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
+    assert_eq!(ApiResponse::receive(again).await.expect(StatusCode::OK), first);
+    ApiResponse::receive(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 async fn a_new_password_ends_other_logins(server: Server) {
     let ada = server.person("ada").await;
     let other = server.login(&ada.email, PASSWORD).await;
     let other = server.request(Method::GET, "/api/users/me").bearer_auth(other["access_token"].as_str().unwrap());
-    Answer::of(other.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(other.try_clone().unwrap()).await.expect(StatusCode::OK);
     let change = |current: &str, new: &str| {
         ada.put("/api/users/me/password", json!({"current_password": current, "new_password": new}))
     };
@@ -254,17 +255,17 @@ async fn a_new_password_ends_other_logins(server: Server) {
     assert_eq!(change(PASSWORD, "short").await.refused(), "body.new_password");
     change(PASSWORD, "another password").await.expect(StatusCode::OK);
     ada.get("/api/users/me").await.expect(StatusCode::OK);
-    Answer::of(other).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(other).await.expect(StatusCode::UNAUTHORIZED);
     server.login(&ada.email, "another password").await;
     let old = json!({"email": ada.email, "password": PASSWORD});
     post(&server, "/api/auth/login", &old).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn logins_are_listed_and_ended(server: Server) {
+async fn sessions_are_listed_and_ended(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let phone = json!({"email": ada.email, "password": PASSWORD});
     let phone = server.request(Method::POST, "/api/auth/login").header("user-agent", "Phone").json(&phone);
-    let phone = Answer::of(phone).await.expect(StatusCode::OK);
+    let phone = ApiResponse::receive(phone).await.expect(StatusCode::OK);
     let list = ada.get("/api/users/me/sessions").await.expect(StatusCode::OK);
     let list = list.as_array().unwrap();
     let (current, other) = (&list[1], &list[0]);
@@ -277,21 +278,21 @@ async fn logins_are_listed_and_ended(server: Server) {
     ada.delete(&path).await.expect(StatusCode::OK);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
     let phone = server.request(Method::GET, "/api/users/me").bearer_auth(phone["access_token"].as_str().unwrap());
-    Answer::of(phone).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(phone).await.expect(StatusCode::UNAUTHORIZED);
 }
 
 /// Deactivated on one node, like `sotto user deactivate` does, while another node has cached the account.
-async fn a_deactivated_user_is_rejected_on_every_node(server: Server) {
+async fn a_deactivated_user_is_signed_out_on_every_node(server: Server) {
     let keys = Keys::generate(&SystemRandom);
     let server = server.restart(&keys).await;
     let ada = server.person("ada").await;
     let other_node = server.another(&keys).await;
     let there = server.client.get(format!("http://{other_node}/api/users/me")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
 
     let id = UserId(Uuid::try_parse(&ada.id).unwrap());
     assert!(server.app.storage.users().set_active(id, false, server.clock.now()).await.unwrap());
-    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
+    wait_until_unauthorized(async || ApiResponse::receive(there.try_clone().unwrap()).await.status).await;
     let login = json!({"email": ada.email, "password": PASSWORD});
     post(&server, "/api/auth/login", &login).await.expect(StatusCode::FORBIDDEN);
     let refresh = json!({"refresh_token": ada.refresh_token});
@@ -306,7 +307,7 @@ async fn sign_up_can_be_closed() {
 }
 
 #[tokio::test]
-async fn guessing_is_slowed_down() {
+async fn login_attempts_are_rate_limited() {
     let server = Server::start(Scratch::sqlite(), Config::default()).await;
     server.person("ada").await;
     let wrong = json!({"email": "ada@example.org", "password": "a wrong guess"});
@@ -320,7 +321,7 @@ async fn guessing_is_slowed_down() {
     let wait: u64 = last.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=11).contains(&wait));
     last.expect(StatusCode::TOO_MANY_REQUESTS);
-    // Sign-ups have a limit of their own.
+    // Sign-ups have their own limit.
     let mut refused = 0;
     for n in 0..15 {
         let account = json!({"email": format!("{n}@example.org"), "password": PASSWORD});
@@ -336,11 +337,11 @@ async fn behind_https_cookies_are_secure() {
     let server = Server::start(Scratch::sqlite(), config).await;
     server.person("ada").await;
     let login = json!({"email": "ada@example.org", "password": PASSWORD, "cookie": true});
-    let answer = post(&server, "/api/auth/login", &login).await;
-    assert!(answer.headers.get_all(SET_COOKIE).iter().all(|cookie| cookie.to_str().unwrap().ends_with("; Secure")));
-    assert!(answer.header("strict-transport-security").is_some());
+    let response = post(&server, "/api/auth/login", &login).await;
+    assert!(response.headers.get_all(SET_COOKIE).iter().all(|cookie| cookie.to_str().unwrap().ends_with("; Secure")));
+    assert!(response.header("strict-transport-security").is_some());
 }
 
-async fn post(server: &Server, path: &str, body: &Value) -> Answer {
-    Answer::of(server.request(Method::POST, path).json(body)).await
+async fn post(server: &Server, path: &str, body: &Value) -> ApiResponse {
+    ApiResponse::receive(server.request(Method::POST, path).json(body)).await
 }

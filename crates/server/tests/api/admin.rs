@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::server::{Answer, PASSWORD, Person, Server, lenient};
+use crate::server::{ApiResponse, PASSWORD, Person, Server, lenient};
 
 /// Two bad readings raise, two good ones clear. Only the test takes readings.
 fn watchful(thresholds: Thresholds) -> Config {
@@ -76,10 +76,10 @@ async fn metrics(server: &Server) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn superusers_see_the_database_and_others_do_not() {
+async fn only_superusers_see_the_database() {
     for server in both(lenient).await {
         let path = "/api/admin/database";
-        Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
+        ApiResponse::receive(server.request(Method::GET, path)).await.expect(StatusCode::UNAUTHORIZED);
         let ada = server.person("ada").await;
         let refusal = ada.get(path).await.expect(StatusCode::FORBIDDEN);
         assert!(refusal["detail"].as_str().unwrap().contains("superusers"), "{refusal}");
@@ -103,19 +103,19 @@ async fn superusers_see_the_database_and_others_do_not() {
         }
         let slowest = database["slowest_statements"].as_array().unwrap();
         assert!(slowest.iter().any(|one| one["text"].as_str().unwrap().contains("journal_entries")), "{slowest:?}");
-        let told = database.to_string();
+        let response = database.to_string();
         for private in ["zanzibar", "quetzal", "ada@", &ada.id] {
-            assert!(!told.contains(private), "{private}");
+            assert!(!response.contains(private), "{private}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_request_takes_a_reading_if_there_was_none() {
+async fn the_first_request_takes_a_missing_reading() {
     let server = Server::start(Scratch::sqlite(), watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     let database = root.get("/api/admin/database").await.expect(StatusCode::OK);
-    assert!(database["remarks"][0].as_str().unwrap().contains("The counters tell of"), "{database}");
+    assert!(database["remarks"][0].as_str().unwrap().contains("The counters cover"), "{database}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,7 +181,7 @@ async fn a_dropped_index_raises_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edited_bookkeeping_raises_an_alert() {
+async fn an_edited_migration_table_raises_an_alert() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         assert_eq!(alert(&root, "migration").await["raised"], false);
@@ -224,7 +224,7 @@ async fn wait_for_migration_alert(server: &Server, value: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_half_made_index_raises_an_alert() {
+async fn an_invalid_index_raises_an_alert() {
     let server = Server::start(Scratch::postgres().await, watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     for _ in 0..2 {
@@ -261,7 +261,7 @@ async fn a_broken_constraint_raises_an_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rows_that_break_a_constraint_raise_an_alert_until_they_are_put_right() {
+async fn rows_that_violate_a_constraint_raise_an_alert_until_they_are_repaired() {
     let server = Server::start(Scratch::sqlite(), watchful(Thresholds::default())).await;
     let root = superuser(&server).await;
     assert_eq!(alert(&root, "constraint_violation").await["raised"], false);
@@ -282,7 +282,7 @@ async fn rows_that_break_a_constraint_raise_an_alert_until_they_are_put_right() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sizes_are_metrics_and_go_with_what_they_measure() {
+async fn size_metrics_disappear_with_the_object_they_measure() {
     for server in both(|| watchful(Thresholds::default())).await {
         server.scratch.execute("CREATE INDEX idx_planted_size ON users (avatar_url)").await.unwrap();
         let size = async || {
@@ -312,7 +312,7 @@ fn value(metrics: &str, name: &str) -> Option<f64> {
 
 /// Several bad readings raise an alert, so a verdict shows more than whether it is raised.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
+async fn an_alert_is_listed_with_the_verdict_of_the_last_reading() {
     for server in both(|| watchful(Thresholds { statement_ms: 0.0, ..Thresholds::default() })).await {
         let root = superuser(&server).await;
         let bad = wait_for("a reading judges the slow statement", async || {
@@ -335,7 +335,7 @@ async fn an_alert_comes_with_the_verdict_of_the_last_reading() {
 
 /// A failed reading says nothing about the present: no alert is fine, and no figure is shown for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_reading_is_reported_and_old_figures_are_removed() {
+async fn a_failed_reading_is_reported_and_removes_old_figures() {
     for server in both(|| watchful(Thresholds::default())).await {
         let root = superuser(&server).await;
         take_reading(&server.app).await.unwrap();
@@ -381,7 +381,7 @@ async fn a_failed_reading_is_reported_and_old_figures_are_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_report_an_unreachable_database() {
+async fn metrics_report_an_unavailable_database() {
     for server in both(|| watchful(Thresholds::default())).await {
         take_reading(&server.app).await.unwrap();
         server.app.storage.close().await;
@@ -392,7 +392,7 @@ async fn metrics_report_an_unreachable_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_backup_raises_an_alert_where_backups_are_watched() {
+async fn a_missing_backup_raises_an_alert_if_backups_are_monitored() {
     let folder = tempfile::tempdir().unwrap();
     let config = || {
         let mut config = watchful(Thresholds::default());
@@ -452,7 +452,7 @@ async fn listener(bad: usize, hang: bool) -> (String, mpsc::UnboundedReceiver<(b
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failed_posts_to_a_webhook_are_retried() {
+async fn a_failed_webhook_call_is_repeated() {
     for (bad, hang) in [(0, false), (2, false), (2, true)] {
         let (url, mut posts) = listener(bad, hang).await;
         let mut config = watchful(Thresholds::default());
@@ -497,7 +497,7 @@ async fn failed_posts_to_a_webhook_are_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_webhook_blocks_nothing() {
+async fn a_webhook_that_always_fails_delays_nothing() {
     let mut config = watchful(Thresholds::default());
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{closed}/");
@@ -510,6 +510,6 @@ async fn a_broken_webhook_blocks_nothing() {
         take_reading(&server.app).await.unwrap();
         take_reading(&server.app).await.unwrap();
     }
-    Answer::of(server.request(Method::GET, "/health/ready")).await.expect(StatusCode::OK);
+    ApiResponse::receive(server.request(Method::GET, "/health/ready")).await.expect(StatusCode::OK);
     server.stop().await;
 }

@@ -6,17 +6,17 @@ use sotto_server::{Config, Registration};
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server, lenient, wait_until_unauthorized};
+use crate::server::{ApiResponse, PASSWORD, Server, lenient, wait_until_unauthorized};
 
 on_both_engines!(
-    superusers_see_accounts_and_nothing_of_journals,
-    accounts_are_found_and_paged,
-    accounts_are_made_and_changed,
-    deactivation_and_demotion_take_effect_at_once,
+    superusers_see_accounts_but_no_journals,
+    accounts_are_searched_and_paged,
+    accounts_are_created_and_changed,
+    a_deactivated_or_demoted_user_loses_access_at_once,
     accounts_are_deleted,
     the_last_superuser_cannot_be_removed,
-    bad_requests_are_refused,
-    only_superusers_can_manage_accounts,
+    invalid_requests_are_rejected,
+    other_users_cannot_administer_accounts,
 );
 
 const USERS: &str = "/api/admin/users";
@@ -25,7 +25,7 @@ fn path(user: &Value) -> String {
     format!("{USERS}/{}", user["id"].as_str().unwrap())
 }
 
-async fn superusers_see_accounts_and_nothing_of_journals(server: Server) {
+async fn superusers_see_accounts_but_no_journals(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     ada.write("zanzibar", "2025-01-22T10:00:00Z", &["private"]).await;
     ada.put("/api/users/me", json!({"preferences": {"theme": "dark"}})).await.expect(StatusCode::OK);
@@ -42,7 +42,7 @@ async fn superusers_see_accounts_and_nothing_of_journals(server: Server) {
     assert_eq!(root.get("/api/journals/?q=zanzibar").await.body, json!([]));
 }
 
-async fn accounts_are_found_and_paged(server: Server) {
+async fn accounts_are_searched_and_paged(server: Server) {
     let root = server.superuser("root").await;
     for name in ["ada", "ben", "cleo", "dan"] {
         server.person(name).await;
@@ -50,9 +50,9 @@ async fn accounts_are_found_and_paged(server: Server) {
     let emails = async |first: &str| {
         let (mut all, mut pages, mut next) = (Vec::new(), 0, Some(first.to_owned()));
         while let Some(path) = next {
-            let answer = root.get(&path).await;
-            (next, pages) = (answer.next(), pages + 1);
-            let page = answer.expect(StatusCode::OK);
+            let response = root.get(&path).await;
+            (next, pages) = (response.next(), pages + 1);
+            let page = response.expect(StatusCode::OK);
             all.extend(page.as_array().unwrap().iter().map(|user| user["email"].as_str().unwrap().to_owned()));
         }
         (pages, all)
@@ -74,7 +74,7 @@ async fn accounts_are_found_and_paged(server: Server) {
     assert_eq!(root.get(&next).await.expect(StatusCode::OK)[0]["email"], "cleo@example.org");
 }
 
-async fn accounts_are_made_and_changed(server: Server) {
+async fn accounts_are_created_and_changed(server: Server) {
     let root = server.superuser("root").await;
     let new =
         json!({"email": " Ada@Example.org", "password": PASSWORD, "full_name": "Ada 🌸", "time_zone": "Asia/Tokyo"});
@@ -88,7 +88,7 @@ async fn accounts_are_made_and_changed(server: Server) {
     assert_eq!(without["has_password"], false);
     let login = json!({"email": "ben@example.org", "password": ""});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(login).await.expect(StatusCode::UNAUTHORIZED);
     let with = root.put(&path(&without), json!({"password": "a new password"})).await.expect(StatusCode::OK);
     assert_eq!(with["has_password"], true);
     server.login("ben@example.org", "a new password").await;
@@ -99,7 +99,7 @@ async fn accounts_are_made_and_changed(server: Server) {
     assert_eq!((&changed["time_zone"], &changed["is_active"]), (&json!("Asia/Tokyo"), &json!(true)));
 }
 
-async fn deactivation_and_demotion_take_effect_at_once(server: Server) {
+async fn a_deactivated_or_demoted_user_loses_access_at_once(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.superuser("ada").await);
     ada.get(USERS).await.expect(StatusCode::OK);
     let ada_path = format!("{USERS}/{}", ada.id);
@@ -108,14 +108,14 @@ async fn deactivation_and_demotion_take_effect_at_once(server: Server) {
     ada.get("/api/users/me").await.expect(StatusCode::OK);
     let other_node = server.another(&server.keys).await;
     let there = server.client.get(format!("http://{other_node}/api/users/me")).bearer_auth(&ada.token);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
 
     root.put(&ada_path, json!({"is_active": false})).await.expect(StatusCode::OK);
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    Answer::of(login).await.expect(StatusCode::FORBIDDEN);
-    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
+    ApiResponse::receive(login).await.expect(StatusCode::FORBIDDEN);
+    wait_until_unauthorized(async || ApiResponse::receive(there.try_clone().unwrap()).await.status).await;
     root.put(&ada_path, json!({"is_active": true})).await.expect(StatusCode::OK);
     // Ended sessions stay ended; a new one works.
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
@@ -130,8 +130,8 @@ async fn accounts_are_deleted(server: Server) {
     let gone = root.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(gone, json!({"message": "User deleted successfully"}));
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
-    for answer in [root.delete(&path).await, root.put(&path, json!({})).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "User not found");
+    for response in [root.delete(&path).await, root.put(&path, json!({})).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "User not found");
     }
     assert_eq!(ben.get("/api/journals/").await.body, json!([kept]));
 }
@@ -139,19 +139,19 @@ async fn accounts_are_deleted(server: Server) {
 async fn the_last_superuser_cannot_be_removed(server: Server) {
     let (root, _ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
-    for answer in [
+    for response in [
         root.put(&path, json!({"is_active": false})).await,
         root.put(&path, json!({"is_superuser": false, "full_name": "No longer"})).await,
         root.delete(&path).await,
     ] {
-        let refusal = answer.expect(StatusCode::CONFLICT);
+        let refusal = response.expect(StatusCode::CONFLICT);
         assert!(refusal["detail"].as_str().unwrap().contains("another account a superuser first"), "{refusal}");
     }
     assert_eq!(root.get("/api/users/me").await.expect(StatusCode::OK)["full_name"], "root");
     root.put(&path, json!({"is_active": true, "is_superuser": true})).await.expect(StatusCode::OK);
 }
 
-async fn bad_requests_are_refused(server: Server) {
+async fn invalid_requests_are_rejected(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     for (body, place) in [
         (json!({"email": "nobody", "password": PASSWORD}), "body.email"),
@@ -191,34 +191,34 @@ async fn bad_requests_are_refused(server: Server) {
     assert_eq!(root.get(USERS).await.body.as_array().unwrap().len(), 2);
 }
 
-async fn only_superusers_can_manage_accounts(server: Server) {
+async fn other_users_cannot_administer_accounts(server: Server) {
     let (root, ada) = (server.superuser("root").await, server.person("ada").await);
     let path = format!("{USERS}/{}", root.id);
-    for answer in [
+    for response in [
         ada.get(USERS).await,
         ada.post(USERS, json!({"email": "x@example.org", "is_superuser": true})).await,
         ada.put(&path, json!({"is_active": false})).await,
         ada.put(&format!("{USERS}/{}", ada.id), json!({"is_superuser": true})).await,
         ada.delete(&path).await,
     ] {
-        answer.expect(StatusCode::FORBIDDEN);
+        response.expect(StatusCode::FORBIDDEN);
     }
     assert_eq!(root.get(USERS).await.expect(StatusCode::OK).as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn accounts_are_made_where_sign_up_is_closed() {
+async fn superusers_create_accounts_while_sign_up_is_closed() {
     let server = Server::start(Scratch::sqlite(), Config { registration: Registration::Closed, ..lenient() }).await;
     let open = server.another_with(&server.keys, lenient()).await;
     let root = json!({"email": "root@example.org", "password": PASSWORD});
     let register =
         |node: std::net::SocketAddr| server.client.post(format!("http://{node}/api/auth/register")).json(&root);
-    Answer::of(register(server.address)).await.expect(StatusCode::FORBIDDEN);
-    Answer::of(register(open)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(register(server.address)).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(register(open)).await.expect(StatusCode::CREATED);
     server.scratch.execute("UPDATE users SET is_superuser = TRUE").await.unwrap();
     let token = server.login("root@example.org", PASSWORD).await["access_token"].as_str().unwrap().to_owned();
     let account = json!({"email": "ada@example.org", "password": PASSWORD});
     let create = server.request(Method::POST, USERS).bearer_auth(token).json(&account);
-    Answer::of(create).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(create).await.expect(StatusCode::CREATED);
     server.login("ada@example.org", PASSWORD).await;
 }

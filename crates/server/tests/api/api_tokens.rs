@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sotto_domain::account::Administered;
-use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_SECONDS};
+use sotto_domain::api_token::{MAX_TOKENS, Scope, USE_INTERVAL_SECONDS};
 use sotto_domain::{Clock, UserId};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, fill, wait_until_unauthorized};
+use crate::server::{ApiResponse, Person, Server, fill, wait_until_unauthorized};
 use crate::vault::{DATE, PHRASE, Secret};
 
 on_both_engines!(
     a_token_is_shown_once,
-    a_token_opens_what_its_scopes_name_and_nothing_else,
-    bad_tokens_are_refused,
-    a_token_expires_at_its_time,
-    a_deleted_token_is_rejected_on_every_node,
-    deactivating_or_deleting_a_user_ends_their_tokens,
-    the_last_use_of_a_token_is_recorded,
-    the_number_of_tokens_is_limited,
-    tokens_of_others_do_not_exist,
-    a_token_cannot_access_sealed_entries,
+    a_token_allows_only_its_scopes,
+    invalid_tokens_are_rejected,
+    a_token_expires,
+    a_deleted_token_is_rejected,
+    deleting_a_user_deletes_their_tokens,
+    the_use_of_a_token_is_recorded,
+    tokens_per_user_are_limited,
+    tokens_of_other_users_are_not_found,
+    sealed_entries_stay_sealed,
 );
 
 const TOKENS: &str = "/api/users/me/tokens";
@@ -44,7 +44,7 @@ async fn a_token_is_shown_once(server: Server) {
 }
 
 /// Every operation of the specification, with a token of each scope, behaves as documented.
-async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
+async fn a_token_allows_only_its_scopes(server: Server) {
     let ada = server.person("ada").await;
     let mut tokens = BTreeMap::new();
     for scope in Scope::ALL {
@@ -68,7 +68,7 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
                 // A response to HEAD has no body to check.
                 let status = match method.as_str() {
                     "head" => request.send().await.unwrap().status(),
-                    _ => Answer::of(request.json(&json!({}))).await.status,
+                    _ => ApiResponse::receive(request.json(&json!({}))).await.status,
                 };
                 let is_named = named.contains(scope);
                 assert_ne!(status, StatusCode::UNAUTHORIZED, "{method} {path} {scope}");
@@ -92,14 +92,14 @@ async fn a_token_opens_what_its_scopes_name_and_nothing_else(server: Server) {
         assert!(opened[scope] >= least, "{scope}: {opened:?}");
     }
     let refused = server.request(Method::GET, "/api/tags/").bearer_auth(&tokens["entries:read"]);
-    let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
+    let refused = ApiResponse::receive(refused).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(refused["detail"], "This API token lacks a scope for this request: tags:read.");
     let refused = server.request(Method::GET, "/api/users/me").bearer_auth(&tokens["entries:read"]);
-    let refused = Answer::of(refused).await.expect(StatusCode::FORBIDDEN);
+    let refused = ApiResponse::receive(refused).await.expect(StatusCode::FORBIDDEN);
     assert!(refused["detail"].as_str().unwrap().contains("sign in"), "{refused}");
 }
 
-async fn bad_tokens_are_refused(server: Server) {
+async fn invalid_tokens_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let good = json!({"name": "script", "scopes": ["entries:read"]});
     for (field, value) in [
@@ -118,11 +118,11 @@ async fn bad_tokens_are_refused(server: Server) {
     }
     for bearer in ["sotto_", "sotto_AAAA", &format!("sotto_{}", "A".repeat(43))] {
         let request = server.request(Method::GET, "/api/journals/").bearer_auth(bearer);
-        Answer::of(request).await.expect(StatusCode::UNAUTHORIZED);
+        ApiResponse::receive(request).await.expect(StatusCode::UNAUTHORIZED);
     }
 }
 
-async fn a_token_expires_at_its_time(server: Server) {
+async fn a_token_expires(server: Server) {
     let ada = server.person("ada").await;
     let end = server.clock.now().plus_seconds(60).to_string();
     let made = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
@@ -134,22 +134,22 @@ async fn a_token_expires_at_its_time(server: Server) {
     assert_eq!(ada.get(TOKENS).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
-async fn a_deleted_token_is_rejected_on_every_node(server: Server) {
+async fn a_deleted_token_is_rejected(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
     let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
     let secret = made["token"].as_str().unwrap();
     let there = server.client.get(format!("http://{there}/api/journals/")).bearer_auth(secret);
-    Answer::of(there.try_clone().unwrap()).await.expect(StatusCode::OK);
+    ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::OK);
     let path = format!("{TOKENS}/{}", made["id"].as_str().unwrap());
     ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::UNAUTHORIZED);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
-    wait_until_unauthorized(async || Answer::of(there.try_clone().unwrap()).await.status).await;
+    wait_until_unauthorized(async || ApiResponse::receive(there.try_clone().unwrap()).await.status).await;
 }
 
-async fn deactivating_or_deleting_a_user_ends_their_tokens(server: Server) {
+async fn deleting_a_user_deletes_their_tokens(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (of_ada, of_ben) = (token(&ada, &["entries:read"]).await, token(&ben, &["entries:read"]).await);
     assert_eq!(read(&server, &of_ada).await, StatusCode::OK);
@@ -163,7 +163,7 @@ async fn deactivating_or_deleting_a_user_ends_their_tokens(server: Server) {
     }
 }
 
-async fn the_last_use_of_a_token_is_recorded(server: Server) {
+async fn the_use_of_a_token_is_recorded(server: Server) {
     let ada = server.person("ada").await;
     let secret = token(&ada, &["entries:read"]).await;
     let noted = async || ada.get(TOKENS).await.expect(StatusCode::OK)[0]["last_used_at"].clone();
@@ -172,16 +172,16 @@ async fn the_last_use_of_a_token_is_recorded(server: Server) {
     let first = noted().await;
     assert!(first.is_string());
     // Another node reads the token from storage within the same minute.
-    for (seconds, is_moved) in [(USE_SECONDS / 2, false), (USE_SECONDS, true)] {
+    for (seconds, is_moved) in [(USE_INTERVAL_SECONDS / 2, false), (USE_INTERVAL_SECONDS, true)] {
         server.clock.advance(seconds);
         let node = server.another(&server.keys).await;
         let request = server.client.get(format!("http://{node}/api/journals/")).bearer_auth(&secret);
-        Answer::of(request).await.expect(StatusCode::OK);
+        ApiResponse::receive(request).await.expect(StatusCode::OK);
         assert_eq!(noted().await != first, is_moved, "after {seconds} seconds");
     }
 }
 
-async fn the_number_of_tokens_is_limited(server: Server) {
+async fn tokens_per_user_are_limited(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"name": "one of many", "scopes": ["entries:read"]});
     for _ in 0..MAX_TOKENS {
@@ -190,7 +190,7 @@ async fn the_number_of_tokens_is_limited(server: Server) {
     ada.post(TOKENS, body).await.expect(StatusCode::CONFLICT);
 }
 
-async fn tokens_of_others_do_not_exist(server: Server) {
+async fn tokens_of_other_users_are_not_found(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let made = make(&ada, json!({"name": "hers", "scopes": ["entries:read"]})).await;
     let secret = made["token"].as_str().unwrap();
@@ -199,19 +199,19 @@ async fn tokens_of_others_do_not_exist(server: Server) {
     ada.write("mine", DATE, &[]).await;
     ben.write("his", DATE, &[]).await;
     let list = server.request(Method::GET, "/api/journals/").bearer_auth(secret);
-    let list = Answer::of(list).await.expect(StatusCode::OK);
+    let list = ApiResponse::receive(list).await.expect(StatusCode::OK);
     assert_eq!((list.as_array().unwrap().len(), &list[0]["content"]), (1, &json!("mine")));
 }
 
 /// Not even together with an unlock token of its owner.
-async fn a_token_cannot_access_sealed_entries(server: Server) {
+async fn sealed_entries_stay_sealed(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
     let entry = open.write("Nobody knows.", DATE).await;
     let bearer = token(&ada, &["entries:read", "entries:write"]).await;
     let send = |method: Method, path: &str| {
-        Answer::of(server.request(method, path).bearer_auth(&bearer).header("x-sotto-unlock", &open.token))
+        ApiResponse::receive(server.request(method, path).bearer_auth(&bearer).header("x-sotto-unlock", &open.token))
     };
     let path = crate::vault::path(&entry);
     for method in [Method::GET, Method::DELETE] {
@@ -233,5 +233,5 @@ async fn token(person: &Person<'_>, scopes: &[&str]) -> String {
 
 async fn read(server: &Server, token: &str) -> StatusCode {
     let request = server.request(Method::GET, "/api/journals/").bearer_auth(token);
-    Answer::of(request).await.status
+    ApiResponse::receive(request).await.status
 }

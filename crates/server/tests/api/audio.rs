@@ -11,17 +11,17 @@ use tokio::net::TcpStream;
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, lenient};
+use crate::server::{ApiResponse, Person, Server, lenient};
 use crate::vault::{DATE, path, text};
 
 on_both_engines!(
-    a_recording_is_sent_and_played,
-    range_requests_return_parts_of_a_recording,
-    files_that_are_not_recordings_are_rejected,
-    an_interrupted_upload_leaves_no_file,
-    concurrent_uploads_leave_one_complete_recording,
-    deleting_an_entry_deletes_its_recording,
-    users_cannot_access_recordings_of_others
+    a_recording_is_uploaded_and_played,
+    parts_of_a_recording_are_played,
+    other_media_types_are_rejected,
+    an_interrupted_upload_leaves_nothing,
+    one_of_many_concurrent_uploads_is_stored,
+    a_recording_is_deleted_with_its_entry,
+    a_recording_is_private
 );
 
 /// A WAV file of this length; `byte` tells files apart.
@@ -61,13 +61,13 @@ pub fn audio(entry: &Value) -> String {
     format!("{}/audio", path(entry))
 }
 
-async fn a_recording_is_sent_and_played(server: Server) {
+async fn a_recording_is_uploaded_and_played(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
     // More than is held in memory at once.
     let long = wav(11 << 20, 1);
-    let sent = Answer::of(ada.record(&entry, "audio/x-wav", long.clone())).await;
+    let sent = ApiResponse::receive(ada.record(&entry, "audio/x-wav", long.clone())).await;
     let etag = sent.header("etag").unwrap().to_owned();
     let sent = sent.expect(StatusCode::CREATED);
     assert_eq!(
@@ -102,7 +102,7 @@ async fn a_recording_is_sent_and_played(server: Server) {
         (StatusCode::NOT_MODIFIED, etag.as_str())
     );
 
-    let other = Answer::of(ada.record(&entry, "audio/wav", wav(100, 2))).await;
+    let other = ApiResponse::receive(ada.record(&entry, "audio/wav", wav(100, 2))).await;
     assert_ne!(other.header("etag"), Some(&*etag));
     other.expect(StatusCode::OK);
     assert_eq!(ada.play(&entry).await, wav(100, 2));
@@ -115,11 +115,11 @@ async fn a_recording_is_sent_and_played(server: Server) {
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn range_requests_return_parts_of_a_recording(server: Server) {
+async fn parts_of_a_recording_are_played(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let recording: Vec<u8> = wav(16, 0).into_iter().chain((0..100_000_u32).map(|at| at.to_le_bytes()[0])).collect();
-    let sent = Answer::of(ada.record(&entry, "audio/wav", recording.clone())).await;
+    let sent = ApiResponse::receive(ada.record(&entry, "audio/wav", recording.clone())).await;
     let etag = sent.header("etag").unwrap().to_owned();
     let length = recording.len();
     let ask = async |method: Method, range: &str, condition: &str| {
@@ -163,7 +163,7 @@ async fn range_requests_return_parts_of_a_recording(server: Server) {
     }
 }
 
-async fn files_that_are_not_recordings_are_rejected(server: Server) {
+async fn other_media_types_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     for (media_type, body) in [
@@ -173,36 +173,36 @@ async fn files_that_are_not_recordings_are_rejected(server: Server) {
         ("audio/webm", wav(1000, 1)),
         ("text/html", wav(1000, 1)),
     ] {
-        let refused = Answer::of(ada.record(&entry, media_type, body)).await;
+        let refused = ApiResponse::receive(ada.record(&entry, media_type, body)).await;
         refused.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let nameless = ada.request(Method::PUT, &audio(&entry)).body(wav(1000, 1));
-    Answer::of(nameless).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(nameless).await.expect(StatusCode::CREATED);
     let missing = json!({"id": Uuid::from_u128(7)});
-    Answer::of(ada.record(&missing, "audio/wav", wav(99, 1))).await.expect(StatusCode::NOT_FOUND);
+    ApiResponse::receive(ada.record(&missing, "audio/wav", wav(99, 1))).await.expect(StatusCode::NOT_FOUND);
     let crooked = ada.request(Method::PUT, "/api/journals/x/audio").body(wav(99, 1));
-    assert_eq!(Answer::of(crooked).await.refused(), "path.id");
+    assert_eq!(ApiResponse::receive(crooked).await.refused(), "path.id");
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn limit_and_quota_hold() {
+async fn size_limit_and_quota_are_enforced() {
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let config = Config { audio_limit: 1000, audio_quota: Some(1500), ..lenient() };
-        limits_hold(Server::start(scratch, config).await).await;
+        limits_are_enforced(Server::start(scratch, config).await).await;
     }
 }
 
-async fn limits_hold(server: Server) {
+async fn limits_are_enforced(server: Server) {
     let ada = server.person("ada").await;
     let (one, two) = (ada.write("One.", DATE, &[]).await, ada.write("Two.", DATE, &[]).await);
-    let send = async |entry: &Value, length| Answer::of(ada.record(entry, "audio/wav", wav(length, 1))).await;
+    let send = async |entry: &Value, length| ApiResponse::receive(ada.record(entry, "audio/wav", wav(length, 1))).await;
     let refused = send(&one, 1001).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
     assert!(text(&refused, "detail").contains("1000 bytes"), "{refused}");
     // Without a declared length, the bytes are counted.
     let pieces = futures_util::stream::iter((0..20).map(|_| Ok::<_, std::io::Error>(wav(100, 1))));
     let unannounced = ada.request(Method::PUT, &audio(&one)).body(reqwest::Body::wrap_stream(pieces));
-    Answer::of(unannounced).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
+    ApiResponse::receive(unannounced).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
     server.wait_for_objects(0).await;
 
     send(&one, 1000).await.expect(StatusCode::CREATED);
@@ -210,7 +210,7 @@ async fn limits_hold(server: Server) {
     assert!(text(&refused, "detail").contains("1500 bytes") && text(&refused, "detail").contains("1000 bytes"));
     let pieces = futures_util::stream::iter((0..6).map(|_| Ok::<_, std::io::Error>(wav(100, 1))));
     let unannounced = ada.request(Method::PUT, &audio(&two)).body(reqwest::Body::wrap_stream(pieces));
-    Answer::of(unannounced).await.expect(StatusCode::INSUFFICIENT_STORAGE);
+    ApiResponse::receive(unannounced).await.expect(StatusCode::INSUFFICIENT_STORAGE);
     assert_eq!(server.objects().len(), 1);
     send(&two, 500).await.expect(StatusCode::CREATED);
     // A replaced recording does not count.
@@ -218,13 +218,13 @@ async fn limits_hold(server: Server) {
     send(&one, 1000).await.expect(StatusCode::OK);
     let bob = server.person("bob").await;
     let entry = bob.write("Three.", DATE, &[]).await;
-    Answer::of(bob.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(bob.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
 }
 
-async fn an_interrupted_upload_leaves_no_file(server: Server) {
+async fn an_interrupted_upload_leaves_nothing(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
-    Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     // Enough for a draft on the disk.
     let part = wav(7 << 20, 2);
     let head = format!(
@@ -253,7 +253,7 @@ async fn an_interrupted_upload_leaves_no_file(server: Server) {
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
 
-async fn concurrent_uploads_leave_one_complete_recording(server: Server) {
+async fn one_of_many_concurrent_uploads_is_stored(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
     let uploads: Vec<_> = (1..=8)
@@ -273,29 +273,29 @@ async fn concurrent_uploads_leave_one_complete_recording(server: Server) {
     assert_eq!((made, server.objects().len()), (1, 1));
 }
 
-async fn deleting_an_entry_deletes_its_recording(server: Server) {
+async fn a_recording_is_deleted_with_its_entry(server: Server) {
     let ada = server.person("ada").await;
     let entry = ada.write("Spoken.", DATE, &[]).await;
-    Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     ada.delete(&path(&entry)).await.expect(StatusCode::OK);
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn users_cannot_access_recordings_of_others(server: Server) {
+async fn a_recording_is_private(server: Server) {
     let (ada, bob) = (server.person("ada").await, server.person("bob").await);
     let entry = ada.write("Spoken.", DATE, &[]).await;
-    Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     bob.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
     bob.delete(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
-    Answer::of(bob.record(&entry, "audio/wav", wav(99, 2))).await.expect(StatusCode::NOT_FOUND);
+    ApiResponse::receive(bob.record(&entry, "audio/wav", wav(99, 2))).await.expect(StatusCode::NOT_FOUND);
     let nobody = server.request(Method::GET, &audio(&entry));
-    Answer::of(nobody).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(nobody).await.expect(StatusCode::UNAUTHORIZED);
     // A browser plays it with the session cookie, and another site cannot replace it.
     let cookie = format!("sotto_access={}", ada.token);
     let played = server.request(Method::GET, &audio(&entry)).header("cookie", &cookie).send().await.unwrap();
     assert_eq!(played.bytes().await.unwrap(), wav(1000, 1));
     let forged = server.request(Method::PUT, &audio(&entry)).header("cookie", &cookie).body(wav(99, 2));
-    Answer::of(forged.header("sec-fetch-site", "cross-site")).await.expect(StatusCode::FORBIDDEN);
+    ApiResponse::receive(forged.header("sec-fetch-site", "cross-site")).await.expect(StatusCode::FORBIDDEN);
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }

@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 use crate::audio::{audio, wav};
 use crate::on_both_engines;
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 use crate::vault::{DATE, Open, PHRASE, Secret, path, text};
 
 on_both_engines!(
-    an_encrypted_recording_is_uploaded_and_played_in_parts,
-    recordings_need_an_unlocked_secret_tag,
+    a_recording_is_uploaded_and_played_in_parts,
+    a_recording_needs_the_unlocked_secret_tag,
     unencrypted_recordings_are_rejected,
-    moving_an_entry_leaves_no_recording,
-    an_upload_during_a_move_leaves_no_unencrypted_recording,
+    moving_an_entry_frees_its_recording,
+    an_upload_during_a_move_leaves_nothing_unencrypted,
     deleting_a_secret_tag_deletes_its_recordings
 );
 
@@ -50,13 +50,13 @@ impl Open<'_> {
     }
 }
 
-async fn an_encrypted_recording_is_uploaded_and_played_in_parts(server: Server) {
+async fn a_recording_is_uploaded_and_played_in_parts(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
     let plaintext = wav(3 * CHUNK + 5, 7);
     let (sealed, key) = open.encrypt(&entry, &plaintext);
-    let sent = Answer::of(open.record(&entry, sealed.clone())).await.expect(StatusCode::CREATED);
+    let sent = ApiResponse::receive(open.record(&entry, sealed.clone())).await.expect(StatusCode::CREATED);
     assert_eq!(
         (&sent["media_type"], &sent["byte_length"], &sent["audio_url"]),
         (&json!("application/octet-stream"), &json!(sealed.len()), &Value::Null)
@@ -88,16 +88,16 @@ async fn an_encrypted_recording_is_uploaded_and_played_in_parts(server: Server) 
     assert_eq!(server.objects().len(), 0);
 }
 
-async fn recordings_need_an_unlocked_secret_tag(server: Server) {
+async fn a_recording_needs_the_unlocked_secret_tag(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
     let (sealed, _) = open.encrypt(&entry, b"hush");
     let unlocked =
         |method: Method| ada.request(method, &audio(&entry)).header("content-type", "application/octet-stream");
-    let locked = Answer::of(unlocked(Method::PUT).body(sealed.clone())).await.expect(StatusCode::NOT_FOUND);
+    let locked = ApiResponse::receive(unlocked(Method::PUT).body(sealed.clone())).await.expect(StatusCode::NOT_FOUND);
     assert_eq!(locked["detail"], "Journal entry not found");
-    Answer::of(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
     // While the secret tag is locked, the recording seems not to exist.
     let nowhere = json!({"id": Uuid::from_u128(7)});
     let missing = ada.get(&audio(&nowhere)).await.expect(StatusCode::NOT_FOUND);
@@ -114,24 +114,24 @@ async fn unencrypted_recordings_are_rejected(server: Server) {
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
     let plain = open.request(Method::PUT, &audio(&entry)).header("content-type", "audio/wav").body(wav(1000, 1));
-    Answer::of(plain).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    ApiResponse::receive(plain).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let (sealed, _) = open.encrypt(&entry, b"hush");
     for wrong in [vec![], wav(1000, 1), sealed[..sealed.len() - 17].to_vec(), vec![1; HEAD]] {
         let length = wrong.len();
-        assert_eq!(Answer::of(open.record(&entry, wrong)).await.refused(), "body", "{length}");
+        assert_eq!(ApiResponse::receive(open.record(&entry, wrong)).await.refused(), "body", "{length}");
     }
     server.wait_for_objects(0).await;
     // An encrypted recording is not accepted for a plain entry.
     let plain = ada.write("Said.", DATE, &[]).await;
-    Answer::of(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    ApiResponse::receive(open.record(&plain, sealed)).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
-async fn moving_an_entry_leaves_no_recording(server: Server) {
+async fn moving_an_entry_frees_its_recording(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = ada.write("Said.", DATE, &[]).await;
     let id: Uuid = text(&entry, "id").parse().unwrap();
-    Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     // A refused move keeps the recording.
     open.put(&path(&entry), 7, open.seal(id, 8, "Said.")).await.expect(StatusCode::PRECONDITION_FAILED);
     assert_eq!(server.objects().len(), 1);
@@ -140,20 +140,20 @@ async fn moving_an_entry_leaves_no_recording(server: Server) {
     open.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 
     let (sealed, _) = open.encrypt(&entry, b"hush");
-    Answer::of(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
     let out = json!({"secret_tag_id": null, "content": "Said."});
     let plain = open.put(&path(&entry), 2, out).await.expect(StatusCode::OK);
     assert_eq!((&plain["audio_url"], server.objects().len()), (&Value::Null, 0));
     ada.get(&audio(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn an_upload_during_a_move_leaves_no_unencrypted_recording(server: Server) {
+async fn an_upload_during_a_move_leaves_nothing_unencrypted(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     for _ in 0..8 {
         let entry = ada.write("Said.", DATE, &[]).await;
         let id: Uuid = text(&entry, "id").parse().unwrap();
-        let send = || Answer::of(ada.record(&entry, "audio/wav", wav(1000, 1)));
+        let send = || ApiResponse::receive(ada.record(&entry, "audio/wav", wav(1000, 1)));
         let entry_path = path(&entry);
         let moved = open.put(&entry_path, 1, open.seal(id, 2, "Said."));
         let (first, second, third, moved, fourth) = tokio::join!(send(), send(), send(), moved, send());
@@ -173,7 +173,7 @@ async fn deleting_a_secret_tag_deletes_its_recordings(server: Server) {
     let other = Secret::make(&ada, "another").await.unlock("another").await;
     for open in [&open, &open, &other] {
         let entry = open.write("Whispered.", DATE).await;
-        Answer::of(open.record(&entry, open.encrypt(&entry, b"hush").0)).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(open.record(&entry, open.encrypt(&entry, b"hush").0)).await.expect(StatusCode::CREATED);
     }
     let secret = format!("/api/secret-tags/{}", open.scope.tag);
     open.delete(&secret).await.expect(StatusCode::CONFLICT);
@@ -183,15 +183,15 @@ async fn deleting_a_secret_tag_deletes_its_recordings(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_longest_recording_fits_when_it_is_encrypted() {
+async fn the_longest_recording_fits_after_encryption() {
     let limit = u32::try_from(CHUNK).unwrap() + 1;
     let server = Server::start(Scratch::sqlite(), Config { audio_limit: limit, ..lenient() }).await;
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Whispered.", DATE).await;
     let (sealed, _) = open.encrypt(&entry, &wav(CHUNK + 2, 1));
-    let refused = Answer::of(open.record(&entry, sealed)).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
+    let refused = ApiResponse::receive(open.record(&entry, sealed)).await.expect(StatusCode::PAYLOAD_TOO_LARGE);
     assert!(text(&refused, "detail").contains(&sealed_length(limit.into()).to_string()), "{refused}");
     let (sealed, _) = open.encrypt(&entry, &wav(CHUNK + 1, 1));
-    Answer::of(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(open.record(&entry, sealed)).await.expect(StatusCode::CREATED);
 }

@@ -15,22 +15,22 @@ use uuid::Uuid;
 
 use crate::audio::wav;
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, lenient};
+use crate::server::{ApiResponse, Person, Server, lenient};
 use crate::vault::{DATE, text};
 
 on_both_engines!(
     a_store_belongs_to_one_database,
-    one_of_two_concurrent_databases_claims_the_store,
-    a_store_of_an_older_version_is_claimed_if_it_fits,
-    a_store_that_lost_everything_is_refused,
+    one_of_two_databases_claims_the_store,
+    a_matching_store_of_an_older_version_is_claimed,
+    an_emptied_store_is_rejected,
     unknown_objects_are_quarantined_and_deleted_after_a_month,
-    a_clock_that_jumps_deletes_nothing,
-    objects_with_rows_are_moved_back_from_quarantine,
-    much_or_everything_is_refused_and_raised_as_an_alert,
-    an_older_copy_of_the_database_sweeps_nothing,
-    a_start_sweeps_nothing_and_one_sweep_is_enough,
-    missing_recordings_are_reported,
-    deleted_recordings_are_removed_from_the_store
+    a_clock_jump_deletes_nothing,
+    quarantined_objects_that_are_needed_are_restored,
+    a_sweep_of_many_objects_is_refused_and_raises_an_alert,
+    an_older_copy_of_the_database_does_not_sweep,
+    a_start_does_not_sweep_and_one_sweep_a_week_is_enough,
+    missing_recordings_are_listed,
+    freed_objects_are_deleted_soon
 );
 
 const HOUR: i64 = 3600;
@@ -108,7 +108,7 @@ async fn recorded<'a>(server: &'a Server, name: &str) -> Recorded<'a> {
     let person = server.person(name).await;
     let user = UserId(person.id.parse().unwrap());
     let entry = person.write("Spoken.", DATE, &[]).await;
-    Answer::of(person.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(person.record(&entry, "audio/wav", wav(1000, 1))).await.expect(StatusCode::CREATED);
     let id = EntryId(text(&entry, "id").parse().unwrap());
     let id = server.app.storage.attachments().get(user, id).await.unwrap().unwrap().id;
     Recorded { person, user, entry, id }
@@ -140,7 +140,7 @@ async fn a_store_belongs_to_one_database(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
 
-    // Another database, with or without an identity of its own, changes nothing.
+    // Another database, with or without its own identity, changes nothing.
     refused(server.claim_for(&other).await, "belongs to another database");
     other.claim().await.unwrap();
     refused(server.claim_for(&other).await, "belongs to another database");
@@ -163,7 +163,7 @@ async fn a_store_belongs_to_one_database(server: Server) {
     assert_eq!(fs::read_to_string(server.mark()).unwrap(), "{");
 }
 
-async fn one_of_two_concurrent_databases_claims_the_store(server: Server) {
+async fn one_of_two_databases_claims_the_store(server: Server) {
     let other = Server::start(Scratch::sqlite(), lenient()).await;
     let (mine, theirs) = tokio::join!(server.claim(), server.claim_for(&other));
     assert_ne!(mine.is_ok(), theirs.is_ok(), "{mine:?} {theirs:?}");
@@ -172,7 +172,7 @@ async fn one_of_two_concurrent_databases_claims_the_store(server: Server) {
     refused(server.claim_for(loser).await, "belongs to another database");
 }
 
-async fn a_store_of_an_older_version_is_claimed_if_it_fits(server: Server) {
+async fn a_matching_store_of_an_older_version_is_claimed(server: Server) {
     let ada = recorded(&server, "ada").await;
     lose(&ada, 1..2);
     // A second journal, by mistake.
@@ -187,7 +187,7 @@ async fn a_store_of_an_older_version_is_claimed_if_it_fits(server: Server) {
     refused(server.claim().await, "of the 20 recordings in the store, this database does not know 19");
 }
 
-async fn a_store_that_lost_everything_is_refused(server: Server) {
+async fn an_emptied_store_is_rejected(server: Server) {
     let ada = recorded(&server, "ada").await;
     fs::remove_file(ada.file()).unwrap();
     refused(server.claim().await, "is empty, although the database names recordings");
@@ -228,7 +228,7 @@ async fn unknown_objects_are_quarantined_and_deleted_after_a_month(server: Serve
     assert!(server.recordings.path().join("README").exists() && ada.file().exists());
 }
 
-async fn a_clock_that_jumps_deletes_nothing(server: Server) {
+async fn a_clock_jump_deletes_nothing(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     lose(&ada, 7..8);
@@ -243,7 +243,7 @@ async fn a_clock_that_jumps_deletes_nothing(server: Server) {
     assert!(server.store().await.next_sweep_at < server.app.now().plus_seconds(8 * DAY));
 }
 
-async fn objects_with_rows_are_moved_back_from_quarantine(server: Server) {
+async fn quarantined_objects_that_are_needed_are_restored(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob, eve) =
         (recorded(&server, "ada").await, recorded(&server, "bob").await, recorded(&server, "eve").await);
@@ -268,7 +268,7 @@ async fn objects_with_rows_are_moved_back_from_quarantine(server: Server) {
     assert_eq!(server.aside(), Vec::<String>::new());
 }
 
-async fn much_or_everything_is_refused_and_raised_as_an_alert(server: Server) {
+async fn a_sweep_of_many_objects_is_refused_and_raises_an_alert(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     let lost = lose(&ada, 1..12);
@@ -309,7 +309,7 @@ async fn much_or_everything_is_refused_and_raised_as_an_alert(server: Server) {
     assert_eq!((swept.total, swept.put_aside.len(), swept.refused.is_some()), (1, 0, true));
 }
 
-async fn an_older_copy_of_the_database_sweeps_nothing(server: Server) {
+async fn an_older_copy_of_the_database_does_not_sweep(server: Server) {
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
     let lost = lose(&ada, 1..2);
@@ -329,7 +329,7 @@ async fn an_older_copy_of_the_database_sweeps_nothing(server: Server) {
     assert_eq!(StoreMark::parse(&fs::read(server.mark()).unwrap()).unwrap().sweeps, server.store().await.sweeps);
 }
 
-async fn a_start_sweeps_nothing_and_one_sweep_is_enough(server: Server) {
+async fn a_start_does_not_sweep_and_one_sweep_a_week_is_enough(server: Server) {
     assert!(server.maintain(true).await.unwrap().is_none(), "without an identity, nothing is done");
     server.claim().await.unwrap();
     let ada = recorded(&server, "ada").await;
@@ -352,7 +352,7 @@ async fn a_start_sweeps_nothing_and_one_sweep_is_enough(server: Server) {
     assert!(!stores.begin_sweep(&seen, server.app.now(), server.app.now()).await.unwrap());
 }
 
-async fn missing_recordings_are_reported(server: Server) {
+async fn missing_recordings_are_listed(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     fs::remove_file(ada.file()).unwrap();
@@ -363,7 +363,7 @@ async fn missing_recordings_are_reported(server: Server) {
     assert!(trouble.contains(&ada.name()) && !trouble.contains(&bob.name()), "{trouble}");
 }
 
-async fn deleted_recordings_are_removed_from_the_store(server: Server) {
+async fn freed_objects_are_deleted_soon(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob) = (recorded(&server, "ada").await, recorded(&server, "bob").await);
     // The row is deleted, and the server was killed before it could delete the object.

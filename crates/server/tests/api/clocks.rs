@@ -6,29 +6,29 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Person, Server, ShiftedClock, lenient};
+use crate::server::{ApiResponse, PASSWORD, Person, Server, ShiftedClock, lenient};
 use crate::vault::{PHRASE, Secret};
 
 on_both_engines!(
-    tokens_outlive_a_clock_that_is_set_back_a_little,
-    logins_survive_ten_years_ahead_and_back,
-    a_secret_tag_is_neither_locked_nor_open_for_ten_years,
-    reminders_are_due_by_the_present_clock,
-    clock_jumps_are_reported
+    tokens_stay_valid_after_a_small_clock_change_back,
+    sessions_survive_a_clock_jump_of_ten_years_and_back,
+    a_clock_jump_neither_blocks_nor_unlocks_a_secret_tag_for_years,
+    reminders_are_due_by_the_current_clock,
+    clock_problems_are_reported
 );
 
 const DAY: i64 = 24 * 3600;
 const TEN_YEARS: i64 = 3650 * DAY;
 
-async fn refresh(server: &Server, token: &Value) -> Answer {
-    Answer::of(server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": token}))).await
+async fn refresh(server: &Server, token: &Value) -> ApiResponse {
+    ApiResponse::receive(server.request(Method::POST, "/api/auth/refresh").json(&json!({"refresh_token": token}))).await
 }
 
 fn with_token<'a>(person: &Person<'a>, tokens: &Value) -> Person<'a> {
     Person { token: tokens["access_token"].as_str().unwrap().to_owned(), ..person.clone() }
 }
 
-async fn tokens_outlive_a_clock_that_is_set_back_a_little(server: Server) {
+async fn tokens_stay_valid_after_a_small_clock_change_back(server: Server) {
     let ada = server.person("ada").await;
     server.clock.set(-100);
     ada.get("/api/tags/").await.expect(StatusCode::OK);
@@ -43,7 +43,7 @@ async fn tokens_outlive_a_clock_that_is_set_back_a_little(server: Server) {
     assert!(!refused["detail"].as_str().unwrap().contains("clock"), "{refused}");
 }
 
-async fn logins_survive_ten_years_ahead_and_back(server: Server) {
+async fn sessions_survive_a_clock_jump_of_ten_years_and_back(server: Server) {
     let ada = server.person("ada").await;
     let first = json!(ada.refresh_token);
     // Within its 30 days, the session is refreshed while the clock is a day ahead.
@@ -66,7 +66,7 @@ async fn logins_survive_ten_years_ahead_and_back(server: Server) {
     refresh(&server, &third["refresh_token"]).await.expect(StatusCode::OK);
 }
 
-async fn a_secret_tag_is_neither_locked_nor_open_for_ten_years(server: Server) {
+async fn a_clock_jump_neither_blocks_nor_unlocks_a_secret_tag_for_years(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     server.clock.set(TEN_YEARS);
@@ -83,7 +83,7 @@ async fn a_secret_tag_is_neither_locked_nor_open_for_ten_years(server: Server) {
     // The session is still valid, but its secret tag is locked.
     let back = with_token(&ada, &refresh(&server, &tokens["refresh_token"]).await.expect(StatusCode::OK));
     let entries = back.request(Method::GET, &open.entries()).header("x-sotto-unlock", &open.token);
-    Answer::of(entries).await.expect(StatusCode::NOT_FOUND);
+    ApiResponse::receive(entries).await.expect(StatusCode::NOT_FOUND);
     let slowed = secret.try_unlock(PHRASE).await.err().unwrap();
     assert_eq!(slowed.status, StatusCode::TOO_MANY_REQUESTS, "{slowed:?}");
     let wait: i64 = slowed.header("retry-after").unwrap().parse().unwrap();
@@ -92,7 +92,7 @@ async fn a_secret_tag_is_neither_locked_nor_open_for_ten_years(server: Server) {
     secret.unlock(PHRASE).await;
 }
 
-async fn reminders_are_due_by_the_present_clock(server: Server) {
+async fn reminders_are_due_by_the_current_clock(server: Server) {
     let ada = server.person("ada").await;
     let daily = json!({"title": "Write", "message": "", "frequency": "daily", "time": "2025-01-22T20:00:00Z"});
     for wrong in [TEN_YEARS, -TEN_YEARS] {
@@ -110,7 +110,7 @@ async fn reminders_are_due_by_the_present_clock(server: Server) {
     }
 }
 
-async fn clock_jumps_are_reported(server: Server) {
+async fn clock_problems_are_reported(server: Server) {
     let root = server.superuser("root").await;
     let examine =
         async || sotto_server::monitoring::clock::examine(&*server.clock, &*server.app.storage).await.unwrap();
@@ -132,7 +132,7 @@ async fn clock_jumps_are_reported(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_are_two_minutes_apart_take_each_others_tokens() {
+async fn servers_two_minutes_apart_accept_each_others_tokens() {
     let server = Server::on_postgres().await;
     let ada = server.person("ada").await;
     for (apart, expected) in [
@@ -144,7 +144,9 @@ async fn servers_that_are_two_minutes_apart_take_each_others_tokens() {
         let clock = Arc::new(ShiftedClock::default());
         clock.set(apart);
         let (address, other) = server.another_at(&server.keys, lenient(), &clock).await;
-        let there = Answer::of(server.client.get(format!("http://{address}/api/tags/")).bearer_auth(&ada.token)).await;
+        let there =
+            ApiResponse::receive(server.client.get(format!("http://{address}/api/tags/")).bearer_auth(&ada.token))
+                .await;
         assert_eq!(there.status, expected, "{apart}: {there:?}");
         // The server that is behind knows by how much.
         let behind = other.clock_health().behind_others;

@@ -6,9 +6,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{ApiResponse, PASSWORD, Server};
 
-on_both_engines!(fields_have_codes, problems_have_codes);
+on_both_engines!(field_errors_have_codes, problems_have_codes);
 
 /// The field errors without their places.
 fn fields(problem: &Value) -> Vec<Value> {
@@ -20,10 +20,10 @@ fn fields(problem: &Value) -> Vec<Value> {
     problem["errors"].as_array().unwrap().iter().map(without_loc).collect()
 }
 
-async fn fields_have_codes(server: Server) {
+async fn field_errors_have_codes(server: Server) {
     let ada = server.person("ada").await;
     let account = json!({"email": "nobody", "password": "abc", "full_name": "n".repeat(201), "time_zone": "Nowhere"});
-    let refused = Answer::of(server.request(Method::POST, "/api/auth/register").json(&account)).await;
+    let refused = ApiResponse::receive(server.request(Method::POST, "/api/auth/register").json(&account)).await;
     let refused = refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(refused["errors"][1]["loc"], json!(["body", "password"]));
     assert_eq!(
@@ -35,7 +35,7 @@ async fn fields_have_codes(server: Server) {
             json!({"msg": "must be the name of an IANA time zone, such as Europe/Berlin", "code": "unknown_zone"}),
         ]
     );
-    // The field errors are the problem, so it has no code of its own.
+    // The field errors are the problem, so the problem itself has no code.
     assert_eq!(refused.get("code"), None);
     assert_eq!(
         refused["detail"],
@@ -46,7 +46,7 @@ async fn fields_have_codes(server: Server) {
     let nobody = json!("0190b5a4-1111-7222-8333-444455556666");
     let date = "2025-01-22T10:00:00Z";
     let names: Vec<_> = (0..101).map(|n| format!("tag {n}")).collect();
-    for (answer, error) in [
+    for (response, error) in [
         (
             ada.post("/api/tags/", json!({"name": "x", "color": "loud"})).await,
             json!({"msg": "must be a colour such as #1e90ff", "code": "not_a_colour"}),
@@ -81,13 +81,13 @@ async fn fields_have_codes(server: Server) {
             json!({"msg": "is wrong", "code": "wrong_password"}),
         ),
     ] {
-        assert_eq!(fields(&answer.expect(StatusCode::UNPROCESSABLE_ENTITY)), [error]);
+        assert_eq!(fields(&response.expect(StatusCode::UNPROCESSABLE_ENTITY)), [error]);
     }
 
     // Parsers word their errors differently, under one code.
     let number = ada.post("/api/tags/", json!({"name": 7})).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let text = ada.request(Method::POST, "/api/tags/").header("content-type", "application/json").body("{");
-    for problem in [number, Answer::of(text).await.expect(StatusCode::UNPROCESSABLE_ENTITY)] {
+    for problem in [number, ApiResponse::receive(text).await.expect(StatusCode::UNPROCESSABLE_ENTITY)] {
         assert_eq!(problem["errors"][0]["code"], "malformed", "{problem}");
     }
 }
@@ -103,29 +103,41 @@ async fn problems_have_codes(server: Server) {
     let post = |path: &str| server.request(Method::POST, path);
     let cookie = ("cookie", "sotto_access=x");
 
-    for (answer, status, code) in [
+    for (response, status, code) in [
         (ada.post("/api/tags/", json!({"name": "Taken"})).await, 409, Some("tag_name_taken")),
         (ada.put(&own, json!({"is_active": false})).await, 409, Some("last_superuser")),
         (ada.get("/api/journals/0190b5a4-1111-7222-8333-444455556666").await, 404, Some("not_found")),
         (ada.delete("/api/tags/0190b5a4-1111-7222-8333-444455556666").await, 404, Some("not_found")),
         (
-            Answer::of(ada.request(Method::PUT, &entry).header("if-match", "\"9\"").json(&json!({"title": "x"}))).await,
+            ApiResponse::receive(
+                ada.request(Method::PUT, &entry).header("if-match", "\"9\"").json(&json!({"title": "x"})),
+            )
+            .await,
             412,
             Some("entry_changed"),
         ),
-        (Answer::of(ada.request(Method::POST, "/api/tags/").body("name=x")).await, 415, Some("unsupported_media_type")),
-        (Answer::of(post("/api/auth/register").json(&account)).await, 409, Some("email_taken")),
-        (Answer::of(server.request(Method::GET, "/api/users/me")).await, 401, Some("not_signed_in")),
-        (Answer::of(server.request(Method::GET, "/api/users/me").bearer_auth("x")).await, 401, Some("invalid_token")),
         (
-            Answer::of(post("/api/tags/").header(cookie.0, cookie.1).header("sec-fetch-site", "cross-site")).await,
+            ApiResponse::receive(ada.request(Method::POST, "/api/tags/").body("name=x")).await,
+            415,
+            Some("unsupported_media_type"),
+        ),
+        (ApiResponse::receive(post("/api/auth/register").json(&account)).await, 409, Some("email_taken")),
+        (ApiResponse::receive(server.request(Method::GET, "/api/users/me")).await, 401, Some("not_signed_in")),
+        (
+            ApiResponse::receive(server.request(Method::GET, "/api/users/me").bearer_auth("x")).await,
+            401,
+            Some("invalid_token"),
+        ),
+        (
+            ApiResponse::receive(post("/api/tags/").header(cookie.0, cookie.1).header("sec-fetch-site", "cross-site"))
+                .await,
             403,
             Some("foreign_origin"),
         ),
         // The status is enough.
-        (Answer::of(server.request(Method::PATCH, "/api/tags/")).await, 405, None),
+        (ApiResponse::receive(server.request(Method::PATCH, "/api/tags/")).await, 405, None),
     ] {
-        let body = answer.expect(StatusCode::from_u16(status).unwrap());
+        let body = response.expect(StatusCode::from_u16(status).unwrap());
         assert_eq!(body.get("code").and_then(Value::as_str), code, "{body}");
     }
 
@@ -133,12 +145,12 @@ async fn problems_have_codes(server: Server) {
     let guesses = [(ada.email.as_str(), "wrong password"), ("nobody@example.org", PASSWORD), ("no address", "")];
     for (email, password) in guesses {
         let guess = post("/api/auth/login").json(&json!({"email": email, "password": password}));
-        assert_eq!(Answer::of(guess).await.expect(StatusCode::UNAUTHORIZED)["code"], "wrong_login");
+        assert_eq!(ApiResponse::receive(guess).await.expect(StatusCode::UNAUTHORIZED)["code"], "wrong_login");
     }
 }
 
 #[test]
-fn codes_are_described_and_never_lost() {
+fn every_code_is_described_and_still_exists() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     let schemas = &specification["components"]["schemas"];
     assert_eq!(schemas["FieldError"]["required"], json!(["loc", "msg", "code"]));

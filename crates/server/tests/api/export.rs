@@ -10,17 +10,17 @@ use sotto_storage::testing::{Scratch, wait_until};
 
 use crate::audio::wav;
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server, lenient};
+use crate::server::{ApiResponse, Person, Server, lenient};
 use crate::vault::{DATE, PHRASE, Secret, new_id, text};
 
 on_both_engines!(
-    the_archive_holds_what_the_api_answers,
+    the_archive_matches_the_responses_of_the_api,
     file_names_are_safe_and_unique,
-    sealed_entries_are_exported_while_their_tag_is_unlocked,
-    an_empty_journal_is_an_archive_too,
-    pages_are_read_to_the_last,
-    recordings_are_beside_their_entries,
-    encrypted_recordings_are_exported_while_their_tag_is_unlocked,
+    unlocked_sealed_entries_are_exported,
+    an_empty_journal_is_exported_as_an_archive,
+    pages_are_followed_to_the_last,
+    recordings_are_exported_with_their_entries,
+    unlocked_encrypted_recordings_are_exported,
     lost_recordings_are_listed_and_the_rest_is_exported,
 );
 
@@ -52,14 +52,14 @@ async fn files(request: RequestBuilder) -> Vec<(String, String)> {
 
 /// The files of an archive, in order.
 async fn all_files(request: RequestBuilder) -> Vec<File> {
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(answer.headers()["content-type"], "application/zip");
-    assert_eq!(answer.headers()["cache-control"], "no-store");
-    let name = answer.headers()["content-disposition"].to_str().unwrap();
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()["content-type"], "application/zip");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let name = response.headers()["content-disposition"].to_str().unwrap();
     assert!(name.starts_with("attachment; filename=\"sotto-20") && name.ends_with(".zip\""), "{name}");
     let archive = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(archive.path(), answer.bytes().await.unwrap()).unwrap();
+    std::fs::write(archive.path(), response.bytes().await.unwrap()).unwrap();
     let read = Command::new("python3").args(["-c", READ]).arg(archive.path()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let files: Vec<(String, String, bool)> = serde_json::from_slice(&read.stdout).unwrap();
@@ -85,7 +85,7 @@ fn parse(file: &str) -> (BTreeMap<String, Value>, &str) {
     (head.split('\n').map(field).collect(), text)
 }
 
-async fn the_archive_holds_what_the_api_answers(server: Server) {
+async fn the_archive_matches_the_responses_of_the_api(server: Server) {
     let (ada, ben) = (server.person_in("ada", "Asia/Tokyo").await, server.person("ben").await);
     ben.write("another's", "2025-01-22T10:00:00Z", &["theirs"]).await;
     ada.put("/api/users/me", json!({"preferences": {"theme": "dark"}})).await.expect(StatusCode::OK);
@@ -176,7 +176,7 @@ async fn file_names_are_safe_and_unique(server: Server) {
     assert_eq!(files.last().unwrap().0, "entries/0001/0001-01-05.md");
 }
 
-async fn sealed_entries_are_exported_while_their_tag_is_unlocked(server: Server) {
+async fn unlocked_sealed_entries_are_exported(server: Server) {
     let ada = server.person("ada").await;
     ada.write("in plain", DATE, &[]).await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
@@ -195,14 +195,14 @@ async fn sealed_entries_are_exported_while_their_tag_is_unlocked(server: Server)
     assert_eq!(open.read(&journal["entries"][1]), "sealed");
 }
 
-async fn an_empty_journal_is_an_archive_too(server: Server) {
+async fn an_empty_journal_is_exported_as_an_archive(server: Server) {
     let ada = server.person("ada").await;
     let (journal, files) = archive(&ada).await;
     assert_eq!((&journal["entries"], files.len()), (&json!([]), 0));
-    Answer::of(server.request(Method::GET, EXPORT)).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(server.request(Method::GET, EXPORT)).await.expect(StatusCode::UNAUTHORIZED);
 }
 
-async fn pages_are_read_to_the_last(server: Server) {
+async fn pages_are_followed_to_the_last(server: Server) {
     let ada = server.person("ada").await;
     // More bytes than a page has, and more rows.
     let long = "x".repeat(1 << 20);
@@ -221,7 +221,7 @@ async fn pages_are_read_to_the_last(server: Server) {
     assert!(files.iter().take(10).all(|(_, file)| parse(file).1 == long));
 }
 
-async fn recordings_are_beside_their_entries(server: Server) {
+async fn recordings_are_exported_with_their_entries(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let write = async |title: &str| {
         let entry = json!({"title": title, "content": "Spoken.", "entry_date": DATE});
@@ -230,11 +230,11 @@ async fn recordings_are_beside_their_entries(server: Server) {
     let (one, two, silent) = (write("Same").await, write("same").await, write("Silent").await);
     // More than a chunk.
     let long = wav(300_000, 1);
-    Answer::of(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&one, "audio/x-wav", long.clone())).await.expect(StatusCode::CREATED);
     let ogg = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
-    Answer::of(ada.record(&two, "audio/ogg", ogg.clone())).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ada.record(&two, "audio/ogg", ogg.clone())).await.expect(StatusCode::CREATED);
     let theirs = ben.write("Theirs.", DATE, &[]).await;
-    Answer::of(ben.record(&theirs, "audio/wav", wav(100, 2))).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(ben.record(&theirs, "audio/wav", wav(100, 2))).await.expect(StatusCode::CREATED);
 
     let files = all_files(ada.request(Method::GET, EXPORT)).await;
     assert_eq!(files.len(), 6, "the journal, three entries, two recordings, and nothing that is missing");
@@ -255,7 +255,7 @@ async fn recordings_are_beside_their_entries(server: Server) {
     assert!(!markdown(&silent).is_stored);
 }
 
-async fn encrypted_recordings_are_exported_while_their_tag_is_unlocked(server: Server) {
+async fn unlocked_encrypted_recordings_are_exported(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let closed = Secret::make(&ada, "another phrase altogether").await.unlock("another phrase altogether").await;
@@ -263,7 +263,7 @@ async fn encrypted_recordings_are_exported_while_their_tag_is_unlocked(server: S
     for (secret, content) in [(&open, "sealed"), (&closed, "not shown to be open")] {
         let entry = secret.write(content, DATE).await;
         let (recording, key) = secret.encrypt(&entry, &wav(200_000, 3));
-        Answer::of(secret.record(&entry, recording.clone())).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(secret.record(&entry, recording.clone())).await.expect(StatusCode::CREATED);
         sealed.push((entry, recording, key));
     }
     let names = |files: &[File]| files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
@@ -282,13 +282,13 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     let mut objects: Vec<PathBuf> = Vec::new();
     for n in 1..=5 {
         let entry = ada.write("Spoken.", &format!("2025-01-0{n}T10:00:00Z"), &[]).await;
-        Answer::of(ada.record(&entry, "audio/wav", wav(200_000, n))).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(ada.record(&entry, "audio/wav", wav(200_000, n))).await.expect(StatusCode::CREATED);
         let new = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
         objects.push(new);
     }
     let entry = open.write("Whispered.", DATE).await;
     let (recording, _) = open.encrypt(&entry, &wav(1000, 6));
-    Answer::of(open.record(&entry, recording)).await.expect(StatusCode::CREATED);
+    ApiResponse::receive(open.record(&entry, recording)).await.expect(StatusCode::CREATED);
     let hidden = server.objects().into_iter().find(|object| !objects.contains(object)).unwrap();
 
     std::fs::remove_file(&objects[0]).unwrap();
@@ -312,12 +312,12 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     assert!(find(&day(5, ".wav")).unwrap().bytes == wav(200_000, 5));
     let last = files.last().unwrap();
     assert_eq!(last.name, "missing.txt");
-    let (_, told) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
-    let mut told: Vec<_> = told.lines().collect();
-    told.sort_unstable();
+    let (_, listed) = std::str::from_utf8(&last.bytes).unwrap().split_once("\n\n").unwrap();
+    let mut listed: Vec<_> = listed.lines().collect();
+    listed.sort_unstable();
     let sealed = format!("sealed/{}: it is missing", text(&entry, "id"));
     assert_eq!(
-        told,
+        listed,
         [
             "entries/2025/2025-01-01.wav: it is missing",
             "entries/2025/2025-01-02.wav: only 150000 of its 200000 bytes could be read",
@@ -328,13 +328,13 @@ async fn lost_recordings_are_listed_and_the_rest_is_exported(server: Server) {
     );
     // While the secret tag is locked, nothing reveals its entries.
     let locked = all_files(ada.request(Method::GET, EXPORT)).await;
-    let told = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
-    assert!(told.contains("2025-01-01.wav") && !told.contains("sealed"));
+    let missing = std::str::from_utf8(&locked.last().unwrap().bytes).unwrap();
+    assert!(missing.contains("2025-01-01.wav") && !missing.contains("sealed"));
 }
 
 /// Each client that does not read takes a permit. Once they are gone, exports are possible again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_number_of_concurrent_exports_is_limited() {
+async fn concurrent_exports_are_limited() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let ada = server.person("ada").await;
     let mut state = 1_u64;
@@ -349,9 +349,9 @@ async fn the_number_of_concurrent_exports_is_limited() {
     }
     let mut idle = Vec::new();
     for _ in 0..8 {
-        let answer = ada.request(Method::GET, EXPORT).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        idle.push(answer);
+        let response = ada.request(Method::GET, EXPORT).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        idle.push(response);
     }
     let refused = ada.get(EXPORT).await;
     assert_eq!(refused.header("retry-after"), Some("1"));

@@ -8,18 +8,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 
 on_both_engines!(
-    health_and_metrics_answer,
-    ready_names_a_schema_that_is_not_the_programs,
-    a_stop_finishes_what_was_accepted,
-    answers_carry_headers_that_protect
+    health_and_metrics_respond,
+    readiness_reports_another_schema,
+    a_stop_finishes_accepted_requests,
+    responses_have_security_headers
 );
 
-async fn health_and_metrics_answer(server: Server) {
+async fn health_and_metrics_respond(server: Server) {
     for path in ["/health/live", "/health/ready"] {
-        let health = Answer::of(server.request(Method::GET, path)).await.expect(StatusCode::OK);
+        let health = ApiResponse::receive(server.request(Method::GET, path)).await.expect(StatusCode::OK);
         assert_eq!(health, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
     }
     let ada = server.person("ada").await;
@@ -52,8 +52,8 @@ async fn health_and_metrics_answer(server: Server) {
 }
 
 /// As after a manual migration while the server was running.
-async fn ready_names_a_schema_that_is_not_the_programs(server: Server) {
-    let ready = async || Answer::of(server.request(Method::GET, "/health/ready")).await;
+async fn readiness_reports_another_schema(server: Server) {
+    let ready = async || ApiResponse::receive(server.request(Method::GET, "/health/ready")).await;
     for (change, says) in [
         (
             "UPDATE schema_migrations SET up_checksum = 'edited' WHERE version = 2",
@@ -70,14 +70,14 @@ async fn ready_names_a_schema_that_is_not_the_programs(server: Server) {
         server.scratch.execute(change).await.unwrap();
         let problem = ready().await.expect(StatusCode::SERVICE_UNAVAILABLE);
         assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
-        Answer::of(server.request(Method::GET, "/health/live")).await.expect(StatusCode::OK);
+        ApiResponse::receive(server.request(Method::GET, "/health/live")).await.expect(StatusCode::OK);
         let back = "DELETE FROM schema_migrations; INSERT INTO schema_migrations SELECT * FROM kept; DROP TABLE kept";
         server.scratch.execute(back).await.unwrap();
     }
     ready().await.expect(StatusCode::OK);
 }
 
-async fn a_stop_finishes_what_was_accepted(mut server: Server) {
+async fn a_stop_finishes_accepted_requests(mut server: Server) {
     let token = server.person("ada").await.token.clone();
     let body = json!({"content": "under way", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -95,18 +95,18 @@ async fn a_stop_finishes_what_was_accepted(mut server: Server) {
     let finish = async {
         wait_until("the server accepts no connections", async || TcpStream::connect(address).await.is_err()).await;
         stream.write_all(&body.as_bytes()[10..]).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
     };
-    let ((), answer) = tokio::join!(server.stop(), finish);
-    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    let ((), response) = tokio::join!(server.stop(), finish);
+    assert!(response.starts_with("HTTP/1.1 201"), "{response}");
     assert!(TcpStream::connect(server.address).await.is_err());
 }
 
-async fn answers_carry_headers_that_protect(server: Server) {
+async fn responses_have_security_headers(server: Server) {
     let ada = server.person("ada").await;
-    let answer = ada.get("/api/journals/").await;
+    let response = ada.get("/api/journals/").await;
     for (name, value) in [
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
@@ -114,18 +114,18 @@ async fn answers_carry_headers_that_protect(server: Server) {
         ("referrer-policy", "no-referrer"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ] {
-        assert_eq!(answer.header(name), Some(value), "{name}");
+        assert_eq!(response.header(name), Some(value), "{name}");
     }
     // Without a trusted proxy, a client cannot choose the request id in the log.
-    let forged = Answer::of(ada.request(Method::GET, "/api/tags/").header("x-request-id", "forged")).await;
+    let forged = ApiResponse::receive(ada.request(Method::GET, "/api/tags/").header("x-request-id", "forged")).await;
     assert_ne!(forged.header("x-request-id"), Some("forged"));
 }
 
 #[tokio::test]
-async fn the_server_describes_how_users_can_sign_in() {
+async fn the_server_describes_registration_and_providers() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
-    let said = Answer::of(open.request(Method::GET, "/api/server")).await;
+    let said = ApiResponse::receive(open.request(Method::GET, "/api/server")).await;
     assert_eq!(said.expect(StatusCode::OK), expected);
 
     let providers = vec![ProviderSettings {
@@ -139,18 +139,18 @@ async fn the_server_describes_how_users_can_sign_in() {
     let public_url = Some("https://journal.example.org".to_owned());
     let config = Config { registration: Registration::Closed, providers, public_url, ..lenient() };
     let closed = Server::start(Scratch::sqlite(), config).await;
-    let said = Answer::of(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
+    let said = ApiResponse::receive(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
     assert_eq!(said["registration"], "closed");
     assert_eq!(said["providers"], json!([{"id": "google", "name": "Google"}]));
 }
 
 #[tokio::test]
-async fn metrics_can_ask_for_a_token() {
+async fn metrics_can_require_a_token() {
     let server =
         Server::start(Scratch::sqlite(), Config { metrics_token: Some("scrape me".into()), ..lenient() }).await;
     let request = server.request(Method::GET, "/metrics");
-    Answer::of(request.try_clone().unwrap()).await.expect(StatusCode::UNAUTHORIZED);
-    Answer::of(request.try_clone().unwrap().bearer_auth("scrape")).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(request.try_clone().unwrap()).await.expect(StatusCode::UNAUTHORIZED);
+    ApiResponse::receive(request.try_clone().unwrap().bearer_auth("scrape")).await.expect(StatusCode::UNAUTHORIZED);
     assert_eq!(request.bearer_auth("scrape me").send().await.unwrap().status(), StatusCode::OK);
 }
 
@@ -159,12 +159,12 @@ async fn headers_of_a_trusted_proxy_are_used() {
     let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");
-    assert_eq!(Answer::of(request).await.header("x-request-id"), Some("proxy-1"));
-    // Each client has a limit of its own.
+    assert_eq!(ApiResponse::receive(request).await.header("x-request-id"), Some("proxy-1"));
+    // Each client has its own limit.
     for n in 0..15 {
         let account = json!({"email": format!("{n}@example.org"), "password": crate::server::PASSWORD});
         let request = server.request(Method::POST, "/api/auth/register").json(&account);
         let request = request.header("x-forwarded-for", format!("203.0.113.{n}"));
-        Answer::of(request).await.expect(StatusCode::CREATED);
+        ApiResponse::receive(request).await.expect(StatusCode::CREATED);
     }
 }

@@ -12,23 +12,23 @@ use sotto_domain::secret_tag::DeletedSecretTag;
 use sotto_storage::testing::wait_for;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Person, Server};
+use crate::server::{ApiResponse, Person, Server};
 use crate::vault::{DATE, Open, PHRASE, Secret, new_id};
 
 on_both_engines!(
     every_create_can_be_sent_again,
     a_replay_returns_the_current_state,
     a_replay_of_a_deleted_row_is_gone,
-    a_replay_of_a_sealed_entry_needs_the_unlocked_tag,
-    a_key_belongs_to_one_request,
+    a_replay_of_a_sealed_entry_requires_the_unlocked_tag,
+    a_key_is_valid_for_one_request,
     malformed_keys_are_refused,
     concurrent_requests_create_one_row,
-    keys_of_different_users_are_independent,
+    the_same_key_of_another_user_is_separate,
     a_rejected_request_does_not_use_its_key,
-    a_repeated_request_is_not_judged_again,
+    a_repeated_request_is_not_validated_again,
     a_key_ends_after_a_day,
-    the_secret_of_a_token_is_given_again,
-    the_database_holds_no_copy_of_a_key_or_a_request,
+    a_repeated_token_create_returns_the_same_secret,
+    the_database_contains_no_copy_of_a_key_or_request,
 );
 
 const KEY: &str = "idempotency-key";
@@ -105,8 +105,8 @@ impl<'a> Maker<'a> {
         ]
     }
 
-    async fn send(&self, create: &Create, key: &str) -> Answer {
-        Answer::of(self.open.request(Method::POST, create.path).header(KEY, key).json(&create.body)).await
+    async fn send(&self, create: &Create, key: &str) -> ApiResponse {
+        ApiResponse::receive(self.open.request(Method::POST, create.path).header(KEY, key).json(&create.body)).await
     }
 
     /// The number of rows of each kind.
@@ -129,16 +129,16 @@ impl<'a> Maker<'a> {
         }
         let path = format!("{}{}", create.row, row["id"].as_str().unwrap());
         let request = self.open.request(Method::DELETE, &path).header("if-match", "*");
-        Answer::of(request).await.expect(StatusCode::OK);
+        ApiResponse::receive(request).await.expect(StatusCode::OK);
     }
 }
 
-fn is_replayed(answer: &Answer) -> bool {
+fn is_replayed(answer: &ApiResponse) -> bool {
     answer.header("idempotency-replayed") == Some("true")
 }
 
 #[track_caller]
-fn assert_reused(answer: Answer) {
+fn assert_reused(answer: ApiResponse) {
     let body = answer.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let error = &body["errors"][0];
     assert_eq!(
@@ -203,7 +203,7 @@ async fn a_replay_of_a_deleted_row_is_gone(server: Server) {
     }
 }
 
-async fn a_replay_of_a_sealed_entry_needs_the_unlocked_tag(server: Server) {
+async fn a_replay_of_a_sealed_entry_requires_the_unlocked_tag(server: Server) {
     let maker = Maker::new(&server).await;
     let (ada, open) = (maker.person(), &maker.open);
     let plain = entry();
@@ -213,19 +213,19 @@ async fn a_replay_of_a_sealed_entry_needs_the_unlocked_tag(server: Server) {
     let sealed = open.put(&path, 1, open.seal(id.parse().unwrap(), 2, "Hidden.")).await.expect(StatusCode::OK);
     assert_eq!(maker.send(&plain, "plain").await.expect(StatusCode::CREATED), sealed);
     let locked = ada.request(Method::POST, JOURNALS).header(KEY, "plain").json(&plain.body);
-    let gone = Answer::of(locked).await.expect(StatusCode::GONE);
+    let gone = ApiResponse::receive(locked).await.expect(StatusCode::GONE);
     assert!(!gone.to_string().contains(id), "{gone}");
 
     // A sealed entry is answered like by the first request.
     let create = create(JOURNALS, JOURNALS, open.entry(new_id(), "Heron.", DATE));
     let sealed = maker.send(&create, "sealed").await.expect(StatusCode::CREATED);
-    let locked = || Answer::of(ada.request(Method::POST, JOURNALS).header(KEY, "sealed").json(&create.body));
+    let locked = || ApiResponse::receive(ada.request(Method::POST, JOURNALS).header(KEY, "sealed").json(&create.body));
     assert_eq!(locked().await.expect(StatusCode::FORBIDDEN)["code"], "secret_tag_locked");
     maker.delete(&create, &sealed).await;
     assert_eq!(locked().await.expect(StatusCode::FORBIDDEN)["code"], "secret_tag_locked");
 }
 
-async fn a_key_belongs_to_one_request(server: Server) {
+async fn a_key_is_valid_for_one_request(server: Server) {
     let maker = Maker::new(&server).await;
     maker.send(&tag("one"), "key").await.expect(StatusCode::CREATED);
     let rows = maker.rows().await;
@@ -266,7 +266,7 @@ async fn malformed_keys_are_refused(server: Server) {
             for value in values {
                 request = request.header(KEY, HeaderValue::from_bytes(value).unwrap());
             }
-            let body = Answer::of(request).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+            let body = ApiResponse::receive(request).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
             let error = &body["errors"][0];
             assert_eq!(error["code"], "not_an_idempotency_key", "{values:?}: {body}");
             assert_eq!(error["params"], json!({"max": 255}));
@@ -278,7 +278,7 @@ async fn malformed_keys_are_refused(server: Server) {
     }
     // Where nothing is created, the key changes nothing.
     let listed = maker.open.request(Method::GET, TAGS).header(KEY, &long);
-    Answer::of(listed).await.expect(StatusCode::OK);
+    ApiResponse::receive(listed).await.expect(StatusCode::OK);
 }
 
 async fn concurrent_requests_create_one_row(server: Server) {
@@ -297,20 +297,21 @@ async fn concurrent_requests_create_one_row(server: Server) {
     }
 }
 
-async fn keys_of_different_users_are_independent(server: Server) {
+async fn the_same_key_of_another_user_is_separate(server: Server) {
     let maker = Maker::new(&server).await;
     let bob = server.person("bob").await;
     for create in [entry(), tag("once"), reminder(), token()] {
         let mine = maker.send(&create, create.path).await.expect(StatusCode::CREATED);
         let theirs =
-            Answer::of(bob.request(Method::POST, create.path).header(KEY, create.path).json(&create.body)).await;
+            ApiResponse::receive(bob.request(Method::POST, create.path).header(KEY, create.path).json(&create.body))
+                .await;
         assert!(!is_replayed(&theirs));
         let theirs = theirs.expect(StatusCode::CREATED);
         assert_ne!(theirs["id"], mine["id"]);
         assert!(mine["token"].is_null() || mine["token"] != theirs["token"]);
         // With another key, the same request is a new one.
         let other = bob.request(Method::POST, create.path).header(KEY, "bob's").json(&create.body);
-        assert!(!is_replayed(&Answer::of(other).await));
+        assert!(!is_replayed(&ApiResponse::receive(other).await));
     }
 }
 
@@ -334,7 +335,7 @@ async fn a_rejected_request_does_not_use_its_key(server: Server) {
 }
 
 /// The name is taken by the row itself, the expiry has passed, and the limit is reached.
-async fn a_repeated_request_is_not_judged_again(server: Server) {
+async fn a_repeated_request_is_not_validated_again(server: Server) {
     let maker = Maker::new(&server).await;
     let mut ending = token();
     ending.body["expires_at"] = json!(server.app.now().plus_seconds(60).to_string());
@@ -351,7 +352,7 @@ async fn a_repeated_request_is_not_judged_again(server: Server) {
 async fn a_key_ends_after_a_day(server: Server) {
     let ada = server.person("ada").await;
     let post = async |person: &Person<'_>| {
-        Answer::of(person.request(Method::POST, REMINDERS).header(KEY, "key").json(&reminder().body)).await
+        ApiResponse::receive(person.request(Method::POST, REMINDERS).header(KEY, "key").json(&reminder().body)).await
     };
     let first = post(&ada).await.expect(StatusCode::CREATED);
     let signed_in = async || {
@@ -375,12 +376,12 @@ async fn a_key_ends_after_a_day(server: Server) {
     assert_ne!(again["id"], first["id"]);
 }
 
-async fn the_secret_of_a_token_is_given_again(server: Server) {
+async fn a_repeated_token_create_returns_the_same_secret(server: Server) {
     let ada = server.person("ada").await;
     let (access, email) = (ada.token.clone(), ada.email.clone());
     let post = async |server: &Server, key: &str, access: &str| {
         let request = server.request(Method::POST, TOKENS).bearer_auth(access);
-        Answer::of(request.header(KEY, key).json(&token().body)).await.expect(StatusCode::CREATED)
+        ApiResponse::receive(request.header(KEY, key).json(&token().body)).await.expect(StatusCode::CREATED)
     };
     let first = post(&server, "key", &access).await;
     let other = post(&server, "other", &access).await;
@@ -393,19 +394,19 @@ async fn the_secret_of_a_token_is_given_again(server: Server) {
         [(&first, StatusCode::OK), (&other, StatusCode::OK), (&json!({"token": "sotto_x"}), StatusCode::UNAUTHORIZED)]
     {
         let tags = server.request(Method::GET, TAGS).bearer_auth(made["token"].as_str().unwrap());
-        Answer::of(tags).await.expect(status);
+        ApiResponse::receive(tags).await.expect(status);
     }
     // Once the token is deleted and the key has expired, the same key makes another secret, and the old one never works
     // again.
     let path = format!("{TOKENS}/{}", first["id"].as_str().unwrap());
-    Answer::of(server.request(Method::DELETE, &path).bearer_auth(&access)).await.expect(StatusCode::OK);
+    ApiResponse::receive(server.request(Method::DELETE, &path).bearer_auth(&access)).await.expect(StatusCode::OK);
     let day_later = server.app.now().plus_seconds(KEPT_SECONDS);
     assert_eq!(server.app.storage.idempotency_keys().delete_expired(day_later).await.unwrap(), 2);
     let again = post(&server, "key", &access).await;
     assert_ne!(again["token"], first["token"]);
 }
 
-async fn the_database_holds_no_copy_of_a_key_or_a_request(server: Server) {
+async fn the_database_contains_no_copy_of_a_key_or_request(server: Server) {
     let maker = Maker::new(&server).await;
     let made = maker.send(&entry(), "a-key-that-is-easily-found").await.expect(StatusCode::CREATED);
     let path = format!("{JOURNALS}{}", made["id"].as_str().unwrap());
@@ -431,7 +432,7 @@ async fn concurrent_requests_on_three_nodes_create_one_row() {
 const WITHOUT: [&str; 1] = ["/api/auth/register"];
 
 #[test]
-fn every_create_of_the_specification_takes_a_key() {
+fn every_create_in_the_specification_accepts_a_key() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     let mut taking = BTreeSet::new();
     for (path, item) in specification["paths"].as_object().unwrap() {

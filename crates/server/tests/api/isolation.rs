@@ -4,11 +4,11 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server, fill};
+use crate::server::{ApiResponse, Server, fill};
 
-on_both_engines!(rows_of_another_user_are_not_found, requests_without_a_token_are_rejected);
+on_both_engines!(rows_of_other_users_are_not_found, requests_without_a_token_are_rejected);
 
-async fn rows_of_another_user_are_not_found(server: Server) {
+async fn rows_of_other_users_are_not_found(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let entry = ada.write("mine", "2025-01-22T10:00:00Z", &["private"]).await;
     let tag = entry["tags"][0]["id"].clone();
@@ -20,8 +20,8 @@ async fn rows_of_another_user_are_not_found(server: Server) {
         ("reminders", &reminder["id"], "Reminder not found"),
     ] {
         let path = format!("/api/{path}/{}", id.as_str().unwrap());
-        for answer in [ben.get(&path).await, ben.put(&path, json!({})).await, ben.delete(&path).await] {
-            assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], detail);
+        for response in [ben.get(&path).await, ben.put(&path, json!({})).await, ben.delete(&path).await] {
+            assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], detail);
         }
     }
     for list in ["journals", "tags", "reminders"] {
@@ -43,7 +43,8 @@ async fn rows_of_another_user_are_not_found(server: Server) {
 }
 
 async fn requests_without_a_token_are_rejected(server: Server) {
-    let specification = Answer::of(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
+    let specification =
+        ApiResponse::receive(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
     let mut closed = 0;
     for (path, item) in specification["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -55,7 +56,7 @@ async fn requests_without_a_token_are_rejected(server: Server) {
             // A response to HEAD has no body to check.
             let status = match method.as_str() {
                 "head" => request.send().await.unwrap().status(),
-                _ => Answer::of(request).await.status,
+                _ => ApiResponse::receive(request).await.status,
             };
             assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path}");
             closed += 1;

@@ -5,19 +5,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server};
+use crate::server::{ApiResponse, Server};
 
 on_both_engines!(
     create_journal_entry,
     get_journal_entry,
     update_journal_entry,
     delete_journal_entry,
-    an_update_changes_only_what_is_sent,
+    an_update_changes_only_the_sent_fields,
     if_match_stops_lost_updates,
-    two_updates_at_once_lose_nothing,
+    concurrent_updates_lose_nothing,
     a_repeated_create_is_harmless,
     tags_are_attached_by_name_and_by_id,
-    collections_answer_without_the_slash,
+    collections_respond_without_a_trailing_slash,
     a_megabyte_survives,
     entries_survive_a_restart,
 );
@@ -27,10 +27,10 @@ const DATE: &str = "2025-01-22T10:00:00Z";
 async fn create_journal_entry(server: Server) {
     let ada = server.person("ada").await;
     let entry = json!({"title": "Test Entry", "content": "Test content", "entry_date": DATE});
-    let answer = ada.post("/api/journals/", entry).await;
-    assert_eq!(answer.header("etag"), Some("\"1\""));
-    let location = answer.header("location").unwrap().to_owned();
-    let data = answer.expect(StatusCode::CREATED);
+    let response = ada.post("/api/journals/", entry).await;
+    assert_eq!(response.header("etag"), Some("\"1\""));
+    let location = response.header("location").unwrap().to_owned();
+    let data = response.expect(StatusCode::CREATED);
     assert!(Uuid::try_parse(data["id"].as_str().unwrap()).is_ok());
     assert_eq!(data["user_id"], ada.id.as_str());
     assert_eq!(location, format!("/api/journals/{}", data["id"].as_str().unwrap()));
@@ -62,13 +62,13 @@ async fn delete_journal_entry(server: Server) {
     let path = format!("/api/journals/{}", id(&ada.write("Test content", DATE, &["work"]).await));
     let gone = ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(gone, json!({"message": "Journal entry deleted successfully"}));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Journal entry not found");
+    for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Journal entry not found");
     }
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
 }
 
-async fn an_update_changes_only_what_is_sent(server: Server) {
+async fn an_update_changes_only_the_sent_fields(server: Server) {
     let ada = server.person("ada").await;
     let entry = json!({
         "title": "Title", "content": "text", "audio_url": "/api/x", "entry_date": DATE,
@@ -94,7 +94,7 @@ async fn if_match_stops_lost_updates(server: Server) {
     let ada = server.person("ada").await;
     let path = format!("/api/journals/{}", id(&ada.write("first", DATE, &[]).await));
     let send = |method: Method, etag: &'static str, body: Value| {
-        Answer::of(ada.request(method, &path).header("if-match", etag).json(&body))
+        ApiResponse::receive(ada.request(method, &path).header("if-match", etag).json(&body))
     };
     let second = send(Method::PUT, "\"1\"", json!({"content": "second"})).await;
     assert_eq!(second.header("etag"), Some("\"2\""));
@@ -110,11 +110,13 @@ async fn if_match_stops_lost_updates(server: Server) {
     send(Method::DELETE, "\"3\"", json!({})).await.expect(StatusCode::OK);
 }
 
-async fn two_updates_at_once_lose_nothing(server: Server) {
+async fn concurrent_updates_lose_nothing(server: Server) {
     let ada = server.person("ada").await;
     let path = format!("/api/journals/{}", id(&ada.write("start", DATE, &[]).await));
     let put = |content: &'static str| {
-        Answer::of(ada.request(Method::PUT, &path).header("if-match", "\"1\"").json(&json!({"content": content})))
+        ApiResponse::receive(
+            ada.request(Method::PUT, &path).header("if-match", "\"1\"").json(&json!({"content": content})),
+        )
     };
     let (one, two) = tokio::join!(put("one"), put("two"));
     let (won, lost) = if one.status == StatusCode::OK { (one, two) } else { (two, one) };
@@ -127,12 +129,12 @@ async fn a_repeated_create_is_harmless(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let id = "0190b5a4-1111-7222-8333-444455556666";
     let entry = json!({"id": id, "content": "once", "entry_date": DATE, "tags": ["a"]});
-    let answers = tokio::join!(ada.post("/api/journals/", entry.clone()), ada.post("/api/journals/", entry.clone()));
-    let mut statuses = [answers.0.status, answers.1.status];
+    let responses = tokio::join!(ada.post("/api/journals/", entry.clone()), ada.post("/api/journals/", entry.clone()));
+    let mut statuses = [responses.0.status, responses.1.status];
     statuses.sort();
     assert_eq!(statuses, [StatusCode::OK, StatusCode::CREATED]);
-    assert_eq!(answers.0.body, answers.1.body);
-    assert_eq!(answers.0.body["id"], id);
+    assert_eq!(responses.0.body, responses.1.body);
+    assert_eq!(responses.0.body["id"], id);
 
     let other = json!({"id": id, "content": "something else", "entry_date": DATE});
     let conflict = ada.post("/api/journals/", other).await.expect(StatusCode::CONFLICT);
@@ -171,7 +173,7 @@ async fn tags_are_attached_by_name_and_by_id(server: Server) {
     assert_eq!(names(&ada.put(&path, json!({"tags": many[..100]})).await.body).len(), 100);
 }
 
-async fn collections_answer_without_the_slash(server: Server) {
+async fn collections_respond_without_a_trailing_slash(server: Server) {
     let ada = server.person("ada").await;
     let entry = json!({"content": "x", "entry_date": DATE});
     ada.post("/api/journals", entry).await.expect(StatusCode::CREATED);
@@ -203,7 +205,7 @@ async fn entries_survive_a_restart(server: Server) {
     let server = server.restart(&keys).await;
     let tokens = server.login(&email, crate::server::PASSWORD).await;
     let request = server.request(Method::GET, "/api/journals/").bearer_auth(tokens["access_token"].as_str().unwrap());
-    assert_eq!(Answer::of(request).await.expect(StatusCode::OK), json!([before]));
+    assert_eq!(ApiResponse::receive(request).await.expect(StatusCode::OK), json!([before]));
 }
 
 fn id(entry: &Value) -> &str {

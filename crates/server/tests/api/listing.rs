@@ -10,15 +10,15 @@ use crate::server::{Person, Server};
 
 on_both_engines!(
     pages_visit_every_entry_once,
-    a_cursor_is_good_for_its_own_list,
+    a_cursor_is_valid_only_for_its_list,
     filters_narrow_the_list,
-    search_finds_words,
-    the_calendar_counts_days_where_they_were_lived,
-    on_this_day_looks_back,
+    search_finds_entries_by_word,
+    the_calendar_counts_days_in_the_entries_zones,
+    on_this_day_lists_earlier_years,
     statistics_count_streaks,
-    summaries_are_cut,
+    summaries_are_shortened,
     a_page_of_long_entries_ends_early,
-    bad_queries_are_refused,
+    invalid_queries_are_rejected,
 );
 
 async fn pages_visit_every_entry_once(server: Server) {
@@ -32,9 +32,9 @@ async fn pages_visit_every_entry_once(server: Server) {
     let mut next = Some("/api/journals/?limit=7".to_owned());
     let mut pages = 0;
     while let Some(path) = next {
-        let answer = ada.get(&path).await;
-        next = answer.next();
-        for entry in answer.expect(StatusCode::OK).as_array().unwrap() {
+        let response = ada.get(&path).await;
+        next = response.next();
+        for entry in response.expect(StatusCode::OK).as_array().unwrap() {
             seen.push(entry["content"].as_str().unwrap().to_owned());
             dates.push(entry["entry_date"].as_str().unwrap().to_owned());
         }
@@ -45,7 +45,7 @@ async fn pages_visit_every_entry_once(server: Server) {
     assert!(ada.get("/api/journals/?limit=25").await.next().is_none(), "the last page says so");
 }
 
-async fn a_cursor_is_good_for_its_own_list(server: Server) {
+async fn a_cursor_is_valid_only_for_its_list(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     for person in [&ada, &ben] {
         for n in 0..3 {
@@ -88,7 +88,7 @@ async fn filters_narrow_the_list(server: Server) {
     }
 }
 
-async fn search_finds_words(server: Server) {
+async fn search_finds_entries_by_word(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let titled = json!({"title": "Mountain Lake", "content": "swam at dawn", "entry_date": "2025-01-03T10:00:00Z"});
     ada.post("/api/journals/", titled).await.expect(StatusCode::CREATED);
@@ -118,7 +118,7 @@ async fn search_finds_words(server: Server) {
     assert_eq!(ada.contents("/api/journals/?q=rewr").await, Vec::<String>::new());
 }
 
-async fn the_calendar_counts_days_where_they_were_lived(server: Server) {
+async fn the_calendar_counts_days_in_the_entries_zones(server: Server) {
     let ada = server.person_in("ada", "America/New_York").await;
     ada.write("one two three", "2025-01-23T02:00:00Z", &[]).await;
     ada.write("four", "2025-01-22T15:00:00Z", &[]).await;
@@ -133,7 +133,7 @@ async fn the_calendar_counts_days_where_they_were_lived(server: Server) {
     assert_eq!(january.expect(StatusCode::OK), json!([]));
 }
 
-async fn on_this_day_looks_back(server: Server) {
+async fn on_this_day_lists_earlier_years(server: Server) {
     let ada = server.person("ada").await;
     for date in ["2021-02-28", "2024-02-28", "2024-02-29", "2024-03-01", "2025-02-28"] {
         ada.write(date, &format!("{date}T10:00:00Z"), &[]).await;
@@ -162,7 +162,7 @@ async fn statistics_count_streaks(server: Server) {
     assert_eq!(stats, expected);
 }
 
-async fn summaries_are_cut(server: Server) {
+async fn summaries_are_shortened(server: Server) {
     let ada = server.person("ada").await;
     let text = |count: usize| format!("zanzibar {}", "ö👩\u{200d}👧".repeat(count));
     for (content, date) in [
@@ -210,16 +210,16 @@ async fn a_page_of_long_entries_ends_early(server: Server) {
     let mut counts = Vec::new();
     let mut next = Some("/api/journals/?limit=1000".to_owned());
     while let Some(path) = next {
-        let answer = ada.get(&path).await;
-        next = answer.next();
-        counts.push(answer.expect(StatusCode::OK).as_array().unwrap().len());
+        let response = ada.get(&path).await;
+        next = response.next();
+        counts.push(response.expect(StatusCode::OK).as_array().unwrap().len());
     }
     assert_eq!(counts, [8, 2]);
     let summaries = ada.get("/api/journals/?limit=1000&view=summary").await;
     assert_eq!((summaries.next(), summaries.body.as_array().unwrap().len()), (None, 10));
 }
 
-async fn bad_queries_are_refused(server: Server) {
+async fn invalid_queries_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     for (query, place) in [
         ("limit=0", "query.limit"),

@@ -33,7 +33,7 @@ mod vault;
 mod web;
 mod zones;
 
-/// Runs each of these functions on SQLite and on PostgreSQL, with a server of its own.
+/// Runs each of these functions on SQLite and on PostgreSQL, with a separate server.
 macro_rules! on_both_engines {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {

@@ -6,13 +6,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server};
+use crate::server::{ApiResponse, Server};
 
 on_both_engines!(
     malformed_bodies_are_refused,
-    bad_entries_are_refused,
+    invalid_entries_are_rejected,
     ids_that_are_not_uuids_are_refused,
-    a_body_cut_off_half_way_stores_nothing,
+    a_truncated_body_stores_nothing,
     oversized_requests_are_refused,
     unusual_text_is_stored_unchanged,
 );
@@ -20,7 +20,7 @@ on_both_engines!(
 async fn malformed_bodies_are_refused(server: Server) {
     let ada = server.person("ada").await;
     let send = |kind: &'static str, body: &'static [u8]| {
-        Answer::of(ada.request(Method::POST, "/api/journals/").header("content-type", kind).body(body))
+        ApiResponse::receive(ada.request(Method::POST, "/api/journals/").header("content-type", kind).body(body))
     };
     for body in [
         &b""[..],
@@ -36,13 +36,13 @@ async fn malformed_bodies_are_refused(server: Server) {
     }
     send("text/plain", b"{}").await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let bare = ada.request(Method::POST, "/api/journals/").body("{}");
-    Answer::of(bare).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    ApiResponse::receive(bare).await.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let deep = "[".repeat(100_000);
     let deep = ada.request(Method::POST, "/api/journals/").header("content-type", "application/json").body(deep);
-    Answer::of(deep).await.refused();
+    ApiResponse::receive(deep).await.refused();
 }
 
-async fn bad_entries_are_refused(server: Server) {
+async fn invalid_entries_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     let date = "2025-01-22T10:00:00Z";
     for (entry, place) in [
@@ -93,10 +93,10 @@ async fn ids_that_are_not_uuids_are_refused(server: Server) {
     }
     ada.get("/api/journals/0190b5a4-1111-7222-8333-444455556666/none").await.expect(StatusCode::NOT_FOUND);
     ada.get("/api/nothing/here").await.expect(StatusCode::NOT_FOUND);
-    Answer::of(ada.request(Method::PATCH, "/api/journals/")).await.expect(StatusCode::METHOD_NOT_ALLOWED);
+    ApiResponse::receive(ada.request(Method::PATCH, "/api/journals/")).await.expect(StatusCode::METHOD_NOT_ALLOWED);
 }
 
-async fn a_body_cut_off_half_way_stores_nothing(server: Server) {
+async fn a_truncated_body_stores_nothing(server: Server) {
     let ada = server.person("ada").await;
     let body = json!({"content": "half", "entry_date": "2025-01-22T10:00:00Z"}).to_string();
     for sent in [0, 1, body.len() / 2, body.len() - 1] {
@@ -153,6 +153,6 @@ async fn unusual_text_is_stored_unchanged(server: Server) {
     }
     for query in ["'; DROP TABLE users; --", "a' OR '1'='1", "NEAR(a b)", "a:* & !b", "\"unclosed", "content:x", "-x"] {
         let request = ada.request(Method::GET, "/api/journals/").query(&[("q", query)]);
-        Answer::of(request).await.expect(StatusCode::OK);
+        ApiResponse::receive(request).await.expect(StatusCode::OK);
     }
 }

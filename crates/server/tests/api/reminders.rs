@@ -7,11 +7,11 @@ use crate::on_both_engines;
 use crate::server::Server;
 
 on_both_engines!(
-    reminders_come_and_go,
+    reminders_are_created_changed_and_deleted,
     frequencies_and_their_days,
-    they_move_with_their_owner,
+    reminders_follow_the_users_time_zone,
     a_preview_shows_the_next_five_times,
-    bad_reminders_are_refused
+    invalid_reminders_are_rejected
 );
 
 fn reminder() -> Value {
@@ -24,7 +24,7 @@ fn with(field: &str, value: impl Into<Value>) -> Value {
     reminder
 }
 
-async fn reminders_come_and_go(server: Server) {
+async fn reminders_are_created_changed_and_deleted(server: Server) {
     let ada = server.person_in("ada", "Europe/Berlin").await;
     let made = ada.post("/api/reminders/", reminder()).await.expect(StatusCode::CREATED);
     assert_eq!(
@@ -45,10 +45,10 @@ async fn reminders_come_and_go(server: Server) {
     let on = ada.put(&path, json!({"is_active": true})).await.expect(StatusCode::OK);
     assert_eq!(on["next_due_at"], made["next_due_at"]);
 
-    let gone = ada.delete(&path).await.expect(StatusCode::OK);
-    assert_eq!(gone, json!({"message": "Reminder deleted successfully"}));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
+    let deleted = ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(deleted, json!({"message": "Reminder deleted successfully"}));
+    for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Reminder not found");
     }
 }
 
@@ -70,7 +70,7 @@ async fn frequencies_and_their_days(server: Server) {
     assert_eq!((&daily["frequency"], &daily["custom_days"]), (&json!("daily"), &Value::Null));
 }
 
-async fn they_move_with_their_owner(server: Server) {
+async fn reminders_follow_the_users_time_zone(server: Server) {
     let ada = server.person_in("ada", "Europe/Berlin").await;
     let evening =
         ada.post("/api/reminders/", with("time", "2025-01-22T21:00:00+01:00")).await.expect(StatusCode::CREATED);
@@ -119,7 +119,7 @@ async fn a_preview_shows_the_next_five_times(server: Server) {
     assert_eq!(ada.get("/api/reminders/").await.body, json!([made]));
 }
 
-async fn bad_reminders_are_refused(server: Server) {
+async fn invalid_reminders_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     for (field, value, place) in [
         ("title", json!(""), "body.title"),

@@ -5,28 +5,28 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server};
+use crate::server::{ApiResponse, Server};
 use crate::vault::{DATE, Open, PHRASE, Secret, new_id, path, text};
 
 on_both_engines!(
-    an_entry_is_written_and_changed,
+    an_entry_is_created_and_changed,
     an_entry_moves_in_and_out,
     pages_are_walked,
-    mistakes_change_nothing,
+    invalid_changes_have_no_effect,
     the_largest_entry_fits
 );
 
-async fn an_entry_is_written_and_changed(server: Server) {
+async fn an_entry_is_created_and_changed(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let id = new_id();
     let body = open.entry(id, "First.", DATE);
-    let answer = open.post("/api/journals/", body.clone()).await;
+    let response = open.post("/api/journals/", body.clone()).await;
     assert_eq!(
-        (answer.header("etag"), answer.header("location")),
+        (response.header("etag"), response.header("location")),
         (Some("\"1\""), Some(&*format!("/api/journals/{id}")))
     );
-    let entry = answer.expect(StatusCode::CREATED);
+    let entry = response.expect(StatusCode::CREATED);
     assert_eq!((open.read(&entry), &entry["entry_date"]), ("First.".to_owned(), &json!(DATE)));
     // A repeated create returns the same entry; a different one with its id is refused.
     assert_eq!(open.post("/api/journals/", body).await.expect(StatusCode::OK), entry);
@@ -49,7 +49,7 @@ async fn an_entry_is_written_and_changed(server: Server) {
     assert_eq!(open.get(&path(&entry)).await.expect(StatusCode::OK), changed);
 
     let stale = open.request(Method::DELETE, &path(&entry)).header("if-match", "\"1\"");
-    assert_eq!(Answer::of(stale).await.expect(StatusCode::PRECONDITION_FAILED)["current"], changed);
+    assert_eq!(ApiResponse::receive(stale).await.expect(StatusCode::PRECONDITION_FAILED)["current"], changed);
     open.delete(&path(&entry)).await.expect(StatusCode::OK);
     open.get(&path(&entry)).await.expect(StatusCode::NOT_FOUND);
 }
@@ -110,7 +110,7 @@ async fn pages_are_walked(server: Server) {
     assert_eq!(open.get("/api/journals/?secret_tag_id=x").await.refused(), "query.secret_tag_id");
 }
 
-async fn mistakes_change_nothing(server: Server) {
+async fn invalid_changes_have_no_effect(server: Server) {
     let ada = server.person("ada").await;
     let open = Secret::make(&ada, PHRASE).await.unlock(PHRASE).await;
     let entry = open.write("Kept.", DATE).await;
@@ -170,13 +170,14 @@ async fn mistakes_change_nothing(server: Server) {
     assert_eq!(open.put(&path(&entry), 1, json!({"secret_tag_id": null})).await.refused(), "body.content");
 
     // Without a precondition, or with a failed one.
-    let unconditional = |open: &Open, path: &str, body: Value| Answer::of(open.request(Method::PUT, path).json(&body));
+    let unconditional =
+        |open: &Open, path: &str, body: Value| ApiResponse::receive(open.request(Method::PUT, path).json(&body));
     for (path, id) in [(path(&entry), id), (path(&plain), plain_id)] {
         unconditional(&open, &path, open.seal(id, 2, "x")).await.expect(StatusCode::PRECONDITION_REQUIRED);
         open.put(&path, 2, open.seal(id, 3, "x")).await.expect(StatusCode::PRECONDITION_FAILED);
     }
     let any = open.request(Method::PUT, &path(&entry)).header("if-match", "*").json(&open.seal(id, 2, "x"));
-    Answer::of(any).await.expect(StatusCode::PRECONDITION_REQUIRED);
+    ApiResponse::receive(any).await.expect(StatusCode::PRECONDITION_REQUIRED);
     let out = json!({"secret_tag_id": null, "content": "x"});
     unconditional(&open, &path(&entry), out.clone()).await.expect(StatusCode::PRECONDITION_REQUIRED);
     open.put(&path(&entry), 2, out.clone()).await.expect(StatusCode::PRECONDITION_FAILED);

@@ -13,9 +13,9 @@ use crate::on_both_engines;
 use crate::server::Server;
 use crate::vault::{DATE, PHRASE, Secret, path, text};
 
-on_both_engines!(a_browser_and_we_open_what_the_other_sealed);
+on_both_engines!(browser_and_server_unseal_each_others_entries);
 
-async fn a_browser_and_we_open_what_the_other_sealed(server: Server) {
+async fn browser_and_server_unseal_each_others_entries(server: Server) {
     let ada = server.person("ada").await;
     let ours = Secret::make(&ada, PHRASE).await;
     let entry = ours.unlock(PHRASE).await.write("Nobody knows.", DATE).await;
@@ -36,7 +36,7 @@ async fn a_browser_and_we_open_what_the_other_sealed(server: Server) {
     let path_of_tag = format!("/api/secret-tags/{}", scope.tag);
     let theirs = Secret { person: ada.clone(), scope, recovery_key, path: path_of_tag };
     let open = theirs.unlock(text(&left, "phrase")).await;
-    assert_eq!(open.name(&open.answer), "Träume");
+    assert_eq!(open.name(&open.response), "Träume");
     let entry = open.get(&path(&json!({"id": left["entry"]}))).await.expect(StatusCode::OK);
     assert_eq!((open.read(&entry).as_str(), &entry["revision"]), (text(&left, "content"), &json!(2)));
     theirs.recover(&theirs.recovery_key, "fourth phrase").await.expect(StatusCode::OK);

@@ -9,10 +9,10 @@ use sotto_storage::DatabaseUrl;
 use tokio_postgres::NoTls;
 
 use crate::on_both_engines;
-use crate::server::{Answer, Server};
+use crate::server::{ApiResponse, Server};
 use crate::vault::{PHRASE, Secret, new_id, path, text};
 
-on_both_engines!(a_locked_secret_tag_leaks_no_entry, nothing_readable_is_left_anywhere);
+on_both_engines!(a_locked_secret_tag_leaks_no_entry, no_plain_text_remains_anywhere);
 
 async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
     let ada = server.person("ada").await;
@@ -51,7 +51,7 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
     let elsewhere = other.unlock(PHRASE).await;
     for token in [&open.token, &elsewhere.token] {
         let ask = |method: Method, path: &str| ada.request(method, path).header("x-sotto-unlock", token);
-        let nowhere = Answer::of(ask(Method::GET, &missing)).await.expect(StatusCode::NOT_FOUND);
+        let nowhere = ApiResponse::receive(ask(Method::GET, &missing)).await.expect(StatusCode::NOT_FOUND);
         for path in [path(&entry), path(&moved)] {
             let plain = json!({"content": "x"});
             let sealed = elsewhere.seal(id, 3, "x");
@@ -66,34 +66,34 @@ async fn a_locked_secret_tag_leaks_no_entry(server: Server) {
                 (ask(Method::PUT, &path).json(&json!({"secret_tag_id": null, "content": "x"})), None),
             ] {
                 let request = etag.into_iter().fold(request, |request, etag| request.header("if-match", etag));
-                let answer = request.send().await.unwrap();
-                assert_eq!(answer.status(), StatusCode::NOT_FOUND);
-                assert!(!answer.headers().contains_key("etag"));
-                let body = answer.text().await.unwrap();
+                let response = request.send().await.unwrap();
+                assert_eq!(response.status(), StatusCode::NOT_FOUND);
+                assert!(!response.headers().contains_key("etag"));
+                let body = response.text().await.unwrap();
                 let same = || serde_json::from_str::<Value>(&body).unwrap() == nowhere;
                 assert!(body.is_empty() || same(), "{body}");
             }
             let into_another = ask(Method::PUT, &path).header("if-match", "\"9\"").json(&sealed);
-            let status = Answer::of(into_another).await.status;
+            let status = ApiResponse::receive(into_another).await.status;
             let expected = if *token == open.token { StatusCode::FORBIDDEN } else { StatusCode::NOT_FOUND };
             assert_eq!(status, expected);
         }
-        let listed = Answer::of(ask(Method::GET, &open.entries())).await.expect(StatusCode::NOT_FOUND);
+        let listed = ApiResponse::receive(ask(Method::GET, &open.entries())).await.expect(StatusCode::NOT_FOUND);
         let unknown = format!("/api/journals/?secret_tag_id={}", new_id());
-        assert_eq!(Answer::of(ask(Method::GET, &unknown)).await.expect(StatusCode::NOT_FOUND), listed);
-        Answer::of(ask(Method::GET, &cursor)).await.expect(StatusCode::NOT_FOUND);
+        assert_eq!(ApiResponse::receive(ask(Method::GET, &unknown)).await.expect(StatusCode::NOT_FOUND), listed);
+        ApiResponse::receive(ask(Method::GET, &cursor)).await.expect(StatusCode::NOT_FOUND);
         // Its id is used, like another user's would be, and nothing of it is shown.
         let ids = [text(&entry, "id"), text(&moved, "id")];
         for id in ids {
             let create = json!({"id": id, "content": "x", "entry_date": date});
-            let clash = Answer::of(ask(Method::POST, "/api/journals/").json(&create)).await;
+            let clash = ApiResponse::receive(ask(Method::POST, "/api/journals/").json(&create)).await;
             let clash = clash.expect(StatusCode::CONFLICT);
             assert!(clash.get("current").is_none(), "{clash}");
             let create = elsewhere.entry(id.parse().unwrap(), "x", date);
             let clash = elsewhere.post("/api/journals/", create).await.expect(StatusCode::CONFLICT);
             assert!(clash.get("current").is_none(), "{clash}");
         }
-        let tags = Answer::of(ask(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
+        let tags = ApiResponse::receive(ask(Method::GET, "/api/secret-tags/")).await.expect(StatusCode::OK);
         let tags = tags.as_array().unwrap();
         let locked = tags.iter().find(|tag| tag["id"] == json!(secret.scope.tag)).unwrap();
         let shown: Vec<_> = locked.as_object().unwrap().iter().filter(|(_, value)| !value.is_null()).collect();
@@ -115,7 +115,7 @@ const SECRETS: [&str; 6] = [
     "Therapy",
 ];
 
-async fn nothing_readable_is_left_anywhere(mut server: Server) {
+async fn no_plain_text_remains_anywhere(mut server: Server) {
     let log = captured_log();
     let [phrase, new_phrase, content, moved_content, ..] = SECRETS;
     let mut hidden = SECRETS.map(str::to_owned).to_vec();

@@ -8,36 +8,36 @@ use sotto_domain::{Clock, OpaqueSessionId, SecretTagId};
 use sotto_server::system::{SystemClock, SystemRandom};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Person, Server};
+use crate::server::{ApiResponse, PASSWORD, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, encode, new_id, text};
 
 on_both_engines!(
-    an_unknown_secret_tag_is_answered_like_a_known_one,
-    messages_work_once_and_in_their_place,
-    repeated_attempts_are_slowed_and_reported,
-    every_use_of_the_oprf_key_is_counted,
-    a_token_is_good_for_its_login_only,
-    an_unlock_ends,
-    open_unlocks_are_bounded
+    an_unknown_secret_tag_gets_the_response_of_a_known_one,
+    messages_are_valid_once_and_in_their_context,
+    wrong_passphrases_are_delayed_and_reported,
+    every_use_of_an_oprf_key_is_counted,
+    a_token_is_valid_only_for_its_session,
+    an_unlock_expires,
+    simultaneous_unlocks_are_limited
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guessing_is_slowed_across_nodes() {
-    repeated_attempts_are_slowed_and_reported(Server::on_three_nodes().await).await;
+async fn wrong_passphrases_are_delayed_across_nodes() {
+    wrong_passphrases_are_delayed_and_reported(Server::on_three_nodes().await).await;
 }
 
 /// The names of headers, and the names and lengths of fields; for a problem, its code. Timestamps have the length of
 /// their fraction.
-fn shape(answer: &Answer) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
-    let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+fn shape(response: &ApiResponse) -> (StatusCode, Vec<String>, Vec<(String, usize)>) {
+    let mut names: Vec<_> = response.headers.keys().map(ToString::to_string).collect();
     names.sort();
-    names.extend(answer.body["code"].as_str().map(str::to_owned));
-    let fields = answer.body.as_object().unwrap().iter();
+    names.extend(response.body["code"].as_str().map(str::to_owned));
+    let fields = response.body.as_object().unwrap().iter();
     let length = |name: &str, value: &Value| if name == "expires_at" { 0 } else { value.to_string().len() };
-    (answer.status, names, fields.map(|(name, value)| (name.clone(), length(name, value))).collect())
+    (response.status, names, fields.map(|(name, value)| (name.clone(), length(name, value))).collect())
 }
 
-async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
+async fn an_unknown_secret_tag_gets_the_response_of_a_known_one(server: Server) {
     let ada = server.person("ada").await;
     let known = Secret::make(&ada, PHRASE).await;
     let nothing = SecretTagId(new_id());
@@ -53,21 +53,21 @@ async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
         seen.push(shape(&finished));
         let key = sotto_crypto::client::RecoveryKey::generate(&SystemRandom);
         seen.push(shape(&secret.recover(&key, "never").await));
-        for answer in [
+        for response in [
             ada.put(&secret.path, json!({"metadata": encode(&[7; 100])})).await,
             ada.delete(&secret.path).await,
             ada.get(&format!("/api/journals/?secret_tag_id={}", secret.scope.tag)).await,
             ada.post(&format!("{}/lock", secret.path), json!({})).await,
         ] {
-            seen.push(shape(&answer));
+            seen.push(shape(&response));
         }
         // Both are slowed down after the same number of attempts.
         let request = login_request(secret);
         let mut tries = 0;
         let slowed = loop {
-            let answer = ada.post(&format!("{}/unlock/start", secret.path), request.clone()).await;
-            if answer.status != StatusCode::OK {
-                break answer;
+            let response = ada.post(&format!("{}/unlock/start", secret.path), request.clone()).await;
+            if response.status != StatusCode::OK {
+                break response;
             }
             tries += 1;
         };
@@ -80,7 +80,7 @@ async fn an_unknown_secret_tag_is_answered_like_a_known_one(server: Server) {
     assert_eq!(known, unknown);
 }
 
-async fn messages_work_once_and_in_their_place(server: Server) {
+async fn messages_are_valid_once_and_in_their_context(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let (secret, other) = (Secret::make(&ada, PHRASE).await, Secret::make(&ada, "another").await);
     let theirs = Secret { person: ben.clone(), ..secret.by(&ada) };
@@ -126,7 +126,7 @@ async fn messages_work_once_and_in_their_place(server: Server) {
     assert_eq!(ben.get("/api/opaque-sessions/").await.expect(StatusCode::OK), json!([]));
 }
 
-async fn repeated_attempts_are_slowed_and_reported(server: Server) {
+async fn wrong_passphrases_are_delayed_and_reported(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let start = format!("{}/unlock/start", secret.path);
@@ -134,11 +134,11 @@ async fn repeated_attempts_are_slowed_and_reported(server: Server) {
     let mut waits = Vec::new();
     let mut tries = 0;
     while waits.len() < 4 {
-        let answer = ada.post(&start, request.clone()).await;
-        match answer.status {
+        let response = ada.post(&start, request.clone()).await;
+        match response.status {
             StatusCode::OK => tries += 1,
             StatusCode::TOO_MANY_REQUESTS => {
-                let wait: i64 = answer.header("retry-after").unwrap().parse().unwrap();
+                let wait: i64 = response.header("retry-after").unwrap().parse().unwrap();
                 waits.push(wait);
                 server.clock.advance(wait);
             }
@@ -148,8 +148,8 @@ async fn repeated_attempts_are_slowed_and_reported(server: Server) {
     assert!(waits.is_sorted_by(|first, second| first < second) && waits[0] <= 2, "{waits:?}");
     // The right passphrase waits like any other, is accepted, and reports the failures.
     let open = secret.unlock(PHRASE).await;
-    let told = open.answer["failed_tries"]["count"].as_u64().unwrap();
-    assert_eq!(told, tries);
+    let reported = open.response["failed_tries"]["count"].as_u64().unwrap();
+    assert_eq!(reported, tries);
     for _ in 0..3 {
         ada.post(&start, request.clone()).await.expect(StatusCode::OK);
     }
@@ -159,7 +159,7 @@ async fn repeated_attempts_are_slowed_and_reported(server: Server) {
 }
 
 /// Other ways to guess passphrases count as well.
-async fn every_use_of_the_oprf_key_is_counted(server: Server) {
+async fn every_use_of_an_oprf_key_is_counted(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let request =
@@ -186,13 +186,13 @@ async fn every_use_of_the_oprf_key_is_counted(server: Server) {
     ada.post(&format!("{}/unlock/start", secret.path), request).await.expect(StatusCode::TOO_MANY_REQUESTS);
 }
 
-async fn a_token_is_good_for_its_login_only(server: Server) {
+async fn a_token_is_valid_only_for_its_session(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
     open.write("Nobody knows.", DATE).await;
     let shown = |person: &Person<'_>, token: &str| {
-        Answer::of(person.request(Method::GET, &open.entries()).header("x-sotto-unlock", token))
+        ApiResponse::receive(person.request(Method::GET, &open.entries()).header("x-sotto-unlock", token))
     };
     let tokens = server.login(&ada.email, PASSWORD).await;
     let elsewhere = Person { token: text(&tokens, "access_token").to_owned(), ..ada.clone() };
@@ -219,11 +219,12 @@ async fn a_token_is_good_for_its_login_only(server: Server) {
     let open = secret.unlock(PHRASE).await;
     ada.post("/api/auth/logout", json!({})).await.expect(StatusCode::OK);
     open.get(&open.entries()).await.expect(StatusCode::UNAUTHORIZED);
-    let again = Answer::of(elsewhere.request(Method::GET, &open.entries()).header("x-sotto-unlock", &open.token));
+    let again =
+        ApiResponse::receive(elsewhere.request(Method::GET, &open.entries()).header("x-sotto-unlock", &open.token));
     again.await.expect(StatusCode::NOT_FOUND);
 }
 
-async fn an_unlock_ends(server: Server) {
+async fn an_unlock_expires(server: Server) {
     let mut ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;
@@ -235,8 +236,9 @@ async fn an_unlock_ends(server: Server) {
         text(&pair, "refresh_token").clone_into(&mut ada.refresh_token);
     };
     let is_open = async |ada: &Person<'_>, token: &str| {
-        let answer = Answer::of(ada.request(Method::GET, &open.entries()).header("x-sotto-unlock", token)).await;
-        answer.status == StatusCode::OK
+        let response =
+            ApiResponse::receive(ada.request(Method::GET, &open.entries()).header("x-sotto-unlock", token)).await;
+        response.status == StatusCode::OK
     };
     let mut elapsed = 0;
     while elapsed + IDLE_SECONDS < OPEN_SECONDS {
@@ -256,7 +258,7 @@ async fn an_unlock_ends(server: Server) {
     assert!(!is_open(&ada, &open.token).await, "when it was not used");
 }
 
-async fn open_unlocks_are_bounded(server: Server) {
+async fn simultaneous_unlocks_are_limited(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;
     let open = secret.unlock(PHRASE).await;

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// A server on a free port, with an empty database of its own.
+/// A server on a free port, with a separate empty database.
 pub struct Server {
     pub address: SocketAddr,
     pub app: App,
@@ -112,7 +112,7 @@ impl Server {
         self.another_at(keys, config, &self.clock).await.0
     }
 
-    /// The same with a clock of its own.
+    /// The same with a separate clock.
     pub async fn another_at(&self, keys: &Keys, config: Config, clock: &Arc<ShiftedClock>) -> (SocketAddr, App) {
         let (address, app, stop, _) =
             listen(free_port().await, &self.scratch.url, self.recordings.path(), keys, config, clock).await;
@@ -204,24 +204,24 @@ impl Person<'_> {
         self.server.request(method, path).bearer_auth(&self.token)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
+    pub async fn post(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::POST, path).json(&body)).await
     }
 
-    pub async fn put(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::PUT, path).json(&body)).await
+    pub async fn put(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::PUT, path).json(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path)).await
+    pub async fn delete(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path)).await
     }
 
-    pub async fn delete_with(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::DELETE, path).json(&body)).await
+    pub async fn delete_with(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path).json(&body)).await
     }
 
     /// Writes an entry and returns it.
@@ -237,16 +237,16 @@ impl Person<'_> {
     }
 }
 
-/// A complete response.
+/// A complete response of the API.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
     pub body: Value,
 }
 
-impl Answer {
-    pub async fn of(request: RequestBuilder) -> Self {
+impl ApiResponse {
+    pub async fn receive(request: RequestBuilder) -> Self {
         Self::read(request.send().await.unwrap()).await
     }
 

@@ -4,17 +4,17 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use sotto_storage::testing::Scratch;
 
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 
 #[test]
-fn openapi_json_is_fresh() {
+fn openapi_json_is_current() {
     let committed = include_str!("../../../../openapi.json");
     let generated = sotto_server::openapi::to_json().unwrap();
     assert!(committed == generated, "openapi.json is stale: run `make openapi` and commit it");
 }
 
 #[test]
-fn every_operation_says_what_it_answers() {
+fn every_operation_documents_its_responses() {
     let specification: Value = serde_json::from_str(&sotto_server::openapi::to_json().unwrap()).unwrap();
     assert_eq!(specification["openapi"], "3.1.0");
     let mut names = std::collections::BTreeSet::new();
@@ -22,7 +22,7 @@ fn every_operation_says_what_it_answers() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has a summary");
             let name = operation["operationId"].as_str().unwrap();
-            assert!(names.insert(name), "{method} {path} has a name of its own, not {name}");
+            assert!(names.insert(name), "another operation than {method} {path} is also named {name}");
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
                 let reference = &response["content"]["application/problem+json"]["schema"]["$ref"];
@@ -33,7 +33,7 @@ fn every_operation_says_what_it_answers() {
 }
 
 #[tokio::test]
-async fn swagger_ui_comes_from_the_binary_alone() {
+async fn swagger_ui_is_served_from_the_binary() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let to_page = server.request(Method::GET, "/api/docs").send().await.unwrap();
     assert_eq!(
@@ -51,7 +51,8 @@ async fn swagger_ui_comes_from_the_binary_alone() {
         let asset = server.request(Method::GET, &format!("/api/docs/{file}")).send().await.unwrap();
         assert_eq!(asset.status(), StatusCode::OK, "{file}");
     }
-    Answer::of(server.request(Method::GET, "/api/docs/nothing.js")).await.expect(StatusCode::NOT_FOUND);
-    let specification = Answer::of(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
+    ApiResponse::receive(server.request(Method::GET, "/api/docs/nothing.js")).await.expect(StatusCode::NOT_FOUND);
+    let specification =
+        ApiResponse::receive(server.request(Method::GET, "/api/openapi.json")).await.expect(StatusCode::OK);
     assert_eq!(specification["info"]["title"], "Sotto");
 }

@@ -7,13 +7,13 @@ use crate::on_both_engines;
 use crate::server::Server;
 
 on_both_engines!(
-    tags_come_and_go,
-    names_are_unique_in_every_case_and_normalization,
-    bad_tags_are_refused,
+    tags_are_created_changed_and_deleted,
+    names_are_unique_in_every_form,
+    invalid_tags_are_rejected,
     pages_of_tags
 );
 
-async fn tags_come_and_go(server: Server) {
+async fn tags_are_created_changed_and_deleted(server: Server) {
     let ada = server.person("ada").await;
     let tag = ada.post("/api/tags/", json!({"name": "Test Tag", "color": "#FF0000"})).await.expect(StatusCode::CREATED);
     assert_eq!((&tag["name"], &tag["color"], &tag["user_id"]), (&json!("Test Tag"), &json!("#ff0000"), &json!(ada.id)));
@@ -30,12 +30,12 @@ async fn tags_come_and_go(server: Server) {
     let gone = ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(gone, json!({"message": "Tag deleted successfully"}));
     assert_eq!(ada.get(&entry_path).await.expect(StatusCode::OK)["tags"], json!([]));
-    for answer in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
-        assert_eq!(answer.expect(StatusCode::NOT_FOUND)["detail"], "Tag not found");
+    for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
+        assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Tag not found");
     }
 }
 
-async fn names_are_unique_in_every_case_and_normalization(server: Server) {
+async fn names_are_unique_in_every_form(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
     let make = |name: &'static str| ada.post("/api/tags/", json!({ "name": name }));
     make("Caf\u{e9}").await.expect(StatusCode::CREATED);
@@ -49,7 +49,7 @@ async fn names_are_unique_in_every_case_and_normalization(server: Server) {
     assert_eq!(ada.get("/api/tags/").await.body.as_array().unwrap().len(), 2);
 }
 
-async fn bad_tags_are_refused(server: Server) {
+async fn invalid_tags_are_rejected(server: Server) {
     let ada = server.person("ada").await;
     for (tag, place) in [
         (json!({}), "body"),

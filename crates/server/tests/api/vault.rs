@@ -12,7 +12,7 @@ use uuid::Uuid;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::server::{Answer, Person};
+use crate::server::{ApiResponse, Person};
 
 pub const PHRASE: &str = "the grey heron waits";
 pub const DATE: &str = "2025-01-22T10:00:00Z";
@@ -32,7 +32,7 @@ pub struct Open<'a> {
     pub token: String,
     pub vault: Vault,
     /// The response of the unlock.
-    pub answer: Value,
+    pub response: Value,
 }
 
 impl<'a> Secret<'a> {
@@ -77,21 +77,21 @@ impl<'a> Secret<'a> {
     }
 
     /// Sends the first message of a login.
-    pub async fn start(&self, phrase: &str) -> (Login, Answer) {
+    pub async fn start(&self, phrase: &str) -> (Login, ApiResponse) {
         let (request, login) = Login::start(self.scope, self::phrase(phrase), &SystemRandom).unwrap();
         let start = json!({"login_request": request.to_string()});
         (login, self.person.post(&format!("{}/unlock/start", self.path), start).await)
     }
 
     /// Sends the second message of a login.
-    pub async fn finish(&self, session: &Value, login_finish: &str) -> Answer {
+    pub async fn finish(&self, session: &Value, login_finish: &str) -> ApiResponse {
         let finish = json!({"session_id": session, "login_finish": login_finish});
         self.person.post(&format!("{}/unlock/finish", self.path), finish).await
     }
 
     /// Unlocks it, or returns the server's refusal. A client whose passphrase is wrong has no proof, so it sends a
     /// random one.
-    pub async fn try_unlock(&self, phrase: &str) -> Result<Open<'a>, Answer> {
+    pub async fn try_unlock(&self, phrase: &str) -> Result<Open<'a>, ApiResponse> {
         let (login, started) = self.start(phrase).await;
         if started.status != StatusCode::OK {
             return Err(started);
@@ -100,26 +100,26 @@ impl<'a> Secret<'a> {
         let Ok(logged_in) = login.finish(&text(&started, "login_response").parse().unwrap(), &SystemRandom) else {
             return Err(self.finish(&started["session_id"], &encode(&[7; 64])).await);
         };
-        let answer = self.finish(&started["session_id"], &logged_in.finish.to_string()).await;
-        if answer.status != StatusCode::OK {
-            return Err(answer);
+        let response = self.finish(&started["session_id"], &logged_in.finish.to_string()).await;
+        if response.status != StatusCode::OK {
+            return Err(response);
         }
-        let wrapped: WrappedMasterKey = text(&answer.body, "wrapped_master_key").parse().unwrap();
+        let wrapped: WrappedMasterKey = text(&response.body, "wrapped_master_key").parse().unwrap();
         Ok(Open {
             person: self.person.clone(),
             scope: self.scope,
-            token: text(&answer.body, "unlock_token").to_owned(),
+            token: text(&response.body, "unlock_token").to_owned(),
             vault: Vault::unlock(self.scope, &logged_in.export_key, &wrapped).unwrap(),
-            answer: answer.body,
+            response: response.body,
         })
     }
 
     pub async fn unlock(&self, phrase: &str) -> Open<'a> {
-        self.try_unlock(phrase).await.unwrap_or_else(|answer| panic!("{phrase} opens it: {answer:?}"))
+        self.try_unlock(phrase).await.unwrap_or_else(|response| panic!("{phrase} opens it: {response:?}"))
     }
 
     /// Sets a new passphrase with the recovery key, or returns the server's refusal.
-    pub async fn recover(&self, key: &RecoveryKey, new: &str) -> Answer {
+    pub async fn recover(&self, key: &RecoveryKey, new: &str) -> ApiResponse {
         let proof = key.proof().unwrap().to_string();
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();
         let start = json!({"recovery_proof": proof, "registration_request": request.to_string()});
@@ -149,21 +149,21 @@ impl Open<'_> {
         self.person.request(method, path).header("x-sotto-unlock", &self.token)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(&body)).await
+    pub async fn post(&self, path: &str, body: Value) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::POST, path).json(&body)).await
     }
 
-    pub async fn put(&self, path: &str, revision: u32, body: Value) -> Answer {
+    pub async fn put(&self, path: &str, revision: u32, body: Value) -> ApiResponse {
         let request = self.request(Method::PUT, path).header("if-match", format!("\"{revision}\""));
-        Answer::of(request.json(&body)).await
+        ApiResponse::receive(request.json(&body)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path)).await
+    pub async fn delete(&self, path: &str) -> ApiResponse {
+        ApiResponse::receive(self.request(Method::DELETE, path)).await
     }
 
     /// The fields of a body that seals this text for an entry and a revision.
@@ -219,13 +219,13 @@ impl Open<'_> {
     }
 
     /// The name in a response.
-    pub fn name(&self, answer: &Value) -> String {
-        let sealed = SealedMetadata::from_bytes(URL_SAFE_NO_PAD.decode(text(answer, "metadata")).unwrap()).unwrap();
+    pub fn name(&self, response: &Value) -> String {
+        let sealed = SealedMetadata::from_bytes(URL_SAFE_NO_PAD.decode(text(response, "metadata")).unwrap()).unwrap();
         self.vault.open_metadata(&sealed).unwrap().name.clone()
     }
 
     /// Sets a new passphrase.
-    pub async fn change_phrase(&self, new: &str, version: u32) -> Answer {
+    pub async fn change_phrase(&self, new: &str, version: u32) -> ApiResponse {
         let path = format!("/api/secret-tags/{}/phrase", self.scope.tag);
         let (request, registration) = Registration::start(self.scope, phrase(new), &SystemRandom).unwrap();
         let started = self.post(&format!("{path}/start"), json!({"registration_request": request.to_string()})).await;

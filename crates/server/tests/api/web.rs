@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::server::{Answer, Server, lenient};
+use crate::server::{ApiResponse, Server, lenient};
 
 const PAGE: &str = "<!doctype html><title>Sotto</title>";
 
@@ -70,7 +70,7 @@ async fn every_page_starts_with_the_same_document() {
 }
 
 #[tokio::test]
-async fn missing_files_are_not_answered_with_the_page() {
+async fn a_missing_file_is_not_a_page() {
     let app = App::start().await;
     for path in [
         "/assets/app-0000.js",
@@ -84,15 +84,15 @@ async fn missing_files_are_not_answered_with_the_page() {
         "/health/nothing",
         "/metrics/nothing",
     ] {
-        Answer::of(app.server.request(Method::GET, path)).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(app.server.request(Method::GET, path)).await.expect(StatusCode::NOT_FOUND);
     }
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-        Answer::of(app.server.request(method, "/login")).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(app.server.request(method, "/login")).await.expect(StatusCode::NOT_FOUND);
     }
 }
 
 #[tokio::test]
-async fn files_go_out_in_the_smallest_form_that_is_taken() {
+async fn files_are_sent_in_the_smallest_accepted_encoding() {
     let app = App::start().await;
     for (path, taken, encoding, body) in [
         ("/assets/app-1a2b.js", "gzip, deflate, br, zstd", "br", "the script, by brotli"),
@@ -143,7 +143,7 @@ async fn head_returns_the_headers_of_get() {
 }
 
 #[tokio::test]
-async fn the_app_has_strict_security_headers() {
+async fn the_security_policy_allows_only_what_the_app_needs() {
     let app = App::start().await;
     let page = app.get("/login", &[]).await;
     for (name, value) in [
@@ -169,7 +169,7 @@ async fn the_app_has_strict_security_headers() {
 }
 
 #[tokio::test]
-async fn no_address_leads_out_of_the_folder() {
+async fn no_path_leaves_the_folder() {
     let app = App::start().await;
     for path in [
         "/../keys.json",
@@ -195,7 +195,7 @@ async fn no_address_leads_out_of_the_folder() {
 
 /// `web/dist` at the time of the build, with or without an app.
 #[tokio::test]
-async fn the_binary_has_the_app_that_it_was_built_with() {
+async fn the_binary_contains_the_built_app() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/dist/index.html");
     let page = server.request(Method::GET, "/").send().await.unwrap();
@@ -207,6 +207,6 @@ async fn the_binary_has_the_app_that_it_was_built_with() {
         assert_eq!((page.status(), header(&page, "content-type")), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
         let page = page.text().await.unwrap();
         assert!(page.contains("The web app is not included") && page.contains("make run"), "{page}");
-        Answer::of(server.request(Method::GET, "/assets/app.js")).await.expect(StatusCode::NOT_FOUND);
+        ApiResponse::receive(server.request(Method::GET, "/assets/app.js")).await.expect(StatusCode::NOT_FOUND);
     }
 }

@@ -4,20 +4,20 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::on_both_engines;
-use crate::server::{Answer, PASSWORD, Person, Server};
+use crate::server::{ApiResponse, PASSWORD, Person, Server};
 use crate::vault::{DATE, PHRASE, Secret, new_id, path};
 
 on_both_engines!(
-    names_come_from_the_bundled_database_alone,
-    unknown_names_that_are_stored_break_nothing,
-    an_unknown_name_can_be_sent_back,
-    an_owner_moves_out_of_an_unknown_zone
+    names_come_only_from_the_bundled_database,
+    stored_unknown_zone_names_cause_no_errors,
+    an_unknown_zone_name_can_be_sent_back,
+    a_user_can_leave_an_unknown_zone
 );
 
 /// Names that Debian has among its time zones, and placeholders of the database.
 const ODD: [&str; 5] = ["localtime", "posixrules", "posix/UTC", "Factory", "Etc/Unknown"];
 
-async fn names_come_from_the_bundled_database_alone(server: Server) {
+async fn names_come_only_from_the_bundled_database(server: Server) {
     let root = server.superuser("root").await;
     let ada = server.person("ada").await;
     let reminder =
@@ -34,7 +34,7 @@ async fn names_come_from_the_bundled_database_alone(server: Server) {
         assert_eq!(ada.put("/api/users/me", json!({"time_zone": zone})).await.refused(), "body.time_zone", "{zone}");
         assert_eq!(root.post("/api/admin/users", account(zone)).await.refused(), "body.time_zone", "{zone}");
         let sign_up = server.request(Method::POST, "/api/auth/register").json(&account(zone));
-        assert_eq!(Answer::of(sign_up).await.refused(), "body.time_zone", "{zone}");
+        assert_eq!(ApiResponse::receive(sign_up).await.refused(), "body.time_zone", "{zone}");
     }
     // Links are kept as given. The database decides the case.
     for (zone, stored) in
@@ -63,7 +63,7 @@ async fn remind(person: &Person<'_>) -> Value {
     person.post("/api/reminders/", reminder).await.expect(StatusCode::CREATED)
 }
 
-async fn unknown_names_that_are_stored_break_nothing(server: Server) {
+async fn stored_unknown_zone_names_cause_no_errors(server: Server) {
     let root = server.superuser("root").await;
     let ada = server.person_in("ada", "Europe/Berlin").await;
     let written = ada.write("Late in the evening", "2025-01-22T23:30:00Z", &["odd"]).await;
@@ -98,7 +98,7 @@ async fn unknown_names_that_are_stored_break_nothing(server: Server) {
     assert_eq!(ada.get(&path(&written)).await.expect(StatusCode::OK)["content"], "Late in the evening");
 }
 
-async fn an_unknown_name_can_be_sent_back(server: Server) {
+async fn an_unknown_zone_name_can_be_sent_back(server: Server) {
     let ada = server.person("ada").await;
     let written = ada.write("Before", DATE, &[]).await;
     let reminder = remind(&ada).await;
@@ -131,7 +131,7 @@ async fn an_unknown_name_can_be_sent_back(server: Server) {
     assert_eq!(ada.put(&nobodys, json!({"entry_zone": "posixrules"})).await.refused(), "body.entry_zone");
 }
 
-async fn an_owner_moves_out_of_an_unknown_zone(server: Server) {
+async fn a_user_can_leave_an_unknown_zone(server: Server) {
     let ada = server.person("ada").await;
     let reminder = remind(&ada).await;
     server.scratch.execute("UPDATE users SET time_zone = 'localtime'").await.unwrap();

@@ -2,7 +2,7 @@
 
 use sotto_domain::ApiTokenId;
 use sotto_domain::account::Administered;
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, Scopes, USE_INTERVAL_SECONDS};
 
 use super::world::{World, assert_conflict, at, at_once};
 
@@ -29,7 +29,7 @@ pub async fn create_standing_and_list(world: &World) {
     }
 }
 
-pub async fn create_refuses_what_is_taken(world: &World) {
+pub async fn create_rejects_taken_ids_and_secrets(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let token = world.api_token(user, [1; 32]).await;
     assert_conflict(world.api_tokens().create(&token, &[2; 32], None).await, "pk_api_tokens");
@@ -38,7 +38,7 @@ pub async fn create_refuses_what_is_taken(world: &World) {
     assert_eq!(world.api_tokens().list(user).await.unwrap(), [token]);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
@@ -66,22 +66,22 @@ pub async fn concurrent_creates_respect_the_limit(world: &World) {
     world.api_token(user, hash(201)).await;
 }
 
-pub async fn use_is_noted_once_a_minute(world: &World) {
+pub async fn use_is_recorded_once_a_minute(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     let last_use = async || world.api_tokens().standing(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
     let mut noted = vec![];
-    for now in [10, 11, 9 + USE_SECONDS, 10 + USE_SECONDS, 11 + USE_SECONDS, 5] {
+    for now in [10, 11, 9 + USE_INTERVAL_SECONDS, 10 + USE_INTERVAL_SECONDS, 11 + USE_INTERVAL_SECONDS, 5] {
         world.api_tokens().note_use(user, token.id, at(now)).await.unwrap();
         noted.push(last_use().await.unwrap());
     }
-    let (first, second) = (at(10), at(10 + USE_SECONDS));
+    let (first, second) = (at(10), at(10 + USE_INTERVAL_SECONDS));
     assert_eq!(noted, [first, first, first, second, second, second]);
     world.api_tokens().note_use(user, ApiTokenId(world.id()), at(500)).await.unwrap();
     assert_eq!(last_use().await, Some(second));
 }
 
-pub async fn delete_is_final(world: &World) {
+pub async fn delete_succeeds_once(world: &World) {
     let user = world.user().await;
     let (token, other) = (world.api_token(user, [1; 32]).await, world.api_token(user, [2; 32]).await);
     assert!(world.api_tokens().delete(user, token.id).await.unwrap());

@@ -45,7 +45,7 @@ pub async fn a_database_gets_one_identity(world: &World) {
     assert_eq!(stores.get().await.unwrap(), Some(store(first)));
 }
 
-pub async fn concurrent_first_calls_get_the_same_identity(world: &World) {
+pub async fn many_first_calls_get_the_same_identity(world: &World) {
     let all = at_once(8, |_| {
         let (storage, fresh) = (world.storage.clone(), StoreId(world.id()));
         async move { storage.attachment_store().identify(fresh, at(100), at(1)).await.unwrap().id }
@@ -54,7 +54,7 @@ pub async fn concurrent_first_calls_get_the_same_identity(world: &World) {
     assert_eq!(all.len(), 1, "{all:?}");
 }
 
-pub async fn replace_forgets_what_was_known(world: &World) {
+pub async fn replace_resets_identity_and_sweeps(world: &World) {
     let stores = world.attachment_store();
     for fresh in [StoreId(world.id()), StoreId(world.id())] {
         assert_eq!(stores.replace(fresh, at(100), at(1)).await.unwrap(), store(fresh));
@@ -78,7 +78,7 @@ pub async fn one_of_many_concurrent_sweeps_begins(world: &World) {
     assert!(world.attachment_store().begin_sweep(&now, at(300), at(3)).await.unwrap());
 }
 
-pub async fn end_sweep_notes_what_became_of_it(world: &World) {
+pub async fn end_sweep_stores_the_result(world: &World) {
     let stores = world.attachment_store();
     let seen = stores.identify(StoreId(world.id()), at(100), at(1)).await.unwrap();
     assert!(stores.begin_sweep(&seen, at(200), at(2)).await.unwrap());
@@ -94,15 +94,15 @@ pub async fn end_sweep_notes_what_became_of_it(world: &World) {
     }
 }
 
-pub async fn what_deletes_a_recording_notes_its_object(world: &World) {
+pub async fn deletes_record_freed_attachments(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await.id;
     let kept = world.recorded(other).await.1;
     let mut expected = BTreeSet::new();
 
     let (entry, replaced) = world.recorded(user).await;
-    let (second, told) = world.attach(user, &world.new_recording(entry)).await;
-    assert_eq!(told, [replaced]);
+    let (second, freed) = world.attach(user, &world.new_recording(entry)).await;
+    assert_eq!(freed, [replaced]);
     expected.insert((user, replaced));
     assert_eq!(world.freed().await, expected, "one that is replaced");
 
@@ -155,7 +155,7 @@ pub async fn what_deletes_a_recording_notes_its_object(world: &World) {
     assert_eq!(world.attachment_store().recordings(None, 10).await.unwrap(), [(other, kept)]);
 }
 
-pub async fn what_was_not_changed_notes_nothing(world: &World) {
+pub async fn rejected_changes_record_no_freed_attachments(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, _) = world.recorded(user).await;

@@ -58,7 +58,7 @@ pub async fn put_and_get(world: &World) {
     assert_eq!((now.body.audio_url.as_deref(), now.revision, now.updated_at), (Some(AUDIO), 1, at(5)));
 }
 
-pub async fn put_replaces_the_one_before(world: &World) {
+pub async fn put_replaces_the_previous_recording(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await;
     let (first, _) = world.attach(user, &world.new_recording(entry.id)).await;
@@ -70,7 +70,7 @@ pub async fn put_replaces_the_one_before(world: &World) {
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 
-pub async fn put_needs_an_entry_of_its_kind(world: &World) {
+pub async fn put_requires_a_matching_entry(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
     let tag = world.secret_tag(user).await.id;
@@ -85,7 +85,7 @@ pub async fn put_needs_an_entry_of_its_kind(world: &World) {
     assert_eq!(world.sealed_entries().get(user, hidden).await.unwrap().unwrap().revision, 1);
 }
 
-pub async fn put_refuses_a_taken_id(world: &World) {
+pub async fn put_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (first, _) = world.attach(user, &world.new_recording(world.write(user, "spoken").await.id)).await;
     for owner in [user, other] {
@@ -96,7 +96,7 @@ pub async fn put_refuses_a_taken_id(world: &World) {
     }
 }
 
-pub async fn put_keeps_to_the_quota(world: &World) {
+pub async fn put_respects_the_quota(world: &World) {
     let user = world.user().await;
     let (one, two) = (world.write(user, "one").await.id, world.write(user, "two").await.id);
     world.attach(user, &world.new_recording(one)).await;
@@ -134,20 +134,20 @@ pub async fn concurrent_puts_for_one_entry_replace_each_other(world: &World) {
         let (storage, new) = (world.storage.clone(), world.new_recording(entry));
         async move { (new.id, storage.attachments().put(user, &new, None, at(1)).await.unwrap()) }
     });
-    let (mut all, mut gone) = (vec![], vec![]);
+    let (mut all, mut replaced_or_last) = (vec![], vec![]);
     for (id, put) in put.await {
         let Attached::Attached(_, replaced) = put else { panic!("{put:?}") };
         all.push(id);
-        gone.extend(replaced);
+        replaced_or_last.extend(replaced);
     }
     let left = world.attachments().get(user, entry).await.unwrap().unwrap().id;
-    gone.push(left);
+    replaced_or_last.push(left);
     all.sort();
-    gone.sort();
-    assert_eq!(gone, all, "each of them is replaced once, or the one that is left");
+    replaced_or_last.sort();
+    assert_eq!(replaced_or_last, all, "each attachment is replaced once, except for the last one");
 }
 
-pub async fn remove_clears_what_points_to_it(world: &World) {
+pub async fn remove_clears_the_audio_url(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(entry)).await;
@@ -161,7 +161,7 @@ pub async fn remove_clears_what_points_to_it(world: &World) {
     assert_eq!(world.audio_url(user, entry).await.as_deref(), Some("/other"));
 }
 
-pub async fn deleting_an_entry_deletes_its_recording(world: &World) {
+pub async fn a_recording_is_deleted_with_its_entry(world: &World) {
     let user = world.user().await;
     let plain = world.write(user, "spoken").await.id;
     let (attachment, _) = world.attach(user, &world.new_recording(plain)).await;
@@ -182,7 +182,7 @@ pub async fn deleting_an_entry_deletes_its_recording(world: &World) {
 }
 
 /// In either order, each recording is returned as freed or was rejected.
-pub async fn a_recording_that_comes_as_its_entry_goes_is_told(world: &World) {
+pub async fn a_recording_attached_during_deletion_is_freed_or_rejected(world: &World) {
     let user = world.user().await;
     for _ in 0..20 {
         let entry = world.write(user, "spoken").await.id;
@@ -220,16 +220,18 @@ pub async fn sealing_and_unsealing_return_the_freed_recording(world: &World) {
     assert!(world.attachments().get(user, entry).await.unwrap().is_some());
     let plain = PlainBody { body: world.new_entry("spoken").body, tags: vec![] };
     let Stored::Stored(moved) = entries.unseal(user, entry, &plain, 3, at(7)).await.unwrap() else {
-        panic!("not taken out")
+        panic!("not unsealed")
     };
     assert_eq!(moved.freed, [encrypted.id]);
     assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
 }
 
 /// Recordings are put while their entry moves in or out: each is replaced, returned as freed, or rejected.
-pub async fn concurrent_puts_during_a_move_leave_no_recording(world: &World) {
+pub async fn a_move_during_concurrent_puts_leaves_no_recording(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
+    // One task in the middle moves the entry, the others put recordings.
+    const MOVING_TASK: usize = 3;
     for round in 0..6 {
         let moves_in = round % 2 == 0;
         let entry =
@@ -240,27 +242,27 @@ pub async fn concurrent_puts_during_a_move_leave_no_recording(world: &World) {
             let new = NewAttachment { audio_url, ..world.new_recording(entry) };
             async move {
                 let entries = storage.sealed_entries();
-                if number != 3 {
+                if number != MOVING_TASK {
                     return match storage.attachments().put(user, &new, None, at(1)).await.unwrap() {
                         Attached::Attached(put, replaced) => (vec![put.id], replaced),
                         Attached::Missing => (vec![], vec![]),
                         other @ Attached::OverQuota(_) => panic!("{other:?}"),
                     };
                 }
-                let gone = if moves_in {
+                let freed = if moves_in {
                     entries.seal(user, entry, &sealed(tag, 1), 1, at(1)).await.unwrap().map(|moved| moved.freed)
                 } else {
                     entries.unseal(user, entry, &plain, 1, at(1)).await.unwrap().map(|moved| moved.freed)
                 };
-                let Stored::Stored(gone) = gone else { panic!("not moved: {gone:?}") };
-                (vec![], gone)
+                let Stored::Stored(freed) = freed else { panic!("not moved: {freed:?}") };
+                (vec![], freed)
             }
         });
-        let (put, gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
-        let (mut put, mut gone) = (put.concat(), gone.concat());
+        let (put, freed): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
+        let (mut put, mut freed) = (put.concat(), freed.concat());
         put.sort();
-        gone.sort();
-        assert_eq!(put, gone, "what was put is gone, and told");
+        freed.sort();
+        assert_eq!(put, freed, "each recording is returned as freed");
         assert_eq!(world.attachments().get(user, entry).await.unwrap(), None);
     }
 }
@@ -271,7 +273,7 @@ pub async fn known_returns_the_existing_ids(world: &World) {
     for _ in 0..3 {
         ids.push(world.attach(user, &world.new_recording(world.write(user, "spoken").await.id)).await.0.id);
     }
-    let asked = [ids[2], AttachmentId(world.id()), ids[0]];
-    assert_eq!(world.attachments().known(user, &asked).await.unwrap(), [ids[0], ids[2]]);
+    let requested = [ids[2], AttachmentId(world.id()), ids[0]];
+    assert_eq!(world.attachments().known(user, &requested).await.unwrap(), [ids[0], ids[2]]);
     assert_eq!(world.attachments().known(user, &[]).await.unwrap(), []);
 }

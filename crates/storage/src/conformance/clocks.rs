@@ -20,7 +20,7 @@ impl World {
     }
 }
 
-pub async fn reuse_is_noticed_after_a_jump_ahead_and_back(world: &World) {
+pub async fn token_reuse_is_detected_after_a_clock_jump_and_back(world: &World) {
     for ahead in AHEAD {
         let user = world.user().await;
         let session = world.session(user).await;
@@ -35,7 +35,7 @@ pub async fn reuse_is_noticed_after_a_jump_ahead_and_back(world: &World) {
     }
 }
 
-pub async fn ends_of_logins_are_brought_back(world: &World) {
+pub async fn session_expiry_from_a_wrong_clock_is_corrected(world: &World) {
     let user = world.user().await;
     let [usual, wrong] = [world.session(user).await, world.session(user).await];
     let end = at(3650 * DAY);
@@ -49,7 +49,7 @@ pub async fn ends_of_logins_are_brought_back(world: &World) {
     }
 }
 
-pub async fn a_secret_tag_is_not_locked_after_a_jump_ahead_and_back(world: &World) {
+pub async fn a_secret_tag_is_not_blocked_after_a_clock_jump_and_back(world: &World) {
     for ahead in AHEAD {
         let user = world.user().await;
         let tag = world.secret_tag(user).await.id;
@@ -67,7 +67,7 @@ pub async fn a_secret_tag_is_not_locked_after_a_jump_ahead_and_back(world: &Worl
     }
 }
 
-pub async fn guesses_are_counted_after_a_jump_ahead_and_back(world: &World) {
+pub async fn failed_attempts_are_counted_after_a_clock_jump_and_back(world: &World) {
     for ahead in AHEAD {
         let user = world.user().await;
         let tag = world.secret_tag(user).await.id;
@@ -85,7 +85,7 @@ pub async fn guesses_are_counted_after_a_jump_ahead_and_back(world: &World) {
     }
 }
 
-pub async fn the_limit_of_a_user_ends_after_a_day(world: &World) {
+pub async fn the_failure_limit_of_a_user_ends_after_a_day(world: &World) {
     let user = world.user().await;
     let mut tag = SecretTagId(world.id());
     for number in 0..MAX_FAILURES {
@@ -104,7 +104,7 @@ fn open(sessions: Vec<OpaqueSession>) -> Vec<OpaqueSessionId> {
     open.map(|session| session.id).collect()
 }
 
-pub async fn nothing_stays_open_after_a_jump_ahead_and_back(world: &World) {
+pub async fn no_unlock_survives_a_clock_jump_ahead_and_back(world: &World) {
     for ahead in AHEAD {
         let user = world.user().await;
         let tag = world.secret_tag(user).await.id;
@@ -132,7 +132,7 @@ pub async fn nothing_stays_open_after_a_jump_ahead_and_back(world: &World) {
     }
 }
 
-pub async fn nothing_stays_open_after_a_jump_back(world: &World) {
+pub async fn no_unlock_survives_a_clock_jump_back(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (open, _) = world.unlock(user, tag, at(0)).await;
@@ -144,7 +144,7 @@ pub async fn nothing_stays_open_after_a_jump_back(world: &World) {
     assert_eq!(sessions.open(user, open, &TOKEN, at(IDLE_SECONDS - 1)).await.unwrap(), Some(tag));
 }
 
-pub async fn no_login_can_be_finished_years_later(world: &World) {
+pub async fn a_login_cannot_be_finished_years_later(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for ahead in AHEAD {
@@ -154,7 +154,7 @@ pub async fn no_login_can_be_finished_years_later(world: &World) {
     }
 }
 
-pub async fn tries_are_dated_anew(world: &World) {
+pub async fn attempts_from_a_wrong_clock_are_redated(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     for (user, seconds) in [(user, 3650 * DAY), (other, 0), (other, DAY)] {
         let tag = world.secret_tag(user).await.id;
@@ -171,7 +171,7 @@ pub async fn tries_are_dated_anew(world: &World) {
     assert_eq!(sessions.delete_expired(at(11 + MEMORY_SECONDS)).await.unwrap(), 6);
 }
 
-pub async fn the_use_of_an_api_token_is_noted_again(world: &World) {
+pub async fn the_use_of_an_api_token_is_recorded_again(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
     let last_use = async || world.api_tokens().standing(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
@@ -182,7 +182,7 @@ pub async fn the_use_of_an_api_token_is_noted_again(world: &World) {
     }
 }
 
-pub async fn small_differences_between_servers_do_not_matter(world: &World) {
+pub async fn small_clock_differences_between_servers_are_tolerated(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (sessions, now) = (world.opaque_sessions(), at(0));

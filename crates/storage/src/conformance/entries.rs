@@ -68,7 +68,7 @@ pub async fn create_twice_finds_the_first(world: &World) {
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![first]);
 }
 
-pub async fn create_refuses_an_id_that_is_another_users(world: &World) {
+pub async fn create_rejects_an_id_of_another_user(world: &World) {
     let (one, two) = (world.user().await, world.user().await);
     let entry = world.write(one, "mine").await;
     let mut new = world.new_entry("also mine");
@@ -80,14 +80,14 @@ pub async fn create_refuses_an_id_that_is_another_users(world: &World) {
     assert_eq!(world.tags().list(two, None, 10).await.unwrap(), vec![]);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let new = world.new_entry("too late");
     assert_conflict(world.entries().create(user, &new, None, at(1)).await, "fk_journal_entries_user");
 }
 
-pub async fn create_attaches_and_makes_tags(world: &World) {
+pub async fn create_attaches_existing_and_new_tags(world: &World) {
     let user = world.user().await;
     let zoo = world.tag(user, "Zoo").await;
     let cafe = world.tag(user, "Caf\u{e9}").await;
@@ -154,7 +154,7 @@ pub async fn one_of_two_creates_with_one_id_succeeds(world: &World) {
     }
 }
 
-pub async fn creates_that_name_one_new_tag_share_it(world: &World) {
+pub async fn concurrent_creates_with_one_new_tag_share_it(world: &World) {
     let user = world.user().await;
     let entries = at_once(8, |number| {
         let storage = world.storage.clone();

@@ -18,7 +18,7 @@ fn updated(outcome: Updated) -> Entry {
     }
 }
 
-pub async fn update_changes_only_what_is_named(world: &World) {
+pub async fn update_changes_only_the_given_fields(world: &World) {
     let user = world.user().await;
     let mut new = world.new_entry("before");
     new.body.title = Some("Title".into());
@@ -50,7 +50,7 @@ pub async fn update_changes_only_what_is_named(world: &World) {
     assert_eq!(empty, Entry { revision: 4, updated_at: at(3), ..expected }, "every change raises the revision");
 }
 
-pub async fn update_expects_a_revision(world: &World) {
+pub async fn update_checks_the_expected_revision(world: &World) {
     let user = world.user().await;
     let old = world.write(user, "one").await;
     let two = updated(world.entries().update(user, old.id, &rewrite("two"), Some(1), at(1)).await.unwrap());
@@ -117,7 +117,7 @@ pub async fn update_moves_the_entry_to_its_new_day(world: &World) {
     assert_eq!(world.entries().on_days(user, &[new], 10).await.unwrap().len(), 1);
 }
 
-pub async fn an_unknown_zone_is_read_as_utc_and_kept(world: &World) {
+pub async fn an_unknown_zone_is_kept_and_treated_as_utc(world: &World) {
     let user = world.user().await;
     let entry = world.write_at(user, at(0), "Asia/Tokyo", "odd").await;
     let reminder = world.reminder(user, "odd").await;
@@ -142,7 +142,7 @@ pub async fn an_unknown_zone_is_read_as_utc_and_kept(world: &World) {
     assert!(replaced.next_due_at.is_some());
 }
 
-pub async fn one_of_two_updates_of_one_revision_is_stale(world: &World) {
+pub async fn one_of_two_updates_with_one_expected_revision_is_stale(world: &World) {
     let user = world.user().await;
     let id = world.write(user, "start").await.id;
     for revision in 1..=8 {
@@ -159,7 +159,7 @@ pub async fn one_of_two_updates_of_one_revision_is_stale(world: &World) {
     }
 }
 
-pub async fn updates_that_expect_nothing_all_count(world: &World) {
+pub async fn updates_without_an_expected_revision_all_succeed(world: &World) {
     let user = world.user().await;
     let id = world.write(user, "start").await.id;
     let outcomes = at_once(16, |number| {
@@ -171,7 +171,7 @@ pub async fn updates_that_expect_nothing_all_count(world: &World) {
     assert_eq!(revisions, (2..=17).collect::<Vec<_>>());
 }
 
-pub async fn delete_expects_a_revision(world: &World) {
+pub async fn delete_checks_the_expected_revision(world: &World) {
     let user = world.user().await;
     let old = world.write(user, "one").await;
     let two = updated(world.entries().update(user, old.id, &rewrite("two"), None, at(1)).await.unwrap());
@@ -198,7 +198,7 @@ pub async fn delete_leaves_the_tags(world: &World) {
     assert_eq!(world.entries().get(user, new.id).await.unwrap().unwrap().tags, []);
 }
 
-pub async fn an_entry_that_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_entry_is_missing(world: &World) {
     let user = world.user().await;
     let id = EntryId(world.id());
     assert_eq!(world.entries().get(user, id).await.unwrap(), None);

@@ -11,7 +11,7 @@ async fn snapshot(world: &World, seconds: i64) -> Snapshot {
     world.health().snapshot(at(seconds)).await.unwrap()
 }
 
-pub async fn snapshot_tells_what_there_is(world: &World) {
+pub async fn snapshot_describes_the_database(world: &World) {
     let user = world.user().await;
     world.write(user, "text").await;
     let snapshot = snapshot(world, 7).await;
@@ -45,7 +45,7 @@ pub async fn snapshot_tells_what_there_is(world: &World) {
     assert_eq!((snapshot.damage, snapshot.notes), (vec![], vec![]));
 }
 
-pub async fn the_clock_is_that_of_the_databases_server(world: &World) {
+pub async fn the_clock_is_that_of_the_database_server(world: &World) {
     let clock = world.health().clock().await.unwrap();
     assert_eq!(clock.is_some(), world.engine() == "postgres");
     let past = Timestamp::parse("2025-01-01T00:00:00Z").unwrap();
@@ -55,7 +55,7 @@ pub async fn the_clock_is_that_of_the_databases_server(world: &World) {
 /// Text as users write it, in each place where they can write text.
 const SECRETS: [&str; 6] = ["zanzibar", "quetzal", "ocelot", "wombat", "kakapo", "2031-07-19"];
 
-pub async fn no_text_holds_what_anybody_wrote(world: &World) {
+pub async fn statement_texts_contain_no_user_data(world: &World) {
     let mut new = world.new_user("zanzibar@example.org");
     new.full_name = Some("O'quetzal".into());
     let user = world.users().create(&new, None, at(0)).await.unwrap().id;
@@ -91,7 +91,7 @@ pub async fn no_text_holds_what_anybody_wrote(world: &World) {
     assert!(!SECRETS.iter().any(|secret| all.contains(secret)), "{all}");
 }
 
-pub async fn a_period_counts_what_was_done_in_it(world: &World) {
+pub async fn a_period_counts_its_statements(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "text").await;
     world.entries().get(user, entry.id).await.unwrap();
@@ -108,7 +108,7 @@ pub async fn a_period_counts_what_was_done_in_it(world: &World) {
     assert_eq!(later.since(&snapshot(world, 60).await).statements, [], "watching is not counted");
 }
 
-pub async fn a_schema_of_another_version_is_reported(world: &World) {
+pub async fn another_schema_is_reported(world: &World) {
     let state = async || {
         let schema = world.health().schema().await.unwrap();
         assert_eq!(snapshot(world, 0).await.schema, schema);
@@ -131,7 +131,7 @@ pub async fn a_schema_of_another_version_is_reported(world: &World) {
     assert_eq!((schema.state, schema.revision.as_str()), (SchemaState::Behind, "base"));
 }
 
-pub async fn planted_indexes_are_advised_on(world: &World) {
+pub async fn advice_covers_unnecessary_and_missing_indexes(world: &World) {
     let found = async || {
         let advice = advise(&snapshot(world, 0).await, &Thresholds::default());
         advice.into_iter().map(|one| (one.kind, one.subject)).collect::<Vec<_>>()

@@ -45,7 +45,7 @@ where
     assert_eq!(made(world, user, number).await, Some(id));
 }
 
-pub async fn each_create_makes_one_row_with_one_key(world: &World) {
+pub async fn each_create_with_one_key_creates_one_row(world: &World) {
     let user = world.user().await;
     let names = std::sync::atomic::AtomicU32::new(0);
     let name = || format!("new-{}@example.org", names.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
@@ -106,7 +106,7 @@ pub async fn each_create_makes_one_row_with_one_key(world: &World) {
     assert_eq!(world.sealed_entries().list(user, tags[0].id, None, 10).await.unwrap().len(), 1);
 }
 
-pub async fn a_used_key_refuses_whatever_else_is_wrong(world: &World) {
+pub async fn a_used_key_is_reported_before_other_errors(world: &World) {
     let user = world.user().await;
     let (tag, secret) = (world.new_tag("one"), world.secret_tag(user).await.id);
     world.tags().create(user, &tag, keyed(user, 1), at(0)).await.unwrap();
@@ -166,7 +166,7 @@ pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
     assert_eq!(world.api_tokens().list(user).await.unwrap().len(), 1);
 }
 
-pub async fn a_create_that_makes_nothing_leaves_its_key(world: &World) {
+pub async fn a_failed_create_does_not_use_its_key(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let key = keyed(user, 1);
     let mut new = world.new_entry("one");
@@ -212,7 +212,7 @@ pub async fn a_key_outlives_its_row(world: &World) {
     assert_conflict(world.tags().create(user, &tag, keyed(user, 1), at(1)).await, USED);
 }
 
-pub async fn keys_end_after_a_day_and_with_their_user(world: &World) {
+pub async fn keys_are_deleted_after_a_day_and_with_their_user(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     for (owner, number, second) in [(user, 1, 0), (user, 2, 5), (other, 1, 9)] {
         let new = world.new_tag(&format!("tag {number}"));
@@ -230,7 +230,7 @@ pub async fn keys_end_after_a_day_and_with_their_user(world: &World) {
     assert!(made(world, other, 1).await.is_some());
 }
 
-pub async fn a_key_from_a_wrong_clock_is_dated_anew(world: &World) {
+pub async fn a_key_from_a_wrong_clock_is_redated(world: &World) {
     let user = world.user().await;
     let ahead = 10 * KEPT_SECONDS;
     for (number, second) in [(1, ahead), (2, CLOCK_TOLERANCE)] {
@@ -245,7 +245,7 @@ pub async fn a_key_from_a_wrong_clock_is_dated_anew(world: &World) {
     assert!(made(world, user, 2).await.is_some());
 }
 
-pub async fn create_refuses_a_key_of_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_key_of_a_deleted_user(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let new = world.new_user("new@example.org");

@@ -31,7 +31,7 @@ pub async fn link_find_and_list(world: &World) {
     assert_eq!(account.unwrap().google_id, None);
 }
 
-pub async fn an_identity_opens_one_account(world: &World) {
+pub async fn an_identity_signs_in_to_one_account(world: &World) {
     let (ada, bob) = (world.user().await, world.user().await);
     let linked = world.identity(ada, ISSUER, "ada").await;
     for user_id in [ada, bob] {
@@ -48,14 +48,14 @@ pub async fn an_identity_opens_one_account(world: &World) {
     assert_eq!(world.identities().list(ada).await.unwrap(), [linked]);
 }
 
-pub async fn link_refuses_a_user_who_is_gone(world: &World) {
+pub async fn link_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     let identity = world.identity(user, ISSUER, "ada").await;
     world.users().delete(user).await.unwrap();
     assert_conflict(world.identities().link(&identity).await, "fk_identities_user");
 }
 
-pub async fn sign_up_makes_both_or_neither(world: &World) {
+pub async fn sign_up_creates_user_and_identity_or_neither(world: &World) {
     let mut new = world.new_user("ada@example.org");
     (new.password_hash, new.full_name) = (None, Some("Ada".into()));
     let identity = world.new_identity(new.id, ISSUER, "ada");
@@ -96,7 +96,7 @@ pub async fn one_of_many_sign_ups_with_one_identity_succeeds(world: &World) {
     }
 }
 
-pub async fn google_is_noted_at_the_account(world: &World) {
+pub async fn a_google_identity_is_recorded_in_the_account(world: &World) {
     let user = world.user().await;
     let google_id = async || world.users().get(user).await.unwrap().unwrap().google_id;
     let second = world.identity(user, GOOGLE, "222").await;
@@ -114,7 +114,7 @@ pub async fn google_is_noted_at_the_account(world: &World) {
     assert_eq!(world.users().get(new.id).await.unwrap(), Some(User { google_id: Some("333".into()), ..made }));
 }
 
-pub async fn unlink_leaves_the_last_way_in(world: &World) {
+pub async fn unlink_keeps_the_last_way_to_sign_in(world: &World) {
     let mut new = world.new_user("ada@example.org");
     new.password_hash = None;
     let first = world.new_identity(new.id, ISSUER, "first");
@@ -132,7 +132,7 @@ pub async fn unlink_leaves_the_last_way_in(world: &World) {
     assert_eq!(identities.find(ISSUER, "second").await.unwrap(), None);
 }
 
-pub async fn concurrent_unlinks_leave_one_way_to_sign_in(world: &World) {
+pub async fn concurrent_unlinks_keep_one_way_to_sign_in(world: &World) {
     let mut new = world.new_user("ada@example.org");
     new.password_hash = None;
     world.identities().sign_up(&new, None, &world.new_identity(new.id, GOOGLE, "0"), at(0)).await.unwrap();

@@ -93,7 +93,7 @@ async fn settle(world: &World) -> Belongings {
 }
 
 /// Ada calls every method with Bob's ids. The methods that were called are compared with the contract.
-pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
+pub async fn no_method_reads_or_changes_rows_of_another_user(world: &World) {
     let (ada, bob) = (settle(world).await, settle(world).await);
     let mut tried = BTreeSet::new();
     let mut on = |method: &str| assert!(tried.insert(method.to_owned()), "{method} is tried twice");
@@ -111,7 +111,7 @@ pub async fn no_method_shows_or_touches_what_is_anothers(world: &World) {
     try_attachments(world, &ada, &bob, &mut on).await;
     try_attachment_store(world, &ada, &bob, &mut on).await;
     try_health(world, &bob, &mut on).await;
-    try_what_ends_sessions_and_deletes(world, &ada, &bob, &mut on).await;
+    try_ending_sessions_and_deleting(world, &ada, &bob, &mut on).await;
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
 }
 
@@ -455,9 +455,9 @@ async fn try_attachment_store(world: &World, ada: &Belongings, bob: &Belongings,
 async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     let health = world.health();
     on("Health.snapshot");
-    let told = format!("{:?}", health.snapshot(at(1)).await.unwrap());
+    let snapshot = format!("{:?}", health.snapshot(at(1)).await.unwrap());
     for private in ["mountains", "hills", bob.user.email.as_str(), &bob.entries[0].id.0.to_string()] {
-        assert!(!told.contains(private), "{private}: {told}");
+        assert!(!snapshot.contains(private), "{private}: {snapshot}");
     }
     on("Health.schema");
     health.schema().await.unwrap();
@@ -468,12 +468,7 @@ async fn try_health(world: &World, bob: &Belongings, mut on: impl FnMut(&str)) {
     assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 
-async fn try_what_ends_sessions_and_deletes(
-    world: &World,
-    ada: &Belongings,
-    bob: &Belongings,
-    mut on: impl FnMut(&str),
-) {
+async fn try_ending_sessions_and_deleting(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
     let me = ada.user.id;
     let (users, sessions) = (world.users(), world.sessions());
     on("Users.set_password");

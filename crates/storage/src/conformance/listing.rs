@@ -61,7 +61,7 @@ pub async fn pages_show_each_entry_once(world: &World) {
     }
 }
 
-pub async fn pages_are_stable_under_concurrent_writes(world: &World) {
+pub async fn pages_are_stable_while_rows_are_written(world: &World) {
     let user = world.user().await;
     let old: Vec<_> =
         [world.write_at(user, at(1), "UTC", "1").await, world.write_at(user, at(2), "UTC", "2").await].into();
@@ -77,7 +77,7 @@ pub async fn pages_are_stable_under_concurrent_writes(world: &World) {
     assert_eq!(world.entries().list(user, &EntryQuery { after: end, ..up_to(9) }).await.unwrap(), vec![]);
 }
 
-pub async fn from_and_to_are_days_of_the_entries_own_zones(world: &World) {
+pub async fn from_and_to_are_days_in_the_entries_zones(world: &World) {
     let user = world.user().await;
     // Two moments half an hour apart with local dates two days apart, and the limits of the range.
     world.write_at(user, moment("2025-01-22T10:15:00Z"), "Pacific/Kiritimati", "the 23rd").await;
@@ -189,7 +189,7 @@ pub async fn days_counts_entries_and_words(world: &World) {
     assert_eq!(days("2025-12-31", "2025-01-01").await, []);
 }
 
-pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
+pub async fn on_days_lists_the_entries_of_given_days(world: &World) {
     let user = world.user().await;
     for date in ["2022-01-22", "2023-01-22", "2023-01-23", "2024-01-22"] {
         world.write_at(user, moment(&format!("{date}T08:00:00Z")), "UTC", &format!("{date}, early")).await;
@@ -213,7 +213,7 @@ pub async fn on_days_gathers_the_entries_of_some_days(world: &World) {
     assert_eq!(on_days(&[], 100).await, [""; 0]);
 }
 
-pub async fn pages_end_early_where_texts_are_long(world: &World) {
+pub async fn pages_of_long_texts_end_early(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let day = |n: i64| at(-86_400 * n);
     // Eight of these texts reach the size limit of a page.

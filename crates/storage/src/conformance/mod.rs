@@ -49,254 +49,254 @@ macro_rules! on_each_engine {
 
 on_each_engine! {
     storage {
-        it_answers_and_says_which_engine_it_is
-        a_probe_for_room_leaves_nothing
-        what_was_stored_is_there_after_closing_and_opening
-        closing_finishes_what_was_accepted_and_refuses_the_rest
+        a_storage_is_reachable_and_names_its_engine
+        a_disk_space_probe_leaves_nothing
+        stored_rows_survive_closing_and_opening
+        closing_finishes_accepted_calls_and_rejects_later_ones
     }
     users {
         create_get_and_credentials
-        create_refuses_a_taken_address
-        create_refuses_a_taken_id
+        create_rejects_a_taken_address
+        create_rejects_a_taken_id
         one_of_many_creates_with_one_address_succeeds
-        update_changes_only_what_is_named
-        update_refuses_another_users_address
+        update_changes_only_the_given_fields
+        update_rejects_the_address_of_another_user
         preferences_are_replaced_as_a_whole
-        concurrent_first_requests_get_the_same_draft_key
+        many_first_requests_for_a_draft_key_get_the_same_key
         set_password_replaces_the_hash_and_ends_the_other_sessions
-        set_active_ends_every_session_when_it_deactivates
-        delete_removes_all_that_is_theirs
+        set_active_ends_every_session_of_a_deactivated_user
+        delete_removes_all_rows_of_the_user
         list_pages_through_every_account_once
         list_searches_addresses_and_names
-        administer_changes_only_what_is_named
+        administer_changes_only_the_given_fields
         the_last_active_superuser_stays
-        one_superuser_remains_after_concurrent_changes
-        a_user_who_is_not_there_is_missing
+        one_of_many_concurrently_removed_superusers_stays
+        a_nonexistent_user_is_missing
     }
     sessions {
         start_and_standing
-        start_refuses_a_user_who_is_gone
+        start_rejects_a_deleted_user
         rotate_raises_the_generation
-        rotate_forgives_the_generation_before_for_a_moment
-        rotate_ends_a_session_whose_outlived_token_comes_back
+        rotate_accepts_the_previous_generation_for_a_moment
+        rotate_ends_a_session_after_token_reuse
         rotate_finds_no_session_that_has_ended_or_expired
         one_of_many_concurrent_rotations_raises_the_generation
-        end_is_final
-        list_shows_what_has_not_expired_newest_first
+        end_succeeds_once
+        list_contains_unexpired_sessions_newest_first
         delete_expired_counts_what_it_deletes
     }
     identities {
         link_find_and_list
-        an_identity_opens_one_account
-        link_refuses_a_user_who_is_gone
-        sign_up_makes_both_or_neither
+        an_identity_signs_in_to_one_account
+        link_rejects_a_deleted_user
+        sign_up_creates_user_and_identity_or_neither
         one_of_many_sign_ups_with_one_identity_succeeds
-        google_is_noted_at_the_account
-        unlink_leaves_the_last_way_in
-        concurrent_unlinks_leave_one_way_to_sign_in
+        a_google_identity_is_recorded_in_the_account
+        unlink_keeps_the_last_way_to_sign_in
+        concurrent_unlinks_keep_one_way_to_sign_in
         deleting_a_user_deletes_their_identities
     }
     idempotency {
-        each_create_makes_one_row_with_one_key
-        a_used_key_refuses_whatever_else_is_wrong
+        each_create_with_one_key_creates_one_row
+        a_used_key_is_reported_before_other_errors
         one_of_many_creates_with_one_key_creates_a_row
-        a_create_that_makes_nothing_leaves_its_key
+        a_failed_create_does_not_use_its_key
         a_key_outlives_its_row
-        keys_end_after_a_day_and_with_their_user
-        a_key_from_a_wrong_clock_is_dated_anew
-        create_refuses_a_key_of_a_user_who_is_gone
+        keys_are_deleted_after_a_day_and_with_their_user
+        a_key_from_a_wrong_clock_is_redated
+        create_rejects_a_key_of_a_deleted_user
     }
     api_tokens {
         create_standing_and_list
-        create_refuses_what_is_taken
-        create_refuses_a_user_who_is_gone
+        create_rejects_taken_ids_and_secrets
+        create_rejects_a_deleted_user
         concurrent_creates_respect_the_limit
-        use_is_noted_once_a_minute
-        delete_is_final
+        use_is_recorded_once_a_minute
+        delete_succeeds_once
     }
     entries {
         create_and_get
         create_keeps_every_kind_of_text
         create_twice_finds_the_first
-        create_refuses_an_id_that_is_another_users
-        create_refuses_a_user_who_is_gone
-        create_attaches_and_makes_tags
+        create_rejects_an_id_of_another_user
+        create_rejects_a_deleted_user
+        create_attaches_existing_and_new_tags
         create_counts_a_tag_once
         create_with_an_unknown_tag_stores_nothing
         one_of_two_creates_with_one_id_succeeds
-        creates_that_name_one_new_tag_share_it
+        concurrent_creates_with_one_new_tag_share_it
         an_entry_under_a_secret_tag_is_never_shown
     }
     entry_changes {
-        update_changes_only_what_is_named
-        update_expects_a_revision
+        update_changes_only_the_given_fields
+        update_checks_the_expected_revision
         update_replaces_the_tags
         update_with_an_unknown_tag_changes_nothing
         update_moves_the_entry_to_its_new_day
-        an_unknown_zone_is_read_as_utc_and_kept
-        one_of_two_updates_of_one_revision_is_stale
-        updates_that_expect_nothing_all_count
-        delete_expects_a_revision
+        an_unknown_zone_is_kept_and_treated_as_utc
+        one_of_two_updates_with_one_expected_revision_is_stale
+        updates_without_an_expected_revision_all_succeed
+        delete_checks_the_expected_revision
         delete_leaves_the_tags
-        an_entry_that_is_not_there_is_missing
+        a_nonexistent_entry_is_missing
     }
     listing {
         list_is_newest_first_with_tags
         pages_show_each_entry_once
-        pages_are_stable_under_concurrent_writes
-        from_and_to_are_days_of_the_entries_own_zones
+        pages_are_stable_while_rows_are_written
+        from_and_to_are_days_in_the_entries_zones
         list_filters_by_tag
         list_filters_by_a_tag_on_many_entries
         list_combines_all_filters
         days_counts_entries_and_words
-        on_days_gathers_the_entries_of_some_days
-        pages_end_early_where_texts_are_long
+        on_days_lists_the_entries_of_given_days
+        pages_of_long_texts_end_early
     }
     search {
-        words_match_from_their_beginning_whatever_their_case
+        words_match_by_prefix_in_any_case
         all_words_have_to_match
         punctuation_separates_words
         words_of_every_script_are_found
-        odd_words_are_no_error
+        unusual_search_words_are_no_error
         update_replaces_the_words
         deleted_entries_are_not_found
-        words_of_others_are_not_found
+        entries_of_other_users_are_not_found
         pages_of_a_search_show_each_entry_once
     }
     tags {
         create_and_get
-        create_refuses_a_name_with_a_taken_key
-        create_refuses_a_taken_id
-        create_refuses_a_user_who_is_gone
+        create_rejects_an_equivalent_name
+        create_rejects_a_taken_id
+        create_rejects_a_deleted_user
         one_of_many_creates_with_one_name_succeeds
-        update_changes_only_what_is_named
-        update_refuses_a_name_with_a_taken_key
+        update_changes_only_the_given_fields
+        update_rejects_an_equivalent_name
         delete_unlinks_and_keeps_the_entries
         list_pages_in_order_of_creation
-        a_tag_that_is_not_there_is_missing
+        a_nonexistent_tag_is_missing
     }
     reminders {
         create_and_get_every_frequency
-        create_refuses_a_taken_id
-        create_refuses_a_user_who_is_gone
-        a_reminder_that_is_off_is_never_due
-        replace_changes_what_was_seen
+        create_rejects_a_taken_id
+        create_rejects_a_deleted_user
+        a_paused_reminder_is_never_due
+        replace_changes_the_expected_version
         one_of_two_replacements_of_one_version_succeeds
-        delete_is_final
+        delete_succeeds_once
         list_pages_in_order_of_creation
-        a_reminder_that_is_not_there_is_missing
+        a_nonexistent_reminder_is_missing
         a_new_time_zone_of_a_user_moves_the_reminders_in_the_old_one
-        an_account_that_is_not_changed_moves_no_reminder
-        a_new_time_zone_and_replacements_at_once_lose_nothing
+        an_unchanged_account_moves_no_reminder
+        a_concurrent_time_zone_change_and_replacements_lose_nothing
     }
     clocks {
-        reuse_is_noticed_after_a_jump_ahead_and_back
-        ends_of_logins_are_brought_back
-        a_secret_tag_is_not_locked_after_a_jump_ahead_and_back
-        guesses_are_counted_after_a_jump_ahead_and_back
-        the_limit_of_a_user_ends_after_a_day
-        nothing_stays_open_after_a_jump_ahead_and_back
-        nothing_stays_open_after_a_jump_back
-        no_login_can_be_finished_years_later
-        tries_are_dated_anew
-        the_use_of_an_api_token_is_noted_again
-        small_differences_between_servers_do_not_matter
+        token_reuse_is_detected_after_a_clock_jump_and_back
+        session_expiry_from_a_wrong_clock_is_corrected
+        a_secret_tag_is_not_blocked_after_a_clock_jump_and_back
+        failed_attempts_are_counted_after_a_clock_jump_and_back
+        the_failure_limit_of_a_user_ends_after_a_day
+        no_unlock_survives_a_clock_jump_ahead_and_back
+        no_unlock_survives_a_clock_jump_back
+        a_login_cannot_be_finished_years_later
+        attempts_from_a_wrong_clock_are_redated
+        the_use_of_an_api_token_is_recorded_again
+        small_clock_differences_between_servers_are_tolerated
     }
     health {
-        snapshot_tells_what_there_is
-        no_text_holds_what_anybody_wrote
-        a_period_counts_what_was_done_in_it
-        a_schema_of_another_version_is_reported
-        planted_indexes_are_advised_on
+        snapshot_describes_the_database
+        statement_texts_contain_no_user_data
+        a_period_counts_its_statements
+        another_schema_is_reported
+        advice_covers_unnecessary_and_missing_indexes
         write_cost_is_measured_on_a_copy
-        the_clock_is_that_of_the_databases_server
+        the_clock_is_that_of_the_database_server
     }
     secret_tags {
         create_get_and_list
-        list_begins_with_what_was_opened_last
-        create_refuses_a_taken_id
-        create_refuses_a_user_who_is_gone
-        the_number_of_secret_tags_is_limited
+        list_starts_with_the_last_unlocked
+        create_rejects_a_taken_id
+        create_rejects_a_deleted_user
+        secret_tags_per_user_are_limited
         concurrent_creates_respect_the_limit
-        set_lock_replaces_what_opens_it_and_ends_the_other_sessions
-        one_of_many_locks_of_one_version_is_set
+        set_lock_replaces_the_lock_and_ends_the_other_sessions
+        one_of_two_passphrase_changes_for_one_version_succeeds
         set_metadata_changes_nothing_else
-        delete_takes_entries_only_when_asked
-        delete_tells_which_recordings_went
-        changes_during_a_delete_leave_and_lose_no_recording
-        delete_takes_the_sessions_about_it
+        delete_removes_entries_only_if_requested
+        delete_returns_the_freed_recordings
+        concurrent_deletes_and_changes_leave_and_lose_no_recording
+        delete_removes_the_sessions_of_the_tag
         an_entry_never_outlives_its_secret_tag
-        each_server_key_is_returned_once
-        a_secret_tag_that_is_not_there_is_missing
+        server_keys_returns_each_key_once
+        a_nonexistent_secret_tag_is_missing
     }
     opaque_sessions {
-        start_and_take_once
-        start_refuses_a_user_who_is_gone
+        a_started_login_is_taken_once
+        start_rejects_a_deleted_user
         one_of_many_concurrent_takes_succeeds
-        take_finds_no_login_that_has_expired
-        wrong_phrases_are_slowed_down
-        attempts_at_an_unknown_secret_tag_are_slowed_equally
-        a_login_that_is_not_finished_counts
+        take_finds_no_expired_login
+        wrong_passphrases_are_delayed
+        unknown_secret_tags_are_delayed_like_known_ones
+        an_unfinished_login_counts_as_failed
         concurrent_starts_respect_the_limit
-        tries_with_many_secret_tags_are_slowed_down
-        unlock_opens_and_tells_of_failed_tries
-        unlock_needs_a_login_that_was_taken
-        unlock_needs_the_version_that_was_tried
-        unlock_closes_the_oldest
+        attempts_with_many_secret_tags_are_delayed
+        unlock_returns_the_failed_attempts
+        unlock_requires_a_taken_login
+        unlock_requires_the_attempted_version
+        unlock_ends_the_oldest_unlock
         concurrent_unlocks_respect_the_limit
-        open_needs_the_token
-        activity_moves_the_end_up_to_a_limit
-        list_shows_what_is_of_use
-        end_never_undoes_the_wait
-        lock_ends_what_is_open_about_one_secret_tag
-        end_all_ends_what_is_open
-        delete_expired_keeps_what_counts
+        open_requires_the_token
+        activity_extends_an_unlock_up_to_a_limit
+        list_contains_recent_attempts_and_unlocks
+        end_does_not_reset_the_delay
+        lock_ends_the_unlocks_of_one_secret_tag
+        end_all_ends_every_unlock
+        delete_expired_keeps_rows_that_still_count
     }
     sealed_entries {
         create_and_get
-        create_refuses_a_taken_id
-        create_needs_a_secret_tag_of_the_user
+        create_rejects_a_taken_id
+        create_requires_a_secret_tag_of_the_user
         one_of_two_creates_with_one_id_succeeds
         list_pages_through_one_secret_tag_newest_first
-        pages_end_early_where_much_is_sealed
-        replace_expects_a_revision
+        pages_of_long_sealed_entries_end_early
+        replace_checks_the_expected_revision
         replace_moves_an_entry_to_another_secret_tag
         one_of_two_concurrent_replacements_is_stale
-        seal_leaves_nothing_in_plain
-        seal_expects_a_plain_entry_at_its_revision
-        unseal_brings_everything_back
-        unseal_expects_a_sealed_entry_at_its_revision
+        seal_removes_all_plain_text
+        seal_requires_a_plain_entry_at_the_expected_revision
+        unseal_restores_everything
+        unseal_requires_a_sealed_entry_at_the_expected_revision
         unseal_with_an_unknown_tag_changes_nothing
         one_of_many_concurrent_moves_and_updates_succeeds
-        delete_expects_a_revision
+        delete_checks_the_expected_revision
         deleting_a_user_deletes_everything_sealed
     }
     attachments {
         put_and_get
-        put_replaces_the_one_before
-        put_needs_an_entry_of_its_kind
-        put_refuses_a_taken_id
-        put_keeps_to_the_quota
+        put_replaces_the_previous_recording
+        put_requires_a_matching_entry
+        put_rejects_a_taken_id
+        put_respects_the_quota
         concurrent_puts_respect_the_quota
         concurrent_puts_for_one_entry_replace_each_other
-        remove_clears_what_points_to_it
-        deleting_an_entry_deletes_its_recording
-        a_recording_that_comes_as_its_entry_goes_is_told
+        remove_clears_the_audio_url
+        a_recording_is_deleted_with_its_entry
+        a_recording_attached_during_deletion_is_freed_or_rejected
         sealing_and_unsealing_return_the_freed_recording
-        concurrent_puts_during_a_move_leave_no_recording
+        a_move_during_concurrent_puts_leaves_no_recording
         known_returns_the_existing_ids
     }
     attachment_store {
         a_database_gets_one_identity
-        concurrent_first_calls_get_the_same_identity
-        replace_forgets_what_was_known
+        many_first_calls_get_the_same_identity
+        replace_resets_identity_and_sweeps
         one_of_many_concurrent_sweeps_begins
-        end_sweep_notes_what_became_of_it
-        what_deletes_a_recording_notes_its_object
-        what_was_not_changed_notes_nothing
+        end_sweep_stores_the_result
+        deletes_record_freed_attachments
+        rejected_changes_record_no_freed_attachments
         freed_and_recordings_are_read_page_by_page
     }
     isolation {
-        no_method_shows_or_touches_what_is_anothers
+        no_method_reads_or_changes_rows_of_another_user
     }
 }

@@ -19,7 +19,7 @@ impl World {
     }
 }
 
-pub async fn start_and_take_once(world: &World) {
+pub async fn a_started_login_is_taken_once(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let login = world.new_login(user, tag, at(0));
@@ -44,7 +44,7 @@ pub async fn start_and_take_once(world: &World) {
     assert_eq!(sessions.take(user, OpaqueSessionId(world.id()), at(5)).await.unwrap(), None);
 }
 
-pub async fn start_refuses_a_user_who_is_gone(world: &World) {
+pub async fn start_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     world.users().delete(user).await.unwrap();
@@ -67,7 +67,7 @@ pub async fn one_of_many_concurrent_takes_succeeds(world: &World) {
     }
 }
 
-pub async fn take_finds_no_login_that_has_expired(world: &World) {
+pub async fn take_finds_no_expired_login(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let login = world.login(user, tag, at(0)).await;
@@ -77,7 +77,7 @@ pub async fn take_finds_no_login_that_has_expired(world: &World) {
     assert!(world.opaque_sessions().take(user, login, at(LOGIN_SECONDS - 1)).await.unwrap().is_some());
 }
 
-pub async fn wrong_phrases_are_slowed_down(world: &World) {
+pub async fn wrong_passphrases_are_delayed(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await.id;
     slow_down(world, user, tag).await;
@@ -99,7 +99,7 @@ pub async fn wrong_phrases_are_slowed_down(world: &World) {
     assert_eq!(world.start(user, tag, at(4)).await, Started::Slowed(at(5)));
 }
 
-pub async fn attempts_at_an_unknown_secret_tag_are_slowed_equally(world: &World) {
+pub async fn unknown_secret_tags_are_delayed_like_known_ones(world: &World) {
     let user = world.user().await;
     slow_down(world, user, SecretTagId(world.id())).await;
 }
@@ -117,7 +117,7 @@ async fn slow_down(world: &World, user: UserId, tag: SecretTagId) {
     assert_eq!(world.start(user, tag, at(8)).await, Started::Slowed(at(11)));
 }
 
-pub async fn a_login_that_is_not_finished_counts(world: &World) {
+pub async fn an_unfinished_login_counts_as_failed(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for second in 0..=i64::from(FREE_TRIES) {
@@ -144,7 +144,7 @@ pub async fn concurrent_starts_respect_the_limit(world: &World) {
     assert!(started.iter().all(|one| [Started::Started, Started::Slowed(at(2))].contains(one)), "{started:?}");
 }
 
-pub async fn tries_with_many_secret_tags_are_slowed_down(world: &World) {
+pub async fn attempts_with_many_secret_tags_are_delayed(world: &World) {
     let user = world.user().await;
     let mut tag = SecretTagId(world.id());
     for number in 0..MAX_FAILURES {
@@ -160,7 +160,7 @@ pub async fn tries_with_many_secret_tags_are_slowed_down(world: &World) {
     assert_eq!(world.start(user, fresh, at(MEMORY_SECONDS)).await, Started::Slowed(at(1 + MEMORY_SECONDS)));
 }
 
-pub async fn unlock_opens_and_tells_of_failed_tries(world: &World) {
+pub async fn unlock_returns_the_failed_attempts(world: &World) {
     let user = world.user().await;
     let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     assert_eq!(world.unlock(user, tag, at(0)).await.1, FailedTries::default());
@@ -173,7 +173,7 @@ pub async fn unlock_opens_and_tells_of_failed_tries(world: &World) {
     assert_eq!(tries, FailedTries { count: 3, last: Some(at(4)) }, "with one that was not finished");
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(200)).await.unwrap(), Some(tag));
 
-    assert_eq!(world.unlock(user, tag, at(200)).await.1, FailedTries::default(), "each is told of once");
+    assert_eq!(world.unlock(user, tag, at(200)).await.1, FailedTries::default(), "each failure is reported once");
     world.login(user, tag, at(201)).await;
     let tries = world.unlock(user, tag, at(202)).await.1;
     assert_eq!(tries, FailedTries { count: 1, last: Some(at(201)) }, "with one that is under way, and may stay so");
@@ -184,7 +184,7 @@ pub async fn unlock_opens_and_tells_of_failed_tries(world: &World) {
     assert_eq!(world.unlock(user, tag, at(300 + 2 * MEMORY_SECONDS)).await.1, FailedTries::default());
 }
 
-pub async fn unlock_needs_a_login_that_was_taken(world: &World) {
+pub async fn unlock_requires_a_taken_login(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let sessions = world.opaque_sessions();
@@ -205,7 +205,7 @@ pub async fn unlock_needs_a_login_that_was_taken(world: &World) {
     assert_eq!(unlock(deleted, at(3)).await, None);
 }
 
-pub async fn unlock_needs_the_version_that_was_tried(world: &World) {
+pub async fn unlock_requires_the_attempted_version(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let sessions = world.opaque_sessions();
@@ -214,11 +214,15 @@ pub async fn unlock_needs_the_version_that_was_tried(world: &World) {
         assert_eq!(sessions.unlock(user, login, version, &TOKEN, at(1)).await.unwrap(), None);
     }
     world.secret_tags().set_lock(user, tag, &lock(8), 1, None, at(1)).await.unwrap().unwrap();
-    assert_eq!(sessions.unlock(user, login, 1, &TOKEN, at(1)).await.unwrap(), None, "the phrase was changed meanwhile");
+    assert_eq!(
+        sessions.unlock(user, login, 1, &TOKEN, at(1)).await.unwrap(),
+        None,
+        "the passphrase has changed in the meantime"
+    );
     assert!(sessions.unlock(user, login, 2, &TOKEN, at(1)).await.unwrap().is_some());
 }
 
-pub async fn unlock_closes_the_oldest(world: &World) {
+pub async fn unlock_ends_the_oldest_unlock(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await.id;
     let theirs = world.unlock(other, world.secret_tag(other).await.id, at(0)).await.0;
@@ -259,7 +263,7 @@ pub async fn concurrent_unlocks_respect_the_limit(world: &World) {
     assert!(logins.iter().all(|login| states.contains(&(*login, OpaqueState::Unlocked))), "the oldest were closed");
 }
 
-pub async fn open_needs_the_token(world: &World) {
+pub async fn open_requires_the_token(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let open = world.unlock(user, tag, at(0)).await.0;
@@ -273,7 +277,7 @@ pub async fn open_needs_the_token(world: &World) {
     assert_eq!(sessions.open(user, open, &TOKEN, at(1)).await.unwrap(), Some(tag));
 }
 
-pub async fn activity_moves_the_end_up_to_a_limit(world: &World) {
+pub async fn activity_extends_an_unlock_up_to_a_limit(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (id, sessions) = (world.unlock(user, tag, at(0)).await.0, world.opaque_sessions());
@@ -297,7 +301,7 @@ pub async fn activity_moves_the_end_up_to_a_limit(world: &World) {
     assert!(!open(OPEN_SECONDS).await);
 }
 
-pub async fn list_shows_what_is_of_use(world: &World) {
+pub async fn list_contains_recent_attempts_and_unlocks(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let failed = world.fail(user, tag, at(0)).await;
@@ -313,7 +317,7 @@ pub async fn list_shows_what_is_of_use(world: &World) {
     assert_eq!(world.states(user, at(500 + MEMORY_SECONDS)).await, []);
 }
 
-pub async fn end_never_undoes_the_wait(world: &World) {
+pub async fn end_does_not_reset_the_delay(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let sessions = world.opaque_sessions();
@@ -331,7 +335,7 @@ pub async fn end_never_undoes_the_wait(world: &World) {
     assert_eq!(world.start(user, tag, at(7)).await, Started::Slowed(at(8)));
 }
 
-pub async fn lock_ends_what_is_open_about_one_secret_tag(world: &World) {
+pub async fn lock_ends_the_unlocks_of_one_secret_tag(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (tag, another) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     let theirs = world.secret_tag(other).await.id;
@@ -351,7 +355,7 @@ pub async fn lock_ends_what_is_open_about_one_secret_tag(world: &World) {
     assert_eq!(sessions.open(other, of_other, &TOKEN, at(3)).await.unwrap(), Some(theirs));
 }
 
-pub async fn end_all_ends_what_is_open(world: &World) {
+pub async fn end_all_ends_every_unlock(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (tag, theirs) = (world.secret_tag(user).await.id, world.secret_tag(other).await.id);
     let mine = [world.unlock(user, tag, at(0)).await.0, world.unlock(user, tag, at(0)).await.0];
@@ -368,7 +372,7 @@ pub async fn end_all_ends_what_is_open(world: &World) {
     assert_eq!(sessions.open(other, kept, &TOKEN, at(3)).await.unwrap(), Some(theirs));
 }
 
-pub async fn delete_expired_keeps_what_counts(world: &World) {
+pub async fn delete_expired_keeps_rows_that_still_count(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await.id;
     world.unlock(user, tag, at(0)).await;

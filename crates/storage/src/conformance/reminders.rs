@@ -24,7 +24,7 @@ pub async fn create_and_get_every_frequency(world: &World) {
     }
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let reminder = world.reminder(user, "one").await;
     for user in [user, other] {
@@ -34,7 +34,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), vec![reminder]);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let outcome =
@@ -42,7 +42,7 @@ pub async fn create_refuses_a_user_who_is_gone(world: &World) {
     assert_conflict(outcome, "fk_reminders_user");
 }
 
-pub async fn a_reminder_that_is_off_is_never_due(world: &World) {
+pub async fn a_paused_reminder_is_never_due(world: &World) {
     let user = world.user().await;
     let off = ReminderPlan { is_active: false, ..plan("Off", "custom", Some("sun")) };
     let made = world.reminders().create(user, ReminderId(world.id()), &off, None, at(0)).await.unwrap();
@@ -50,7 +50,7 @@ pub async fn a_reminder_that_is_off_is_never_due(world: &World) {
     assert_eq!(world.reminders().get(user, made.id).await.unwrap(), Some(made));
 }
 
-pub async fn replace_changes_what_was_seen(world: &World) {
+pub async fn replace_changes_the_expected_version(world: &World) {
     let user = world.user().await;
     let old = world.reminder(user, "Old").await;
     let new = ReminderPlan { message: String::new(), ..plan("New", "custom", Some("tue")) };
@@ -83,7 +83,7 @@ pub async fn one_of_two_replacements_of_one_version_succeeds(world: &World) {
     }
 }
 
-pub async fn delete_is_final(world: &World) {
+pub async fn delete_succeeds_once(world: &World) {
     let user = world.user().await;
     let (gone, kept) = (world.reminder(user, "gone").await, world.reminder(user, "kept").await);
     assert!(world.reminders().delete(user, gone.id).await.unwrap());
@@ -111,7 +111,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
     assert_eq!(seen, made);
 }
 
-pub async fn a_reminder_that_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_reminder_is_missing(world: &World) {
     let user = world.user().await;
     let id = ReminderId(world.id());
     assert_eq!(world.reminders().get(user, id).await.unwrap(), None);
@@ -155,7 +155,7 @@ pub async fn a_new_time_zone_of_a_user_moves_the_reminders_in_the_old_one(world:
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), expected);
 }
 
-pub async fn an_account_that_is_not_changed_moves_no_reminder(world: &World) {
+pub async fn an_unchanged_account_moves_no_reminder(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     world.users().update(user, &zone_patch("Europe/Berlin"), at(0)).await.unwrap().unwrap();
     let reminder = world.reminder(user, "daily").await;
@@ -168,7 +168,7 @@ pub async fn an_account_that_is_not_changed_moves_no_reminder(world: &World) {
     assert_eq!(world.users().update(nobody, &zone_patch("Europe/Berlin"), at(0)).await.unwrap(), None);
 }
 
-pub async fn a_new_time_zone_and_replacements_at_once_lose_nothing(world: &World) {
+pub async fn a_concurrent_time_zone_change_and_replacements_lose_nothing(world: &World) {
     let user = world.user().await;
     world.users().update(user, &zone_patch("Europe/Berlin"), at(0)).await.unwrap().unwrap();
     let reminder = world.reminder(user, "daily").await;

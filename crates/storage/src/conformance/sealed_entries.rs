@@ -54,7 +54,7 @@ pub async fn create_and_get(world: &World) {
     assert_eq!(entries.get(user, plain.id).await.unwrap(), None);
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (tag, theirs) = (world.secret_tag(user).await.id, world.secret_tag(other).await.id);
     let (first, plain) = (world.write_sealed(user, tag).await, world.full_entry(user).await);
@@ -73,7 +73,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
 }
 
-pub async fn create_needs_a_secret_tag_of_the_user(world: &World) {
+pub async fn create_requires_a_secret_tag_of_the_user(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let theirs = world.secret_tag(other).await.id;
     for tag in [theirs, SecretTagId(world.id())] {
@@ -130,7 +130,7 @@ pub async fn list_pages_through_one_secret_tag_newest_first(world: &World) {
     assert_eq!(world.sealed_entries().list(user, SecretTagId(world.id()), None, 10).await.unwrap(), []);
 }
 
-pub async fn replace_expects_a_revision(world: &World) {
+pub async fn replace_checks_the_expected_revision(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let entry = world.write_sealed(user, tag).await;
@@ -184,7 +184,7 @@ pub async fn one_of_two_concurrent_replacements_is_stale(world: &World) {
     assert_eq!((won, lost), (1, 7), "{outcomes:?}");
 }
 
-pub async fn seal_leaves_nothing_in_plain(world: &World) {
+pub async fn seal_removes_all_plain_text(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, kept) = (world.full_entry(user).await, world.write(user, "said aloud").await);
@@ -209,7 +209,7 @@ pub async fn seal_leaves_nothing_in_plain(world: &World) {
     assert!(entry.tags.iter().all(|tag| names.contains(&tag.id)), "the tags are the user's");
 }
 
-pub async fn seal_expects_a_plain_entry_at_its_revision(world: &World) {
+pub async fn seal_requires_a_plain_entry_at_the_expected_revision(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, already) = (world.full_entry(user).await, world.write_sealed(user, tag).await);
@@ -226,7 +226,7 @@ pub async fn seal_expects_a_plain_entry_at_its_revision(world: &World) {
     assert_eq!(world.sealed_entries().get(user, already.id).await.unwrap(), Some(already));
 }
 
-pub async fn unseal_brings_everything_back(world: &World) {
+pub async fn unseal_restores_everything(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let known = world.tag(user, "known").await;
@@ -259,7 +259,7 @@ pub async fn unseal_brings_everything_back(world: &World) {
     assert_eq!(world.entries().list(user, &query).await.unwrap(), []);
 }
 
-pub async fn unseal_expects_a_sealed_entry_at_its_revision(world: &World) {
+pub async fn unseal_requires_a_sealed_entry_at_the_expected_revision(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, already) = (world.write_sealed(user, tag).await, world.full_entry(user).await);
@@ -333,7 +333,7 @@ pub async fn one_of_many_concurrent_moves_and_updates_succeeds(world: &World) {
     }
 }
 
-pub async fn delete_expects_a_revision(world: &World) {
+pub async fn delete_checks_the_expected_revision(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let (entry, other) = (world.write_sealed(user, tag).await, world.write_sealed(user, tag).await);
@@ -364,7 +364,7 @@ pub async fn deleting_a_user_deletes_everything_sealed(world: &World) {
     assert_eq!(world.sealed_entries().get(other, kept.id).await.unwrap(), Some(kept));
 }
 
-pub async fn pages_end_early_where_much_is_sealed(world: &World) {
+pub async fn pages_of_long_sealed_entries_end_early(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     for n in 0..5_u8 {

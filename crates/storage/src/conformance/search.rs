@@ -11,7 +11,7 @@ fn search(text: &str) -> EntryQuery {
     EntryQuery { words: search_words(text), ..up_to(100) }
 }
 
-pub async fn words_match_from_their_beginning_whatever_their_case(world: &World) {
+pub async fn words_match_by_prefix_in_any_case(world: &World) {
     let user = world.user().await;
     let mut new = world.new_entry("We climbed the Mountain.");
     new.body.title = Some("SATURDAY walk".into());
@@ -78,7 +78,7 @@ pub async fn words_of_every_script_are_found(world: &World) {
     assert_eq!(world.contents(user, &search("Zur")).await, [""; 0], "an accent makes another letter");
 }
 
-pub async fn odd_words_are_no_error(world: &World) {
+pub async fn unusual_search_words_are_no_error(world: &World) {
     let user = world.user().await;
     world.write(user, "ordinary text").await;
     for odd in ["\u{24b6}\u{24b7}", "a\u{24b6}b", "½", "\u{e000}", "\u{301}", "\u{10ffff}", "ﬁ", "İ", "٣"] {
@@ -122,7 +122,7 @@ pub async fn deleted_entries_are_not_found(world: &World) {
     assert_eq!(world.contents(user, &search("gone")).await, [""; 0]);
 }
 
-pub async fn words_of_others_are_not_found(world: &World) {
+pub async fn entries_of_other_users_are_not_found(world: &World) {
     let (one, two) = (world.user().await, world.user().await);
     world.write(one, "mountains of one").await;
     world.write(two, "mountains of two").await;

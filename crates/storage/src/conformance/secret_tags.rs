@@ -31,7 +31,7 @@ pub async fn create_get_and_list(world: &World) {
     assert!(world.secret_tags().list(user).await.unwrap() == [earlier, expected], "in the order of their creation");
 }
 
-pub async fn list_begins_with_what_was_opened_last(world: &World) {
+pub async fn list_starts_with_the_last_unlocked(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let (mut never, mut opened) = (vec![], vec![]);
     for _ in 0..2 {
@@ -58,7 +58,7 @@ pub async fn list_begins_with_what_was_opened_last(world: &World) {
     assert_eq!(listed().await, [opened[1], opened[0], never[0], never[1]]);
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.secret_tag(user).await;
     for owner in [user, other] {
@@ -69,14 +69,14 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     assert_eq!(world.secret_tags().list(other).await.unwrap(), []);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     let refused = world.secret_tags().create(user, &world.new_secret_tag(), None, at(1)).await;
     assert_conflict(refused, "fk_secret_tags_user");
 }
 
-pub async fn the_number_of_secret_tags_is_limited(world: &World) {
+pub async fn secret_tags_per_user_are_limited(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let mut last = None;
     for _ in 0..MAX_SECRET_TAGS {
@@ -107,7 +107,7 @@ pub async fn concurrent_creates_respect_the_limit(world: &World) {
     assert_eq!(world.secret_tags().list(user).await.unwrap().len(), MAX_SECRET_TAGS as usize);
 }
 
-pub async fn set_lock_replaces_what_opens_it_and_ends_the_other_sessions(world: &World) {
+pub async fn set_lock_replaces_the_lock_and_ends_the_other_sessions(world: &World) {
     let user = world.user().await;
     let (tag, other) = (world.secret_tag(user).await, world.secret_tag(user).await.id);
     let failed = world.fail(user, tag.id, at(0)).await;
@@ -135,7 +135,7 @@ pub async fn set_lock_replaces_what_opens_it_and_ends_the_other_sessions(world: 
     assert_eq!(sessions.open(user, mine, &TOKEN, at(8)).await.unwrap(), None, "none is kept");
 }
 
-pub async fn one_of_many_locks_of_one_version_is_set(world: &World) {
+pub async fn one_of_two_passphrase_changes_for_one_version_succeeds(world: &World) {
     let user = world.user().await;
     let tag = world.secret_tag(user).await.id;
     let set = at_once(8, |number| {
@@ -155,7 +155,7 @@ pub async fn set_metadata_changes_nothing_else(world: &World) {
     assert!(world.secret_tags().list(user).await.unwrap() == [expected]);
 }
 
-pub async fn delete_takes_entries_only_when_asked(world: &World) {
+pub async fn delete_removes_entries_only_if_requested(world: &World) {
     let user = world.user().await;
     let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     let plain = world.write(user, "said").await;
@@ -178,7 +178,7 @@ pub async fn delete_takes_entries_only_when_asked(world: &World) {
     assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
 }
 
-pub async fn delete_tells_which_recordings_went(world: &World) {
+pub async fn delete_returns_the_freed_recordings(world: &World) {
     let user = world.user().await;
     let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     let encrypted = |entry| NewAttachment { audio_url: None, ..world.new_recording(entry) };
@@ -194,9 +194,9 @@ pub async fn delete_tells_which_recordings_went(world: &World) {
     let refused = world.secret_tags().delete(user, tag, false).await.unwrap();
     assert_eq!(refused, DeletedSecretTag::HasEntries(4));
     let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
-    let DeletedSecretTag::Deleted { entries: 4, freed: mut told } = deleted else { panic!("{deleted:?}") };
-    told.sort();
-    assert_eq!(told, recordings);
+    let DeletedSecretTag::Deleted { entries: 4, mut freed } = deleted else { panic!("{deleted:?}") };
+    freed.sort();
+    assert_eq!(freed, recordings);
     let mut all = recordings;
     all.extend([kept.id, plain.id]);
     assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
@@ -204,7 +204,7 @@ pub async fn delete_tells_which_recordings_went(world: &World) {
 
 /// Meanwhile entries move to another secret tag and recordings are put: each recording is either returned as freed or
 /// still attached.
-pub async fn changes_during_a_delete_leave_and_lose_no_recording(world: &World) {
+pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &World) {
     for _ in 0..4 {
         let user = world.user().await;
         let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
@@ -212,7 +212,7 @@ pub async fn changes_during_a_delete_leave_and_lose_no_recording(world: &World) 
         for _ in 0..4 {
             entries.push(world.write_sealed(user, tag).await.id);
         }
-        let told = at_once(9, |number| {
+        let outcomes = at_once(9, |number| {
             let storage = world.storage.clone();
             let entry = entries[number % 4];
             let new = NewAttachment { audio_url: None, ..world.new_recording(entry) };
@@ -235,7 +235,7 @@ pub async fn changes_during_a_delete_leave_and_lose_no_recording(world: &World) 
                 }
             }
         });
-        let (put, gone): (Vec<_>, Vec<_>) = told.await.into_iter().unzip();
+        let (put, gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
         let (mut put, mut gone) = (put.concat(), gone.concat());
         for entry in entries {
             // The recording of an entry that moved out in time is still attached.
@@ -247,7 +247,7 @@ pub async fn changes_during_a_delete_leave_and_lose_no_recording(world: &World) 
     }
 }
 
-pub async fn delete_takes_the_sessions_about_it(world: &World) {
+pub async fn delete_removes_the_sessions_of_the_tag(world: &World) {
     let user = world.user().await;
     let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
     world.fail(user, tag, at(0)).await;
@@ -286,18 +286,18 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
     }
 }
 
-pub async fn each_server_key_is_returned_once(world: &World) {
+pub async fn server_keys_returns_each_key_once(world: &World) {
     let (one, two) = (world.user().await, world.user().await);
-    let told = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
-    assert_eq!(told().await, BTreeSet::new());
+    let server_keys = async || world.secret_tags().server_keys().await.unwrap().into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(server_keys().await, BTreeSet::new());
     let tag = world.secret_tag(one).await.id;
     world.secret_tag(two).await;
     assert_eq!(world.secret_tags().server_keys().await.unwrap(), [[1; 16]]);
     world.secret_tags().set_lock(one, tag, &lock(2), 1, None, at(1)).await.unwrap();
-    assert_eq!(told().await, BTreeSet::from([[1; 16], [2; 16]]));
+    assert_eq!(server_keys().await, BTreeSet::from([[1; 16], [2; 16]]));
 }
 
-pub async fn a_secret_tag_that_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_secret_tag_is_missing(world: &World) {
     let (user, nobody) = (world.user().await, SecretTagId(world.id()));
     let secret_tags = world.secret_tags();
     assert_eq!(secret_tags.get(user, nobody).await.unwrap(), None);

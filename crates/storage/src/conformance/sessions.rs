@@ -19,7 +19,7 @@ pub async fn start_and_standing(world: &World) {
     assert!(world.sessions().list(user, at(0)).await.unwrap().contains(&silent));
 }
 
-pub async fn start_refuses_a_user_who_is_gone(world: &World) {
+pub async fn start_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     let session = world.session(user).await;
     world.users().delete(user).await.unwrap();
@@ -36,7 +36,7 @@ pub async fn rotate_raises_the_generation(world: &World) {
     assert_eq!(world.sessions().standing(user, session.id).await.unwrap().unwrap().expires_at, at(2000));
 }
 
-pub async fn rotate_forgives_the_generation_before_for_a_moment(world: &World) {
+pub async fn rotate_accepts_the_previous_generation_for_a_moment(world: &World) {
     let user = world.user().await;
     let session = world.session(user).await;
     let Rotation::Rotated(raised) = world.sessions().rotate(user, session.id, 1, at(2000), at(5)).await.unwrap() else {
@@ -52,7 +52,7 @@ pub async fn rotate_forgives_the_generation_before_for_a_moment(world: &World) {
     assert_eq!(world.sessions().standing(user, session.id).await.unwrap(), None);
 }
 
-pub async fn rotate_ends_a_session_whose_outlived_token_comes_back(world: &World) {
+pub async fn rotate_ends_a_session_after_token_reuse(world: &World) {
     for generation in [0, 1, 4, u32::MAX] {
         let user = world.user().await;
         let (session, other) = (world.session(user).await, world.session(user).await);
@@ -96,7 +96,7 @@ pub async fn one_of_many_concurrent_rotations_raises_the_generation(world: &Worl
     assert_eq!(world.sessions().list(user, at(5)).await.unwrap(), vec![raised.clone()]);
 }
 
-pub async fn end_is_final(world: &World) {
+pub async fn end_succeeds_once(world: &World) {
     let user = world.user().await;
     let (session, other) = (world.session(user).await.id, world.session(user).await);
     assert!(world.sessions().end(user, session).await.unwrap());
@@ -105,7 +105,7 @@ pub async fn end_is_final(world: &World) {
     assert_eq!(world.sessions().list(user, at(0)).await.unwrap(), vec![other]);
 }
 
-pub async fn list_shows_what_has_not_expired_newest_first(world: &World) {
+pub async fn list_contains_unexpired_sessions_newest_first(world: &World) {
     let user = world.user().await;
     let template = world.session(user).await;
     let mut expected = vec![template.id];

@@ -4,12 +4,12 @@ use sotto_domain::storage::{Storage, StorageError};
 
 use super::world::{World, at, at_once};
 
-pub async fn it_answers_and_says_which_engine_it_is(world: &World) {
+pub async fn a_storage_is_reachable_and_names_its_engine(world: &World) {
     world.ping().await.unwrap();
     assert!(["sqlite", "postgres"].contains(&world.engine()));
 }
 
-pub async fn a_probe_for_room_leaves_nothing(world: &World) {
+pub async fn a_disk_space_probe_leaves_nothing(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "kept").await;
     for _ in 0..3 {
@@ -20,7 +20,7 @@ pub async fn a_probe_for_room_leaves_nothing(world: &World) {
     assert!(matches!(world.probe_room().await, Err(StorageError::Unavailable(_))));
 }
 
-pub async fn what_was_stored_is_there_after_closing_and_opening(world: &World) {
+pub async fn stored_rows_survive_closing_and_opening(world: &World) {
     let user = world.user().await;
     let entry = world.write(user, "kept").await;
     world.close().await;
@@ -29,7 +29,7 @@ pub async fn what_was_stored_is_there_after_closing_and_opening(world: &World) {
     again.close().await;
 }
 
-pub async fn closing_finishes_what_was_accepted_and_refuses_the_rest(world: &World) {
+pub async fn closing_finishes_accepted_calls_and_rejects_later_ones(world: &World) {
     let user = world.user().await;
     let writing = at_once(32, |number| {
         let (storage, new) = (world.storage.clone(), world.new_entry(&number.to_string()));

@@ -18,7 +18,7 @@ pub async fn create_and_get(world: &World) {
     assert_eq!(world.tags().get(user, plain.id).await.unwrap(), Some(plain));
 }
 
-pub async fn create_refuses_a_name_with_a_taken_key(world: &World) {
+pub async fn create_rejects_an_equivalent_name(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     world.tag(user, "Caf\u{e9}").await;
     for taken in ["Caf\u{e9}", "CAF\u{c9}", "cafe\u{301}"] {
@@ -29,7 +29,7 @@ pub async fn create_refuses_a_name_with_a_taken_key(world: &World) {
     world.tag(other, "Caf\u{e9}").await;
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let tag = world.tag(user, "one").await;
     let mut new = world.new_tag("two");
@@ -41,7 +41,7 @@ pub async fn create_refuses_a_taken_id(world: &World) {
     assert_eq!(world.tags().list(other, None, 10).await.unwrap(), vec![]);
 }
 
-pub async fn create_refuses_a_user_who_is_gone(world: &World) {
+pub async fn create_rejects_a_deleted_user(world: &World) {
     let user = world.user().await;
     world.users().delete(user).await.unwrap();
     assert_conflict(world.tags().create(user, &world.new_tag("late"), None, at(1)).await, "fk_tags_user");
@@ -60,7 +60,7 @@ pub async fn one_of_many_creates_with_one_name_succeeds(world: &World) {
     }
 }
 
-pub async fn update_changes_only_what_is_named(world: &World) {
+pub async fn update_changes_only_the_given_fields(world: &World) {
     let user = world.user().await;
     let old = world.tag(user, "old").await;
     let patch = TagPatch::parse(Some("New"), Some(Some("#010203"))).unwrap();
@@ -76,7 +76,7 @@ pub async fn update_changes_only_what_is_named(world: &World) {
     assert_conflict(world.tags().create(user, &world.new_tag("NEW"), None, at(3)).await, "uq_tags_user_name_key");
 }
 
-pub async fn update_refuses_a_name_with_a_taken_key(world: &World) {
+pub async fn update_rejects_an_equivalent_name(world: &World) {
     let user = world.user().await;
     let (one, two) = (world.tag(user, "one").await, world.tag(user, "two").await);
     for taken in ["one", "ONE"] {
@@ -124,7 +124,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
     assert_eq!(seen, made);
 }
 
-pub async fn a_tag_that_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_tag_is_missing(world: &World) {
     let user = world.user().await;
     let id = TagId(world.id());
     let patch = TagPatch::parse(Some("x"), None).unwrap();

@@ -32,21 +32,21 @@ pub async fn create_get_and_credentials(world: &World) {
     let credentials = world.users().credentials(&new.email).await.unwrap().unwrap();
     assert_eq!((credentials.user, credentials.password_hash), (user, new.password_hash));
 
-    let mut without = world.new_user("without@example.org");
-    without.password_hash = None;
-    assert!(!world.users().create(&without, None, at(5)).await.unwrap().has_password);
-    assert!(!world.users().get(without.id).await.unwrap().unwrap().has_password);
-    assert_eq!(world.users().credentials(&without.email).await.unwrap().unwrap().password_hash, None);
+    let mut passwordless = world.new_user("without@example.org");
+    passwordless.password_hash = None;
+    assert!(!world.users().create(&passwordless, None, at(5)).await.unwrap().has_password);
+    assert!(!world.users().get(passwordless.id).await.unwrap().unwrap().has_password);
+    assert_eq!(world.users().credentials(&passwordless.email).await.unwrap().unwrap().password_hash, None);
 }
 
-pub async fn create_refuses_a_taken_address(world: &World) {
+pub async fn create_rejects_a_taken_address(world: &World) {
     world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
     let again = world.new_user(" Ada@Example.org");
     assert_conflict(world.users().create(&again, None, at(1)).await, "idx_users_email");
     assert_eq!(world.users().get(again.id).await.unwrap(), None);
 }
 
-pub async fn create_refuses_a_taken_id(world: &World) {
+pub async fn create_rejects_a_taken_id(world: &World) {
     let id = world.user().await;
     let mut other = world.new_user("other@example.org");
     other.id = id;
@@ -65,7 +65,7 @@ pub async fn one_of_many_creates_with_one_address_succeeds(world: &World) {
     }
 }
 
-pub async fn update_changes_only_what_is_named(world: &World) {
+pub async fn update_changes_only_the_given_fields(world: &World) {
     let new = world.new_user("ada@example.org");
     let old = world.users().create(&new, None, at(0)).await.unwrap();
     let patch = UserPatch::parse(
@@ -108,7 +108,7 @@ pub async fn preferences_are_replaced_as_a_whole(world: &World) {
     assert_eq!(preferences(world, bob).await, object("{}"));
 }
 
-pub async fn concurrent_first_requests_get_the_same_draft_key(world: &World) {
+pub async fn many_first_requests_for_a_draft_key_get_the_same_key(world: &World) {
     let (ada, bob) = (world.user().await, world.user().await);
     let keys = at_once(8, |number| {
         let storage = world.storage.clone();
@@ -130,7 +130,7 @@ async fn preferences(world: &World, user: UserId) -> serde_json::Map<String, ser
     world.users().preferences(user).await.unwrap().unwrap().into_object()
 }
 
-pub async fn update_refuses_another_users_address(world: &World) {
+pub async fn update_rejects_the_address_of_another_user(world: &World) {
     let ada = world.users().create(&world.new_user("ada@example.org"), None, at(0)).await.unwrap();
     let bob = world.users().create(&world.new_user("bob@example.org"), None, at(0)).await.unwrap();
     let patch = UserPatch::parse(Some("ada@example.org"), Some(Some("Bob".into())), None, None, None).unwrap();
@@ -160,7 +160,7 @@ pub async fn set_password_replaces_the_hash_and_ends_the_other_sessions(world: &
     assert!(world.sessions().standing(user, kept).await.unwrap().is_none());
 }
 
-pub async fn set_active_ends_every_session_when_it_deactivates(world: &World) {
+pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) {
     let user = world.user().await;
     let other = world.user().await;
     let (session, elsewhere) = (world.session(user).await.id, world.session(other).await.id);
@@ -178,7 +178,7 @@ pub async fn set_active_ends_every_session_when_it_deactivates(world: &World) {
     assert_eq!(world.sessions().standing(user, session).await.unwrap(), None);
 }
 
-pub async fn delete_removes_all_that_is_theirs(world: &World) {
+pub async fn delete_removes_all_rows_of_the_user(world: &World) {
     let new = world.new_user("ada@example.org");
     let user = world.users().create(&new, None, at(0)).await.unwrap().id;
     let bystander = world.user().await;
@@ -200,11 +200,11 @@ pub async fn delete_removes_all_that_is_theirs(world: &World) {
     let search = EntryQuery { words: vec!["mountains".into()], ..up_to(10) };
     assert_eq!(world.entries().list(bystander, &search).await.unwrap(), vec![kept]);
 
-    // Nothing of the account is left: the address and every id are free again.
+    // No row of the account remains: its address and all ids can be used again.
     world.users().create(&new, None, at(1)).await.unwrap();
     assert_eq!(world.entries().list(user, &up_to(10)).await.unwrap(), vec![]);
     assert_eq!(world.entries().list(user, &search).await.unwrap(), vec![]);
-    let mut again = world.new_entry("anew");
+    let mut again = world.new_entry("another text");
     again.id = entry.id;
     world.store(user, &again).await;
     world.sessions().start(&session).await.unwrap();
@@ -265,38 +265,38 @@ pub async fn list_searches_addresses_and_names(world: &World) {
     assert_eq!(world.users().list(&next).await.unwrap()[1].email.as_str(), "cleo@example.net");
 }
 
-pub async fn administer_changes_only_what_is_named(world: &World) {
+pub async fn administer_changes_only_the_given_fields(world: &World) {
     let new = world.new_user("ada@example.org");
     let (old, other) = (world.users().create(&new, None, at(0)).await.unwrap(), world.user().await);
     let (session, elsewhere) = (world.session(old.id).await.id, world.session(other).await.id);
-    let stands = async |user, session| world.sessions().standing(user, session).await.unwrap().is_some();
+    let is_valid = async |user, session| world.sessions().standing(user, session).await.unwrap().is_some();
 
     let named =
         AccountPatch { full_name: Some(Some("Ada".into())), is_superuser: Some(true), ..AccountPatch::default() };
-    let named = done(world.users().administer(old.id, &named, at(1)).await.unwrap());
+    let named = expect_done(world.users().administer(old.id, &named, at(1)).await.unwrap());
     let expected = User { full_name: Some("Ada".into()), is_superuser: true, updated_at: at(1), ..old.clone() };
     assert_eq!(named, expected);
     assert_eq!(world.users().get(old.id).await.unwrap(), Some(expected.clone()));
     let kept = world.users().credentials(&new.email).await.unwrap().unwrap().password_hash;
     assert_eq!(kept, new.password_hash);
-    assert!(stands(old.id, session).await);
+    assert!(is_valid(old.id, session).await);
 
     let cleared = AccountPatch { full_name: Some(None), ..AccountPatch::default() };
-    let cleared = done(world.users().administer(old.id, &cleared, at(2)).await.unwrap());
+    let cleared = expect_done(world.users().administer(old.id, &cleared, at(2)).await.unwrap());
     assert_eq!(cleared, User { full_name: None, updated_at: at(2), ..expected });
 
     let hash = PasswordHash("$argon2id$new".into());
     let reset = AccountPatch { password_hash: Some(hash.clone()), ..AccountPatch::default() };
-    assert!(done(world.users().administer(old.id, &reset, at(3)).await.unwrap()).has_password);
+    assert!(expect_done(world.users().administer(old.id, &reset, at(3)).await.unwrap()).has_password);
     assert_eq!(world.users().credentials(&new.email).await.unwrap().unwrap().password_hash, Some(hash));
-    assert!(!stands(old.id, session).await && stands(other, elsewhere).await);
+    assert!(!is_valid(old.id, session).await && is_valid(other, elsewhere).await);
 
     let session = world.session(other).await.id;
     let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
-    assert!(!done(world.users().administer(other, &off, at(4)).await.unwrap()).is_active);
-    assert!(!stands(other, session).await && !stands(other, elsewhere).await);
+    assert!(!expect_done(world.users().administer(other, &off, at(4)).await.unwrap()).is_active);
+    assert!(!is_valid(other, session).await && !is_valid(other, elsewhere).await);
     let on = AccountPatch { is_active: Some(true), ..AccountPatch::default() };
-    assert!(done(world.users().administer(other, &on, at(4)).await.unwrap()).is_active);
+    assert!(expect_done(world.users().administer(other, &on, at(4)).await.unwrap()).is_active);
 }
 
 pub async fn the_last_active_superuser_stays(world: &World) {
@@ -305,7 +305,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
     let demoted = AccountPatch { is_superuser: Some(false), ..AccountPatch::default() };
     // A deactivated superuser does not count.
-    done(users.administer(bob, &off, at(1)).await.unwrap());
+    expect_done(users.administer(bob, &off, at(1)).await.unwrap());
     let session = world.session(ada).await.id;
     for patch in [&off, &demoted] {
         assert_eq!(users.administer(ada, patch, at(2)).await.unwrap(), Administered::LastSuperuser);
@@ -315,14 +315,14 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     assert!(world.sessions().standing(ada, session).await.unwrap().is_some());
     // The last superuser may be changed in other ways, and other users may be deleted.
     let named = AccountPatch { full_name: Some(Some("Ada".into())), is_active: Some(true), ..AccountPatch::default() };
-    done(users.administer(ada, &named, at(3)).await.unwrap());
-    done(users.delete(bob).await.unwrap());
+    expect_done(users.administer(ada, &named, at(3)).await.unwrap());
+    expect_done(users.delete(bob).await.unwrap());
     superuser(world, "cleo@example.org").await;
-    done(users.administer(ada, &demoted, at(4)).await.unwrap());
-    done(users.delete(ada).await.unwrap());
+    expect_done(users.administer(ada, &demoted, at(4)).await.unwrap());
+    expect_done(users.delete(ada).await.unwrap());
 }
 
-pub async fn one_superuser_remains_after_concurrent_changes(world: &World) {
+pub async fn one_of_many_concurrently_removed_superusers_stays(world: &World) {
     let mut all = vec![];
     for number in 0..6 {
         all.push(superuser(world, &format!("{number}@example.org")).await);
@@ -356,14 +356,14 @@ async fn superuser(world: &World, email: &str) -> UserId {
 }
 
 #[track_caller]
-fn done<T: std::fmt::Debug>(outcome: Administered<T>) -> T {
+fn expect_done<T: std::fmt::Debug>(outcome: Administered<T>) -> T {
     match outcome {
         Administered::Done(done) => done,
         other => panic!("not done: {other:?}"),
     }
 }
 
-pub async fn a_user_who_is_not_there_is_missing(world: &World) {
+pub async fn a_nonexistent_user_is_missing(world: &World) {
     let nobody = UserId(world.id());
     let email = world.new_user("nobody@example.org").email;
     assert_eq!(world.users().get(nobody).await.unwrap(), None);

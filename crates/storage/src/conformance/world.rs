@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// Creates an account with an address of its own.
+    /// Creates an account with a separate address.
     pub async fn user(&self) -> UserId {
         let new = self.new_user(&format!("user-{}@example.org", self.ids.load(Ordering::Relaxed)));
         self.users().create(&new, None, at(0)).await.unwrap().id
@@ -306,11 +306,11 @@ where
     F: Future<Output = T> + Send + 'static,
 {
     let calls: Vec<_> = (0..count).map(|number| tokio::spawn(call(number))).collect();
-    let mut answers = Vec::new();
+    let mut results = Vec::new();
     for call in calls {
-        answers.push(call.await.unwrap());
+        results.push(call.await.unwrap());
     }
-    answers
+    results
 }
 
 /// Checks that the constraint `name` rejected the change.

@@ -1,7 +1,7 @@
 //! Checks that the rows and the file of a database are intact. This is the part of `sotto db check --rows` that goes
 //! beyond the schema.
 //!
-//! All checks only read: on SQLite with a connection of their own that cannot write, on PostgreSQL in read-only
+//! All checks only read: on SQLite with a separate connection that cannot write, on PostgreSQL in read-only
 //! transactions with a time limit for each statement, so that a running server is not blocked. [`reindex`] is the
 //! exception: it rebuilds the full-text index.
 

@@ -1,4 +1,4 @@
-//! Checks the rows and indexes of a PostgreSQL database. Each statement runs in a read-only transaction of its own with
+//! Checks the rows and indexes of a PostgreSQL database. Each statement runs in a separate read-only transaction with
 //! a time limit, so that no snapshot is held for long and no other session waits for a lock.
 
 use tokio_postgres::error::SqlState;
@@ -12,7 +12,7 @@ use crate::schema::{self, Schema, Table};
 
 const INDEX: &str = "idx_journal_entries_search";
 /// The time limit of a statement in minutes.
-const LONGEST: u32 = 10;
+const STATEMENT_TIMEOUT_MINUTES: u32 = 10;
 const SESSION: &str =
     "SET default_transaction_read_only = on; SET statement_timeout = '10min'; SET lock_timeout = '10s'";
 /// The functions of the extension amcheck (manual, appendix F) that exist and that this role may call.
@@ -33,7 +33,7 @@ const COLLATIONS: &str = "
         format('REINDEX DATABASE CONCURRENTLY %I; ALTER DATABASE %I REFRESH COLLATION VERSION;', datname, datname)
     FROM pg_database WHERE datname = current_database() AND datcollversion <> pg_database_collation_actual_version(oid)";
 /// The number of entries with words that are looked up in the full-text index.
-const SAMPLE: u32 = 100;
+const SAMPLED_ENTRIES: u32 = 100;
 
 pub(super) async fn check(url: &DatabaseUrl) -> Result<Integrity, IntegrityError> {
     let unreadable = |reason: String| IntegrityError::Unreadable { database: url.to_string(), reason };
@@ -143,7 +143,7 @@ async fn search(client: &Client, schema: &Schema, found: &mut Integrity) {
         "BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off;
          SELECT count(*) FROM (
              SELECT id, (tsvector_to_array({words}))[1] AS word FROM journal_entries WHERE content <> ''
-             ORDER BY id DESC LIMIT {SAMPLE}
+             ORDER BY id DESC LIMIT {SAMPLED_ENTRIES}
          ) AS sample
          WHERE word ~ '^\\w+$' AND NOT coalesce((
              SELECT bool_or(found.id = sample.id)
@@ -156,7 +156,7 @@ async fn search(client: &Client, schema: &Schema, found: &mut Integrity) {
         Ok(lost) => {
             found
                 .add(FindingKind::SearchIndex, "journal_entries", INDEX)
-                .differs("the words of all entries", format!("none of {lost} of the newest {SAMPLE} entries"))
+                .differs("the words of all entries", format!("none of {lost} of the newest {SAMPLED_ENTRIES} entries"))
                 .mended_by("sotto db reindex");
         }
         Err(error) => {
@@ -230,7 +230,9 @@ fn failed(table: &str, name: &str, error: &Error, found: &mut Integrity) {
         return;
     }
     let reason = match error.code() {
-        Some(&SqlState::QUERY_CANCELED) => format!("a statement that takes longer than {LONGEST} minutes"),
+        Some(&SqlState::QUERY_CANCELED) => {
+            format!("a statement that takes longer than {STATEMENT_TIMEOUT_MINUTES} minutes")
+        }
         _ => sentence(error),
     };
     found.add(FindingKind::Unchecked, table, name).differs("to be read to the end", reason);

@@ -5,7 +5,7 @@ use crate::DatabaseUrl;
 use crate::transfer::{Attachments, Comparison, Migrations, Problem, compare};
 
 /// The most recordings that are listed one by one. In the wrong store, all recordings are missing.
-const NAMED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 /// Compares the recordings in `attachments` with the rows of the database at `url`: names and lengths, and with
 /// `hashes` also the SHA-256 of all content. Changes nothing.
@@ -23,7 +23,7 @@ pub async fn check_recordings(
             return found;
         }
     };
-    for gap in gaps.iter().take(NAMED) {
+    for gap in gaps.iter().take(MAX_LISTED) {
         let problem = match gap.problem {
             Problem::Missing => "none of this name",
             Problem::Length => "a recording of another length",
@@ -31,7 +31,7 @@ pub async fn check_recordings(
         };
         found.add(FindingKind::Recording, "attachments", &gap.name).differs("the recording that its row names", problem);
     }
-    if let Some(more) = gaps.len().checked_sub(NAMED).filter(|more| *more > 0) {
+    if let Some(more) = gaps.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
         found
             .add(FindingKind::Recording, "attachments", "")
             .differs("the recordings that their rows name", format!("{more} more that are missing or different"));

@@ -13,9 +13,9 @@ use crate::schema::{self, Schema};
 use crate::sqlite::files::share_mode;
 
 const INDEX: &str = "journal_entries_fts";
-const MEND: &str = "sotto db reindex";
+const REPAIR_COMMAND: &str = "sotto db reindex";
 /// The number of entries that are read or written at once.
-const BATCH: u32 = 200;
+const ENTRIES_PER_BATCH: u32 = 200;
 
 /// These queries find entries without a document, documents without an entry, and users with documents that the index
 /// lacks.
@@ -111,7 +111,7 @@ pub(super) fn damaged(found: &mut Integrity, what: &str) {
     found
         .add(FindingKind::SearchIndex, "journal_entries", INDEX)
         .differs("the words of all entries that are not sealed, and no others", what)
-        .mended_by(MEND);
+        .mended_by(REPAIR_COMMAND);
 }
 
 fn fault(connection: &Connection, module: &str) -> Result<Option<String>> {
@@ -127,7 +127,7 @@ fn fault(connection: &Connection, module: &str) -> Result<Option<String>> {
     ))?;
     let mut expected = Words::default();
     let mut last = 0_i64;
-    while let Some(next) = transaction.query_row(NEXT, (last, BATCH), |row| row.get::<_, Option<i64>>(0))? {
+    while let Some(next) = transaction.query_row(NEXT, (last, ENTRIES_PER_BATCH), |row| row.get::<_, Option<i64>>(0))? {
         transaction.execute(EXPECT, [last, next])?;
         expected.add(&transaction, "temp.expected_words")?;
         transaction.execute("INSERT INTO temp.expected (expected) VALUES ('delete-all')", [])?;
@@ -185,7 +185,7 @@ pub(super) fn rebuild(path: &Path) -> Result<Result<u64, IntegrityError>> {
         let transaction = connection.transaction_with_behavior(write)?;
         let last: i64 =
             transaction.query_row("SELECT coalesce(max(document), 0) FROM search_documents", [], |row| row.get(0))?;
-        let added = transaction.execute(REMEMBER, [BATCH])?;
+        let added = transaction.execute(REMEMBER, [ENTRIES_PER_BATCH])?;
         transaction.execute(INDEX_NEW, [last])?;
         transaction.commit()?;
         entries += added as u64;

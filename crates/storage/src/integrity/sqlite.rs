@@ -11,7 +11,7 @@ use super::{FindingKind, Integrity, orphans, quoted, rows, search};
 use crate::schema;
 
 /// The most faults that are listed.
-const FAULTS: u32 = 100;
+const MAX_FAULTS: u32 = 100;
 const INTEGRITY_CHECK: &str =
     "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT ?1";
 
@@ -54,7 +54,7 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
 fn integrity(connection: &Connection, found: &mut Integrity) -> Result<()> {
     let mut statement = connection.prepare(INTEGRITY_CHECK)?;
     let mut faults: Vec<String> = Vec::new();
-    for fault in statement.query_map([FAULTS], |row| row.get::<_, String>(0))? {
+    for fault in statement.query_map([MAX_FAULTS], |row| row.get::<_, String>(0))? {
         // One message can have several lines, one for each page.
         faults.extend(fault?.lines().map(str::to_owned));
     }

@@ -42,7 +42,7 @@ fn is_sqlite(world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn a_sound_database_is_clean_and_left_as_it_is() {
+async fn an_intact_database_is_clean_and_unchanged() {
     for world in worlds().await {
         let before = dump(world.url());
         clean(&world).await;
@@ -59,7 +59,7 @@ async fn an_empty_database_is_clean() {
 }
 
 #[tokio::test]
-async fn orphans_are_counted_and_mended() {
+async fn orphans_are_counted_and_repaired() {
     for world in worlds().await {
         let off =
             if is_sqlite(&world) { "PRAGMA foreign_keys = OFF" } else { "SET session_replication_role = replica" };
@@ -84,7 +84,7 @@ async fn orphans_are_counted_and_mended() {
 }
 
 #[tokio::test]
-async fn rows_that_break_a_check_are_counted() {
+async fn rows_that_violate_a_check_are_counted() {
     for world in worlds().await {
         let break_it = "UPDATE reminders SET frequency = 'hourly'";
         let change = if is_sqlite(&world) {
@@ -104,7 +104,7 @@ async fn rows_that_break_a_check_are_counted() {
 
 /// The full-text index has lost all entries, one entry, or the words of an entry.
 #[tokio::test]
-async fn a_search_index_that_lacks_something_is_rebuilt() {
+async fn an_incomplete_search_index_is_rebuilt() {
     let sqlite = [
         "INSERT INTO journal_entries_fts (journal_entries_fts) VALUES ('delete-all')",
         "DELETE FROM journal_entries_fts_data WHERE id > 10",
@@ -132,7 +132,7 @@ async fn a_search_index_that_lacks_something_is_rebuilt() {
 
 /// The files have the modes that they keep after a time in which the database was read-only.
 #[tokio::test]
-async fn a_rebuild_gives_the_log_the_mode_of_the_database() {
+async fn a_rebuild_sets_the_permissions_of_the_log_to_those_of_the_database() {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     let world = World::sqlite().await;
@@ -205,7 +205,7 @@ async fn an_index_that_lacks_rows_is_found_on_sqlite() {
 }
 
 #[tokio::test]
-async fn a_damaged_page_is_a_finding_and_no_error() {
+async fn a_damaged_page_is_a_finding_not_an_error() {
     use std::os::unix::fs::FileExt;
     let [world, _] = worlds().await;
     world.storage.close().await;
@@ -221,7 +221,7 @@ async fn a_damaged_page_is_a_finding_and_no_error() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_an_error_and_stays_away() {
+async fn a_missing_database_is_an_error_and_is_not_created() {
     let scratch = Scratch::sqlite();
     assert!(matches!(check(&scratch.url).await, Err(IntegrityError::Unreadable { .. })));
     assert!(matches!(reindex(&scratch.url).await, Err(IntegrityError::Unreadable { .. })));
@@ -235,7 +235,7 @@ async fn what_is_not_there_is_an_error_and_stays_away() {
 
 /// Checks and a rebuild run while a server writes: no call fails, and no entry is missing from the index afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_goes_on_beside_it() {
+async fn a_server_keeps_running_during_the_check() {
     for world in worlds().await {
         let user = world.user().await;
         let url = world.url().clone();

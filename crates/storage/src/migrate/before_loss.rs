@@ -10,7 +10,7 @@ use std::sync::Arc;
 type BackupResult = std::result::Result<PathBuf, String>;
 
 /// Takes a backup after the losses have been counted and allowed, and before the first step. The migrator holds its
-/// lock meanwhile, so no other migrator can interfere. If the backup fails, nothing is changed.
+/// lock during the backup, so no other migrator can interfere. If the backup fails, nothing is changed.
 #[derive(Clone)]
 pub struct BeforeLoss(Arc<dyn Fn() -> Pin<Box<dyn Future<Output = BackupResult> + Send>> + Send + Sync>);
 

@@ -79,7 +79,7 @@ pub enum MigrateError {
         current: String,
     },
     /// The database belongs to another program.
-    #[error("{database} holds tables that are not Sotto's ({tables}): give Sotto a database of its own")]
+    #[error("{database} holds tables that are not Sotto's ({tables}): give Sotto a separate database")]
     Foreign {
         /// The database, without its password.
         database: String,

@@ -3,7 +3,7 @@
 //! An engine takes an [`Inventory`] before and after a step, in the transaction of the step. It lists every table and
 //! column with an identity that survives a rename, the number of rows and of values, and a digest of the values of each
 //! column. Data counts as destroyed if it is gone, became NULL, or changed without a row being added or removed. Tables
-//! and columns that are computed from others (generated columns, search indexes) contain no data of their own.
+//! and columns that are computed from others (generated columns, search indexes) contain no data of users.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -48,7 +48,7 @@ pub const COPIES_KEPT_DAYS: i64 = 30;
 pub struct Migrator {
     url: DatabaseUrl,
     source: Source,
-    patience: Duration,
+    lock_timeout: Duration,
     before_loss: Option<BeforeLoss>,
 }
 
@@ -82,14 +82,19 @@ pub struct Revision {
 
 impl Migrator {
     /// How long a migrator waits for another one by default: 10 minutes.
-    pub const PATIENCE: Duration = Duration::from_mins(10);
+    pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_mins(10);
 
     /// Uses the built-in migrations.
     ///
     /// # Errors
     /// If those break the rules of [`source`].
     pub fn new(url: &DatabaseUrl) -> Result<Self> {
-        Ok(Self { url: url.clone(), source: Source::embedded(url)?, patience: Self::PATIENCE, before_loss: None })
+        Ok(Self {
+            url: url.clone(),
+            source: Source::embedded(url)?,
+            lock_timeout: Self::DEFAULT_LOCK_TIMEOUT,
+            before_loss: None,
+        })
     }
 
     /// Uses the migrations in the folders `sqlite` and `postgres` of `folder`, for developers and tests.
@@ -100,15 +105,15 @@ impl Migrator {
         Ok(Self {
             url: url.clone(),
             source: Source::directory(url, folder)?,
-            patience: Self::PATIENCE,
+            lock_timeout: Self::DEFAULT_LOCK_TIMEOUT,
             before_loss: None,
         })
     }
 
     /// Sets how long to wait for another migrator.
     #[must_use]
-    pub fn waiting(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_lock_timeout(self, lock_timeout: Duration) -> Self {
+        Self { lock_timeout, ..self }
     }
 
     /// Sets the backup that is taken before a downgrade destroys data on a server. A SQLite file is copied in any case.
@@ -227,11 +232,11 @@ impl Migrator {
     async fn run(&self, order: Action) -> Result<Report> {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
-                let (path, source, patience) = (path.clone(), self.source.clone(), self.patience);
-                self.blocking(move || sqlite::run(&path, &source, &order, patience)).await
+                let (path, source, lock_timeout) = (path.clone(), self.source.clone(), self.lock_timeout);
+                self.blocking(move || sqlite::run(&path, &source, &order, lock_timeout)).await
             }
             DatabaseUrl::Postgres(_) => {
-                postgres::run(&self.url, &self.source, &order, self.patience, self.before_loss.as_ref()).await
+                postgres::run(&self.url, &self.source, &order, self.lock_timeout, self.before_loss.as_ref()).await
             }
         }
     }

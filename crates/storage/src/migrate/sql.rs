@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn separators_count_only_at_the_top() {
+    fn only_top_level_separators_count() {
         let sql = "a ';' \";\" /* ; /* ; */ ; */ $$ ; $$ $x$ ; $$ ; $x$ (b; c) -- ;\n d; ;\n e 'it''s;'";
         let parts = split(sql, ';');
         assert_eq!(parts.len(), 2, "{parts:?}");

@@ -43,7 +43,7 @@ fn me() -> UserId {
     UserId(id(RowKind::User, 1, 0))
 }
 
-fn somebody(person: u32) -> UserId {
+fn other_user(person: u32) -> UserId {
     UserId(id(RowKind::User, person, 0))
 }
 
@@ -310,7 +310,7 @@ async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let identities = storage.identities();
     let identity = |n: u32, person: u32, issuer: &str, subject: &str| Identity {
         id: IdentityId(id(RowKind::Identity, person, n)),
-        user_id: somebody(person),
+        user_id: other_user(person),
         issuer: issuer.into(),
         subject: subject.into(),
         email: None,
@@ -323,7 +323,7 @@ async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     }
     after("Identities.link");
     let new = NewUser {
-        id: somebody(9002),
+        id: other_user(9002),
         email: Email::parse("signed-up@example.org").unwrap(),
         password_hash: None,
         full_name: None,
@@ -390,7 +390,7 @@ async fn attachment_store(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
 async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let users = storage.users();
     let new = NewUser {
-        id: somebody(9001),
+        id: other_user(9001),
         email: Email::parse("new@example.org").unwrap(),
         password_hash: None,
         full_name: None,
@@ -413,7 +413,7 @@ async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     assert!(users.set_password(me(), &PasswordHash("new".into()), keep, at(1)).await.unwrap());
     after("Users.set_password");
     for active in [false, true] {
-        assert!(users.set_active(somebody(2), active, at(1)).await.unwrap());
+        assert!(users.set_active(other_user(2), active, at(1)).await.unwrap());
     }
     after("Users.set_active");
     for (search, after) in [(None, None), (None, Some("person1500@example.org")), (Some("person15"), None)] {
@@ -433,9 +433,9 @@ async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         users.administer(me(), &patch, at(1)).await.unwrap();
     }
     let off = AccountPatch { is_active: Some(false), ..AccountPatch::default() };
-    users.administer(somebody(4), &off, at(1)).await.unwrap();
+    users.administer(other_user(4), &off, at(1)).await.unwrap();
     after("Users.administer");
-    assert_eq!(users.delete(somebody(3)).await.unwrap(), Administered::Done(()));
+    assert_eq!(users.delete(other_user(3)).await.unwrap(), Administered::Done(()));
     assert_eq!(users.delete(me()).await.unwrap(), Administered::LastSuperuser);
     after("Users.delete");
 }

@@ -17,7 +17,7 @@ use crate::conformance::isolation::contract_methods;
 use crate::schema::Schema;
 
 /// The minimum share of cells that use an index, from the founding document.
-const WANTED: f64 = 0.95;
+const MIN_SHARE: f64 = 0.95;
 
 /// The methods (an empty name means any), the table or index that they may read in full, and the reason.
 const EXCEPTIONS: [(&str, &str, &str); 5] = [
@@ -99,8 +99,8 @@ pub async fn indexes_used() -> [BTreeSet<String>; 2] {
     [sqlite.flat_map(of).collect(), postgres::matrix().await.into_iter().flat_map(of).collect()]
 }
 
-/// Prints the matrix of one engine, and checks it against [`WANTED`] and [`EXCEPTIONS`].
-fn judge(cells: &[Cell]) {
+/// Prints the matrix of one engine, and checks it against [`MIN_SHARE`] and [`EXCEPTIONS`].
+fn check_cells(cells: &[Cell]) {
     let called: BTreeSet<String> = cells.iter().map(|cell| cell.who.clone()).filter(|who| !who.contains(':')).collect();
     let on_rows = contract_methods().into_iter().filter(|method| !method.starts_with(NOT_ON_ROWS)).collect();
     assert_eq!(called, on_rows, "every method of the contract has a cell");
@@ -123,13 +123,13 @@ fn judge(cells: &[Cell]) {
             println!("{} reads {table} in full: {reason}.", cell.who);
         }
     }
-    assert!(good.len() > 50 && share > WANTED, "{share}");
+    assert!(good.len() > 50 && share > MIN_SHARE, "{share}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_uses_indexes_on_sqlite() {
     for cells in sqlite::matrices().await {
-        judge(&cells);
+        check_cells(&cells);
         // An index by date would not do: it would read the whole journal.
         let by_day = |cell: &Cell| cell.reads.indexes.contains("idx_journal_entries_user_day");
         assert!(cells.iter().any(|cell| cell.who == "Entries.on_days" && by_day(cell)));
@@ -138,5 +138,5 @@ async fn the_contract_uses_indexes_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_uses_indexes_on_postgresql() {
-    judge(&postgres::matrix().await);
+    check_cells(&postgres::matrix().await);
 }

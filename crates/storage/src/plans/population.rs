@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 /// The number of users.
-const PEOPLE: u32 = 2000;
+const USERS: u32 = 2000;
 
 /// The kind of row that an id belongs to.
 #[derive(Clone, Copy)]
@@ -55,50 +55,50 @@ pub fn statements(spelling: &Spelling) -> String {
     // Entry n of a user is n hours old and has tag 1; every tenth has tag 2 too, and every hundredth tag 3.
     format!(
         "{numbers};
-        INSERT INTO users (id, email) SELECT {user}, 'person' || n || '@example.org' FROM numbers WHERE n <= {PEOPLE};
+        INSERT INTO users (id, email) SELECT {user}, 'person' || n || '@example.org' FROM numbers WHERE n <= {USERS};
         INSERT INTO tags (id, name, name_key, user_id, created_at)
             SELECT {tag}, 'tag' || t.n, 'tag' || t.n, {of_u}, {made} FROM numbers u, numbers t
-            WHERE u.n <= {PEOPLE} AND t.n <= 5;
+            WHERE u.n <= {USERS} AND t.n <= 5;
         INSERT INTO journal_entries (id, title, content, entry_date, entry_day, word_count, user_id)
             SELECT {entry}, 'day ' || e.n, 'common word' || e.n || ' person' || u.n, {then}, {on_day}, 3, {of_u}
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 3000 / u.n + 5;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 3000 / u.n + 5;
         INSERT INTO journal_entry_tags (entry_id, tag_id, user_id)
             SELECT {entry}, {tag}, {of_u} FROM numbers u, numbers e, numbers t
-            WHERE u.n <= {PEOPLE} AND e.n <= 3000 / u.n + 5
+            WHERE u.n <= {USERS} AND e.n <= 3000 / u.n + 5
             AND (t.n = 1 OR (t.n = 2 AND e.n % 10 = 0) OR (t.n = 3 AND e.n % 100 = 0));
         INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata,
                 recovery_wrap, recovery_verifier, created_at)
             SELECT {secret}, {of_u}, {record}, {wrap}, {server_keys}, {metadata}, {wrap}, {verifier}, {made}
-            FROM numbers u, numbers t WHERE u.n <= {PEOPLE} AND t.n <= 2;
+            FROM numbers u, numbers t WHERE u.n <= {USERS} AND t.n <= 2;
         INSERT INTO journal_entries (id, content, entry_date, entry_day, user_id, secret_tag_id, encrypted_content,
                 wrapped_key, encryption_iv, wrap_iv)
             SELECT {sealed}, '', {then}, {on_day}, {of_u}, {secret}, {content}, {key}, {iv}, {iv}
-            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} / 10 AND e.n <= 500 / u.n + 5 AND t.n = 1;
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {USERS} / 10 AND e.n <= 500 / u.n + 5 AND t.n = 1;
         INSERT INTO reminders (id, title, message, frequency, time, next_due_at, user_id, created_at)
             SELECT {reminder}, 'evening', 'Write!', 'daily', {then}, {then}, {of_u}, {then}
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 2;
         INSERT INTO login_sessions (id, user_id, expires_at, rotated_at, created_at)
             SELECT {session}, {of_u}, {soon}, {then}, {then}
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 3;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 3;
         INSERT INTO opaque_sessions (session_id, user_id, binary_tag_id, session_state, expires_at, last_activity,
                 created_at, updated_at)
             SELECT {opaque}, {of_u}, {tag_bytes}, CASE WHEN e.n = 1 THEN 'unlocked' ELSE 'failed' END, {soon}, {then},
                 {then}, {then}
-            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} AND e.n <= 3 AND t.n = 1;
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {USERS} AND e.n <= 3 AND t.n = 1;
         INSERT INTO attachments (id, user_id, entry_id, kind, media_type, byte_length, sha256, sealed)
             SELECT {attachment}, {of_u}, {entry}, 'audio', 'audio/ogg', 1000, {verifier}, FALSE
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 300 / u.n + 1;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 300 / u.n + 1;
         INSERT INTO freed_attachments (id, user_id)
-            SELECT {freed}, {of_u} FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+            SELECT {freed}, {of_u} FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 2;
         INSERT INTO identities (id, user_id, issuer, subject)
             SELECT {identity}, {of_u}, 'https://id.example.org/' || e.n, 'person' || u.n
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 2;
         INSERT INTO api_tokens (id, user_id, name, token_hash, scopes)
             SELECT {token}, {of_u}, 'phone', {token_hash}, 'entries:read'
-            FROM numbers u, numbers e WHERE u.n <= {PEOPLE} AND e.n <= 2;
+            FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 2;
         INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at)
             SELECT {of_u}, {token_hash}, {verifier}, {tag}, {then}
-            FROM numbers u, numbers e, numbers t WHERE u.n <= {PEOPLE} AND e.n <= 8 AND t.n = 1;
+            FROM numbers u, numbers e, numbers t WHERE u.n <= {USERS} AND e.n <= 8 AND t.n = 1;
         DROP TABLE numbers;",
         user = id(RowKind::User, "n", "0"),
         of_u = id(RowKind::User, "u.n", "0"),

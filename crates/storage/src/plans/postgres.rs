@@ -48,10 +48,10 @@ pub async fn matrix() -> Vec<Cell> {
         let mut of_this = BTreeSet::new();
         for statement in statements {
             // A statement that is planned for each call may have another plan with other values.
-            if statement.planned_anew || of_this.insert(statement.sql.clone()) {
-                let plan = match (statement.planned_anew, statement.plan) {
+            if statement.custom_plan || of_this.insert(statement.sql.clone()) {
+                let plan = match (statement.custom_plan, statement.plan) {
                     (true, plan) => plan.unwrap(),
-                    (false, by_value) => as_the_server_chooses(&planner, &statement.sql, by_value).await,
+                    (false, by_value) => plan_chosen_by_server(&planner, &statement.sql, by_value).await,
                 };
                 cells.push(cell(&method, &statement.sql, &plan));
             }
@@ -72,7 +72,7 @@ fn cell(who: &str, sql: &str, plan: &Value) -> Cell {
 
 /// PostgreSQL uses the generic plan of a prepared statement, unless planning for the values at hand is cheaper in the
 /// long run (manual, PREPARE).
-async fn as_the_server_chooses(planner: &Client, sql: &str, by_value: Option<Value>) -> Value {
+async fn plan_chosen_by_server(planner: &Client, sql: &str, by_value: Option<Value>) -> Value {
     let generic = generic(planner, sql).await;
     let cost = |plan: &Value| plan[0]["Plan"]["Total Cost"].as_f64().unwrap();
     match by_value {

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_may_hold_characters_that_should_be_encoded() {
+    fn a_password_may_contain_unencoded_reserved_characters() {
         for (password, encoded) in [
             ("s3cret", "s3cret"),
             ("s3@cret", "s3%40cret"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_reads_what_was_meant() {
+    fn the_driver_reads_the_same_address() {
         for (url, password) in [
             ("postgres://ada:p@s?s@db/sotto", "p@s?s"),
             ("postgres://ada:p%40s@db/sotto", "p@s"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_read() {
+    fn invalid_addresses_are_rejected() {
         for url in [
             "postgres:/",
             "postgres://ada:s3cret@db:port/sotto",

@@ -1,7 +1,7 @@
 //! Stores API tokens.
 
 use async_trait::async_trait;
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
@@ -10,9 +10,9 @@ use sotto_domain::{ApiTokenId, Timestamp, UserId};
 use super::Postgres;
 use super::idempotency::Record;
 use super::pool::Parameters;
-use super::row::whole;
+use super::row::read_row;
 use super::secret_tags::LOCK_USER;
-use super::values::{Instant, all, count};
+use super::values::{Instant, count, read_rows};
 use crate::rows::{api_token_columns, user_columns};
 
 const CREATE: &str = "INSERT INTO api_tokens
@@ -74,17 +74,17 @@ impl ApiTokens for Postgres {
 
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
         let row = self.pool.query_opt(STANDING, &[&hash.as_slice()]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()> {
-        let (before, impossible) = (now.plus_seconds(-USE_SECONDS), now.plus_seconds(CLOCK_TOLERANCE));
+        let (before, impossible) = (now.plus_seconds(-USE_INTERVAL_SECONDS), now.plus_seconds(CLOCK_TOLERANCE));
         let parameters: Parameters<'_> = &[&user.0, &id.0, &Instant(now), &Instant(before), &Instant(impossible)];
         self.pool.execute(NOTE_USE, parameters).await.map(drop)
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<ApiToken>> {
-        all(&self.pool.query(LIST, &[&user.0]).await?, whole)
+        read_rows(&self.pool.query(LIST, &[&user.0]).await?, read_row)
     }
 
     async fn delete(&self, user: UserId, id: ApiTokenId) -> Result<bool> {

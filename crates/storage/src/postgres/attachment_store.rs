@@ -6,8 +6,8 @@ use sotto_domain::storage::{AttachmentStore, Result};
 use sotto_domain::{AttachmentId, StoreId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::row::whole;
-use super::values::{Instant, all, integer};
+use super::row::read_row;
+use super::values::{Instant, integer, read_rows};
 use super::{Postgres, error};
 use crate::rows::store_columns;
 
@@ -37,13 +37,13 @@ const RECORDINGS: &str = "SELECT user_id, id FROM attachments WHERE id > $1 ORDE
 #[async_trait]
 impl AttachmentStore for Postgres {
     async fn get(&self) -> Result<Option<Store>> {
-        self.pool.query_opt(GET, &[]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(GET, &[]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn identify(&self, fresh: StoreId, next_sweep_at: Timestamp, now: Timestamp) -> Result<Store> {
         self.pool.execute(IDENTIFY, &[&fresh.0, &Instant(next_sweep_at), &Instant(now)]).await?;
         let found = AttachmentStore::get(self).await?;
-        found.ok_or_else(|| error::corrupt("attachment_store", "a row that is gone as soon as it is written"))
+        found.ok_or_else(|| error::corrupt("attachment_store", "the row is missing after its insert"))
     }
 
     async fn replace(&self, fresh: StoreId, next_sweep_at: Timestamp, now: Timestamp) -> Result<Store> {
@@ -72,7 +72,7 @@ impl AttachmentStore for Postgres {
     }
 
     async fn freed(&self, after: Option<AttachmentId>, limit: u32) -> Result<Vec<(UserId, AttachmentId)>> {
-        all(&self.pool.query(FREED, &[&place(after), &i64::from(limit)]).await?, whole)
+        read_rows(&self.pool.query(FREED, &[&start_after(after), &i64::from(limit)]).await?, read_row)
     }
 
     async fn remove_freed(&self, user: UserId, ids: &[AttachmentId]) -> Result<()> {
@@ -81,11 +81,11 @@ impl AttachmentStore for Postgres {
     }
 
     async fn recordings(&self, after: Option<AttachmentId>, limit: u32) -> Result<Vec<(UserId, AttachmentId)>> {
-        all(&self.pool.query(RECORDINGS, &[&place(after), &i64::from(limit)]).await?, whole)
+        read_rows(&self.pool.query(RECORDINGS, &[&start_after(after), &i64::from(limit)]).await?, read_row)
     }
 }
 
-/// The id after which a page begins. No attachment has the nil id, so the first page begins there.
-fn place(after: Option<AttachmentId>) -> Uuid {
+/// The id after which a page starts: for the first page the nil id, which no attachment has.
+fn start_after(after: Option<AttachmentId>) -> Uuid {
     after.map_or(Uuid::nil(), |after| after.0)
 }

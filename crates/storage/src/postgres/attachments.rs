@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 
 use super::Postgres;
 use super::pool::Parameters;
-use super::row::whole;
+use super::row::read_row;
 use super::secret_tags::LOCK_USER;
-use super::values::{Instant, all, count, integer, read};
+use super::values::{Instant, count, integer, read, read_rows};
 use crate::rows::attachment_columns;
 
 const GET: &str = concat!("SELECT ", attachment_columns!(), " FROM attachments WHERE user_id = $1 AND entry_id = $2");
@@ -55,7 +55,7 @@ const KNOWN: &str = "SELECT id FROM attachments WHERE user_id = $1 AND id = ANY 
 impl Attachments for Postgres {
     async fn get(&self, user: UserId, entry: EntryId) -> Result<Option<Attachment>> {
         let row = self.pool.query_opt(GET, &[&user.0, &entry.0]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn put(&self, user: UserId, new: &NewAttachment, quota: Option<u64>, now: Timestamp) -> Result<Attached> {
@@ -83,7 +83,7 @@ impl Attachments for Postgres {
         if quota.is_some_and(|quota| others + u64::from(new.byte_length) > quota) {
             return Ok(Attached::OverQuota(others));
         }
-        let old = old.as_ref().map(whole::<Attachment>).transpose()?;
+        let old = old.as_ref().map(read_row::<Attachment>).transpose()?;
         let (length, now_there) = (integer(new.byte_length)?, Instant(now));
         let (hash, is_sealed) = (new.sha256.as_slice(), new.audio_url.is_none());
         let row: Parameters<'_> =
@@ -123,7 +123,7 @@ impl Attachments for Postgres {
     async fn known(&self, user: UserId, ids: &[AttachmentId]) -> Result<Vec<AttachmentId>> {
         let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
         let rows = self.pool.query(KNOWN, &[&user.0, &ids]).await?;
-        all(&rows, |row| read(row, 0).map(AttachmentId))
+        read_rows(&rows, |row| read(row, 0).map(AttachmentId))
     }
 }
 

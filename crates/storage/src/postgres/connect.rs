@@ -23,7 +23,7 @@ pub struct Servers {
     /// The host of the last connection. It is tried first, so that a host that does not respond delays only one call.
     preferred: AtomicUsize,
     tls: MakeRustlsConnect,
-    patience: Duration,
+    connect_timeout: Duration,
 }
 
 struct Host {
@@ -35,14 +35,14 @@ struct Host {
 type Connected = std::result::Result<(Client, JoinHandle<()>), tokio_postgres::Error>;
 
 impl Servers {
-    /// Parses a `postgres://` URL. `patience` is the time for all hosts together in which one has to respond.
-    pub fn parse(url: &str, patience: Duration) -> Result<Self> {
+    /// Parses a `postgres://` URL. `connect_timeout` is the time for all hosts together in which one has to respond.
+    pub fn parse(url: &str, connect_timeout: Duration) -> Result<Self> {
         let address = Address::parse(url).ok_or_else(|| unreadable(url))?;
         let configs = address.each_host().iter().map(|url| config(url)).collect::<Result<Vec<_>>>()?;
         let encrypted = configs.iter().any(|config| config.get_ssl_mode() == SslMode::Require);
-        let tls = if encrypted { trusting_this_machine()? } else { trusting_nobody()? };
+        let tls = if encrypted { trusting_this_machine()? } else { tls_without_trusted_roots()? };
         let hosts = configs.into_iter().map(|config| Host { config, refuses_options: AtomicBool::new(false) });
-        Ok(Self { hosts: hosts.collect(), preferred: AtomicUsize::new(0), tls, patience })
+        Ok(Self { hosts: hosts.collect(), preferred: AtomicUsize::new(0), tls, connect_timeout })
     }
 
     /// The TLS configuration of the connections.
@@ -59,7 +59,7 @@ impl Servers {
     /// waits forever for a host that accepts a connection and then sends nothing.
     pub async fn connect_to_any(&self) -> Connected {
         let count = self.hosts.len();
-        let share = self.patience / u32::try_from(count).unwrap_or(u32::MAX);
+        let share = self.connect_timeout / u32::try_from(count).unwrap_or(u32::MAX);
         let first = self.preferred.load(Ordering::Relaxed);
         for place in (first..first + count - 1).map(|place| place % count) {
             match tokio::time::timeout(share, self.connect_to(place)).await {
@@ -121,8 +121,8 @@ pub struct Refusal {
 
 /// Opens a connection outside of every pool, to the first host of `url` that accepts writes. The connection is closed
 /// when the client is dropped.
-pub async fn alone(url: &str, patience: Duration) -> std::result::Result<Client, Refusal> {
-    let mut servers = Servers::parse(url, patience).map_err(Refusal::from)?;
+pub async fn alone(url: &str, connect_timeout: Duration) -> std::result::Result<Client, Refusal> {
+    let mut servers = Servers::parse(url, connect_timeout).map_err(Refusal::from)?;
     for host in &mut servers.hosts {
         host.config.application_name(COMMAND);
     }
@@ -134,7 +134,7 @@ pub async fn alone(url: &str, patience: Duration) -> std::result::Result<Client,
         }
         Ok(client)
     };
-    let connected = tokio::time::timeout(patience, connect).await;
+    let connected = tokio::time::timeout(connect_timeout, connect).await;
     connected.unwrap_or_else(|_| Err(Refusal { code: None, reason: "the server did not answer in time".into() }))
 }
 
@@ -167,7 +167,7 @@ pub async fn without_servers(client: &Client) -> std::result::Result<Option<Stri
         if count == 0 {
             return Ok(None);
         }
-        if start.elapsed() >= SERVERS_MAY_END_WITHIN {
+        if start.elapsed() >= SERVER_EXIT_TIMEOUT {
             let unit = if count == 1 { "connection" } else { "connections" };
             let places = places.unwrap_or_else(|| "an address that this role may not see".into());
             return Ok(Some(format!(
@@ -175,12 +175,12 @@ pub async fn without_servers(client: &Client) -> std::result::Result<Option<Stri
                  PgBouncer has kept)"
             )));
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-const SERVERS_MAY_END_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const SERVER_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The application name of a server's connections, alone or before a name from the URL.
 const SERVER: &str = "sotto";
 /// The application name of connections outside of the pool.
@@ -248,7 +248,7 @@ fn trusting_this_machine() -> Result<MakeRustlsConnect> {
 }
 
 /// For connections that are not encrypted.
-fn trusting_nobody() -> Result<MakeRustlsConnect> {
+fn tls_without_trusted_roots() -> Result<MakeRustlsConnect> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let config = rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libpq_s_stricter_names_mean_tls() {
+    fn stricter_ssl_modes_of_libpq_use_tls() {
         let url = "postgres://ada:pw@one:1,two:2,[::1]:3/sotto?sslmode=verify-full";
         let servers = Servers::parse(url, Duration::from_secs(1)).unwrap();
         assert_eq!(servers.hosts.len(), 3);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_is_used_when_asked_for_and_only_then() {
+    fn encryption_is_used_only_when_requested() {
         let mode = |query: &str| {
             let url = format!("postgres://h/d{query}");
             Servers::parse(&url, Duration::from_secs(1)).unwrap().first().get_ssl_mode()
@@ -286,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_address_is_told_without_its_password() {
-        let told = |url: &str| match Servers::parse(url, Duration::from_secs(1)) {
+    fn a_malformed_address_is_reported_without_its_password() {
+        let rejection = |url: &str| match Servers::parse(url, Duration::from_secs(1)) {
             Err(error) => error.to_string(),
             Ok(_) => panic!("{url} was accepted"),
         };
-        assert!(told("postgres://ada:s3cret@db/sotto?sslrootcert=/ca").contains("`sslrootcert`"));
-        assert!(told("postgres://ada:s3cret@db/sotto?sslmode=maybe").contains("`sslmode`"));
-        assert!(told("postgres://ada:s3cret@db:port/sotto").contains("`port`"));
+        assert!(rejection("postgres://ada:s3cret@db/sotto?sslrootcert=/ca").contains("`sslrootcert`"));
+        assert!(rejection("postgres://ada:s3cret@db/sotto?sslmode=maybe").contains("`sslmode`"));
+        assert!(rejection("postgres://ada:s3cret@db:port/sotto").contains("`port`"));
         for url in [
             "postgres://ada:s3cret@db:port/sotto",
             "postgres://ada:p@w?s3cret=x@db:port/sotto",
@@ -301,7 +301,11 @@ mod tests {
             "postgres://ada:p?s3cret=x",
             "postgres://ada:p?s3cret",
         ] {
-            assert!(told(url).contains("percent-encoded") && !told(url).contains("s3cret"), "{}", told(url));
+            assert!(
+                rejection(url).contains("percent-encoded") && !rejection(url).contains("s3cret"),
+                "{}",
+                rejection(url)
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use deadpool_postgres::{ClientWrapper, Metrics};
 use tokio::time::timeout;
 
 /// How long a connection in doubt may take to respond. Even a busy server responds to an empty statement faster.
-const PROVE_WITHIN: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Records which connections are in doubt.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Doubt {
             return false;
         }
         let Some(doubted) = moments.doubted.filter(|moment| lent < *moment) else { return true };
-        if matches!(timeout(PROVE_WITHIN, client.batch_execute("")).await, Ok(Ok(()))) {
+        if matches!(timeout(PROBE_TIMEOUT, client.batch_execute("")).await, Ok(Ok(()))) {
             return true;
         }
         self.change(|moments| moments.given_up = moments.given_up.max(Some(doubted)));

@@ -16,7 +16,7 @@ use super::entry_row::{body_columns, columns, entry, page_of, tag_list, tags, un
 use super::entry_tags::{Choices, FoundTags, TagStatements};
 use super::idempotency::Record;
 use super::pool::Parameters;
-use super::values::{self, Day, Instant, all, count, integer};
+use super::values::{self, Day, Instant, count, integer, read_rows};
 
 // A conflict with any unique key counts: on a distributed database the primary key includes the user.
 const CREATE: &str = "INSERT INTO journal_entries
@@ -132,12 +132,12 @@ impl Entries for Postgres {
         let query = ListQuery::new(user, query);
         let (sql, values) = query.statement();
         let rows = if query.is_filtered() {
-            self.pool.query_planned_anew(&sql, &values).await?
+            self.pool.query_with_custom_plan(&sql, &values).await?
         } else {
             let values: Vec<_> = values.into_iter().map(|(value, _)| value).collect();
             self.pool.query(&sql, &values).await?
         };
-        all(&rows, |row| entry(row, user))
+        read_rows(&rows, |row| entry(row, user))
     }
 
     async fn days(&self, user: UserId, from: Date, to: Date) -> Result<Vec<DayCount>> {
@@ -148,13 +148,13 @@ impl Entries for Postgres {
                 words: count::<i64, _>(row, 2)?,
             })
         };
-        all(&self.pool.query(DAYS, &[&user.0, &Day(from), &Day(to)]).await?, day)
+        read_rows(&self.pool.query(DAYS, &[&user.0, &Day(from), &Day(to)]).await?, day)
     }
 
     async fn on_days(&self, user: UserId, days: &[Date], limit: u32) -> Result<Vec<Entry>> {
         let days: Vec<_> = days.iter().copied().map(Day).collect();
         let rows = self.pool.query(ON_DAYS, &[&user.0, &days, &i64::from(limit)]).await?;
-        all(&rows, |row| entry(row, user))
+        read_rows(&rows, |row| entry(row, user))
     }
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::row::Columns;
 use super::values::read;
-use crate::rows::untagged_entry;
+use crate::rows::entry_without_tags;
 
 /// The tags of the entry `e` of the user `$1`, ordered by the keys of their names: a JSON array of `[id, name, color]`,
 /// or NULL if there are none. PostgreSQL computes it after the limit, so only for the rows of a page.
@@ -66,7 +66,7 @@ pub fn entry(row: &Row, user: UserId) -> Result<Entry> {
 
 /// Reads [`body_columns`].
 pub fn untagged(row: &Row, user: UserId) -> Result<Entry> {
-    untagged_entry(&mut Columns::starting_at(row, 0), user)
+    entry_without_tags(&mut Columns::starting_at(row, 0), user)
 }
 
 /// Reads [`tag_list`] from column number `index`.

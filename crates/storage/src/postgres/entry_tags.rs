@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use super::lease::Lease;
-use super::pool::{Answer, Parameters};
+use super::pool::{DriverResult, Parameters};
 use super::values::{Instant, read};
 
 // The rows are inserted in sorted order, so that two requests that create the same tags wait for each other and do not
@@ -67,7 +67,13 @@ impl TagStatements {
     }
 
     /// Creates the named tags that do not exist, and returns the rows of all chosen tags, for [`Choices::among`].
-    pub async fn find(&self, client: &Object, user: UserId, choices: &Choices<'_>, now: Timestamp) -> Answer<Vec<Row>> {
+    pub async fn find(
+        &self,
+        client: &Object,
+        user: UserId,
+        choices: &Choices<'_>,
+        now: Timestamp,
+    ) -> DriverResult<Vec<Row>> {
         if choices.existing.is_empty() && choices.named.is_empty() {
             return Ok(vec![]);
         }
@@ -90,7 +96,7 @@ impl TagStatements {
     }
 
     /// Links a new entry to its tags.
-    pub async fn link(&self, client: &Object, user: UserId, entry: EntryId, tags: &[TagRef]) -> Answer<()> {
+    pub async fn link(&self, client: &Object, user: UserId, entry: EntryId, tags: &[TagRef]) -> DriverResult<()> {
         if tags.is_empty() {
             return Ok(());
         }
@@ -99,7 +105,7 @@ impl TagStatements {
     }
 
     /// Links an entry to these tags, and removes all other links.
-    pub async fn relink(&self, client: &Object, user: UserId, entry: EntryId, tags: &[TagRef]) -> Answer<()> {
+    pub async fn relink(&self, client: &Object, user: UserId, entry: EntryId, tags: &[TagRef]) -> DriverResult<()> {
         let kept: Vec<_> = tags.iter().map(|tag| tag.id.0).collect();
         let all: Parameters<'_> = &[&user.0, &entry.0, &kept];
         let unlink = client.execute(&self.unlink_others, all);

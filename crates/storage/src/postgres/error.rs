@@ -80,16 +80,16 @@ pub fn sentence(error: &tokio_postgres::Error) -> String {
 }
 
 fn from_server(refusal: &DbError) -> Option<StorageError> {
-    let told = || format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code());
+    let sentence = || format!("{} (SQLSTATE {})", refusal.message(), refusal.code().code());
     let code = refusal.code().code();
     Some(match code {
         "40001" | "40P01" | "53200" | "53300" | "55P03" | "57014" => StorageError::Busy,
-        "53100" => StorageError::Full(told()),
-        "25006" | "26000" | "42P05" => StorageError::Unavailable(told()),
-        "XX001" | "XX002" => StorageError::Corrupt(told()),
+        "53100" => StorageError::Full(sentence()),
+        "25006" | "26000" | "42P05" => StorageError::Unavailable(sentence()),
+        "XX001" | "XX002" => StorageError::Corrupt(sentence()),
         _ if code.starts_with("23") => StorageError::Conflict { constraint: without_shard(refusal.constraint()?) },
         // Connection exceptions, exhausted resources, shutdowns and restarts.
-        _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => StorageError::Unavailable(told()),
+        _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => StorageError::Unavailable(sentence()),
         _ => return None,
     })
 }
@@ -114,8 +114,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shard_is_cut_off_a_constraint() {
-        for (told, constraint) in [
+    fn the_shard_number_is_removed_from_a_constraint_name() {
+        for (reported, constraint) in [
             ("uq_tags_user_name_102086", "uq_tags_user_name"),
             ("idx_users_email_102008", "idx_users_email"),
             ("uq_tags_user_name_key", "uq_tags_user_name_key"),
@@ -123,7 +123,7 @@ mod tests {
             ("somebody_elses_2", "somebody_elses_2"),
             ("tags", "tags"),
         ] {
-            assert_eq!(without_shard(told), constraint);
+            assert_eq!(without_shard(reported), constraint);
         }
     }
 

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::lease::Lease;
-use super::pool::{Answer, Parameters};
-use super::row::whole;
+use super::pool::{DriverResult, Parameters};
+use super::row::read_row;
 use super::values::Instant;
 
 const RECORD: &str = "INSERT INTO idempotency_keys
@@ -28,7 +28,7 @@ const CORRECT_DATES: &str = "UPDATE idempotency_keys SET created_at = $1, update
 impl IdempotencyKeys for Postgres {
     async fn find(&self, user: UserId, key_hash: &[u8; 32]) -> Result<Option<RecordedCreate>> {
         let row = self.pool.query_opt(FIND, &[&user.0, &key_hash.as_slice()]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn delete_expired(&self, now: Timestamp) -> Result<u64> {
@@ -59,7 +59,7 @@ impl Record {
     }
 
     /// Writes the record, if there is one. Only a commit makes it permanent.
-    pub async fn write(record: Option<&Self>, client: &Object) -> Answer<()> {
+    pub async fn write(record: Option<&Self>, client: &Object) -> DriverResult<()> {
         let Some(Self { statement, key, id, now }) = record else { return Ok(()) };
         let (key_hash, request_hash) = (key.key_hash.as_slice(), key.request_hash.as_slice());
         client.execute(statement, &[&key.user.0, &key_hash, &request_hash, id, now]).await.map(drop)

@@ -8,9 +8,9 @@ use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Postgres;
 use super::pool::Parameters;
-use super::row::whole;
+use super::row::read_row;
 use super::secret_tags::LOCK_USER;
-use super::values::{Instant, all, read};
+use super::values::{Instant, read, read_rows};
 use crate::rows::{identity_columns, user_columns};
 
 const FIND: &str = concat!(
@@ -44,7 +44,7 @@ const UNLINK: &str = "DELETE FROM identities WHERE user_id = $1 AND id = $2";
 #[async_trait]
 impl Identities for Postgres {
     async fn find(&self, issuer: &str, subject: &str) -> Result<Option<User>> {
-        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(FIND, &[&issuer, &subject]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn link(&self, identity: &Identity) -> Result<()> {
@@ -94,7 +94,7 @@ impl Identities for Postgres {
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {
-        all(&self.pool.query(LIST, &[&user.0]).await?, whole)
+        read_rows(&self.pool.query(LIST, &[&user.0]).await?, read_row)
     }
 
     async fn unlink(&self, user: UserId, id: IdentityId, now: Timestamp) -> Result<Unlinked> {

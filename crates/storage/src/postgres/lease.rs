@@ -13,7 +13,7 @@ use tokio_postgres::{Row, Statement};
 
 use super::doubt::Doubt;
 use super::error;
-use super::pool::{Answer, Parameters, Pool};
+use super::pool::{DriverResult, Parameters, Pool};
 
 /// A connection that is lent for one unit of work.
 ///
@@ -97,7 +97,7 @@ impl<'a> Lease<'a> {
         #[cfg_attr(not(test), expect(unused_variables, reason = "tests look at them"))] parameters: Option<
             Parameters<'_>,
         >,
-    ) -> Answer<Statement> {
+    ) -> DriverResult<Statement> {
         #[cfg(test)]
         self.pool.statement_log.note(client, sql, parameters).await?;
         client.prepare_cached(sql).await
@@ -110,69 +110,69 @@ impl<'a> Lease<'a> {
     }
 
     /// Opens a transaction and sends `first` with the same round trip.
-    pub async fn begin<T>(&self, first: impl Future<Output = Answer<T>>) -> Result<T> {
+    pub async fn begin<T>(&self, first: impl Future<Output = DriverResult<T>>) -> Result<T> {
         let client = self.client()?;
         self.in_transaction.store(true, Ordering::Relaxed);
         let opened = self.wait(async { tokio::try_join!(biased; client.batch_execute(BEGIN), first) }).await;
         // Without a COMMIT the transaction is rolled back, so it cannot have changed anything.
-        opened.map(|((), answer)| answer).map_err(error::harmless)
+        opened.map(|((), result)| result).map_err(error::harmless)
     }
 
     /// Commits the transaction that [`Self::begin`] opened, and sends `last` with the same round trip. If `last` fails,
     /// so does the commit.
-    pub async fn commit<T>(&self, last: impl Future<Output = Answer<T>>) -> Result<T> {
+    pub async fn commit<T>(&self, last: impl Future<Output = DriverResult<T>>) -> Result<T> {
         let client = self.client()?;
         // All responses are awaited, even after an error, because the transaction has ended only when the last one
         // arrives.
         let ended = self.wait(async { Ok(tokio::join!(biased; last, client.batch_execute("COMMIT"))) }).await;
-        self.ended(ended.map(|(answer, commit)| answer.and_then(|answer| commit.map(|()| answer))))
+        self.ended(ended.map(|(result, commit)| result.and_then(|result| commit.map(|()| result))))
     }
 
     /// Runs a whole transaction in one round trip.
-    pub async fn transaction<T>(&self, statements: impl Future<Output = Answer<T>>) -> Result<T> {
+    pub async fn transaction<T>(&self, statements: impl Future<Output = DriverResult<T>>) -> Result<T> {
         let client = self.client()?;
         self.in_transaction.store(true, Ordering::Relaxed);
         let all = async {
-            let (begin, answer, commit) =
+            let (begin, result, commit) =
                 tokio::join!(biased; client.batch_execute(BEGIN), statements, client.batch_execute("COMMIT"));
-            Ok(begin.and(answer).and_then(|answer| commit.map(|()| answer)))
+            Ok(begin.and(result).and_then(|result| commit.map(|()| result)))
         };
         let ended = self.wait(all).await;
         self.ended(ended)
     }
 
-    fn ended<T>(&self, answer: Result<Answer<T>>) -> Result<T> {
-        let answer = answer?;
+    fn ended<T>(&self, result: Result<DriverResult<T>>) -> Result<T> {
+        let result = result?;
         self.in_transaction.store(false, Ordering::Relaxed);
         // Statements that are sent together are timed as one, under the text of the first.
         if let Some(first) = self.first.get() {
             self.pool.timings.add(first, self.since.elapsed(), 0);
         }
-        answer.map_err(|error| self.judge(error))
+        result.map_err(|error| self.classify(error))
     }
 
     /// Waits for the response to one statement and records the time.
-    pub(super) async fn timed<T>(&self, sql: &str, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+    pub(super) async fn timed<T>(&self, sql: &str, call: impl Future<Output = DriverResult<T>>) -> Result<T> {
         let start = Instant::now();
-        let answer = self.wait(answer).await;
+        let result = self.wait(call).await;
         self.pool.timings.add(sql, start.elapsed(), 0);
-        if sql.starts_with("SELECT") { answer.map_err(error::harmless) } else { answer }
+        if sql.starts_with("SELECT") { result.map_err(error::harmless) } else { result }
     }
 
-    pub(super) async fn wait<T>(&self, answer: impl Future<Output = Answer<T>>) -> Result<T> {
+    pub(super) async fn wait<T>(&self, call: impl Future<Output = DriverResult<T>>) -> Result<T> {
         self.waiting.store(true, Ordering::Relaxed);
-        let answer = timeout_at(self.deadline, answer).await;
+        let result = timeout_at(self.deadline, call).await;
         self.waiting.store(false, Ordering::Relaxed);
-        let Ok(answer) = answer else {
+        let Ok(result) = result else {
             self.spoilt.store(true, Ordering::Relaxed);
             self.pool.doubt.raise();
             self.cancel();
             return Err(StorageError::Unknown("the server did not answer in time".into()));
         };
-        answer.map_err(|error| self.judge(error))
+        result.map_err(|error| self.classify(error))
     }
 
-    fn judge(&self, error: tokio_postgres::Error) -> StorageError {
+    fn classify(&self, error: tokio_postgres::Error) -> StorageError {
         if error::spoils_connection(&error) {
             self.spoilt.store(true, Ordering::Relaxed);
             // The other connections lead to the same server, and each would make one more call fail.
@@ -186,7 +186,7 @@ impl<'a> Lease<'a> {
     fn cancel(&self) {
         let Ok(client) = self.client() else { return };
         let (token, tls) = (client.cancel_token(), self.pool.tls.clone());
-        tokio::spawn(timeout(FINISH_WITHIN, async move { token.cancel_query(tls).await }));
+        tokio::spawn(timeout(END_TIMEOUT, async move { token.cancel_query(tls).await }));
     }
 }
 
@@ -210,12 +210,12 @@ impl Drop for Lease<'_> {
 /// the previous statement waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
-const FINISH_WITHIN: Duration = Duration::from_secs(5);
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns a connection to the pool after the server has responded to everything that was sent.
 async fn finish(client: Object, in_transaction: bool, doubt: Arc<Doubt>) {
     let last = if in_transaction { "ROLLBACK" } else { "" };
-    match timeout(FINISH_WITHIN, client.batch_execute(last)).await {
+    match timeout(END_TIMEOUT, client.batch_execute(last)).await {
         Ok(Ok(())) => drop(client),
         Ok(Err(_)) => drop(Object::take(client)),
         Err(_) => {

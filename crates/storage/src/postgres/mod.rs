@@ -75,7 +75,7 @@ impl Postgres {
     pub async fn connect_with(url: &str, options: PoolOptions) -> Result<Self> {
         let storage = Self { pool: Pool::new(url, options)?, inspection: <_>::default() };
         storage.ping().await?;
-        storage.pool.judge(options.connections).await?;
+        storage.pool.check_server(options.connections).await?;
         Ok(storage)
     }
 }

@@ -16,9 +16,9 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::pool::Parameters;
-use super::row::whole;
+use super::row::read_row;
 use super::secret_tags::LOCK_USER;
-use super::values::{Instant, all, bytes, count, instant, read};
+use super::values::{Instant, bytes, count, instant, read, read_rows};
 use super::{Postgres, error};
 
 const CORRECT_OF_USER: &str = "UPDATE opaque_sessions SET last_activity = $2, expires_at = $2
@@ -140,7 +140,7 @@ impl OpaqueSessions for Postgres {
     async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<TakenLogin>> {
         let latest = secret_tag::latest_end(now, LOGIN_SECONDS);
         let row = self.pool.query_opt(TAKE, &[&user.0, &id.0, &Instant(now), &Instant(latest)]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn unlock(
@@ -212,7 +212,7 @@ impl OpaqueSessions for Postgres {
     async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<OpaqueSession>> {
         let since = Instant(now.plus_seconds(-MEMORY_SECONDS));
         let latest = Instant(secret_tag::latest_end(now, IDLE_SECONDS));
-        all(&self.pool.query(LIST, &[&user.0, &Instant(now), &since, &latest]).await?, |row| session(row, now))
+        read_rows(&self.pool.query(LIST, &[&user.0, &Instant(now), &since, &latest]).await?, |row| session(row, now))
     }
 
     async fn end(&self, user: UserId, id: OpaqueSessionId) -> Result<bool> {

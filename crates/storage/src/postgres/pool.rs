@@ -54,7 +54,7 @@ pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub type TypedParameters<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// The driver's result.
-pub type Answer<T> = std::result::Result<T, tokio_postgres::Error>;
+pub type DriverResult<T> = std::result::Result<T, tokio_postgres::Error>;
 
 /// The connections to one database.
 pub struct Pool {
@@ -134,10 +134,10 @@ impl Pool {
     }
 
     /// Rejects a database that cannot be used, and logs warnings that an operator should know about.
-    pub async fn judge(&self, connections: usize) -> Result<()> {
+    pub async fn check_server(&self, connections: usize) -> Result<()> {
         let lease = self.lease().await?;
-        let judged = timeout(self.answer_within, server::judge(lease.client()?, connections)).await;
-        judged.unwrap_or_else(|_| Err(StorageError::Unavailable("the server did not answer in time".into())))
+        let checked = timeout(self.answer_within, server::check(lease.client()?, connections)).await;
+        checked.unwrap_or_else(|_| Err(StorageError::Unavailable("the server did not answer in time".into())))
     }
 
     /// Runs one statement and returns the number of affected rows.
@@ -156,10 +156,10 @@ impl Pool {
     }
 
     /// Runs one statement with a plan that is made for the values of its parameters.
-    pub async fn query_planned_anew(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
+    pub async fn query_with_custom_plan(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
         let lease = self.lease().await?;
         #[cfg(test)]
-        lease.wait(self.statement_log.note_planned_anew(lease.client()?, sql, parameters)).await?;
+        lease.wait(self.statement_log.log_with_custom_plan(lease.client()?, sql, parameters)).await?;
         lease.timed(sql, lease.client()?.query_typed(sql, parameters)).await.map_err(error::harmless)
     }
 
@@ -187,18 +187,18 @@ fn admitting(servers: Arc<Servers>, slots: Arc<Slots>) -> Hook {
     Hook::async_fn(move |client: &mut ClientWrapper, _| {
         let (servers, slots) = (servers.clone(), slots.clone());
         Box::pin(async move {
-            let judged = timeout(server::ANSWER_WITHIN, async {
+            let checked = timeout(server::RESPONSE_TIMEOUT, async {
                 let session = Session::read(client).await.map_err(HookError::Backend)?;
                 if !session.direct {
                     let safe = pooler::check(client, &servers).await;
                     return safe.map_err(|error| HookError::message(error.to_string()));
                 }
-                if session.room < server::LEFT_TO_OTHERS && slots.has_others() {
+                if session.room < server::RESERVED_CONNECTIONS && slots.has_others() {
                     return Err(HookError::message(NO_ROOM));
                 }
                 Ok(())
             });
-            judged.await.unwrap_or_else(|_| Err(HookError::message("the server did not answer in time")))
+            checked.await.unwrap_or_else(|_| Err(HookError::message("the server did not answer in time")))
         })
     })
 }

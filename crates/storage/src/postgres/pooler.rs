@@ -22,9 +22,9 @@ pub const UNSAFE: &str = "the address leads to a pooler that shares connections 
 
 /// How often two connections are compared. Behind a busy pooler, two clients may get different connections to the
 /// server by chance, but hardly every time.
-const ROUNDS: usize = 20;
+const COMPARISONS: usize = 20;
 /// In session mode, a second client waits while all connections to the server are in use.
-const SECOND_CLIENT: Duration = Duration::from_secs(2);
+const SECOND_CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Rejects a pooler behind which prepared statements are not safe.
 ///
@@ -35,7 +35,7 @@ pub async fn check(client: &Client, servers: &Servers) -> Result<()> {
     if renames_statements(client).await.map_err(failed)? {
         return Ok(());
     }
-    match timeout(SECOND_CLIENT, shares_connections(client, servers)).await {
+    match timeout(SECOND_CLIENT_TIMEOUT, shares_connections(client, servers)).await {
         Ok(Ok(true)) => Err(StorageError::Unavailable(UNSAFE.into())),
         Ok(Err(error)) => Err(failed(error)),
         Ok(Ok(false)) | Err(_) => Ok(()),
@@ -61,7 +61,7 @@ async fn renames_statements(client: &Client) -> std::result::Result<bool, Error>
 async fn shares_connections(client: &Client, servers: &Servers) -> std::result::Result<bool, Error> {
     let (other, _) = servers.connect_to_any().await?;
     let own = backend(client).await?;
-    for _ in 0..ROUNDS {
+    for _ in 0..COMPARISONS {
         if backend(&other).await? == own || backend(client).await? != own {
             return Ok(true);
         }

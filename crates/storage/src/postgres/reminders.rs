@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::Postgres;
 use super::lease::Lease;
-use super::row::whole;
-use super::values::{Instant, all, instant};
+use super::row::read_row;
+use super::values::{Instant, instant, read_rows};
 use crate::rows::reminder_columns;
 
 const CREATE: &str = "INSERT INTO reminders
@@ -65,7 +65,7 @@ impl Reminders for Postgres {
     }
 
     async fn get(&self, user: UserId, id: ReminderId) -> Result<Option<Reminder>> {
-        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn replace(
@@ -97,7 +97,7 @@ impl Reminders for Postgres {
             None => self.pool.query(FIRST, &[&user.0, &limit]).await?,
             Some((at, id)) => self.pool.query(NEXT, &[&user.0, &limit, &Instant(at), &id]).await?,
         };
-        all(&rows, whole)
+        read_rows(&rows, read_row)
     }
 }
 
@@ -160,7 +160,7 @@ impl MovedReminders {
     pub async fn read(lease: &Lease<'_>, user: UserId, from: &Zone, to: &Zone, now: Timestamp) -> Result<Self> {
         let rows = lease.query(LOCK_IN_ZONE, &[&user.0, &from.name()]).await?;
         let mut moved = Self::default();
-        for reminder in all::<Reminder>(&rows, whole)? {
+        for reminder in read_rows::<Reminder>(&rows, read_row)? {
             let plan = reminder.plan.moved_to(to);
             moved.ids.push(reminder.id.0);
             moved.times.push(Instant(plan.schedule.time));

@@ -29,7 +29,7 @@ impl<'r> Columns<'r> {
 }
 
 /// Reads a whole row.
-pub fn whole<T: FromRow>(row: &Row) -> Result<T> {
+pub fn read_row<T: FromRow>(row: &Row) -> Result<T> {
     T::from_row(&mut Columns::starting_at(row, 0))
 }
 

@@ -16,7 +16,7 @@ use super::entry_row::{columns, entry, page_of};
 use super::entry_tags::{Choices, FoundTags, TagStatements};
 use super::pool::Parameters;
 use super::row::Columns;
-use super::values::{Day, Instant, all, instant, read};
+use super::values::{Day, Instant, instant, read, read_rows};
 use crate::rows::sealed_entry;
 
 /// The columns of the sealed entry `e`.
@@ -142,7 +142,7 @@ impl SealedEntries for Postgres {
             None => self.pool.query(FIRST, &[&user.0, &tag.0, &limit]).await?,
             Some((date, id)) => self.pool.query(NEXT, &[&user.0, &tag.0, &limit, &Instant(date), &id.0]).await?,
         };
-        all(&rows, |row| read_sealed(row, user, 0))
+        read_rows(&rows, |row| read_sealed(row, user, 0))
     }
 
     async fn replace(

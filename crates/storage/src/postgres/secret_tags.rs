@@ -11,8 +11,8 @@ use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId
 use super::Postgres;
 use super::idempotency::Record;
 use super::pool::Parameters;
-use super::row::{Columns, whole};
-use super::values::{Instant, all, bytes, count, read};
+use super::row::{Columns, read_row};
+use super::values::{Instant, bytes, count, read, read_rows};
 use crate::rows::{RowReader, secret_tag_columns};
 
 /// Serialises a user's units that count or change several of their secret tags or OPAQUE sessions, so that each sees
@@ -128,11 +128,11 @@ impl SecretTags for Postgres {
     }
 
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
-        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>> {
-        all(&self.pool.query(LIST, &[&user.0]).await?, whole)
+        read_rows(&self.pool.query(LIST, &[&user.0]).await?, read_row)
     }
 
     async fn set_lock(
@@ -162,7 +162,7 @@ impl SecretTags for Postgres {
             tokio::try_join!(biased; client.execute(&lock_user, owner), client.query_opt(&set, parameters))
         });
         let (_, row) = lease.begin(write).await?;
-        let Some(new) = row.as_ref().map(whole::<SecretTag>).transpose()? else { return Ok(None) };
+        let Some(new) = row.as_ref().map(read_row::<SecretTag>).transpose()? else { return Ok(None) };
         let others: Parameters<'_> = &[&user.0, &bytes(&id.0), &keep.map(|keep| keep.0)];
         lease.commit(client.execute(&end_others, others)).await?;
         Ok(Some(new))
@@ -206,11 +206,11 @@ impl SecretTags for Postgres {
             )
         });
         let (deleted, _, _) = lease.commit(write).await?;
-        let freed = all(&recordings, |row| read(row, 0).map(AttachmentId))?;
+        let freed = read_rows(&recordings, |row| read(row, 0).map(AttachmentId))?;
         Ok(DeletedSecretTag::Deleted { entries: deleted, freed })
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
-        all(&self.pool.query(SERVER_KEYS, &[]).await?, |row| Columns::starting_at(row, 0).array())
+        read_rows(&self.pool.query(SERVER_KEYS, &[]).await?, |row| Columns::starting_at(row, 0).array())
     }
 }

@@ -13,10 +13,10 @@ const DIRECT: &str = "-c sotto.connection=direct";
 
 /// How many connections a server's pool leaves free, so that an operator can still connect: a command of Sotto uses up
 /// to four, `psql` one.
-pub const LEFT_TO_OTHERS: i64 = 4;
+pub const RESERVED_CONNECTIONS: i64 = 4;
 
 /// How long a new connection may take to answer these questions.
-pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Adds the option that asks for a connection to the server itself.
 pub fn with_direct_option(config: &Config) -> Config {
@@ -115,7 +115,7 @@ impl Text {
 }
 
 /// Checks a new connection before the first call: rejects the database, or logs warnings about it.
-pub async fn judge(client: &Client, connections: usize) -> Result<()> {
+pub async fn check(client: &Client, connections: usize) -> Result<()> {
     let unusable = |error: Error| StorageError::Unavailable(error::sentence(&error));
     let text = Text::read(client).await.map_err(unusable)?;
     text.refuse_other_encodings().map_err(StorageError::Unavailable)?;
@@ -123,11 +123,11 @@ pub async fn judge(client: &Client, connections: usize) -> Result<()> {
         tracing::warn!("{warning}");
     }
     let Session { direct, limit, .. } = Session::read(client).await.map_err(unusable)?;
-    let usable = (limit - LEFT_TO_OTHERS).max(1);
+    let usable = (limit - RESERVED_CONNECTIONS).max(1);
     if direct && i64::try_from(connections).unwrap_or(i64::MAX) > usable {
         tracing::warn!(
             "up to {connections} database connections are configured, but the server allows {limit} to all programs \
-             together, of which {LEFT_TO_OTHERS} are left to others: this one makes do with {usable} at most. Lower \
+             together, of which {RESERVED_CONNECTIONS} are left to others: this one makes do with {usable} at most. Lower \
              SOTTO_DATABASE_CONNECTIONS, or raise max_connections of the server or the limit of the role"
         );
     }

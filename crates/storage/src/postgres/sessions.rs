@@ -7,8 +7,8 @@ use sotto_domain::storage::{Result, Sessions};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
 use super::Postgres;
-use super::row::whole;
-use super::values::{Instant, all, integer};
+use super::row::read_row;
+use super::values::{Instant, integer, read_rows};
 use crate::rows::{session_columns, user_columns};
 
 const START: &str = "INSERT INTO login_sessions
@@ -66,7 +66,7 @@ impl Sessions for Postgres {
 
     async fn standing(&self, user_id: UserId, id: SessionId) -> Result<Option<Standing>> {
         let row = self.pool.query_opt(STANDING, &[&user_id.0, &id.0]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     /// A single conditional update decides which caller raises the generation. The code after it runs only for the
@@ -84,12 +84,12 @@ impl Sessions for Postgres {
             .query_opt(RAISE, &[&user.0, &id.0, &i64::from(generation), &Instant(expires_at), &Instant(now)])
             .await?;
         if let Some(row) = raised {
-            return whole(&row).map(Rotation::Rotated);
+            return read_row(&row).map(Rotation::Rotated);
         }
         let Some(row) = lease.query_opt(GET, &[&user.0, &id.0, &Instant(now)]).await? else {
             return Ok(Rotation::Missing);
         };
-        let current: Session = whole(&row)?;
+        let current: Session = read_row(&row)?;
         if current.forgives(generation, now) {
             return Ok(Rotation::Rotated(current));
         }
@@ -102,7 +102,7 @@ impl Sessions for Postgres {
     }
 
     async fn list(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>> {
-        all(&self.pool.query(LIST, &[&user.0, &Instant(now)]).await?, whole)
+        read_rows(&self.pool.query(LIST, &[&user.0, &Instant(now)]).await?, read_row)
     }
 
     async fn delete_expired(&self, now: Timestamp) -> Result<u64> {

@@ -10,9 +10,9 @@ use sotto_domain::storage::{Result, StorageError};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The longest interval between two searches for idle connections.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const MAX_IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// The pause before another try to connect, if the pool has only one slot left.
-const PAUSE: Duration = Duration::from_millis(250);
+const CONNECT_RETRY_PAUSE: Duration = Duration::from_millis(250);
 
 /// The slots of a pool, one for each connection that it may have.
 pub struct Slots {
@@ -46,7 +46,7 @@ impl Slots {
         if self.surrendered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok() {
             slot.forget();
         } else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(CONNECT_RETRY_PAUSE).await;
         }
     }
 
@@ -63,7 +63,7 @@ impl Slots {
         let slots = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(LOOK_EVERY.min(idle)).await;
+                tokio::time::sleep(MAX_IDLE_CHECK_INTERVAL.min(idle)).await;
                 let Some(slots) = slots.upgrade() else { return };
                 let Some(connections) = slots.connections.get().and_then(WeakPool::upgrade) else { return };
                 connections.retain(|_, metrics| metrics.last_used() < idle);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use deadpool_postgres::Object;
 use serde_json::Value;
 
-use super::pool::{Answer, Parameters, TypedParameters};
+use super::pool::{DriverResult, Parameters, TypedParameters};
 
 /// The statements since the last call of `take`. Nothing is recorded before the first call.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub struct LoggedStatement {
     /// The plan for its values, if it was sent with values.
     pub plan: Option<Value>,
     /// Whether the statement is planned for each call, so that `plan` is always the plan it runs with.
-    pub planned_anew: bool,
+    pub custom_plan: bool,
 }
 
 impl StatementLog {
@@ -26,7 +26,7 @@ impl StatementLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Vec::new()).unwrap_or_default()
     }
 
-    pub async fn note(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> Answer<()> {
+    pub async fn note(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> DriverResult<()> {
         if !self.is_on() {
             return Ok(());
         }
@@ -34,15 +34,20 @@ impl StatementLog {
             Some(parameters) => Some(client.query_one(&explain(sql), parameters).await?.try_get(0)?),
             None => None,
         };
-        self.push(LoggedStatement { sql: sql.to_owned(), plan, planned_anew: false });
+        self.push(LoggedStatement { sql: sql.to_owned(), plan, custom_plan: false });
         Ok(())
     }
 
-    pub async fn note_planned_anew(&self, client: &Object, sql: &str, parameters: TypedParameters<'_>) -> Answer<()> {
+    pub async fn log_with_custom_plan(
+        &self,
+        client: &Object,
+        sql: &str,
+        parameters: TypedParameters<'_>,
+    ) -> DriverResult<()> {
         if self.is_on() {
             let rows = client.query_typed(&explain(sql), parameters).await?;
             let plan = rows.first().map(|row| row.try_get(0)).transpose()?;
-            self.push(LoggedStatement { sql: sql.to_owned(), plan, planned_anew: true });
+            self.push(LoggedStatement { sql: sql.to_owned(), plan, custom_plan: true });
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use sotto_domain::{TagId, Timestamp, UserId};
 
 use super::Postgres;
 use super::pool::Parameters;
-use super::row::whole;
-use super::values::{Instant, all};
+use super::row::read_row;
+use super::values::{Instant, read_rows};
 use crate::rows::tag_columns;
 
 const CREATE: &str = "INSERT INTO tags (id, name, name_key, color, user_id, created_at, updated_at)
@@ -57,7 +57,7 @@ impl Tags for Postgres {
     }
 
     async fn get(&self, user: UserId, id: TagId) -> Result<Option<Tag>> {
-        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(GET, &[&user.0, &id.0]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn update(&self, user: UserId, id: TagId, patch: &TagPatch, now: Timestamp) -> Result<Option<Tag>> {
@@ -77,7 +77,7 @@ impl Tags for Postgres {
             )
             .await
             .map_err(taken)?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn delete(&self, user: UserId, id: TagId) -> Result<bool> {
@@ -90,7 +90,7 @@ impl Tags for Postgres {
             None => self.pool.query(FIRST, &[&user.0, &limit]).await?,
             Some((at, id)) => self.pool.query(NEXT, &[&user.0, &limit, &Instant(at), &id]).await?,
         };
-        all(&rows, whole)
+        read_rows(&rows, read_row)
     }
 }
 

@@ -15,8 +15,8 @@ use super::error::corrupt;
 use super::lease::Lease;
 use super::pool::Parameters;
 use super::reminders::{MOVE_REMINDERS, MovedReminders};
-use super::row::whole;
-use super::values::{Instant, all, read, zone};
+use super::row::read_row;
+use super::values::{Instant, read, read_rows, zone};
 use crate::rows::user_columns;
 
 const CREATE: &str = "INSERT INTO users
@@ -120,12 +120,12 @@ impl Users for Postgres {
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {
-        self.pool.query_opt(GET, &[&id.0]).await?.as_ref().map(whole).transpose()
+        self.pool.query_opt(GET, &[&id.0]).await?.as_ref().map(read_row).transpose()
     }
 
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>> {
         let row = self.pool.query_opt(CREDENTIALS, &[&email.as_str()]).await?;
-        row.as_ref().map(whole).transpose()
+        row.as_ref().map(read_row).transpose()
     }
 
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>> {
@@ -141,7 +141,7 @@ impl Users for Postgres {
             &Instant(now),
         ];
         let Some(new_zone) = &patch.time_zone else {
-            return self.pool.query_opt(UPDATE, parameters).await?.as_ref().map(whole).transpose();
+            return self.pool.query_opt(UPDATE, parameters).await?.as_ref().map(read_row).transpose();
         };
         let lease = self.pool.lease().await?;
         let (lock, update) = (lease.prepare(LOCK_ZONE).await?, lease.prepare(UPDATE).await?);
@@ -162,7 +162,7 @@ impl Users for Postgres {
             tokio::try_join!(biased; client.query_one(&update, parameters), reminders)
         });
         let (row, _) = lease.commit(write).await?;
-        whole(&row).map(Some)
+        read_row(&row).map(Some)
     }
 
     async fn preferences(&self, id: UserId) -> Result<Option<Preferences>> {
@@ -236,7 +236,7 @@ impl Users for Postgres {
             tokio::try_join!(biased; client.query_one(&change, parameters), sessions)
         });
         let (row, _) = lease.commit(write).await?;
-        whole(&row).map(Administered::Done)
+        read_row(&row).map(Administered::Done)
     }
 
     /// Deletes the entries before the user. Deleting the user deletes the secret tags, and a secret tag cannot be
@@ -266,7 +266,7 @@ impl Users for Postgres {
         let (address, name) = query.needles();
         let parameters: Parameters<'_> =
             &[&query.after.as_ref().map(Email::as_str), &address, &name, &i64::from(query.limit)];
-        all(&self.pool.query(LIST, parameters).await?, whole)
+        read_rows(&self.pool.query(LIST, parameters).await?, read_row)
     }
 }
 

@@ -101,7 +101,7 @@ where
 }
 
 /// Reads each row of a response with `read`.
-pub fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T>) -> Result<Vec<T>> {
+pub fn read_rows<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T>) -> Result<Vec<T>> {
     rows.iter().map(read).collect()
 }
 
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_and_days_keep_their_value() {
+    fn instants_and_days_round_trip() {
         for micros in
             [Timestamp::MIN.as_micros(), -1, 0, EPOCH_MICROS, 1_737_540_000_000_001, Timestamp::MAX.as_micros()]
         {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_domain_cannot_hold_is_refused() {
+    fn values_outside_of_the_domain_are_rejected() {
         for infinity in [i64::MAX, i64::MIN] {
             assert!(Instant::from_sql(&Type::TIMESTAMPTZ, &infinity.to_be_bytes()).is_err());
         }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_before_all_entries_is_sent_as_the_last_of_those() {
+    fn a_day_before_the_supported_range_is_clamped() {
         let mut raw = BytesMut::new();
         Day(Date::MIN).to_sql(&Type::DATE, &mut raw).unwrap();
         assert_eq!(Day::from_sql(&Type::DATE, &raw).unwrap().0, BEFORE_ALL_ENTRIES);

@@ -9,7 +9,7 @@ use super::connect::Servers;
 use super::error;
 
 /// How long one attempt may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause after the first attempt. Each further pause is twice as long, up to `LONGEST_PAUSE`.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -17,18 +17,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Waits until a server at `url` accepts a connection and writes.
 ///
 /// # Errors
-/// `Unavailable` with the last error if no server does within `patience`, or at once if waiting cannot help.
-pub async fn wait_until_reachable(url: &str, patience: Duration) -> Result<()> {
-    let servers = Servers::parse(url, CONNECT_WITHIN)?;
+/// `Unavailable` with the last error if no server does within `max_wait`, or at once if waiting cannot help.
+pub async fn wait_until_reachable(url: &str, max_wait: Duration) -> Result<()> {
+    let servers = Servers::parse(url, CONNECT_TIMEOUT)?;
     let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
     loop {
-        let reason = match timeout(CONNECT_WITHIN, servers.connect_to_any()).await {
+        let reason = match timeout(CONNECT_TIMEOUT, servers.connect_to_any()).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) if !may_pass(&error) => return Err(StorageError::Unavailable(error::sentence(&error))),
             Ok(Err(error)) => error::sentence(&error),
             Err(_) => "the server did not answer in time".to_owned(),
         };
-        let left = patience.saturating_sub(start.elapsed());
+        let left = max_wait.saturating_sub(start.elapsed());
         if left.is_zero() {
             return Err(StorageError::Unavailable(reason));
         }

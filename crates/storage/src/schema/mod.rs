@@ -34,7 +34,7 @@ pub use repair::{Repair, script};
 /// index the whole table.
 ///
 /// Full-text search uses an inverted index on an expression on PostgreSQL. On SQLite it uses a table of documents and
-/// an FTS5 table, which SQLite stores in three tables of its own.
+/// an FTS5 table, which SQLite stores in three internal tables.
 const NOT_COMPARED: [(&str, Option<&str>); 7] = [
     ("schema_migrations", None),
     ("journal_entries", Some("idx_journal_entries_search")),
@@ -63,7 +63,7 @@ pub enum SchemaError {
     },
     /// The role has no permission to create a scratch schema.
     #[error(
-        "the schema of {database} cannot be compared with the migrations: they would be run in a schema of their own, \
+        "the schema of {database} cannot be compared with the migrations: they would be run in a separate schema, \
          in a transaction that is rolled back, and the role may not create one ({reason}). Grant it CREATE on the \
          database, or use a role that has it"
     )]

@@ -18,7 +18,7 @@ pub(super) const TABLES: [(&str, &str); 15] = [
     ("attachment_store", "Whose the store of attachments is, when it is swept next, and what stopped the last sweep."),
     ("freed_attachments", "Recordings that were deleted, and whose objects still have to be."),
     ("identities", "Who a user is to other providers: a login through one of them leads to the account."),
-    ("api_tokens", "Tokens that a user gave to programs of their own; of a token, its SHA-256."),
+    ("api_tokens", "Tokens that a user created for programs, each as a SHA-256."),
     (
         "idempotency_keys",
         "Which row a create with an `Idempotency-Key` has made; hashes of the key and the request, and no copy of them.",

@@ -64,7 +64,7 @@ pub(super) fn database_in_memory(files: &[Sql]) -> Result<rusqlite::Connection, 
     let work = || -> rusqlite::Result<rusqlite::Connection> {
         let connection = rusqlite::Connection::open_in_memory()?;
         connection.pragma_update(None, "foreign_keys", false)?;
-        connection.execute_batch(migrate::sqlite::BOOKKEEPING)?;
+        connection.execute_batch(migrate::sqlite::MIGRATIONS_TABLE)?;
         Ok(connection)
     };
     let connection = work().map_err(|error| failed("a database in memory", error))?;
@@ -95,7 +95,7 @@ async fn rolled_back(url: &DatabaseUrl, files: &[Sql]) -> Result<Schema, SchemaE
         _ => unreadable(url, sentence(&error)),
     })?;
     let bookkeeping =
-        Sql { file: "the table of migrations".to_owned(), text: migrate::postgres::BOOKKEEPING.to_owned() };
+        Sql { file: "the table of migrations".to_owned(), text: migrate::postgres::MIGRATIONS_TABLE.to_owned() };
     for file in std::iter::once(&bookkeeping).chain(files) {
         client.batch_execute(&file.text).await.map_err(|error| SchemaError::Script {
             file: file.file.clone(),

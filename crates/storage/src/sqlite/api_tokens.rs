@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
@@ -10,7 +10,7 @@ use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::{api_token_columns, user_columns};
 
 #[async_trait]
@@ -32,7 +32,7 @@ impl ApiTokens for Sqlite {
                 api_token_columns!(),
                 " FROM api_tokens JOIN users ON users.id = api_tokens.user_id WHERE api_tokens.token_hash = ?1"
             );
-            connection.prepare_cached(sql)?.query_row([hash], whole).optional()
+            connection.prepare_cached(sql)?.query_row([hash], read_row).optional()
         })
         .await
     }
@@ -42,7 +42,7 @@ impl ApiTokens for Sqlite {
             let sql = "UPDATE api_tokens SET last_used_at = ?3
                        WHERE id = ?2 AND user_id = ?1
                            AND (last_used_at IS NULL OR last_used_at <= ?4 OR last_used_at > ?5)";
-            let before = now.plus_seconds(-USE_SECONDS).as_micros();
+            let before = now.plus_seconds(-USE_INTERVAL_SECONDS).as_micros();
             let impossible = now.plus_seconds(CLOCK_TOLERANCE).as_micros();
             let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), before, impossible];
             connection.prepare_cached(sql)?.execute(parameters).map(drop)
@@ -54,7 +54,7 @@ impl ApiTokens for Sqlite {
         self.read(move |connection| {
             let sql =
                 concat!("SELECT ", api_token_columns!(), " FROM api_tokens WHERE user_id = ?1 ORDER BY created_at, id");
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], read_row)?.collect()
         })
         .await
     }

@@ -8,7 +8,7 @@ use sotto_domain::{AttachmentId, StoreId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::store_columns;
 
 #[async_trait]
@@ -94,7 +94,7 @@ impl AttachmentStore for Sqlite {
 
 fn get(connection: &Connection) -> rusqlite::Result<Option<Store>> {
     let sql = concat!("SELECT ", store_columns!(), " FROM attachment_store WHERE name = 'attachments'");
-    connection.prepare_cached(sql)?.query_row([], whole).optional()
+    connection.prepare_cached(sql)?.query_row([], read_row).optional()
 }
 
 fn create(connection: &Connection, id: StoreId, next_sweep_at: Timestamp, now: Timestamp) -> rusqlite::Result<Store> {
@@ -114,5 +114,5 @@ fn page(
 ) -> rusqlite::Result<Vec<(UserId, AttachmentId)>> {
     // The nil id sorts before that of every recording.
     let after = after.map_or(Uuid::nil(), |after| after.0);
-    connection.prepare_cached(sql)?.query_map(params![after.as_bytes(), limit], whole)?.collect()
+    connection.prepare_cached(sql)?.query_map(params![after.as_bytes(), limit], read_row)?.collect()
 }

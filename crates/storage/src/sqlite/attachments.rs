@@ -7,7 +7,7 @@ use sotto_domain::storage::{Attachments, Result};
 use sotto_domain::{AttachmentId, EntryId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::row::whole;
+use super::row::read_row;
 use super::values::{count, uuid};
 use crate::rows::attachment_columns;
 
@@ -88,7 +88,7 @@ pub fn note_freed(connection: &Connection, user: UserId, freed: &[AttachmentId])
 /// Returns the recording of an entry.
 pub fn get(connection: &Connection, user: UserId, entry: EntryId) -> rusqlite::Result<Option<Attachment>> {
     let sql = concat!("SELECT ", attachment_columns!(), " FROM attachments WHERE user_id = ?1 AND entry_id = ?2");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), entry.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), entry.0.as_bytes()], read_row).optional()
 }
 
 fn put(

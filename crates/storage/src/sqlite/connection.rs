@@ -9,7 +9,7 @@ use sotto_domain::storage::{self, StorageError};
 use sotto_files::create_private;
 
 use super::error::storage_error;
-use super::files::{refuse_strays, share_mode};
+use super::files::{refuse_stale_logs, share_mode};
 use super::health::StatementTimer;
 
 /// How long to wait for another process that writes to the same file, such as `sotto user create`.
@@ -76,7 +76,7 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Creates a missing file that only its owner can read. SQLite gives the files next to it the same mode and owner.
 fn make_private(path: &Path) -> storage::Result<()> {
-    refuse_strays(path).map_err(StorageError::Unavailable)?;
+    refuse_stale_logs(path).map_err(StorageError::Unavailable)?;
     share_mode(path);
     let made = create_private(path).map(drop);
     made.map_err(|error| StorageError::Unavailable(format!("{} cannot be opened: {error}", path.display())))

@@ -16,11 +16,11 @@ use super::entry_row::{columns, read_all};
 use super::values::{date, uuid};
 
 /// A tag with fewer entries is read from its own index. For other tags, the newest entries are searched.
-const RARE: u32 = 500;
+const RARE_TAG_ENTRIES: u32 = 500;
 
 /// The prefix of the word that marks the owner in the full-text index. The index treats the character as a letter, but
 /// [`sotto_domain::entry::search_words`] does not, so no search can contain it.
-const OWNER: char = '\u{e000}';
+const OWNER_MARK: char = '\u{e000}';
 
 /// In microseconds. The offset of every zone is smaller; the largest one was Manila's, 15 h 56 min until 1844.
 const DAY: i64 = 24 * 3_600_000_000;
@@ -73,7 +73,7 @@ fn newest(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqlite
          WHERE user_id = ?1 AND (entry_date, id) < (?2, ?3) AND secret_tag_id IS NULL
          ORDER BY entry_date DESC, id DESC LIMIT ?4"
     );
-    let (instant, id) = place(query);
+    let (instant, id) = start_position(query);
     let parameters = params![user.0.as_bytes(), instant, id, query.limit];
     read_all(connection, &cut(sql, query.characters), parameters, user)
 }
@@ -83,7 +83,7 @@ fn filtered(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqli
     // A day limits the instants in it, so a range of days also is a range of the index on instants.
     let earliest = query.from.and_then(midnight).map_or(i64::MIN, |from| from - DAY);
     let latest = query.to.and_then(midnight).map_or(i64::MAX, |to| to + 2 * DAY);
-    let (instant, id) = place(query).min((latest, [0xff; 16]));
+    let (instant, id) = start_position(query).min((latest, [0xff; 16]));
     let mut parameters: Vec<Value> = vec![
         user.0.as_bytes().to_vec().into(),
         instant.into(),
@@ -117,11 +117,11 @@ fn filtered(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqli
     let columns = columns!();
     let sql = format!(
         "SELECT {columns} FROM (
-             SELECT entry.rowid AS place FROM {source}
+             SELECT entry.rowid AS start_position FROM {source}
              WHERE entry.user_id = ?1 AND (entry.entry_date, entry.id) < (?2, ?3) AND entry.entry_date >= ?4
                  AND entry.entry_day BETWEEN ?5 AND ?6 AND entry.secret_tag_id IS NULL {conditions} {matching}
              ORDER BY entry.entry_date DESC, entry.id DESC LIMIT ?7
-         ) CROSS JOIN journal_entries AS entry ON entry.rowid = place
+         ) CROSS JOIN journal_entries AS entry ON entry.rowid = start_position
          ORDER BY entry.entry_date DESC, entry.id DESC"
     );
     read_all(connection, &cut(&sql, query.characters), params_from_iter(parameters), user)
@@ -134,7 +134,7 @@ fn cut(sql: &str, characters: Option<u32>) -> Cow<'_, str> {
 }
 
 /// The position just above the page.
-fn place(query: &EntryQuery) -> (i64, [u8; 16]) {
+fn start_position(query: &EntryQuery) -> (i64, [u8; 16]) {
     query.after.map_or((i64::MAX, [0xff; 16]), |(instant, id)| (instant.as_micros(), *id.0.as_bytes()))
 }
 
@@ -155,12 +155,12 @@ fn tag_id(connection: &Connection, user: UserId, tag: &TagFilter) -> rusqlite::R
 
 fn is_rare(connection: &Connection, tag: Uuid) -> rusqlite::Result<bool> {
     let sql = "SELECT count(*) < ?2 FROM (SELECT 1 FROM journal_entry_tags WHERE tag_id = ?1 LIMIT ?2)";
-    connection.prepare_cached(sql)?.query_row(params![tag.as_bytes(), RARE], |row| row.get(0))
+    connection.prepare_cached(sql)?.query_row(params![tag.as_bytes(), RARE_TAG_ENTRIES], |row| row.get(0))
 }
 
 /// The full-text query for entries of this user that have, for each of `words`, a word that begins with it.
 fn words(user: UserId, words: &[String]) -> String {
-    let owner = format!("\"{OWNER}{:X}\"", user.0.as_simple());
+    let owner = format!("\"{OWNER_MARK}{:X}\"", user.0.as_simple());
     let begins = |word: &String| format!("\"{}\"*", word.replace('"', "\"\""));
     iter::once(owner).chain(words.iter().map(begins)).collect::<Vec<_>>().join(" AND ")
 }

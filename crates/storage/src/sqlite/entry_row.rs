@@ -6,7 +6,7 @@ use sotto_domain::entry::{Entry, PAGE_BYTES};
 
 use super::entry_tags::TagReader;
 use super::row::Columns;
-use crate::rows::untagged_entry;
+use crate::rows::entry_without_tags;
 
 /// The columns that [`read_all`] reads, in its order.
 macro_rules! columns {
@@ -32,7 +32,7 @@ pub fn read_all<P: Params>(
     while bytes < PAGE_BYTES
         && let Some(row) = rows.next()?
     {
-        let mut entry = untagged_entry(&mut Columns::new(row), user)?;
+        let mut entry = entry_without_tags(&mut Columns::new(row), user)?;
         entry.tags = tags.read(entry.id)?;
         bytes += entry.body.content.len();
         entries.push(entry);

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_failure_has_its_error() {
+    fn each_kind_of_failure_maps_to_its_error() {
         assert!(matches!(code(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy));
         assert!(matches!(code(ffi::SQLITE_CORRUPT_VTAB), StorageError::Corrupt(_)));
         assert!(matches!(code(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));

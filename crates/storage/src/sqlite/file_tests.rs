@@ -155,7 +155,7 @@ async fn only_its_owner_may_read_the_file() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn a_file_that_is_not_a_database_is_rejected() {
     use sotto_domain::storage::StorageError;
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("letter.txt");
@@ -169,7 +169,7 @@ async fn a_file_that_is_no_database_is_refused() {
 
 /// Four readers take turns without a pause, so that at least one is always active.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readers_cannot_make_the_log_grow_for_ever() {
+async fn readers_cannot_make_the_log_grow_without_limit() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let mut new = world.new_entry(&"An ordinary day. ".repeat(4000));
@@ -200,6 +200,6 @@ async fn readers_cannot_make_the_log_grow_for_ever() {
         reader.await.unwrap();
     }
     assert!(written > 8 * super::upkeep::LOG_LIMIT, "{written} bytes were written");
-    // The log is checked after a change is in it, and on a busy machine a reader may outlast the writer's patience.
-    assert!(longest < written / 2, "the log came to {longest} bytes, of {written} that were written");
+    // The log is checked after a change is in it, and on a busy machine a reader may take longer than the writer waits for it.
+    assert!(longest < written / 2, "the log grew to {longest} bytes, although only {written} bytes were written");
 }

@@ -14,19 +14,19 @@ use std::time::Duration;
 use sotto_files::{Claim, FileError, remove_if_there};
 
 /// The endings of the write-ahead log and the rollback journal.
-const LOGS: [&str; 2] = ["-wal", "-journal"];
+const LOG_ENDINGS: [&str; 2] = ["-wal", "-journal"];
 
 /// How long to wait for a process that is about to end.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROCESS_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Rejects logs next to `path` that do not belong to the database there. The error is a sentence.
 ///
 /// The check looks up three names. A process makes it at least before its first connection to a file.
-pub fn refuse_strays(path: &Path) -> Result<(), String> {
+pub fn refuse_stale_logs(path: &Path) -> Result<(), String> {
     let path = &resolved(path);
     let without_log = keeps_no_log(path);
     let length = fs::metadata(path).map(|metadata| metadata.len()).ok();
-    for log in LOGS.map(|end| beside(path, end)) {
+    for log in LOG_ENDINGS.map(|end| beside(path, end)) {
         let holds_something = fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0);
         // While a database is being created, its rollback journal is next to an empty file.
         let is_log = log.to_string_lossy().ends_with("-wal");
@@ -71,7 +71,7 @@ pub fn share_mode(path: &Path) {
 
 /// Prepares `path` for a new database: rejects logs that are not empty, and deletes empty ones.
 pub fn clear_for_new(path: &Path) -> Result<(), String> {
-    refuse_strays(path)?;
+    refuse_stale_logs(path)?;
     let path = &resolved(path);
     for end in ["-shm", "-wal", "-journal"] {
         remove_if_there(&beside(path, end)).map_err(|error| error.to_string())?;
@@ -84,7 +84,7 @@ pub fn clear_for_new(path: &Path) -> Result<(), String> {
 /// # Errors
 /// [`FileError::Held`] if a server, or a command that must run without a server, holds the claim.
 pub fn claim_for_server(path: &Path) -> Result<Claim, FileError> {
-    Claim::alone(&lock_file(path), "`sotto serve`", PATIENCE)
+    Claim::alone(&lock_file(path), "`sotto serve`", PROCESS_EXIT_TIMEOUT)
 }
 
 /// Claims the file for a command that must run without a server. Several commands can share the claim, because SQLite's
@@ -93,7 +93,7 @@ pub fn claim_for_server(path: &Path) -> Result<Claim, FileError> {
 /// # Errors
 /// [`FileError::Held`] if a server holds the claim.
 pub fn claim_without_server(path: &Path) -> Result<Claim, FileError> {
-    Claim::shared(&lock_file(path), PATIENCE)
+    Claim::shared(&lock_file(path), PROCESS_EXIT_TIMEOUT)
 }
 
 /// The path of a database with this ending added.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 
 #[async_trait]
 impl IdempotencyKeys for Sqlite {
@@ -18,7 +18,7 @@ impl IdempotencyKeys for Sqlite {
         let key_hash = *key_hash;
         self.read(move |connection| {
             let sql = "SELECT request_hash, created_id FROM idempotency_keys WHERE user_id = ?1 AND key_hash = ?2";
-            connection.prepare_cached(sql)?.query_row(params![user.0.as_bytes(), key_hash], whole).optional()
+            connection.prepare_cached(sql)?.query_row(params![user.0.as_bytes(), key_hash], read_row).optional()
         })
         .await
     }

@@ -9,7 +9,7 @@ use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::{identity_columns, user_columns};
 
 #[async_trait]
@@ -23,7 +23,7 @@ impl Identities for Sqlite {
                 " FROM identities JOIN users ON users.id = identities.user_id
                  WHERE identities.issuer = ?1 AND identities.subject = ?2"
             );
-            connection.prepare_cached(sql)?.query_row([issuer, subject], whole).optional()
+            connection.prepare_cached(sql)?.query_row([issuer, subject], read_row).optional()
         })
         .await
     }
@@ -58,7 +58,7 @@ impl Identities for Sqlite {
                 identity_columns!(),
                 " FROM identities WHERE user_id = ?1 ORDER BY created_at, id LIMIT 1000"
             );
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], read_row)?.collect()
         })
         .await
     }

@@ -1,7 +1,7 @@
 //! The storage contract on SQLite. Several threads read in parallel; one thread writes and commits changes in groups.
 //!
 //! A call puts its work, a closure over a connection, into a bounded queue and awaits the result. [`readers`] respond
-//! at once, [`writer`] after the commit. Each part of the contract has a file of its own.
+//! at once, [`writer`] after the commit. Each part of the contract has its own file.
 
 mod api_tokens;
 mod attachment_store;

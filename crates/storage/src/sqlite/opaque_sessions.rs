@@ -16,7 +16,7 @@ use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use super::values::{damaged, timestamp, uuid};
 
 #[async_trait]
@@ -182,7 +182,7 @@ fn take(
                    AND expires_at > ?3 AND expires_at <= ?4";
     let latest = secret_tag::latest_end(now, LOGIN_SECONDS).as_micros();
     let parameters = params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros(), latest];
-    let Some(taken) = connection.prepare_cached(sql)?.query_row(parameters, whole).optional()? else {
+    let Some(taken) = connection.prepare_cached(sql)?.query_row(parameters, read_row).optional()? else {
         return Ok(None);
     };
     let sql = "UPDATE opaque_sessions

@@ -1,4 +1,4 @@
-//! The threads that read. Each has a connection of its own, and all take work from one queue.
+//! The threads that read. Each has its own connection, and all take work from one queue.
 
 use std::thread;
 
@@ -30,14 +30,14 @@ impl Readers {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         self.0.submit(Box::new(move |connection| {
             // The caller may have given up.
             if !reply.is_closed() {
                 let _ = reply.send(guarded(work, connection));
             }
         }))?;
-        answer.await.unwrap_or_else(|_| Err(closed()))
+        receiver.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Accepts no more work, and waits until the accepted work is done.

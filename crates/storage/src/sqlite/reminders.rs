@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::reminder_columns;
 
 #[async_trait]
@@ -60,7 +60,7 @@ impl Reminders for Sqlite {
             );
             let (created_at, id) = after.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.as_micros(), id));
             let parameters = params![user.0.as_bytes(), created_at, id.as_bytes(), limit];
-            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, read_row)?.collect()
         })
         .await
     }
@@ -99,7 +99,7 @@ fn create(
 
 fn get(connection: &Connection, user: UserId, id: ReminderId) -> rusqlite::Result<Option<Reminder>> {
     let sql = concat!("SELECT ", reminder_columns!(), " FROM reminders WHERE id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], read_row).optional()
 }
 
 fn replace(
@@ -141,8 +141,10 @@ pub fn move_to_zone(
 ) -> rusqlite::Result<()> {
     let sql = concat!("SELECT ", reminder_columns!(), " FROM reminders WHERE user_id = ?1 AND time_zone = ?2");
     let parameters = params![user.0.as_bytes(), from.name()];
-    let reminders =
-        connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect::<rusqlite::Result<Vec<Reminder>>>()?;
+    let reminders = connection
+        .prepare_cached(sql)?
+        .query_map(parameters, read_row)?
+        .collect::<rusqlite::Result<Vec<Reminder>>>()?;
     let sql = "UPDATE reminders SET time = ?3, time_zone = ?4, next_due_at = ?5, updated_at = ?6
                WHERE id = ?2 AND user_id = ?1";
     let mut update = connection.prepare_cached(sql)?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use sotto_domain::storage::{Result, StorageError};
 
 /// The number of bytes to write. A change can need as many, because an entry's text can be that long.
-const BYTES: usize = 1 << 20;
+const PROBE_BYTES: usize = 1 << 20;
 
 /// Writes a page without changing anything. This detects a log that cannot grow, and a file that is at its limit.
 pub fn commit_something(connection: &Connection) -> rusqlite::Result<()> {
@@ -21,7 +21,7 @@ pub fn fill_file(folder: &Path) -> Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let fill = || {
         let mut file = tempfile::tempfile_in(folder)?;
-        file.write_all(&vec![0xa5; BYTES])?;
+        file.write_all(&vec![0xa5; PROBE_BYTES])?;
         file.sync_all()
     };
     fill().map_err(|error: std::io::Error| StorageError::Full(error.to_string()))

@@ -25,7 +25,7 @@ impl<'r> Columns<'r> {
     }
 }
 
-pub fn whole<T: FromRow>(row: &Row) -> rusqlite::Result<T> {
+pub fn read_row<T: FromRow>(row: &Row) -> rusqlite::Result<T> {
     T::from_row(&mut Columns::new(row))
 }
 

@@ -10,7 +10,7 @@ use sotto_domain::storage::{Result, SecretTags};
 use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use super::values::uuid;
 use super::{Sqlite, attachments};
 use crate::rows::secret_tag_columns;
@@ -40,7 +40,7 @@ impl SecretTags for Sqlite {
                 secret_tag_columns!(),
                 " FROM secret_tags WHERE user_id = ?1 ORDER BY opened_at DESC NULLS LAST, created_at, tag_id"
             );
-            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], whole)?.collect()
+            connection.prepare_cached(sql)?.query_map([user.0.as_bytes()], read_row)?.collect()
         })
         .await
     }
@@ -135,7 +135,7 @@ fn create(
 
 fn get(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlite::Result<Option<SecretTag>> {
     let sql = concat!("SELECT ", secret_tag_columns!(), " FROM secret_tags WHERE tag_id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], read_row).optional()
 }
 
 fn set_lock(

@@ -9,7 +9,7 @@ use sotto_domain::{SessionId, Timestamp, UserId};
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::{session_columns, user_columns};
 
 #[async_trait]
@@ -47,7 +47,7 @@ impl Sessions for Sqlite {
                  ORDER BY created_at DESC, id DESC LIMIT 1000"
             );
             let parameters = params![user.0.as_bytes(), now.as_micros()];
-            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, read_row)?.collect()
         })
         .await
     }
@@ -94,7 +94,7 @@ fn standing(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::R
         ", login_sessions.expires_at FROM login_sessions JOIN users ON users.id = login_sessions.user_id
          WHERE login_sessions.id = ?2 AND login_sessions.user_id = ?1"
     );
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], read_row).optional()
 }
 
 fn rotate(
@@ -106,8 +106,10 @@ fn rotate(
     now: Timestamp,
 ) -> rusqlite::Result<Rotation> {
     let sql = concat!("SELECT ", session_columns!(), " FROM login_sessions WHERE id = ?2 AND user_id = ?1");
-    let found =
-        connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole::<Session>).optional()?;
+    let found = connection
+        .prepare_cached(sql)?
+        .query_row([user.0.as_bytes(), id.0.as_bytes()], read_row::<Session>)
+        .optional()?;
     let Some(session) = found.filter(|session| session.expires_at > now) else {
         return Ok(Rotation::Missing);
     };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Sqlite;
 use super::error::breaks;
-use super::row::whole;
+use super::row::read_row;
 use crate::rows::tag_columns;
 
 #[async_trait]
@@ -46,7 +46,7 @@ impl Tags for Sqlite {
             );
             let (created_at, id) = after.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.as_micros(), id));
             let parameters = params![user.0.as_bytes(), created_at, id.as_bytes(), limit];
-            connection.prepare_cached(sql)?.query_map(parameters, whole)?.collect()
+            connection.prepare_cached(sql)?.query_map(parameters, read_row)?.collect()
         })
         .await
     }
@@ -69,7 +69,7 @@ pub fn create(connection: &Connection, user: UserId, new: NewTag, now: Timestamp
 
 fn get(connection: &Connection, user: UserId, id: TagId) -> rusqlite::Result<Option<Tag>> {
     let sql = concat!("SELECT ", tag_columns!(), " FROM tags WHERE id = ?2 AND user_id = ?1");
-    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([user.0.as_bytes(), id.0.as_bytes()], read_row).optional()
 }
 
 fn update(

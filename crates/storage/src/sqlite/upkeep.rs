@@ -10,20 +10,20 @@ use rusqlite::Connection;
 use super::connection::BUSY_TIMEOUT;
 
 /// A moment without work for this long is a quiet one.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET_AFTER: Duration = Duration::from_secs(2);
 
 /// Erasing deleted words rewrites the whole index, so it is not done after every change.
 const ERASE_EVERY: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_mins(10) };
 
 /// The pages of the index that one step in a quiet moment writes. Between steps, new work takes precedence.
-const PAGES: i32 = 64;
+const PAGES_PER_STEP: i32 = 64;
 
 /// The pages per step while a caller waits. Each step waits for the disk, so fewer steps are faster.
-const PAGES_IN_A_HURRY: i32 = 4096;
+const PAGES_PER_URGENT_STEP: i32 = 4096;
 
 /// How long to wait for readers in that case. Sotto's readers are done in milliseconds; a reader in another program
 /// must not block writers for longer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const READER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The length of the write-ahead log in bytes beyond which a commit is followed by waiting for readers. SQLite copies
 /// the log into the file by itself, but restarts the log only when there is no reader, which never happens under
@@ -40,20 +40,20 @@ pub struct Upkeep {
     stale_words: bool,
     erased_at: Option<Instant>,
     /// Whether the write-ahead log is empty.
-    log_is_cut: bool,
+    log_is_truncated: bool,
 }
 
 impl Upkeep {
     /// The state when the writer starts.
     pub fn new(connection: &Connection) -> Self {
         let log = PathBuf::from(format!("{}-wal", connection.path().unwrap_or_default()));
-        Self { log, bound_at: LOG_LIMIT, stale_words: true, erased_at: None, log_is_cut: false }
+        Self { log, bound_at: LOG_LIMIT, stale_words: true, erased_at: None, log_is_truncated: false }
     }
 
     /// Records that changes were written.
     pub fn after_work(&mut self) {
         self.stale_words = true;
-        self.log_is_cut = false;
+        self.log_is_truncated = false;
     }
 
     /// Truncates a long log after a commit. Readers that start while this waits use only the file, so the wait is for
@@ -62,16 +62,17 @@ impl Upkeep {
     pub fn bound_log(&mut self, connection: &Connection) {
         let length = fs::metadata(&self.log).map_or(0, |log| log.len());
         if length >= self.bound_at {
-            self.log_is_cut = cut_log(connection, PATIENCE);
-            self.bound_at = if self.log_is_cut { LOG_LIMIT } else { length + LOG_LIMIT };
+            self.log_is_truncated = truncate_log(connection, READER_TIMEOUT);
+            self.bound_at = if self.log_is_truncated { LOG_LIMIT } else { length + LOG_LIMIT };
         }
     }
 
     /// How long the writer waits for work before maintenance is due.
-    pub fn patience(&self) -> Duration {
-        let until_erasing = self.erased_at.map_or(QUIET, |at| ERASE_EVERY.saturating_sub(at.elapsed()).max(QUIET));
-        match (self.log_is_cut, self.stale_words) {
-            (false, _) => QUIET,
+    pub fn time_until_maintenance(&self) -> Duration {
+        let until_erasing =
+            self.erased_at.map_or(QUIET_AFTER, |at| ERASE_EVERY.saturating_sub(at.elapsed()).max(QUIET_AFTER));
+        match (self.log_is_truncated, self.stale_words) {
+            (false, _) => QUIET_AFTER,
             (true, true) => until_erasing,
             (true, false) => Duration::MAX,
         }
@@ -80,7 +81,7 @@ impl Upkeep {
     /// Does the maintenance that is due, until there is new work.
     pub fn run(&mut self, connection: &Connection, has_work: impl Fn() -> bool) {
         if self.stale_words && self.erased_at.is_none_or(|at| at.elapsed() >= ERASE_EVERY) {
-            match erase_stale_words(connection, PAGES, &has_work) {
+            match erase_stale_words(connection, PAGES_PER_STEP, &has_work) {
                 Ok(true) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
                 Ok(false) => return,
                 Err(error) => {
@@ -89,19 +90,21 @@ impl Upkeep {
                 }
             }
         }
-        self.log_is_cut = cut_log(connection, Duration::ZERO);
+        self.log_is_truncated = truncate_log(connection, Duration::ZERO);
     }
 
     /// Does all maintenance at once, because a caller waits for it. Other writers wait too. Parts that cannot be done
     /// now are due in the next quiet moment.
     pub fn erase_now(&mut self, connection: &Connection) {
-        match erase_stale_words(connection, PAGES_IN_A_HURRY, || false) {
+        match erase_stale_words(connection, PAGES_PER_URGENT_STEP, || false) {
             Ok(_) => (self.stale_words, self.erased_at) = (false, Some(Instant::now())),
             Err(error) => tracing::warn!(%error, "words of a sealed entry may still be in the search index"),
         }
-        self.log_is_cut = cut_log(connection, PATIENCE);
-        if !self.log_is_cut {
-            tracing::warn!("text of a sealed entry may still be in the write-ahead log: somebody reads the database");
+        self.log_is_truncated = truncate_log(connection, READER_TIMEOUT);
+        if !self.log_is_truncated {
+            tracing::warn!(
+                "text of a sealed entry may still be in the write-ahead log, because another process reads the database"
+            );
         }
     }
 }
@@ -128,19 +131,19 @@ fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> 
 }
 
 /// Copies the write-ahead log into the file and truncates it, so that deleted content disappears from the log as well.
-/// Waits up to `patience` for readers. Returns false if one still prevents the truncation; the next quiet moment tries
+/// Waits up to `reader_timeout` for readers. Returns false if one still prevents the truncation; the next quiet moment tries
 /// again.
-fn cut_log(connection: &Connection, patience: Duration) -> bool {
-    let cut = || {
-        connection.busy_timeout(patience)?;
+fn truncate_log(connection: &Connection, reader_timeout: Duration) -> bool {
+    let truncate = || {
+        connection.busy_timeout(reader_timeout)?;
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0).map(|busy: bool| !busy))
     };
-    let is_cut = cut().unwrap_or_else(|error| {
-        tracing::debug!(%error, "the write-ahead log could not be folded into the database");
+    let is_truncated = truncate().unwrap_or_else(|error| {
+        tracing::debug!(%error, "the write-ahead log could not be copied into the database file");
         false
     });
     if let Err(error) = connection.busy_timeout(BUSY_TIMEOUT) {
         tracing::warn!(%error, "the busy timeout could not be set");
     }
-    is_cut
+    is_truncated
 }

@@ -10,7 +10,7 @@ use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Result, Users};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
-use super::row::whole;
+use super::row::read_row;
 use super::values::damaged;
 use super::{Sqlite, reminders};
 use crate::rows::user_columns;
@@ -131,12 +131,12 @@ fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Re
 
 fn get(connection: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
     let sql = concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?1");
-    connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([id.0.as_bytes()], read_row).optional()
 }
 
 fn credentials(connection: &Connection, email: &Email) -> rusqlite::Result<Option<Credentials>> {
     let sql = concat!("SELECT ", user_columns!(), ", users.hashed_password FROM users WHERE email = ?1");
-    connection.prepare_cached(sql)?.query_row([email.as_str()], whole).optional()
+    connection.prepare_cached(sql)?.query_row([email.as_str()], read_row).optional()
 }
 
 fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp) -> rusqlite::Result<Option<User>> {
@@ -238,7 +238,7 @@ fn list(connection: &Connection, query: &UserQuery) -> rusqlite::Result<Vec<User
     // Every address sorts after the empty text.
     let after = query.after.as_ref().map_or("", Email::as_str);
     let (address, name) = query.needles();
-    connection.prepare_cached(sql)?.query_map(params![after, address, name, query.limit], whole)?.collect()
+    connection.prepare_cached(sql)?.query_map(params![after, address, name, query.limit], read_row)?.collect()
 }
 
 fn end_sessions(connection: &Connection, user: UserId, keep: Option<SessionId>) -> rusqlite::Result<()> {

@@ -138,7 +138,7 @@ pub async fn run_sql(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let Some((server, name)) = self.postgres.take() else { return };
-        // A value can be dropped inside a runtime, so the statement gets a thread and a runtime of its own.
+        // A value can be dropped inside a runtime, so the statement runs on a separate thread and runtime.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
             runtime.block_on(execute(&server, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));

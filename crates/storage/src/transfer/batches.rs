@@ -11,8 +11,8 @@ use super::target::Target;
 use super::value::Row;
 
 /// The approximate size of a batch, in rows and in bytes of their lines.
-const ROWS: usize = 2000;
-const BYTES: usize = 2 << 20;
+const BATCH_ROWS: usize = 2000;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// Stores rows that arrive table by table, in the order of their keys.
 pub struct BatchWriter<'f> {
@@ -47,7 +47,7 @@ impl<'f> BatchWriter<'f> {
         }
         self.rows.push(row);
         self.bytes += length;
-        if self.rows.len() >= ROWS || self.bytes >= BYTES { self.flush() } else { Ok(()) }
+        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }
 
     /// Stores the rows that are still buffered.

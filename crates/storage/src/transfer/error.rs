@@ -20,7 +20,7 @@ pub enum TransferError {
     Migrate(#[from] MigrateError),
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// The request cannot be fulfilled; the text is a sentence.
+    /// The run was refused before it changed anything; the text is a sentence.
     #[error("{0}")]
     Refused(String),
     /// Rows could not be read from or written to a database.

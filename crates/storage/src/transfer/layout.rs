@@ -132,11 +132,11 @@ impl Table {
 
 /// Tables that describe one database and its environment, and would be wrong in a copy: the identity of the attachment
 /// store.
-const STAYING: [&str; 1] = ["attachment_store"];
+const NOT_TRANSFERRED: [&str; 1] = ["attachment_store"];
 
 fn carried_over(schema: Schema) -> Schema {
     let mut schema = schema.neutral();
-    for name in STAYING {
+    for name in NOT_TRANSFERRED {
         schema.tables.remove(name);
     }
     schema

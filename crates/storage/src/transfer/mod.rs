@@ -44,7 +44,7 @@ pub use snapshot::Migrations;
 pub use unfinished::explain_unfinished;
 pub(crate) use unfinished::purpose_and_source;
 
-/// Runs blocking work on a thread of its own.
+/// Runs blocking work on a separate thread.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce(&Handle) -> Result<T> + Send + 'static) -> Result<T> {
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || work(&runtime)).await;

@@ -75,7 +75,7 @@ pub(super) struct Meter<'w> {
 
 impl<'w> Meter<'w> {
     /// The number of rows between two reports.
-    const STEP: u64 = 1000;
+    const ROWS_PER_REPORT: u64 = 1000;
 
     pub fn new(observer: &'w Observer, stage: Stage, total: Option<u64>) -> Self {
         Self { observer, stage, done: 0, total }
@@ -84,7 +84,7 @@ impl<'w> Meter<'w> {
     /// Counts a row.
     pub fn row(&mut self, table: &str) -> Result<()> {
         self.done += 1;
-        if self.done.is_multiple_of(Self::STEP) { self.report(table) } else { Ok(()) }
+        if self.done.is_multiple_of(Self::ROWS_PER_REPORT) { self.report(table) } else { Ok(()) }
     }
 
     /// Sends a report.

@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for RowOf<'_> {
 struct ValueOf<'c>(&'c Column);
 
 impl ValueOf<'_> {
-    fn not_of_its_kind<E: Error>(&self) -> E {
+    fn wrong_type<E: Error>(&self) -> E {
         E::custom(format!("a value of {} is not of its kind", self.0.name))
     }
 }
@@ -131,22 +131,22 @@ impl Visitor<'_> for ValueOf<'_> {
     }
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<Value, E> {
-        if self.0.kind == ValueKind::Boolean { Ok(Value::Boolean(truth)) } else { Err(self.not_of_its_kind()) }
+        if self.0.kind == ValueKind::Boolean { Ok(Value::Boolean(truth)) } else { Err(self.wrong_type()) }
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
-        if self.0.kind == ValueKind::Integer { Ok(Value::Integer(number)) } else { Err(self.not_of_its_kind()) }
+        if self.0.kind == ValueKind::Integer { Ok(Value::Integer(number)) } else { Err(self.wrong_type()) }
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
         match i64::try_from(number) {
             Ok(number) => self.visit_i64(number),
-            Err(_) => Err(self.not_of_its_kind()),
+            Err(_) => Err(self.wrong_type()),
         }
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
-        Err(self.not_of_its_kind())
+        Err(self.wrong_type())
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
@@ -157,7 +157,7 @@ impl Visitor<'_> for ValueOf<'_> {
             ValueKind::Bytes => STANDARD.decode(text).ok().map(Value::Bytes),
             ValueKind::Integer | ValueKind::Boolean => None,
         };
-        value.ok_or_else(|| self.not_of_its_kind())
+        value.ok_or_else(|| self.wrong_type())
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_comes_back_from_its_line() {
+    fn a_row_round_trips_as_a_line() {
         let full = vec![
             Value::Uuid(Uuid::from_u128(7)),
             Value::Text("\"a\"\n\u{1f30a}".into()),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_row_is_refused() {
+    fn invalid_lines_are_rejected() {
         for (line, reason) in [
             ("[null,null,null,null,null]", "5 values instead of 6"),
             ("[null,null,null,null,null,null,null]", "more than 6 values"),

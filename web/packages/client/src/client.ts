@@ -17,7 +17,7 @@ export type FieldError = Schemas['FieldError'];
 export type ProblemCode = Schemas['ProblemCode'];
 
 /** The result of one call of a `Client`: `data` is the body of a success, `error` the body of anything else. */
-export type Answer<T> = { data?: T; error?: unknown; response: Response };
+export type CallResult<T> = { data?: T; error?: unknown; response: Response };
 
 /** The members of a problem document (RFC 9457) that a `SottoError` keeps. */
 export type ProblemDetails = { detail?: string; code?: ProblemCode; errors?: FieldError[]; current?: unknown };
@@ -51,7 +51,7 @@ export class SottoError extends Error {
   retryAfter: number | undefined;
 
   constructor(status: number, problem: ProblemDetails, retryAfter?: number) {
-    super(problem.detail ?? `The server answered ${status}.`);
+    super(problem.detail ?? `The server responded with status ${status}.`);
     this.name = 'SottoError';
     this.status = status;
     this.code = problem.code;
@@ -66,10 +66,10 @@ export class SottoError extends Error {
  * Returns the body of a success, and throws a {@link SottoError} for anything else. If the call was aborted, throws the
  * `AbortError`.
  */
-export async function unwrap<T>(answer: Promise<Answer<T>>): Promise<T> {
-  let result: Answer<T>;
+export async function unwrap<T>(call: Promise<CallResult<T>>): Promise<T> {
+  let result: CallResult<T>;
   try {
-    result = await answer;
+    result = await call;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new SottoError(0, { detail: 'The server could not be reached.' });
@@ -89,18 +89,18 @@ export function nextCursor(response: Response): string | undefined {
 }
 
 /**
- * All rows of a list. `ask` requests the page at a cursor, or the first page without one; each page is requested when its
- * first row is wanted. Throws what {@link unwrap} throws.
+ * All rows of a list. `requestPage` requests the page at a cursor, or the first page without one; each page is requested when its
+ * first row is needed. Throws what {@link unwrap} throws.
  *
  *     for await (const entry of items((cursor) => api.GET('/api/journals/', { params: { query: { cursor } } }))) …
  */
 export async function* items<T>(
-  ask: (cursor: string | undefined) => Promise<Answer<T[]>>,
+  requestPage: (cursor: string | undefined) => Promise<CallResult<T[]>>,
 ): AsyncGenerator<T, void, undefined> {
   let cursor: string | undefined;
   do {
-    const answer = ask(cursor);
-    yield* await unwrap(answer);
-    cursor = nextCursor((await answer).response);
+    const call = requestPage(cursor);
+    yield* await unwrap(call);
+    cursor = nextCursor((await call).response);
   } while (cursor !== undefined);
 }

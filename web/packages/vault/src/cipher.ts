@@ -1,5 +1,5 @@
 /**
- * AES-256-GCM and HKDF-SHA512 of WebCrypto, on bytes. Keys, ivs and additional data have types of their own, so
+ * AES-256-GCM and HKDF-SHA512 of WebCrypto, on bytes. Keys, ivs and additional data have separate types, so
  * that none of them can be passed in the place of another, or of a plaintext.
  */
 

@@ -9,19 +9,19 @@ import { newerVersion } from './errors.js';
 export type Field = readonly [type: number, value: Uint8Array];
 
 const PADDING = 32;
-const HEAD = 5;
+const HEADER_LENGTH = 5;
 
 /** Lays out fields in the order given, which has to be that of their types. */
 export function writeFields(fields: readonly Field[]): Bytes {
-  const length = fields.reduce((sum, [, value]) => sum + HEAD + value.length, 0);
+  const length = fields.reduce((sum, [, value]) => sum + HEADER_LENGTH + value.length, 0);
   const bytes = new Uint8Array(Math.ceil(length / PADDING) * PADDING);
   const view = new DataView(bytes.buffer);
   let offset = 0;
   for (const [type, value] of fields) {
     view.setUint8(offset, type);
     view.setUint32(offset + 1, value.length);
-    bytes.set(value, offset + HEAD);
-    offset += HEAD + value.length;
+    bytes.set(value, offset + HEADER_LENGTH);
+    offset += HEADER_LENGTH + value.length;
   }
   return bytes;
 }
@@ -68,8 +68,8 @@ export class FieldReader {
   }
 
   #next(type: number): Bytes | undefined {
-    if (this.#offset + HEAD > this.#bytes.length || this.#bytes[this.#offset] !== type) return undefined;
-    const start = this.#offset + HEAD;
+    if (this.#offset + HEADER_LENGTH > this.#bytes.length || this.#bytes[this.#offset] !== type) return undefined;
+    const start = this.#offset + HEADER_LENGTH;
     const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
     const end = start + view.getUint32(this.#offset + 1);
     if (end > this.#bytes.length) throw newerVersion(this.#what);

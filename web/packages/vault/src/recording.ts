@@ -24,7 +24,7 @@ export type ReadRange = (start: number, end: number) => Promise<Uint8Array>;
 /** Bytes of plaintext in each chunk; the last one may have fewer. */
 export const CHUNK = 65536;
 /** Bytes of the encrypted recording before the first chunk. */
-export const HEAD = 81;
+export const HEAD_LENGTH = 81;
 
 const TAG = 16;
 const SEALED_CHUNK = CHUNK + TAG;
@@ -35,7 +35,7 @@ const Part = { chunk: 0, lastChunk: 1, head: 2 } as const;
 type Part = (typeof Part)[keyof typeof Part];
 
 /**
- * Encrypts a recording with a new key of its own. Keeps the type of `blob`, and holds one chunk at a time in
+ * Encrypts a recording with a separate new key. Keeps the type of `blob`, and holds one chunk at a time in
  * memory. Throws a `RangeError` if the type is longer than 56 bytes.
  */
 export async function sealRecording(
@@ -100,13 +100,13 @@ export class Recording {
   }
 
   /**
-   * Reads and decrypts the head, the first `HEAD` bytes. `audioKey` is 32 bytes long. Throws an `Error` if the
+   * Reads and decrypts the head, the first `HEAD_LENGTH` bytes. `audioKey` is 32 bytes long. Throws an `Error` if the
    * head belongs to another key, user or entry, or was changed.
    */
   static async open(scope: RecordingScope, audioKey: Uint8Array, read: ReadRange): Promise<Recording> {
     const key = asKey(audioKey, 'an audio key');
-    const head = unshared(await read(0, HEAD));
-    if (head.length !== HEAD) throw cannotBeOpened('recording');
+    const head = unshared(await read(0, HEAD_LENGTH));
+    if (head.length !== HEAD_LENGTH) throw cannotBeOpened('recording');
     if (head[0] !== VERSION) throw newerVersion('recording');
     const plaintext = await open(key, partIv(0, Part.head), headData(scope), head.subarray(1), 'recording');
     const length = new DataView(plaintext.buffer, plaintext.byteOffset).getBigUint64(0);
@@ -119,7 +119,7 @@ export class Recording {
 
   /** The length of the encrypted recording in bytes. */
   get sealedLength(): number {
-    return HEAD + this.byteLength + chunkCount(this.byteLength) * TAG;
+    return HEAD_LENGTH + this.byteLength + chunkCount(this.byteLength) * TAG;
   }
 
   /**
@@ -133,8 +133,8 @@ export class Recording {
     const count = chunkCount(this.byteLength);
     const first = Math.min(count - 1, Math.floor(start / CHUNK));
     const last = Math.max(first, Math.ceil(end / CHUNK) - 1);
-    const from = HEAD + first * SEALED_CHUNK;
-    const to = Math.min(this.sealedLength, HEAD + (last + 1) * SEALED_CHUNK);
+    const from = HEAD_LENGTH + first * SEALED_CHUNK;
+    const to = Math.min(this.sealedLength, HEAD_LENGTH + (last + 1) * SEALED_CHUNK);
     const sealed = unshared(await this.#read(from, to));
     if (sealed.length !== to - from) throw cannotBeOpened('recording');
     const plaintext = new Uint8Array(to - from - (last - first + 1) * TAG);

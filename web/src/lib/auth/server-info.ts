@@ -5,15 +5,15 @@ import { expectSignIn } from '../session.svelte';
 
 export type ServerInfo = Schemas['ServerResponse'];
 
-let known: Promise<ServerInfo> | null = null;
+let loaded: Promise<ServerInfo> | null = null;
 
 /** Requested once, and again after a failure. */
 export function serverInfo(): Promise<ServerInfo> {
-  known ??= unwrap(api.GET('/api/server')).catch((error: unknown) => {
-    known = null;
+  loaded ??= unwrap(api.GET('/api/server')).catch((error: unknown) => {
+    loaded = null;
     throw error;
   });
-  return known;
+  return loaded;
 }
 
 /** Opens a sign-in provider, which sends the user back to `next`, a path of this app. */

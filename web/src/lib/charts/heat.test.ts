@@ -8,7 +8,7 @@ test("an empty day has no heat, and the scale follows the user's own amounts", (
   expect([0, 1, 25, 26, 50, 51, 75, 76, 100].map(heat)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4]);
 });
 
-test('a few days are not enough for a scale of their own', () => {
+test('a scale of only a few days uses the fixed steps', () => {
   expect([0, 5, 500].map(heatScale([5, 500]))).toEqual([0, 3, 3]);
   expect(heatScale([])(0)).toBe(0);
 });

@@ -62,9 +62,9 @@ export function database(): Promise<IDBPDatabase<Schema>> {
 }
 
 /** Marks one request of a transaction as handled: a failure is reported by `done` of the transaction. */
-export const part = (request: Promise<unknown>) => void request.catch(() => {});
+export const handled = (request: Promise<unknown>) => void request.catch(() => {});
 
-/** Nothing is written for these users any more, by whichever code is still running. */
+/** Users whose account was deleted. Code that is still running must no longer write for them. */
 const deletedUsers = new Set<string>();
 
 /** Deletes everything of a user whose account was deleted. */
@@ -72,10 +72,10 @@ export async function deleteUserData(user: string): Promise<void> {
   deletedUsers.add(user);
   const tx = (await database()).transaction(['keys', 'slots', 'asides', 'takes', 'pieces'], 'readwrite');
   const ofUser = IDBKeyRange.bound([user], [user, []]);
-  part(tx.objectStore('keys').delete(user));
-  for (const store of ['slots', 'takes', 'pieces'] as const) part(tx.objectStore(store).delete(ofUser));
+  handled(tx.objectStore('keys').delete(user));
+  for (const store of ['slots', 'takes', 'pieces'] as const) handled(tx.objectStore(store).delete(ofUser));
   for (const key of await tx.objectStore('asides').index('user').getAllKeys(user))
-    part(tx.objectStore('asides').delete(key));
+    handled(tx.objectStore('asides').delete(key));
   await tx.done;
 }
 

@@ -1,6 +1,6 @@
 /** Two stores of drafts and conflict copies behind one interface: the draft database, and the memory of this page. */
 
-import { database, part, requireAccount, type ConflictCopyRow, type Slot } from './draft-database';
+import { database, handled, requireAccount, type ConflictCopyRow, type Slot } from './draft-database';
 
 export interface DraftStore {
   read(user: string, id: string): Promise<Slot>;
@@ -34,8 +34,8 @@ export const databaseStore: DraftStore = {
     const next = step((await slots.get([user, id])) ?? EMPTY);
     if (next) {
       const { draft, base } = next.slot;
-      part((draft ?? base) ? slots.put({ user, id, draft, base }) : slots.delete([user, id]));
-      for (const copy of next.conflictCopies ?? []) part(tx.objectStore('asides').put(copy));
+      handled((draft ?? base) ? slots.put({ user, id, draft, base }) : slots.delete([user, id]));
+      for (const copy of next.conflictCopies ?? []) handled(tx.objectStore('asides').put(copy));
     }
     await tx.done;
   },

@@ -3,7 +3,7 @@
  *
  * Two tabs may write the same draft. Each tab remembers the stamp of the text that it saw last ({@link TabDraft}). A save
  * over an unknown stamp turns the other text into a conflict copy in the same transaction: the later edit wins, and the
- * earlier one stays reachable. Tabs in which nothing was typed meanwhile load the newer text when they are notified
+ * earlier one stays reachable. Tabs in which the user has not typed since load the newer text when they are notified
  * (other-tabs.ts), so that this is rare. outbox.svelte.ts sends drafts to the server.
  */
 
@@ -238,7 +238,7 @@ export class Drafts {
       }
       const sealedBase = known.sealed.box;
       await store.change(user, id, (slot) => {
-        // The outbox has changed the base version meanwhile: encrypt the new one and try again.
+        // The outbox has changed the base version in the meantime: encrypt the new one and try again.
         if (known.base !== base) return null;
         done = true;
         const draft = { stamp: result.stamp, box };

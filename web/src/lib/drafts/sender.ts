@@ -121,7 +121,7 @@ export class Sender {
     if (!store || (base.revision === null && isEmpty(saved.written))) return;
     const sent = await fingerprint(saved.written);
     const noted = { ...base, sent: [...(base.sent ?? []).filter((one) => one !== sent), sent].slice(-ATTEMPTS) };
-    // The text has changed meanwhile: send the newer one.
+    // The text has changed since it was read: send the newer one.
     if (!(await drafts.setBase(id, saved.secretTagId, noted, { only: saved.stamp }))) return this.#deliver(id);
     report(id, { phase: 'sending' });
     try {

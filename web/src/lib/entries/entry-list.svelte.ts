@@ -49,7 +49,7 @@ export class EntryList {
       const page = await this.store.page(this.query, this.#next, signal);
       if (signal.aborted) return;
       this.#loading = false;
-      // An entry whose date has changed meanwhile can appear on two pages.
+      // An entry whose date has changed between two requests can appear on two pages.
       const fresh = page.entries.filter(({ id }) => !this.#known.has(id));
       for (const { id } of fresh) this.#known.add(id);
       this.#entries.push(...fresh);

@@ -35,8 +35,8 @@ export function excerpt(text: string, words: readonly string[], atMost: number):
   // Starts some words before the hit, for context.
   const from = start < atMost / 2 ? 0 : text.lastIndexOf(' ', start - Math.floor(atMost / 4)) + 1;
   const part = text.slice(from, from + atMost);
-  const whole = from + atMost >= text.length;
-  return (from > 0 ? '… ' : '') + (whole ? part : `${part.replace(/\s+\S*$/, '')} …`);
+  const reachesEnd = from + atMost >= text.length;
+  return (from > 0 ? '… ' : '') + (reachesEnd ? part : `${part.replace(/\s+\S*$/, '')} …`);
 }
 
 function* hits(text: string, words: readonly string[]): Generator<[start: number, length: number]> {

@@ -8,9 +8,9 @@ export const plainEntries: EntryStore = {
     // A small first page is shown sooner; a user who scrolls will scroll far.
     const limit = cursor === undefined ? 25 : whole ? 50 : 200;
     const view = whole ? undefined : 'summary';
-    const answer = api.GET('/api/journals/', { params: { query: { ...query, view, cursor, limit } }, signal });
-    const entries = await unwrap(answer);
-    return { entries: entries.map(entryFromServer), next: nextCursor((await answer).response) };
+    const call = api.GET('/api/journals/', { params: { query: { ...query, view, cursor, limit } }, signal });
+    const entries = await unwrap(call);
+    return { entries: entries.map(entryFromServer), next: nextCursor((await call).response) };
   },
 
   async get(id) {

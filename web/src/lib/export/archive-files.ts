@@ -64,13 +64,13 @@ export async function* archiveFiles(
         if (!entry) {
           missing.push(t('settings:missingEntry', { day, id: sealed.id }));
         } else {
-          const name = names.of(day, entry.title);
+          const name = names.unique(day, entry.title);
           const recording = entry.audio && (await load(entry, tag.id, source));
-          const beside = recording && name + fileExtension(recording.type);
+          const recordingName = recording && name + fileExtension(recording.type);
           const lastModified = date(day);
-          const input = entryMarkdown(entry, { secretTag: tag.name, recording: beside?.split('/').at(-1) });
+          const input = entryMarkdown(entry, { secretTag: tag.name, recording: recordingName?.split('/').at(-1) });
           yield { name: `${name}.md`, input, lastModified };
-          if (recording && beside) yield { name: beside, input: recording, lastModified };
+          if (recording && recordingName) yield { name: recordingName, input: recording, lastModified };
           if (recording) done.recordings += 1;
           else if (entry.audio) missing.push(t('settings:missingRecording', { name: `${name}.md` }));
           done.entries += 1;

@@ -14,7 +14,7 @@ const PAGE = 50;
 /**
  * Writes the archive. The file exists only when it is complete.
  *
- * @throws SottoError; Locked if a secret tag is locked meanwhile; the reason of `signal`.
+ * @throws SottoError; Locked if a secret tag is locked before the end; the reason of `signal`.
  */
 export async function exportUnlocked(
   tags: Tag[],
@@ -33,7 +33,7 @@ export async function exportUnlocked(
   } catch (error) {
     await target.discard();
     signal.throwIfAborted();
-    throw error instanceof TooMany ? new SottoError(400, { detail: t('settings:openedTooMany') }) : error;
+    throw error instanceof TooMany ? new SottoError(400, { detail: t('settings:unlockedTooMany') }) : error;
   }
 }
 
@@ -42,12 +42,12 @@ function source(signal: AbortSignal): Source {
     page: (tag, cursor) =>
       whileUnlocked(tag, async () => {
         const query = { secret_tag_id: tag, limit: PAGE, cursor };
-        const answer = api.GET('/api/journals/', { params: { query }, signal });
-        const [keys, sealed] = [await keyring(), await unwrap(answer)];
+        const call = api.GET('/api/journals/', { params: { query }, signal });
+        const [keys, sealed] = [await keyring(), await unwrap(call)];
         const entries = await keys.openEntries(tag, sealed);
-        // Entries of a tag that was locked meanwhile cannot be decrypted either, but are not damaged.
+        // Entries of a tag that was locked during the export cannot be decrypted either, but are not damaged.
         requireUnlocked(tag);
-        const next = nextCursor((await answer).response);
+        const next = nextCursor((await call).response);
         return { entries: sealed.map((entry, at) => ({ sealed: entry, entry: entries[at] ?? null })), next };
       }),
 

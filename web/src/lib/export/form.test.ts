@@ -40,7 +40,7 @@ describe("an archive, like the server's,", () => {
     const names = new FileNames();
     for (const { entry: fields, media_type, name, recording, markdown: file } of form.entries) {
       const one = entry(fields);
-      expect(names.of(dayIn(one.date, one.zone).padStart(10, '0'), one.title)).toBe(name);
+      expect(names.unique(dayIn(one.date, one.zone).padStart(10, '0'), one.title)).toBe(name);
       expect(entryMarkdown(one, { recording: recording ?? undefined })).toBe(file);
       if (media_type) expect(name + fileExtension(media_type)).toMatch(new RegExp(`/${recording}$`));
     }
@@ -48,7 +48,7 @@ describe("an archive, like the server's,", () => {
 
   test('has these file names', () => {
     const names = new FileNames();
-    expect(form.names.map(({ day, title }) => names.of(day, title))).toEqual(form.names.map(({ name }) => name));
+    expect(form.names.map(({ day, title }) => names.unique(day, title))).toEqual(form.names.map(({ name }) => name));
   });
 
   test('has these extensions for recordings, also for media types with parameters', () => {

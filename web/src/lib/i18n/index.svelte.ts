@@ -22,7 +22,7 @@ const words = { en: () => import('./en'), de: () => import('./de') };
 
 let language = $state<Language>('en');
 /** The language that was chosen last. Its texts may still be loading. */
-let wanted: Language;
+let latestChoice: Language;
 
 /** The text for `namespace:key`, which reacts to a change of the language. */
 export function t(key: Key, options?: TOptions): string {
@@ -41,9 +41,9 @@ export function region(): string {
 }
 
 export async function chooseLanguage(chosen: Language): Promise<void> {
-  wanted = chosen;
+  latestChoice = chosen;
   const { default: resources } = await words[chosen]();
-  if (wanted !== chosen) return;
+  if (latestChoice !== chosen) return;
   for (const [namespace, texts] of Object.entries(resources)) {
     i18next.addResourceBundle(chosen, namespace, texts, true, true);
   }
@@ -62,7 +62,7 @@ export async function startLanguage(): Promise<void> {
     // Svelte escapes texts.
     interpolation: { escapeValue: false },
   });
-  const asked = [recall('sotto.language'), ...navigator.languages.map((tag) => tag.split('-')[0])];
-  const found = asked.find((tag): tag is Language => tag != null && Object.hasOwn(LANGUAGES, tag));
+  const preferred = [recall('sotto.language'), ...navigator.languages.map((tag) => tag.split('-')[0])];
+  const found = preferred.find((tag): tag is Language => tag != null && Object.hasOwn(LANGUAGES, tag));
   await chooseLanguage(found ?? 'en');
 }

@@ -37,7 +37,7 @@ test('every text is used', () => {
     /(?<!\.test)\.(ts|svelte)$/.test(name),
   );
   const source = files.map((file) => readFileSync(new URL(file, root), 'utf8')).join('\n');
-  // A key in the source is either complete, `read:color.red`, or a prefix, `reminders:every.${name}`.
+  // A key in the source is either complete, `read:color.red`, or a prefix, `reminders:frequencies.${name}`.
   const whole = new Set([...source.matchAll(/'([a-z]+:[\w.]+)'/g)].map(([, key]) => key));
   const beginnings = [...source.matchAll(/`([a-z]+:[\w.]+)\$\{/g)].map(([, beginning]) => beginning!);
   const unused = Object.entries(en).flatMap(([namespace, texts]) =>

@@ -4,9 +4,9 @@ import { t } from '../i18n/index.svelte';
 import { notices } from '../ui/notices.svelte';
 
 /** How often an open page checks for a new version: every hour, in ms. */
-const EVERY = 3_600_000;
+const CHECK_INTERVAL = 3_600_000;
 
-let asked = false;
+let reloadRequested = false;
 let offered = false;
 
 /** Called after the sign-in, because the worker loads the whole app, which a visitor of the sign-in page does not need. */
@@ -27,18 +27,18 @@ export async function keepOffline(): Promise<void> {
     });
   });
   serviceWorker.addEventListener('controllerchange', () => {
-    if (asked) location.reload();
+    if (reloadRequested) location.reload();
     // Another tab has activated the new version. This tab keeps the old one until the user reloads it.
     else if (isUpdate) offer(registration);
   });
-  setInterval(() => void registration.update().catch(() => {}), EVERY);
+  setInterval(() => void registration.update().catch(() => {}), CHECK_INTERVAL);
 }
 
 function offer(registration: ServiceWorkerRegistration): void {
   if (offered) return;
   offered = true;
   const run = () => {
-    asked = true;
+    reloadRequested = true;
     if (registration.waiting) registration.waiting.postMessage('take over');
     else location.reload();
   };

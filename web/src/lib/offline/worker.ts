@@ -59,7 +59,7 @@ async function unchanged(path: string): Promise<Response | undefined> {
 
 async function fresh(path: string): Promise<Response> {
   const response = await fetch(path, { cache: path.startsWith(HASHED) ? 'default' : 'no-cache' });
-  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  if (!response.ok) throw new Error(`${path} responded ${response.status}`);
   return response;
 }
 

@@ -23,7 +23,7 @@ export class PendingRecording {
   /** The browser is asking for the microphone. */
   asking = $state(false);
   problem = $state<MicrophoneProblem | null>(null);
-  /** Why the recorder has stopped without being told to. */
+  /** Why the recorder has stopped, unless `stop` was called. */
   ended = $state<Recorder['ended']>(null);
   /** Not stored on this device: it is lost with the tab. */
   inMemoryOnly = $state(false);

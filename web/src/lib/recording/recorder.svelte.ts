@@ -18,14 +18,14 @@ const MEASURE_EVERY = 50;
 /** Samples in one measurement, a power of two as the API demands: 85 ms at 48 kHz, so that no sound is missed. */
 const SAMPLES = 4096;
 /** What can still arrive after the recorder was told to stop, at most, in bytes. */
-const RESERVE = 64 * 1024;
+const STOP_RESERVE_BYTES = 64 * 1024;
 
 export class Recorder {
   state = $state<'recording' | 'paused' | 'stopped'>('recording');
   seconds = $state(0);
   /** The loudness, from 0 to 1. */
   level = $state(0);
-  /** Why the recorder has stopped without being told to. */
+  /** Why the recorder has stopped, unless `stop` was called. */
   ended = $state<'limit' | 'microphone' | null>(null);
 
   readonly #stream: MediaStream;
@@ -104,7 +104,7 @@ export class Recorder {
     this.#chunks.push(chunk);
     this.#bytes += chunk.size;
     this.#onchunk(new Blob([chunk], { type: this.#recorder.mimeType }), this.#elapsed());
-    if (this.#bytes + RESERVE > this.#limit) this.#end('limit');
+    if (this.#bytes + STOP_RESERVE_BYTES > this.#limit) this.#end('limit');
   }
 
   #end(reason: 'limit' | 'microphone'): void {

@@ -3,12 +3,12 @@
 import { v7 as uuid } from 'uuid';
 
 import { seal, sealBytes } from '../drafts/cipher';
-import { database, part, requireAccount, type Sealed } from '../drafts/draft-database';
+import { database, handled, requireAccount, type Sealed } from '../drafts/draft-database';
 
 /** `type` as in a Blob; `at` is when the recording was started, in ms since 1970. Stored: the names must not change. */
 export type RecordingInfo = { type: string; seconds: number; secretTagId: string | null; at: number };
 
-/** It holds the key, and so can finish when the secret tag is locked meanwhile. */
+/** It holds the key, and so can finish although the secret tag has been locked. */
 export class RecordingWriter {
   /** Called when a chunk could not be stored; then the whole recording is deleted from the device. */
   onlost: () => void = () => {};
@@ -78,8 +78,8 @@ export class RecordingWriter {
     const stored = await tx.objectStore('takes').get([this.#user, this.#id]);
     // Another tab has discarded or replaced the recording, or the account was deleted.
     if (stored?.take !== this.#recording) throw new Error('the recording was discarded');
-    part(tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#recording, number, box }));
-    part(tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#recording, box: info }));
+    handled(tx.objectStore('pieces').put({ user: this.#user, id: this.#id, take: this.#recording, number, box }));
+    handled(tx.objectStore('takes').put({ user: this.#user, id: this.#id, take: this.#recording, box: info }));
     await tx.done;
   }
 
@@ -111,13 +111,13 @@ export async function replaceRecording(
   try {
     const stored = await tx.objectStore('takes').get([user, id]);
     if (!only || stored?.take === only) {
-      part(tx.objectStore('pieces').delete(chunksOf(user, id)));
-      part(
+      handled(tx.objectStore('pieces').delete(chunksOf(user, id)));
+      handled(
         next
           ? tx.objectStore('takes').put({ user, id, take: next.take, box: next.box })
           : tx.objectStore('takes').delete([user, id]),
       );
-      if (next?.chunk) part(tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.chunk }));
+      if (next?.chunk) handled(tx.objectStore('pieces').put({ user, id, take: next.take, number: 0, box: next.chunk }));
     }
   } catch (error) {
     // Without this, the transaction would commit the requests that were made so far.

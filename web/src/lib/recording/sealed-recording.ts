@@ -4,7 +4,7 @@
  * former key until the recording has arrived: whichever step fails, the recording on the server can be decrypted.
  */
 
-import { openRecording, Recording as SealedRecording, sealRecording } from '@sotto/vault/recording.js';
+import { HEAD_LENGTH, openRecording, Recording as SealedRecording, sealRecording } from '@sotto/vault/recording.js';
 
 import { api, SottoError, unwrap } from '../api';
 import { Conflict, type Recording } from '../entries/entry';
@@ -15,18 +15,16 @@ import { whileUnlocked } from '../secret/unlocked-tags.svelte';
 import { session } from '../session.svelte';
 import { putWithProgress, recordingUrl, type PutOptions } from './put-with-progress';
 
-/** How often a save of the entry is tried, because other saves can come between. */
-const TRIES = 5;
-/** The first bytes of a recording, which are enough to find the key that decrypts it. */
-const HEAD = 81;
+/** How often a save of the keys is attempted. An attempt fails if another save changes the entry at the same time. */
+const MAX_ATTEMPTS = 5;
 
-/** @throws SottoError; Locked if the secret tag is locked meanwhile. */
+/** @throws SottoError; Locked if the secret tag is locked before the end. */
 export async function saveSealed(id: string, tag: string, blob: Blob, options: PutOptions): Promise<Recording> {
   const { audioKey, sealed } = await sealRecording(identityOf(id), blob);
-  const former = await presentKey(id, tag);
+  const former = await currentKey(id, tag);
   options.signal.throwIfAborted();
   const recording: Recording = { url: recordingUrl(id), mediaType: blob.type, key: audioKey };
-  const before: Recording | null = former && { ...recording, key: former };
+  const previous: Recording | null = former && { ...recording, key: former };
   await saveKeys(id, tag, former ? { ...recording, formerKey: former } : recording);
   try {
     await whileUnlocked(tag, (unlock) =>
@@ -36,7 +34,7 @@ export async function saveSealed(id: string, tag: string, blob: Blob, options: P
     // A cancelled upload may have arrived, so both keys stay. A first recording that the user has cancelled is unwanted.
     const unwanted = !former && options.signal.aborted;
     // If this save fails as well, both keys stay.
-    if (unwanted || isRejected(error)) await saveKeys(id, tag, before).catch(() => {});
+    if (unwanted || isRejected(error)) await saveKeys(id, tag, previous).catch(() => {});
     throw error;
   }
   // If this save fails, the next playback finds the key that fits, and the next save removes the other one.
@@ -61,9 +59,9 @@ export async function decryptRecording(
   if (opened) return opened;
   // The recording may have been replaced since these keys were loaded.
   const { audio } = await sealedEntries(tag).get(id);
-  const again = audio?.key && (await decryptWith(audio, id, tag, sealed));
-  if (!again) throw new Unreadable();
-  return again;
+  const decrypted = audio?.key && (await decryptWith(audio, id, tag, sealed));
+  if (!decrypted) throw new Unreadable();
+  return decrypted;
 }
 
 /** Removes the key from an entry whose recording was deleted. */
@@ -91,24 +89,20 @@ async function decryptWith(
 }
 
 /** Returns the entry's key that decrypts the recording on the server; null if there is none. */
-async function presentKey(id: string, tag: string): Promise<Uint8Array | null> {
+async function currentKey(id: string, tag: string): Promise<Uint8Array | null> {
   const { audio } = await sealedEntries(tag).get(id);
   const keys = [audio?.key, audio?.formerKey].filter((key) => key instanceof Uint8Array);
-  const head = keys.length > 0 && (await read(id, tag, 'arrayBuffer', { range: `bytes=0-${HEAD - 1}` }));
+  const head = keys.length > 0 && (await read(id, tag, 'arrayBuffer', { range: `bytes=0-${HEAD_LENGTH - 1}` }));
   if (!head) return null;
+  // A server may ignore the range and send the whole recording.
+  const headBytes = new Uint8Array(head, 0, Math.min(HEAD_LENGTH, head.byteLength));
   for (const key of keys) {
-    const opens = SealedRecording.open(
-      identityOf(id),
-      key,
-      async () => new Uint8Array(head, 0, Math.min(HEAD, head.byteLength)),
-    );
-    if (
-      await opens.then(
-        () => true,
-        () => false,
-      )
-    )
+    try {
+      await SealedRecording.open(identityOf(id), key, async () => headBytes);
       return key;
+    } catch {
+      // Not the key of this recording.
+    }
   }
   return null;
 }
@@ -132,12 +126,12 @@ async function read<T extends 'blob' | 'arrayBuffer'>(
   }
 }
 
-/** Saves the entry, with its present text and these keys. */
+/** Saves the entry with its current text and these keys. */
 async function saveKeys(id: string, tag: string, audio: Recording | null): Promise<void> {
   const store = sealedEntries(tag);
-  for (let tries = 1; ; tries++) {
-    const { title, content, tags, date, zone, revision, audio: present } = await store.get(id);
-    if (sameKeys(present, audio)) return;
+  for (let attempt = 1; ; attempt++) {
+    const { title, content, tags, date, zone, revision, audio: stored } = await store.get(id);
+    if (sameKeys(stored, audio)) return;
     const draft = { id, revision, title, content, tags: tags.map(({ name }) => name), date, zone, audio };
     try {
       const saved = await store.save(draft);
@@ -146,7 +140,8 @@ async function saveKeys(id: string, tag: string, audio: Recording | null): Promi
     } catch (error) {
       if (!(error instanceof Conflict)) throw error;
     }
-    if (tries === TRIES) throw new SottoError(503, {});
+    // The user can try again, as when the server is busy.
+    if (attempt === MAX_ATTEMPTS) throw new SottoError(503, {});
   }
 }
 
@@ -155,7 +150,7 @@ function isRejected(error: unknown): boolean {
   return error instanceof SottoError && ((error.status >= 400 && error.status < 500) || error.status === 507);
 }
 
-/** What a recording is bound to. */
+/** The user and the entry, to which the encryption binds a recording. */
 const identityOf = (entry: string) => ({ user: session.user.id, entry });
 
 function sameKeys(one: Recording | null, other: Recording | null): boolean {

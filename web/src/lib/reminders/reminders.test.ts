@@ -20,7 +20,7 @@ describe('the description of a reminder', () => {
   });
 
   const inWordsAt = (frequency: string, time: string, custom_days: string | null = null) =>
-    wording.inWords({ frequency: frequency as 'daily', time, time_zone: 'Europe/Berlin', custom_days });
+    wording.scheduleInWords({ frequency: frequency as 'daily', time, time_zone: 'Europe/Berlin', custom_days });
 
   test('is in English', async () => {
     await language.chooseLanguage('en');

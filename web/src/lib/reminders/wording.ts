@@ -12,8 +12,8 @@ export type Frequency = (typeof FREQUENCIES)[number];
 /** The schedule of a reminder in the API. `time` is the first day and the time of day, both in `time_zone`. */
 export type Schedule = Pick<Schemas['ReminderResponse'], 'frequency' | 'time' | 'time_zone' | 'custom_days'>;
 
-/** `Every weekday at 21:00`, `On Monday, Wednesday and Friday at 21:00`. */
-export function inWords({ frequency, time, time_zone, custom_days }: Schedule): string {
+/** The schedule as a phrase, such as `Every weekday at 21:00` or `On Monday, Wednesday and Friday at 21:00`. */
+export function scheduleInWords({ frequency, time, time_zone, custom_days }: Schedule): string {
   const local = localDateTime(time, time_zone);
   const values = { time: clock(local.time), count: Number(local.day.slice(8)), ordinal: true };
   switch (frequency) {

@@ -58,12 +58,12 @@ export function excerpt(entry: Entry, words: string[] = []): Entry {
   const folded = fold(entry.content);
   const first = Math.min(...words.map((word) => folded.indexOf(word)).filter((at) => at >= 0));
   if (!Number.isFinite(first) || first < EXCERPT / 2)
-    return { ...entry, content: cut(entry.content, 0), truncated: true };
-  return { ...entry, content: `… ${cut(entry.content, first - EXCERPT / 4)}`, truncated: true };
+    return { ...entry, content: cutFrom(entry.content, 0), truncated: true };
+  return { ...entry, content: `… ${cutFrom(entry.content, first - EXCERPT / 4)}`, truncated: true };
 }
 
 /** Cuts at whole characters, so that an emoji is not cut in two. */
-function cut(text: string, start: number): string {
+function cutFrom(text: string, start: number): string {
   return text.slice(start, start + EXCERPT).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '');
 }
 

@@ -6,7 +6,7 @@ import { t } from '../i18n/index.svelte';
 /** The secret tag is locked. */
 export class Locked extends SottoError {
   constructor() {
-    super(403, { detail: t('secret:closed') });
+    super(403, { detail: t('secret:locked') });
     this.name = 'Locked';
   }
 }

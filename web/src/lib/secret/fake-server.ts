@@ -37,12 +37,12 @@ export class FakeServer {
     const fault = this.faults.get(step!);
     this.faults.delete(step!);
     if (fault && !fault.after) throw fault.error;
-    const answer = this.#answer(tag!, step!, body as Body, token);
+    const response = this.#respond(tag!, step!, body as Body, token);
     if (fault) throw fault.error;
-    return answer as never;
+    return response as never;
   };
 
-  #answer(tag: string, step: string, body: Body, token?: string): unknown {
+  #respond(tag: string, step: string, body: Body, token?: string): unknown {
     const stored = this.tags.get(tag);
     switch (tag === 'register' ? `register/${step}` : step) {
       case 'register/start':

@@ -223,8 +223,8 @@ export class Keyring {
     const { audio } = this.#get(tag);
     const keys = audio.get(id);
     if (!keys?.formerKey) return;
-    const former = same(key, keys.formerKey);
-    if (!former && !same(key, keys.key)) return;
+    const former = equalBytes(key, keys.formerKey);
+    if (!former && !equalBytes(key, keys.key)) return;
     if (former && Date.now() - Date.parse(keys.storedAt) < UPLOAD) return;
     audio.set(id, { key, storedAt: keys.storedAt });
   }
@@ -330,7 +330,7 @@ export class Keyring {
   }
 }
 
-function same(one: Uint8Array, other: Uint8Array): boolean {
+function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 

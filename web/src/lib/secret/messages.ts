@@ -13,7 +13,7 @@ export function formatGuesses(magnitude: number): string {
 
 /** The message for a phrase that has unlocked no tag. With `retryAfter`, in seconds, the server did not let all be tried. */
 export function notUnlockedMessage(retryAfter: number | undefined): string {
-  return retryAfter ? t('secret:slowed', { time: inWords(retryAfter) }) : t('secret:nothing');
+  return retryAfter ? t('secret:attemptsDelayed', { time: inWords(retryAfter) }) : t('secret:noTagUnlocked');
 }
 
 /** `40 seconds`, `2 minutes` */

@@ -2,17 +2,17 @@
 
 import { navigate } from '../../router';
 
-let under: string | null = null;
+let tagOfNewEntry: string | null = null;
 
 /** Opens the page for writing with a new entry under this secret tag. */
 export function writeUnderTag(secretTagId: string): void {
-  under = secretTagId;
+  tagOfNewEntry = secretTagId;
   void navigate('/write');
 }
 
 /** Returns the secret tag for the new entry, once. */
 export function takeNewEntryTag(): string | null {
-  const taken = under;
-  under = null;
+  const taken = tagOfNewEntry;
+  tagOfNewEntry = null;
   return taken;
 }

@@ -78,11 +78,11 @@ const complete = new Map<string, Promise<void>>();
 
 async function list(tag: string, { whole }: EntryQuery, cursor?: string, signal?: AbortSignal): Promise<EntryPage> {
   const query = { secret_tag_id: tag, limit: PAGE, cursor };
-  const answer = api.GET('/api/journals/', { params: { query }, signal });
-  const [keys, sealed] = [await keyring(), await unwrap(answer)];
+  const call = api.GET('/api/journals/', { params: { query }, signal });
+  const [keys, sealed] = [await keyring(), await unwrap(call)];
   const opened = await (whole ? keys.openEntries(tag, sealed) : keys.openForList(tag, sealed));
   const entries = opened.filter((entry) => entry !== null);
-  const next = nextCursor((await answer).response);
+  const next = nextCursor((await call).response);
   return { entries, next, unreadable: opened.length - entries.length };
 }
 

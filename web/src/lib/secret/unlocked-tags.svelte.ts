@@ -23,9 +23,9 @@ const CHECK_EVERY = 60_000;
 
 export type UnlockedTag = Omit<Unlocked, 'token'>;
 
-/** What other parts of the app do; app/lifecycle.ts provides the steps. */
+/** Steps of other parts of the app; app/lifecycle.ts provides them. */
 export type TagSteps = {
-  /** A tag is being locked. What is written under it leaves the screen before this returns, and is saved when it resolves. */
+  /** A tag is being locked. Its unsaved text is off the screen when this returns, and saved when the promise resolves. */
   locked: (secretTagId: string) => Promise<void>;
   /** A tag was deleted on the server, and is still unlocked here. */
   deleted: (secretTagId: string) => Promise<void>;
@@ -33,7 +33,7 @@ export type TagSteps = {
 
 let all = $state<UnlockedTag[]>([]);
 let selected = $state<string | null>(null);
-/** The number of secret tags minus one, when a phrase was last tried. */
+/** The number of the other secret tags at the last attempt to unlock: each of them can have got a failed attempt. */
 let others = $state(0);
 let leaving = $state(false);
 let steps: TagSteps = { locked: async () => {}, deleted: async () => {} };
@@ -42,7 +42,7 @@ let steps: TagSteps = { locked: async () => {}, deleted: async () => {} };
 const tokens = new Map<string, string>();
 /** Loaded at the unlock, so that a draft can be saved while the tag is being locked, without the worker. */
 const draftKeys = new Map<string, Promise<CryptoKey>>();
-/** The addresses of pages that have shown sealed entries, with the tags of these. */
+/** The addresses of pages that have shown sealed entries, each with the secret tags of these entries. */
 const exposed = new Map<string, Set<string>>();
 
 /** The other tabs of this browser lock their tags together with this one. */

@@ -1,7 +1,7 @@
 /** The tags of the user, on the server. */
 
 import { api, items, unwrap, type Schemas } from '../api';
-import { Repeatable } from '../api/repeatable';
+import { IdempotentCreate } from '../api/idempotent-create';
 
 /** A tag of an entry. Sealed entries have tags without id and colour, which are words in the sealed text. */
 export type EntryTag = { id: string | null; name: string; color: string | null };
@@ -20,11 +20,11 @@ export async function getTag(id: string): Promise<Tag> {
   return fromServer(await unwrap(api.GET('/api/tags/{tag_id}', { params: { path: { tag_id: id } } })));
 }
 
-const repeatable = new Repeatable();
+const idempotentCreate = new IdempotentCreate();
 
 export async function createTag(tag: Omit<Tag, 'id'>): Promise<Tag> {
   return fromServer(
-    await repeatable.create(tag, (header) => unwrap(api.POST('/api/tags/', { params: { header }, body: tag }))),
+    await idempotentCreate.send(tag, (header) => unwrap(api.POST('/api/tags/', { params: { header }, body: tag }))),
   );
 }
 

@@ -79,7 +79,7 @@ export class DraftSaver {
     this.#savedChanges = this.#changes;
   }
 
-  /** Replaces the present text without a save. Changes that are being saved meanwhile do not count. */
+  /** Replaces the present text without a save. A save that is still running does not count. */
   markReplaced(): void {
     this.#savedChanges = ++this.#changes;
   }

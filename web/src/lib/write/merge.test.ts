@@ -32,7 +32,7 @@ describe('compare', () => {
     const text = (seed: number) =>
       Array.from(
         { length: 20_000 },
-        (_, line) => `${(line * seed) % 99_991} words in a line of its own, long enough`,
+        (_, line) => `${(line * seed) % 99_991} words in a separate line, long enough`,
       ).join('\n');
     const parts = compare(text(7919), text(104_729));
     expect(parts.map(({ side }) => side)).toEqual(['mine', 'theirs']);

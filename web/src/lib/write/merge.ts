@@ -14,14 +14,14 @@ const LONGEST_PASSAGE = 20_000;
 
 /** Returns the parts of both versions in order: whole lines, and words where lines were changed. */
 export function compare(mine: string, theirs: string): Part[] {
-  const lines = diffLines(ended(mine), ended(theirs), { maxEditLength: MOST_LINES });
-  if (!lines) return whole(mine, theirs);
+  const lines = diffLines(withFinalBreak(mine), withFinalBreak(theirs), { maxEditLength: MOST_LINES });
+  if (!lines) return unsplitParts(mine, theirs);
   const parts: Part[] = [];
   for (let at = 0; at < lines.length; at++) {
     const here = lines[at]!;
     const next = lines[at + 1];
     if (here.removed && next?.added) {
-      parts.push(...words(here.value, next.value));
+      parts.push(...wordParts(here.value, next.value));
       at++;
     } else {
       parts.push({ text: here.value, side: here.removed ? 'mine' : here.added ? 'theirs' : 'both' });
@@ -39,12 +39,15 @@ export function merge(base: string | null, mine: string, theirs: string): { text
   const merged = base === null ? null : mergeLines(lines(base), lines(mine), lines(theirs));
   if (merged)
     return {
-      text: unended(merged.lines.map((line) => `${line}\n`).join(''), isEnded(mine) === isEnded(base!) ? theirs : mine),
+      text: withBreakLike(
+        merged.lines.map((line) => `${line}\n`).join(''),
+        endsWithBreak(mine) === endsWithBreak(base!) ? theirs : mine,
+      ),
       clean: merged.clean,
     };
-  const parts = diffLines(ended(mine), ended(theirs), { maxEditLength: MOST_LINES });
-  const text = parts ? parts.map(({ value }) => value).join('') : `${ended(mine)}\n${ended(theirs)}`;
-  return { text: unended(text, mine), clean: false };
+  const parts = diffLines(withFinalBreak(mine), withFinalBreak(theirs), { maxEditLength: MOST_LINES });
+  const text = parts ? parts.map(({ value }) => value).join('') : `${withFinalBreak(mine)}\n${withFinalBreak(theirs)}`;
+  return { text: withBreakLike(text, mine), clean: false };
 }
 
 type Lines = { lines: string[]; clean: boolean };
@@ -93,19 +96,19 @@ const isCertain = ({ a, o }: { a: string[]; o: string[] }, base: string[]) =>
 const union = (mine: string[], theirs: string[]) => diffArrays(mine, theirs).flatMap(({ value }) => value);
 const equal = (one: string[], other: string[]) =>
   one.length === other.length && one.every((line, at) => line === other[at]);
-const lines = (text: string) => ended(text).split('\n').slice(0, -1);
+const lines = (text: string) => withFinalBreak(text).split('\n').slice(0, -1);
 
-function words(mine: string, theirs: string): Part[] {
-  if (mine.length + theirs.length > LONGEST_PASSAGE) return whole(mine, theirs);
+function wordParts(mine: string, theirs: string): Part[] {
+  if (mine.length + theirs.length > LONGEST_PASSAGE) return unsplitParts(mine, theirs);
   const parts = diffWordsWithSpace(mine, theirs, { maxEditLength: MOST_WORDS });
-  if (!parts) return whole(mine, theirs);
+  if (!parts) return unsplitParts(mine, theirs);
   return parts.map(({ value, added, removed }) => ({
     text: value,
     side: removed ? 'mine' : added ? 'theirs' : 'both',
   }));
 }
 
-function whole(mine: string, theirs: string): Part[] {
+function unsplitParts(mine: string, theirs: string): Part[] {
   return [
     { text: mine, side: 'mine' },
     { text: theirs, side: 'theirs' },
@@ -113,6 +116,6 @@ function whole(mine: string, theirs: string): Part[] {
 }
 
 /** A last line without a line break would differ from the same line with one. */
-const ended = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
-const isEnded = (text: string) => text.endsWith('\n');
-const unended = (text: string, like: string) => (isEnded(like) ? text : text.replace(/\n$/, ''));
+const withFinalBreak = (text: string) => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+const endsWithBreak = (text: string) => text.endsWith('\n');
+const withBreakLike = (text: string, like: string) => (endsWithBreak(like) ? text : text.replace(/\n$/, ''));

@@ -141,7 +141,7 @@ export class WritingSession {
     // A recording is worth as much as a text.
     if (nothing && !(await hasPendingRecording(this.id))) await discardDraft(this.id);
     else await outbox.send(this.id);
-    // The user may have returned to the entry meanwhile.
+    // The user may have returned to the entry in the meantime.
     if ([...sessions].some(({ id }) => id === this.id)) return;
     await drafts.release(this.id);
     if (outbox.delivery(this.id)?.phase === 'sent') outbox.clearDelivery(this.id);
@@ -215,7 +215,7 @@ export class WritingSession {
     }
     drafts.inTab(this.id).base = NO_BASE;
     this.onServer = false;
-    // What the user has written meanwhile becomes a new entry.
+    // Text that the user has written in the meantime becomes a new entry.
     if (changes !== this.saver.changes) return;
     this.saver.markReplaced();
     this.#adopt({ ...this.written(), title: null, content: '' }, NO_BASE);

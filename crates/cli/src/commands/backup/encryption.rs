@@ -15,19 +15,21 @@ use sotto_storage::transfer::{Package, TransferError};
 use crate::error::{CliError, Result};
 
 /// The first bytes of an encrypted file.
-const BEGINNING: &[u8; 21] = b"age-encryption.org/v1";
-/// The highest accepted cost of a passphrase, as a power of 2: 4 GiB of memory. The program `age` has the same limit.
-const HARDEST_PASSPHRASE: u8 = 22;
+const AGE_HEADER: &[u8; 21] = b"age-encryption.org/v1";
+/// The highest accepted work factor of scrypt, as a power of 2, so that a malicious file cannot demand more than 4 GiB
+/// of memory. The program `age` has the same limit.
+const MAX_WORK_FACTOR: u8 = 22;
 
-/// As long as a password. An attacker with a copy of the backup has unlimited time to guess.
-const SHORTEST_PASSPHRASE: usize = 8;
+/// The shortest accepted passphrase, which is as long as the shortest password. An attacker with a copy of the backup
+/// has unlimited time to guess.
+const MIN_PASSPHRASE_CHARACTERS: usize = 8;
 
 /// The options for encrypting a backup.
 #[derive(Args)]
 #[group(id = "encrypted", multiple = true)]
 pub struct EncryptionArgs {
     /// Encrypt the backup for the owner of this public key (age1…, from age-keygen); may be repeated
-    #[arg(long, value_name = "RECIPIENT", value_parser = recipient)]
+    #[arg(long, value_name = "RECIPIENT", value_parser = parse_recipient)]
     encrypt_to: Vec<x25519::Recipient>,
     /// Encrypt the backup with a passphrase; asks for it twice
     #[arg(long, conflicts_with = "encrypt_to")]
@@ -74,9 +76,9 @@ impl EncryptionArgs {
     pub fn encryption(&self) -> Result<Encryption> {
         if self.passphrase || self.passphrase_stdin {
             let passphrase = read_passphrase(self.passphrase_stdin, true)?;
-            if passphrase.expose_secret().chars().count() < SHORTEST_PASSPHRASE {
+            if passphrase.expose_secret().chars().count() < MIN_PASSPHRASE_CHARACTERS {
                 return Err(CliError::Refused(format!(
-                    "the passphrase is too short: use {SHORTEST_PASSPHRASE} characters or more, such as four words"
+                    "the passphrase is too short: use {MIN_PASSPHRASE_CHARACTERS} characters or more, such as four words"
                 )));
             }
             return Ok(Encryption::Passphrase(passphrase));
@@ -96,7 +98,7 @@ impl Encryption {
                     .map_err(|error| CliError::Refused(format!("the backup cannot be encrypted: {error}")))?
             }
         };
-        Ok(Output::Encrypted(encryptor.wrap_output(out).map_err(|error| unwritten(path, error))?))
+        Ok(Output::Encrypted(encryptor.wrap_output(out).map_err(|error| cannot_write(path, error))?))
     }
 }
 
@@ -106,8 +108,8 @@ impl<W: Write> Output<W> {
         match self {
             Self::Plain(out) => Ok(out),
             Self::Encrypted(out) => {
-                let mut out = out.finish().map_err(|error| unwritten(path, error))?;
-                out.flush().map_err(|error| unwritten(path, error))?;
+                let mut out = out.finish().map_err(|error| cannot_write(path, error))?;
+                out.flush().map_err(|error| cannot_write(path, error))?;
                 Ok(out)
             }
         }
@@ -133,16 +135,16 @@ impl<W: Write> Write for Output<W> {
 impl DecryptionArgs {
     /// Opens the backup at `source`, decrypting it if necessary.
     pub fn package(&self, source: &Path) -> Result<Package> {
-        let cannot = |reason: String| CliError::Refused(format!("the backup {} {reason}", source.display()));
-        if source.is_dir() || !is_encrypted(source).map_err(|error| cannot(format!("cannot be read: {error}")))? {
+        let refused = |reason: String| CliError::Refused(format!("the backup {} {reason}", source.display()));
+        if source.is_dir() || !is_encrypted(source).map_err(|error| refused(format!("cannot be read: {error}")))? {
             return Ok(Package::from_path(source));
         }
         let open = |path: &Path| Decryptor::new_buffered(BufReader::new(File::open(path)?)).map_err(io::Error::other);
         let with_passphrase =
-            open(source).map_err(|error| cannot(format!("cannot be decrypted: {error}")))?.is_scrypt();
+            open(source).map_err(|error| refused(format!("cannot be decrypted: {error}")))?.is_scrypt();
         let identities: Arc<Vec<Box<dyn Identity + Send + Sync>>> = Arc::new(if with_passphrase {
             let mut identity = scrypt::Identity::new(read_passphrase(self.passphrase_stdin, false)?);
-            identity.set_max_work_factor(HARDEST_PASSPHRASE);
+            identity.set_max_work_factor(MAX_WORK_FACTOR);
             vec![Box::new(identity)]
         } else {
             self.identities(source)?
@@ -176,18 +178,19 @@ impl DecryptionArgs {
 }
 
 fn is_encrypted(source: &Path) -> io::Result<bool> {
-    let mut beginning = Vec::new();
-    File::open(source)?.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
-    Ok(beginning == BEGINNING)
+    let mut header = Vec::new();
+    File::open(source)?.take(AGE_HEADER.len() as u64).read_to_end(&mut header)?;
+    Ok(header == AGE_HEADER)
 }
 
-fn recipient(text: &str) -> std::result::Result<x25519::Recipient, String> {
+fn parse_recipient(text: &str) -> std::result::Result<x25519::Recipient, String> {
     text.parse().map_err(|why| format!("expected a public key that begins with age1, as age-keygen prints it ({why})"))
 }
 
 fn read_passphrase(from_stdin: bool, twice: bool) -> Result<SecretString> {
     let passphrase = if from_stdin {
         let mut text = String::new();
+        // Far more than a passphrase needs; the limit bounds the memory.
         io::stdin().take(4096).read_to_string(&mut text).map_err(CliError::Password)?;
         text.lines().next().unwrap_or_default().to_owned()
     } else if io::stdin().is_terminal() {
@@ -205,6 +208,6 @@ fn read_passphrase(from_stdin: bool, twice: bool) -> Result<SecretString> {
     Ok(SecretString::from(passphrase))
 }
 
-fn unwritten(path: &Path, source: io::Error) -> CliError {
+fn cannot_write(path: &Path, source: io::Error) -> CliError {
     TransferError::File { path: path.to_owned(), doing: "written", source }.into()
 }

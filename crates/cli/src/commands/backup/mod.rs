@@ -1,4 +1,4 @@
-//! `sotto backup`: makes backups, once or on a schedule, and verifies them.
+//! `sotto backup`: creates backups, once or on a schedule, and verifies them.
 
 pub mod encryption;
 pub mod report;
@@ -24,9 +24,9 @@ use crate::progress;
 use crate::settings::{CommonSettings, ServeSettings};
 use crate::stop::{StopSignal, until_stopped};
 use encryption::{DecryptionArgs, Encryption, EncryptionArgs};
-use report::{incomplete, lacks, manifest_json, summary};
+use report::{incomplete, manifest_json, missing_recordings, summary};
 
-/// Make a backup, or verify one.
+/// Create a backup, or verify one.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct BackupCommand {
@@ -50,7 +50,7 @@ enum BackupSubcommand {
     },
 }
 
-/// The options for making a backup.
+/// The options for creating a backup.
 #[derive(Args)]
 struct BackupArgs {
     /// A new file; an existing folder, in which the name of the backup contains the time; or - for standard output
@@ -60,14 +60,14 @@ struct BackupArgs {
     #[arg(long, conflicts_with = "encrypted")]
     directory: bool,
     #[command(flatten)]
-    secrets: Secrets,
+    keys: KeyArgs,
     #[command(flatten)]
     encryption_args: EncryptionArgs,
     /// Afterwards delete all but the newest N backups in the folder
     #[arg(long, value_name = "N")]
     keep: Option<NonZeroUsize>,
-    /// Keep running and make a backup every TIME, such as 24h, 30m or 7d
-    #[arg(long, value_name = "TIME", requires = "keep", value_parser = interval)]
+    /// Keep running and create a backup every TIME, such as 24h, 30m or 7d
+    #[arg(long, value_name = "TIME", requires = "keep", value_parser = parse_interval)]
     schedule: Option<Duration>,
     /// Print JSON
     #[arg(long)]
@@ -77,9 +77,9 @@ struct BackupArgs {
     migrations: Option<PathBuf>,
 }
 
-/// The options for the server's keys.
+/// The options for including the server's keys.
 #[derive(Args)]
-struct Secrets {
+struct KeyArgs {
     /// Include the server's secret keys. Requires encryption, or --keys-in-the-clear
     #[arg(long)]
     with_keys: bool,
@@ -106,28 +106,28 @@ async fn verify(source: &Path, decryption: &DecryptionArgs, json: bool) -> Resul
     let manifest = until_stopped(&observer, transfer::verify(&package, &observer)).await;
     bar.finish_and_clear();
     let manifest = manifest?;
-    let lacks = lacks(&manifest);
+    let missing = missing_recordings(&manifest);
     if json {
         print_json(&manifest_json(&manifest)?)?;
     } else {
         print_line(&format!(
             "{} is {}: {}, of revision {}, made {}.",
             package.name(),
-            if lacks.is_some() { "undamaged" } else { "complete" },
+            if missing.is_some() { "undamaged" } else { "complete" },
             summary(&manifest),
             manifest.header.revision,
             manifest.header.created_at
         ))?;
     }
-    match lacks {
-        Some(lacks) => Err(CliError::Incomplete(format!("{} {lacks}", package.name()))),
+    match missing {
+        Some(missing) => Err(CliError::Incomplete(format!("{} {missing}", package.name()))),
         None => Ok(()),
     }
 }
 
 impl BackupArgs {
     async fn run(self, common: &CommonSettings, file: &ServeSettings) -> Result<()> {
-        self.secrets.refuse_in_the_clear(&self.encryption_args)?;
+        self.keys.refuse_unencrypted(&self.encryption_args)?;
         announce(common, &common.database());
         // Fails for a database without a journal, before the folder for backups is created.
         Migrations { folder: self.migrations.clone() }.migrator(&common.database())?.state_of_tables().await?;
@@ -140,13 +140,13 @@ impl BackupArgs {
         let encryption = self.encryption_args.encryption()?;
         match self.schedule {
             None => self.back_up(common, file, &target, &encryption).await,
-            Some(interval) => self.repeat(common, file, &target, &encryption, interval).await,
+            Some(interval) => self.back_up_on_schedule(common, file, &target, &encryption, interval).await,
         }
     }
 
-    /// Makes backups on a schedule. The first one must succeed, because an error at the start is a mistake. Later ones
-    /// may fail, for example while the disk is full.
-    async fn repeat(
+    /// Creates backups on a schedule. If the first one fails, so does the command, because the settings are probably
+    /// wrong. Later ones may fail, for example while the disk is full.
+    async fn back_up_on_schedule(
         &self,
         common: &CommonSettings,
         file: &ServeSettings,
@@ -161,7 +161,7 @@ impl BackupArgs {
             match self.back_up(common, file, target, encryption).await {
                 Err(CliError::Transfer(TransferError::Stopped)) => return Ok(()),
                 Err(error) if first => return Err(error),
-                Err(error) => tracing::error!(%error, "no backup was made; the schedule continues"),
+                Err(error) => tracing::error!(%error, "the backup failed; the schedule continues"),
                 Ok(()) => {}
             }
             first = false;
@@ -182,36 +182,36 @@ impl BackupArgs {
         let now = SystemClock.now();
         let options = BackupOptions {
             attachments: Some(common.attachments().attachments()?),
-            keys: self.secrets.file(common, file),
+            keys: self.keys.file_to_include(common, file),
             created_at: now,
             migrations: Migrations { folder: self.migrations.clone() },
         };
         let path = match target {
-            BackupTarget::Stdout => return self.to_output(common, &options, encryption).await,
+            BackupTarget::Stdout => return self.write_to_stdout(common, &options, encryption).await,
             BackupTarget::File(path) => path.clone(),
             BackupTarget::Folder(folder) => {
                 retention::remove_unfinished(folder)?;
                 folder.join(retention::name(now, self.directory, self.encryption_args.is_requested()))
             }
         };
-        let manifest = self.to_path(common, &path, &options, encryption).await?;
-        let lacks = lacks(&manifest);
-        if lacks.is_none() {
+        let manifest = self.write_to_path(common, &path, &options, encryption).await?;
+        let missing = missing_recordings(&manifest);
+        if missing.is_none() {
             record_backup(common, now);
         }
         let deleted = match (self.keep, target) {
-            // An older backup may contain what this one lacks.
-            (Some(keep), BackupTarget::Folder(folder)) if lacks.is_none() => retention::prune(folder, keep)?,
+            // An older backup may contain the recordings that are missing in this one.
+            (Some(keep), BackupTarget::Folder(folder)) if missing.is_none() => retention::prune(folder, keep)?,
             _ => Vec::new(),
         };
         self.print_report(&path, &manifest, &deleted)?;
-        match lacks {
-            Some(lacks) => Err(incomplete(&path, &lacks)),
+        match missing {
+            Some(missing) => Err(incomplete(&path, &missing)),
             None => Ok(()),
         }
     }
 
-    async fn to_path(
+    async fn write_to_path(
         &self,
         common: &CommonSettings,
         path: &Path,
@@ -235,20 +235,25 @@ impl BackupArgs {
     }
 
     /// Writes to standard output, and prints nothing else there.
-    async fn to_output(&self, common: &CommonSettings, options: &BackupOptions, encryption: &Encryption) -> Result<()> {
+    async fn write_to_stdout(
+        &self,
+        common: &CommonSettings,
+        options: &BackupOptions,
+        encryption: &Encryption,
+    ) -> Result<()> {
         let (observer, bar) = progress::show(self.json);
         let (url, name) = (common.database(), Path::new("standard output"));
         let work = async {
             let out = encryption.wrap(io::stdout(), name)?;
             let (manifest, out) = backup_into(&url, out, name, options, &observer).await?;
             out.finish(name)?;
-            lacks(&manifest).map_or(Ok(()), |lacks| Err(incomplete(name, &lacks)))?;
+            missing_recordings(&manifest).map_or(Ok(()), |missing| Err(incomplete(name, &missing)))?;
             record_backup(common, options.created_at);
             Ok(())
         };
-        let done = until_stopped(&observer, work).await;
+        let result = until_stopped(&observer, work).await;
         bar.finish_and_clear();
-        done
+        result
     }
 
     fn resolve_target(&self, common: &CommonSettings) -> Result<BackupTarget> {
@@ -273,10 +278,10 @@ impl BackupArgs {
 
     fn print_report(&self, path: &Path, manifest: &Manifest, deleted: &[PathBuf]) -> Result<()> {
         if self.json {
-            let mut answer = manifest_json(manifest)?;
-            answer["path"] = json!(path);
-            answer["deleted"] = json!(deleted);
-            return print_json(&answer);
+            let mut report = manifest_json(manifest)?;
+            report["path"] = json!(path);
+            report["deleted"] = json!(deleted);
+            return print_json(&report);
         }
         for path in deleted {
             print_line(&format!("Deleted {}.", path.display()))?;
@@ -297,21 +302,21 @@ fn record_backup(common: &CommonSettings, made_at: Timestamp) {
     }
 }
 
-impl Secrets {
-    fn refuse_in_the_clear(&self, encryption_args: &EncryptionArgs) -> Result<()> {
+impl KeyArgs {
+    fn refuse_unencrypted(&self, encryption_args: &EncryptionArgs) -> Result<()> {
         if !self.with_keys || self.keys_in_the_clear || encryption_args.is_requested() {
             return Ok(());
         }
         Err(CliError::Refused(
-            "with the keys one can sign in as any user: encrypt the backup with --encrypt-to or --passphrase, or add \
+            "anyone with the keys can sign in as any user: encrypt the backup with --encrypt-to or --passphrase, or add \
              --keys-in-the-clear"
                 .into(),
         ))
     }
 
-    /// The key file, if keys are included.
-    fn file(&self, common: &CommonSettings, serving: &ServeSettings) -> Option<PathBuf> {
-        self.with_keys.then(|| self.key_file.clone().unwrap_or_else(|| serving.key_file(common)))
+    /// The key file, if it is to be included.
+    fn file_to_include(&self, common: &CommonSettings, serve_settings: &ServeSettings) -> Option<PathBuf> {
+        self.with_keys.then(|| self.key_file.clone().unwrap_or_else(|| serve_settings.key_file(common)))
     }
 }
 
@@ -322,7 +327,8 @@ enum BackupTarget {
 }
 
 /// Parses an interval such as `24h`, `30m`, `7d` or `90s`.
-fn interval(text: &str) -> std::result::Result<Duration, String> {
+fn parse_interval(text: &str) -> std::result::Result<Duration, String> {
+    const MAX_SECONDS: u64 = 366 * 24 * 60 * 60;
     let wrong = || "expected a number followed by s, m, h or d, such as 24h".to_owned();
     let unit = match text.chars().last() {
         Some('s') => 1,
@@ -332,11 +338,12 @@ fn interval(text: &str) -> std::result::Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let count: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    let seconds = count.checked_mul(unit).filter(|seconds| (1..=366 * 24 * 60 * 60).contains(seconds));
+    let seconds = count.checked_mul(unit).filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
     seconds.map(Duration::from_secs).ok_or_else(|| "expected a duration from 1s to 366d".to_owned())
 }
 
-/// Backs up all rows to the folder for backups before a downgrade destroys some. `--keep` never deletes this backup.
+/// Backs up all rows to the backup folder before a downgrade destroys some of them. `--keep` never deletes this
+/// backup.
 pub async fn before_downgrade(common: &CommonSettings, migrations: Migrations) -> Result<PathBuf> {
     common.make_data_dir()?;
     let now = SystemClock.now();
@@ -354,8 +361,8 @@ pub fn prune_before_downgrade(common: &CommonSettings) -> Vec<PathBuf> {
     retention::prune_before_downgrade(&common.data_dir().join("backups"), SystemClock.now())
 }
 
-/// The time in a file name: `20250122T100000Z`.
-fn compact(moment: Timestamp) -> String {
-    let whole: String = moment.to_string().chars().take_while(|c| *c != '.' && *c != 'Z').collect();
-    whole.replace(['-', ':'], "") + "Z"
+/// Formats a time for a file name, without separators: `20250122T100000Z`.
+fn compact_time(moment: Timestamp) -> String {
+    let seconds: String = moment.to_string().chars().take_while(|c| *c != '.' && *c != 'Z').collect();
+    seconds.replace(['-', ':'], "") + "Z"
 }

@@ -1,4 +1,4 @@
-//! Texts and JSON about a backup and the recordings that it lacks.
+//! Texts and JSON about a backup and the recordings that are missing in it.
 
 use std::io;
 use std::path::Path;
@@ -9,11 +9,11 @@ use sotto_storage::transfer::{Gap, Manifest};
 use crate::error::{CliError, Result};
 
 /// How many recordings a message names.
-const NAMED: usize = 5;
+const MAX_LISTED: usize = 5;
 
-/// A clause about the recordings that rows name and the backup lacks; `None` if it lacks none, or attachments were left
-/// out on purpose.
-pub fn lacks(manifest: &Manifest) -> Option<String> {
+/// A clause about recordings that have a row but are not in the backup; `None` if there are none, or if attachments
+/// were left out on purpose.
+pub fn missing_recordings(manifest: &Manifest) -> Option<String> {
     (!manifest.without_attachments && !manifest.gaps.is_empty()).then(|| {
         let named = manifest.tables.iter().find(|table| table.name == "attachments").map_or(0, |table| table.sum.rows);
         format!("lacks {} of the {named} recordings that its rows name: {}", manifest.gaps.len(), list(&manifest.gaps))
@@ -22,14 +22,14 @@ pub fn lacks(manifest: &Manifest) -> Option<String> {
 
 /// The first gaps as a list.
 pub fn list(gaps: &[Gap]) -> String {
-    let first = gaps.iter().take(NAMED).map(Gap::to_string).collect::<Vec<_>>().join(", ");
-    if gaps.len() > NAMED { format!("{first}, and {} more", gaps.len() - NAMED) } else { first }
+    let first = gaps.iter().take(MAX_LISTED).map(Gap::to_string).collect::<Vec<_>>().join(", ");
+    if gaps.len() > MAX_LISTED { format!("{first}, and {} more", gaps.len() - MAX_LISTED) } else { first }
 }
 
-/// The error of a backup that lacks recordings.
-pub fn incomplete(path: &Path, lacks: &str) -> CliError {
+/// The error of a backup in which recordings are missing.
+pub fn incomplete(path: &Path, missing: &str) -> CliError {
     CliError::Incomplete(format!(
-        "the backup {} {lacks}. It contains all rows and is kept, but check that SOTTO_ATTACHMENTS (--attachments) is \
+        "the backup {} {missing}. It contains all rows and is kept, but check that SOTTO_ATTACHMENTS (--attachments) is \
          the store that the server uses",
         path.display()
     ))

@@ -9,7 +9,7 @@ use sotto_domain::Timestamp;
 use sotto_storage::migrate::{COPIES_KEPT, COPIES_KEPT_DAYS};
 use sotto_storage::transfer::TransferError;
 
-use super::compact;
+use super::compact_time;
 use crate::error::Result;
 
 const BEFORE_DOWNGRADE: &str = "before-downgrade-";
@@ -21,7 +21,7 @@ pub fn name(moment: Timestamp, folder: bool, encrypted: bool) -> String {
         (_, true) => ".tar.age",
         _ => ".tar",
     };
-    format!("sotto-{}{ending}", compact(moment))
+    format!("sotto-{}{ending}", compact_time(moment))
 }
 
 /// Deletes all but the newest `keep` backups in the folder. Keeps files with other names or contents.
@@ -54,7 +54,7 @@ pub fn remove_unfinished(folder: &Path) -> Result<()> {
 
 /// The name of the backup that a downgrade takes before it deletes rows.
 pub fn before_downgrade(moment: Timestamp) -> String {
-    format!("{BEFORE_DOWNGRADE}{}.tar", compact(moment))
+    format!("{BEFORE_DOWNGRADE}{}.tar", compact_time(moment))
 }
 
 /// Whether the name has the form of [`before_downgrade`].
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backups_of_downgrades_stay_while_they_are_young_or_few() {
+    fn backups_of_downgrades_are_kept_while_recent_or_few() {
         let folder = tempfile::tempdir().unwrap();
         let now = Timestamp::parse("2025-03-31T10:00:00Z").unwrap();
         let day = 24 * 3600;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_named_here_is_a_name() {
+    fn only_generated_names_are_recognised() {
         let moment = Timestamp::parse("2025-01-22T10:00:00.5Z").unwrap();
         for (folder, encrypted) in [(true, false), (false, true), (false, false)] {
             assert!(is_name(&name(moment, folder, encrypted)));

@@ -49,7 +49,7 @@ impl AdviseCommand {
         // SQLite has no statistics, so each statement is run once, for a user that does not exist, to see its plan.
         // PostgreSQL has statistics, and would count these statements.
         if storage.engine() == "sqlite" {
-            read_as_nobody(storage).await?;
+            run_queries_for_unknown_user(storage).await?;
         }
         let mut period = storage.health().snapshot(SystemClock.now()).await?;
         if let Some(seconds) = self.seconds {
@@ -73,7 +73,7 @@ impl AdviseCommand {
 }
 
 /// Runs each query of the storage contract once, for a user that does not exist. Changes nothing.
-async fn read_as_nobody(storage: &dyn Storage) -> std::result::Result<(), StorageError> {
+async fn run_queries_for_unknown_user(storage: &dyn Storage) -> std::result::Result<(), StorageError> {
     let (user, nothing) = (UserId(Uuid::nil()), Uuid::nil());
     let (early, late) = (Timestamp::MIN, Timestamp::MAX);
     storage.users().get(user).await?;

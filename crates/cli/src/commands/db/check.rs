@@ -75,7 +75,7 @@ fn print_script(database: &DatabaseUrl, report: &Report, rows: Option<&Integrity
 /// Checks the database of a server that has just started, in the background, and logs what it finds.
 pub async fn warn(database: DatabaseUrl) {
     /// How many lines to log.
-    const LINES: usize = 20;
+    const MAX_LOG_LINES: usize = 20;
     let work = async { schema::check(&database, &Migrator::new(&database)?).await };
     let report: Report = match work.await {
         Ok(report) => report,
@@ -84,10 +84,10 @@ pub async fn warn(database: DatabaseUrl) {
     if report.is_clean() {
         return tracing::info!(revision = report.revision, "the database's schema is correct");
     }
-    for difference in report.differences.iter().take(LINES) {
+    for difference in report.differences.iter().take(MAX_LOG_LINES) {
         tracing::warn!(%difference, "the database differs from its migrations");
     }
-    for one in report.violations.iter().take(LINES) {
+    for one in report.violations.iter().take(MAX_LOG_LINES) {
         tracing::warn!(
             rule = one.rule,
             table = one.table,
@@ -141,13 +141,14 @@ fn print_report(report: &Report) -> Result<()> {
 
 /// Prints a table. The first columns are as wide as their contents, up to a limit.
 pub(super) fn print_table(head: [&str; 4], rows: &[[String; 4]]) -> Result<()> {
-    const WIDEST: usize = 48;
+    const MAX_COLUMN_WIDTH: usize = 48;
     let head = head.map(str::to_owned);
     // Puts definitions of several lines on one line.
     let all = std::iter::once(&head).chain(rows);
     let all: Vec<[String; 4]> =
         all.map(|row| row.each_ref().map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" "))).collect();
-    let width = |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(WIDEST);
+    let width =
+        |column: usize| all.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(MAX_COLUMN_WIDTH);
     let [first, second, third] = [width(0), width(1), width(2)];
     for [a, b, c, d] in &all {
         print_line(format!("  {a:first$}  {b:second$}  {c:third$}  {d}").trim_end())?;

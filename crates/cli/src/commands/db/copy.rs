@@ -40,22 +40,24 @@ impl CopyCommand {
         announce(common, &from);
         let migrations = Migrations { folder: self.migrations };
         let (observer, bar) = progress::show(self.json);
-        let copied =
+        let report =
             until_stopped(&observer, transfer::copy(&from, &self.to, self.restart, &migrations, &observer)).await;
         bar.finish_and_clear();
-        let copied = copied?;
+        let report = report?;
         if self.json {
-            let tables = copied.tables.iter();
+            let tables = report.tables.iter();
             let tables = tables.map(|(name, sum)| json!({"name": name, "rows": sum.rows, "sha256": sum.sha256}));
             let tables: Vec<_> = tables.collect();
-            return print_json(&json!({"revision": copied.revision, "tables": tables}));
+            return print_json(&json!({"revision": report.revision, "tables": tables}));
         }
-        for (name, sum) in &copied.tables {
+        for (name, sum) in &report.tables {
             print_line(&format!("  {:>9} {name}", sum.rows))?;
         }
         print_line(&format!(
             "{} has the same rows as {from}, by counts and checksums. Attachments and keys stay where they are.\n\
-             The attachment store still belongs to the old database, and a server on the new one refuses to start with it. When the new database replaces the old one, run `sotto attachments adopt` with SOTTO_DATABASE set to it.",
+             The attachment store still belongs to the old database, and a server on the new database refuses to start \
+             with this store. To replace the old database, run `sotto attachments adopt` with SOTTO_DATABASE set to the \
+             new one.",
             self.to
         ))
     }

@@ -25,12 +25,12 @@ impl ErdCommand {
             return print_line(schema::page(&sqlite, &postgres).trim_end());
         }
         announce(common, &common.database());
-        print_line(schema::mermaid(&present(&common.database()).await?).trim_end())
+        print_line(schema::mermaid(&read_or_migrated(&common.database()).await?).trim_end())
     }
 }
 
 /// The schema of the database; if there is no database, the schema that the migrations create.
-async fn present(database: &DatabaseUrl) -> Result<Schema> {
+async fn read_or_migrated(database: &DatabaseUrl) -> Result<Schema> {
     match Migrator::new(database)?.state().await? {
         State::Missing => Ok(schema::after_migrations(database).await?),
         _ => schema::read(database).await.map_err(|error| CliError::Refused(error.to_string())),

@@ -31,7 +31,7 @@ pub fn print_report(rehearsal: &Rehearsal, allowed: bool, as_json: bool) -> Resu
     let losses = rehearsal.losses();
     let refused = !allowed && !losses.0.is_empty();
     if as_json {
-        let steps: Vec<_> = rehearsal.steps.iter().map(step).collect();
+        let steps: Vec<_> = rehearsal.steps.iter().map(step_json).collect();
         return print_json(&json!({
             "from": rehearsal.from, "to": rehearsal.to, "steps": steps, "snapshot": rehearsal.snapshot && !refused,
             "refused": refused,
@@ -65,8 +65,8 @@ fn print_step(step: &RehearsedStep) -> Result<()> {
         })?;
     }
     for (column, kind, count) in &step.cuts {
-        let (values, them) = if *count == 1 { ("value", "it") } else { ("values", "them") };
-        print_line(&format!("    cuts {count} {values} of {column}: {kind} does not hold {them}"))?;
+        let (values, pronoun) = if *count == 1 { ("value", "it") } else { ("values", "them") };
+        print_line(&format!("    cuts {count} {values} of {column}: {kind} cannot hold {pronoun}"))?;
     }
     match &step.locks {
         Locks::Unknown(reason) => print_line(&format!("    locks are unknown: {reason}")),
@@ -78,11 +78,11 @@ fn print_step(step: &RehearsedStep) -> Result<()> {
     }
 }
 
-fn step(step: &RehearsedStep) -> Value {
+fn step_json(step: &RehearsedStep) -> Value {
     let losses = step.losses.iter().map(|(loss, count)| json!({"what": loss.to_string(), "count": count}));
     let cuts =
         step.cuts.iter().map(|(column, kind, count)| json!({"what": column.to_string(), "type": kind, "count": count}));
-    let (locks, unknown) = match &step.locks {
+    let (locks, unknown_reason) = match &step.locks {
         Locks::Known(locks) => (Some(locks), None),
         Locks::Unknown(reason) => (None, Some(reason)),
     };
@@ -95,6 +95,6 @@ fn step(step: &RehearsedStep) -> Value {
     json!({
         "revision": step.revision, "file": step.file, "losses": losses.collect::<Vec<_>>(),
         "cuts": cuts.collect::<Vec<_>>(), "locks": locks,
-        "locks_unknown": unknown,
+        "locks_unknown": unknown_reason,
     })
 }

@@ -17,8 +17,8 @@ pub struct RevisionCommand {
     /// What the migration does, in a few plain words; the files are named after it
     #[arg(short, long)]
     message: String,
-    /// Generate the statements that lead to the desired schema. Needs a PostgreSQL server to try them on (that of
-    /// --database, or of scripts/with-postgres), which is not changed
+    /// Generate the statements that lead to the desired schema. Tries them on a PostgreSQL server, which is
+    /// not changed: the server of --database, or the one that scripts/with-postgres starts
     #[arg(long)]
     autogenerate: bool,
     /// The folder with the folders sqlite and postgres
@@ -32,7 +32,7 @@ pub struct RevisionCommand {
 impl RevisionCommand {
     pub async fn run(self, common: &CommonSettings) -> Result<()> {
         let written = if self.autogenerate {
-            generate::autogenerate(&self.message, &self.directory, &self.schema, &server(common)?).await?
+            generate::autogenerate(&self.message, &self.directory, &self.schema, &trial_server(common)?).await?
         } else {
             generate::revision(&self.message, &self.directory)?
         };
@@ -54,18 +54,18 @@ impl RevisionCommand {
 }
 
 /// The PostgreSQL server to try migrations on.
-fn server(common: &CommonSettings) -> Result<DatabaseUrl> {
+fn trial_server(common: &CommonSettings) -> Result<DatabaseUrl> {
     if let postgres @ DatabaseUrl::Postgres(_) = common.database() {
         return Ok(postgres);
     }
-    let none = || {
+    let no_server = || {
         CliError::Refused(
-            "--autogenerate works for both engines and needs a PostgreSQL server to try things on: name one with \
+            "--autogenerate works for both engines and needs a PostgreSQL server to try the statements on: name a server with \
              --database postgres://…, or run this under scripts/with-postgres"
                 .to_owned(),
         )
     };
-    env::var("SOTTO_TEST_POSTGRES").ok().and_then(|url| url.parse().ok()).ok_or_else(none)
+    env::var("SOTTO_TEST_POSTGRES").ok().and_then(|url| url.parse().ok()).ok_or_else(no_server)
 }
 
 impl From<RevisionError> for CliError {

@@ -96,7 +96,7 @@ mod tests {
 
     /// The web app and operators rely on the documented codes.
     #[test]
-    fn the_codes_are_those_that_are_documented() {
+    fn the_codes_match_the_documentation() {
         let quoted = |line: &'static str| line.split('"').nth(1);
         let source = include_str!("failure.rs").split("fn code").nth(1).unwrap().split("fn log").next().unwrap();
         let codes: BTreeSet<&str> = source.lines().filter(|line| line.contains("=> \"")).filter_map(quoted).collect();

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_is_opened_by_who_sealed_it_and_is_unreadable() {
+    fn a_handshake_is_opaque_and_opens_only_with_its_key() {
         let link = Some((UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2))));
         let handshake = Handshake::new("google", "/settings".into(), link, &SystemRandom, at(0));
         let sealer = Sealer::new(&[7; 32]);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_belongs_to_one_handshake_for_ten_minutes() {
+    fn a_response_is_valid_for_one_handshake_for_ten_minutes() {
         let [one, other] = [0, 1].map(|_| Handshake::new("google", "/".into(), None, &SystemRandom, at(0)));
         assert!(one.is_answered_by("google", &one.state));
         assert!(!one.is_answered_by("google", &other.state));

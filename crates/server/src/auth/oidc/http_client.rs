@@ -10,9 +10,9 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 
 /// Deadline for a response.
-const PATIENCE: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest response, in bytes. A set of keys has a few thousand.
-const ANSWER_LIMIT: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// Whether nobody on the network can read the connection: HTTPS, or a loopback address.
 pub fn is_confidential(url: &Url) -> bool {
@@ -35,7 +35,7 @@ pub enum HttpError {
     /// The provider names an address without HTTPS.
     #[error("it names the address {0}, which is not encrypted")]
     NotConfidential(String),
-    #[error("its response is longer than {ANSWER_LIMIT} bytes")]
+    #[error("its response is longer than {MAX_RESPONSE_BYTES} bytes")]
     TooLong,
     /// The response cannot be converted, which would be a bug.
     #[error("its response cannot be read")]
@@ -47,7 +47,7 @@ impl HttpClient {
         // A redirect could send the client secret to another server.
         let client = Client::builder()
             .redirect(Policy::none())
-            .timeout(PATIENCE)
+            .timeout(RESPONSE_TIMEOUT)
             .user_agent(concat!("sotto/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self(client))
@@ -58,14 +58,14 @@ impl HttpClient {
         if !is_confidential(request.url()) {
             return Err(HttpError::NotConfidential(request.url().to_string()));
         }
-        let mut answer = self.0.execute(request).await?;
-        let mut head = openidconnect::http::Response::builder().status(answer.status());
+        let mut response = self.0.execute(request).await?;
+        let mut head = openidconnect::http::Response::builder().status(response.status());
         if let Some(headers) = head.headers_mut() {
-            *headers = std::mem::take(answer.headers_mut());
+            *headers = std::mem::take(response.headers_mut());
         }
         let mut body = Vec::new();
-        while let Some(part) = answer.chunk().await? {
-            if body.len() + part.len() > ANSWER_LIMIT {
+        while let Some(part) = response.chunk().await? {
+            if body.len() + part.len() > MAX_RESPONSE_BYTES {
                 return Err(HttpError::TooLong);
             }
             body.extend_from_slice(&part);

@@ -22,11 +22,11 @@ use super::http_client::HttpClient;
 use super::{Failure, Handshake, ProviderSettings};
 
 /// Seconds until metadata is fetched again: one hour.
-const FRESH_SECONDS: i64 = 3600;
+const METADATA_SECONDS: i64 = 3600;
 /// Seconds between two fetches because of a token signed with an unknown key.
-const KEYS_SECONDS: i64 = 60;
-/// Seconds without a new attempt after a failed fetch, so that waiting users get an answer at once.
-const PAUSE_SECONDS: i64 = 5;
+const KEY_REFRESH_INTERVAL_SECONDS: i64 = 60;
+/// Seconds without a new attempt after a failed fetch, so that waiting users get a response at once.
+const RETRY_SECONDS: i64 = 5;
 
 /// Signatures with the provider's own keys. `none` and shared secrets are not accepted.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -134,7 +134,7 @@ impl Provider {
         let mut metadata = self.metadata(now).await?;
         let exchange = metadata.client.exchange_code(AuthorizationCode::new(code));
         let exchange = exchange.map_err(|error| Failure::ProviderError(error.to_string()))?;
-        let answer = exchange
+        let token_response = exchange
             .set_pkce_verifier(PkceCodeVerifier::new(handshake.verifier.clone()))
             .request_async(&metadata.http)
             .await
@@ -142,10 +142,10 @@ impl Provider {
                 RequestTokenError::Request(cause) => unavailable(cause),
                 other => Failure::ProviderError(other.to_string()),
             })?;
-        let token = answer.id_token().ok_or_else(|| Failure::InvalidToken("there is no ID token".into()))?;
+        let token = token_response.id_token().ok_or_else(|| Failure::InvalidToken("there is no ID token".into()))?;
         let nonce = Nonce::new(handshake.nonce.clone());
         let mut claims = verify(&metadata.client, token, &nonce, now);
-        if claims.as_ref().is_err_and(could_be_old_keys) {
+        if claims.as_ref().is_err_and(may_need_newer_keys) {
             metadata = self.refresh(&metadata, now).await?;
             claims = verify(&metadata.client, token, &nonce, now);
         }
@@ -160,7 +160,7 @@ impl Provider {
             return Ok(provider_user!(issuer, subject, claims));
         }
         // Some providers leave the address out of ID tokens and serve it at the user info endpoint.
-        match metadata.user_info(answer.access_token(), claims.subject()).await? {
+        match metadata.user_info(token_response.access_token(), claims.subject()).await? {
             Some(info) => Ok(provider_user!(issuer, subject, info)),
             None => Ok(provider_user!(issuer, subject, claims)),
         }
@@ -170,7 +170,7 @@ impl Provider {
     async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
         let mut discovery = self.discovery.lock().await;
         match &discovery.metadata {
-            Some(metadata) if metadata.at.is_within(FRESH_SECONDS, now) => Ok(metadata.clone()),
+            Some(metadata) if metadata.at.is_within(METADATA_SECONDS, now) => Ok(metadata.clone()),
             Some(metadata) => {
                 let metadata = metadata.clone();
                 Ok(self.discover(&mut discovery, now).await.unwrap_or(metadata))
@@ -183,7 +183,10 @@ impl Provider {
     async fn refresh(&self, old: &Metadata, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
         let mut discovery = self.discovery.lock().await;
         match &discovery.metadata {
-            Some(metadata) if !std::ptr::eq(&raw const **metadata, old) || metadata.at.is_within(KEYS_SECONDS, now) => {
+            Some(metadata)
+                if !std::ptr::eq(&raw const **metadata, old)
+                    || metadata.at.is_within(KEY_REFRESH_INTERVAL_SECONDS, now) =>
+            {
                 Ok(metadata.clone())
             }
             _ => self.discover(&mut discovery, now).await,
@@ -191,7 +194,7 @@ impl Provider {
     }
 
     async fn discover(&self, discovery: &mut Discovery, now: Timestamp) -> Result<Arc<Metadata>, Failure> {
-        if discovery.failed_at.is_some_and(|failed| failed <= now && now < failed.plus_seconds(PAUSE_SECONDS)) {
+        if discovery.failed_at.is_some_and(|failed| failed <= now && now < failed.plus_seconds(RETRY_SECONDS)) {
             return Err(unavailable(std::io::Error::other("it did not respond a moment ago")));
         }
         match self.fetch(now).await {
@@ -258,7 +261,7 @@ fn verify<'t>(
 }
 
 /// Whether newer keys could verify the token.
-fn could_be_old_keys(error: &ClaimsVerificationError) -> bool {
+fn may_need_newer_keys(error: &ClaimsVerificationError) -> bool {
     use SignatureVerificationError::{AmbiguousKeyId, CryptoError, NoMatchingKey};
     matches!(error, ClaimsVerificationError::SignatureVerification(NoMatchingKey | CryptoError(_) | AmbiguousKeyId(_)))
 }

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_is_spoken_with_in_private() {
+    fn a_provider_is_contacted_only_over_https() {
         for good in ["https://id.example.org", "http://127.0.0.1:9000", "http://[::1]:9000/", "http://localhost/a"] {
             assert!(ProviderSettings { issuer: good.into(), ..settings() }.check().is_ok(), "{good}");
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_the_secret_is_not() {
+    fn errors_name_the_setting_and_not_the_secret() {
         let check = |settings: ProviderSettings| settings.check().unwrap_err();
         for id in ["", "Key Cloak", "a/b", &"x".repeat(33)] {
             assert!(check(ProviderSettings { id: id.into(), ..settings() }).contains("the id"), "{id}");

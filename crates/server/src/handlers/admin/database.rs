@@ -15,7 +15,7 @@ use crate::monitoring::alerts::{Alert, AlertState, Verdict};
 use crate::monitoring::monitor;
 
 /// Statements in the response.
-const SLOWEST: usize = 20;
+const MAX_STATEMENTS: usize = 20;
 
 /// The health of the database. Counters count since `watched_since`, on this node.
 #[derive(Serialize, ToSchema)]
@@ -171,7 +171,7 @@ impl DatabaseResponse {
     fn new(period: Snapshot) -> Self {
         Self {
             remarks: remarks(&period),
-            slowest_statements: slowest(&period).into_iter().take(SLOWEST).map(Into::into).collect(),
+            slowest_statements: slowest(&period).into_iter().take(MAX_STATEMENTS).map(Into::into).collect(),
             engine: period.engine,
             version: period.version,
             revision: period.schema.revision,

@@ -84,14 +84,14 @@ pub async fn create(
     IdempotentJson(request, key): IdempotentJson<AccountCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<AccountResponse>)>, ApiError> {
     let (by, users) = (signed_in.id(), app.storage.users());
-    let answer = |user: User| (StatusCode::CREATED, Json(user.into()));
+    let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
     let make = async |keyed| {
         let new = new_account(&app, request).await?;
         let user = users.create(&new, keyed, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
-        Ok(answer(user))
+        Ok(respond(user))
     };
-    key.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(answer))).await
+    key.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
 }
 
 async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiError> {
@@ -100,7 +100,7 @@ async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiEr
     let password = request.password.and_then(|password| check.accept("password", Password::parse(password)));
     let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
-    let (email, time_zone) = check.finish((|| Some((email?, time_zone?)))())?;
+    let (email, time_zone) = check.finish(email.zip(time_zone))?;
     let password_hash = hash(app, password).await?;
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
     Ok(NewUser { id, email, password_hash, full_name, is_superuser: request.is_superuser, time_zone })

@@ -64,7 +64,7 @@ pub async fn register(
     let password = check.accept("password", Password::parse(request.password));
     let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
-    let (email, password, time_zone) = check.finish((|| Some((email?, password?, time_zone?)))())?;
+    let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
     app.rate_limits.check_sign_up(client.0)?;
 
     let password_hash = Some(app.hasher.hash(password).await?);

@@ -105,7 +105,7 @@ pub async fn finish(
     params: Result<Query<CallbackParams>, ApiError>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let answer = async {
+    let sign_in = async {
         let provider = app.providers.get(&id)?;
         let Query(params) = params.map_err(|_| Failure::StateMismatch)?;
         let handshake = read_handshake(&app, provider, &params, &headers)?;
@@ -121,7 +121,7 @@ pub async fn finish(
         metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
         Ok((handshake.next, session_cookies(&app, &session)?))
     };
-    match answer.await {
+    match sign_in.await {
         Ok((next, tokens)) => redirect(&next, cookies::set_handshake(&app.config, "")?, tokens),
         Err(failure) => fail(&app, &id, &failure),
     }
@@ -144,19 +144,19 @@ async fn begin(
 fn read_handshake(
     app: &App,
     provider: &Provider,
-    answer: &CallbackParams,
+    callback: &CallbackParams,
     headers: &HeaderMap,
 ) -> Result<Handshake, Failure> {
     let kept = cookies::handshake(headers).and_then(|sealed| app.providers.sealer.open(sealed));
-    let state = answer.state.as_deref().unwrap_or_default();
+    let state = callback.state.as_deref().unwrap_or_default();
     let begun = kept.filter(|kept| kept.is_answered_by(&provider.settings.id, state)).ok_or(Failure::StateMismatch)?;
     if begun.has_expired(app.now()) {
         return Err(Failure::Expired);
     }
-    if answer.iss.as_deref().is_some_and(|issuer| !provider.is_issuer(issuer)) {
+    if callback.iss.as_deref().is_some_and(|issuer| !provider.is_issuer(issuer)) {
         return Err(Failure::ProviderError("the response names another issuer".into()));
     }
-    match answer.error.as_deref() {
+    match callback.error.as_deref() {
         None => Ok(begun),
         Some("access_denied") => Err(Failure::AccessDenied),
         Some(other) => Err(Failure::ProviderError(other.chars().filter(char::is_ascii_graphic).take(100).collect())),
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_here_are_gone_to() {
+    fn redirects_stay_on_this_server() {
         for good in ["/", "/entries", "/entries/2026?q=a&b=%20#top", "/ä", "/a//b"] {
             assert!(local_path(good.to_owned()).is_ok(), "{good}");
         }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_address_fits_into_a_header() {
-        let answer = redirect("/ä?error=none", HeaderValue::from_static("a=b"), HeaderMap::new()).unwrap();
-        assert_eq!(answer.headers()[header::LOCATION], "/%C3%A4?error=none");
+        let response = redirect("/ä?error=none", HeaderValue::from_static("a=b"), HeaderMap::new()).unwrap();
+        assert_eq!(response.headers()[header::LOCATION], "/%C3%A4?error=none");
     }
 }

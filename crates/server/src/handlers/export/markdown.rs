@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_reads_what_is_quoted() {
+    fn quoted_text_is_valid_json() {
         for text in [
             "",
             "plain",

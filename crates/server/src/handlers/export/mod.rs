@@ -35,13 +35,13 @@ use archive::Archive;
 use names::FileNames;
 
 /// Deadline for a client to accept a chunk.
-const PATIENCE: Duration = Duration::from_mins(1);
+const CHUNK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Rows read at a time.
-const ROWS: u32 = 200;
+const ROWS_PER_QUERY: u32 = 200;
 /// Bytes that are buffered before they are sent.
-const PIECE: usize = 64 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks that wait for the client.
-const AHEAD: usize = 2;
+const QUEUED_CHUNKS: usize = 2;
 
 /// Export all of your data as a zip archive.
 ///
@@ -62,7 +62,7 @@ pub async fn export(State(app): State<App>, signed_in: SignedIn, unlocks: Unlock
     let place = app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;
     let open = unlocks.tags(&app, &signed_in).await?;
     let today = app.now().day_in(&signed_in.user().time_zone);
-    let (pieces, mut arriving) = mpsc::channel(AHEAD);
+    let (pieces, mut arriving) = mpsc::channel(QUEUED_CHUNKS);
     let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), missing: String::new(), pieces };
     // Compression would block a thread of the runtime.
     tokio::task::spawn_blocking(move || Handle::current().block_on(export.run(place)));
@@ -96,7 +96,7 @@ impl Export {
         if let Err(error) = &last {
             tracing::error!(user = %self.user, %error, "an export broke off");
         }
-        let _ = tokio::time::timeout(PATIENCE, self.pieces.send(last)).await;
+        let _ = tokio::time::timeout(CHUNK_TIMEOUT, self.pieces.send(last)).await;
     }
 
     async fn write(&mut self) -> Result<(), Stopped> {
@@ -159,7 +159,7 @@ impl Export {
         let mut array = Array::begin(self, "tags")?;
         let mut after = None;
         loop {
-            let tags = storage.tags().list(self.user, after, ROWS).await?;
+            let tags = storage.tags().list(self.user, after, ROWS_PER_QUERY).await?;
             let Some(last) = tags.last() else { break };
             after = Some((last.created_at, last.id.0));
             array.extend(self, tags.into_iter().map(TagResponse::from)).await?;
@@ -167,7 +167,7 @@ impl Export {
         let mut array = Array::begin(self, "reminders")?;
         let mut after = None;
         loop {
-            let reminders = storage.reminders().list(self.user, after, ROWS).await?;
+            let reminders = storage.reminders().list(self.user, after, ROWS_PER_QUERY).await?;
             let Some(last) = reminders.last() else { break };
             after = Some((last.created_at, last.id.0));
             let now = self.app.now();
@@ -200,12 +200,12 @@ impl Export {
     }
 
     async fn plain(&self, after: Option<(Timestamp, EntryId)>) -> Result<Vec<Entry>, Stopped> {
-        let query = EntryQuery { after, limit: ROWS, ..EntryQuery::default() };
+        let query = EntryQuery { after, limit: ROWS_PER_QUERY, ..EntryQuery::default() };
         Ok(self.app.storage.entries().list(self.user, &query).await?)
     }
 
     async fn sealed(&self, tag: SecretTagId, after: Option<(Timestamp, EntryId)>) -> Result<Vec<SealedEntry>, Stopped> {
-        Ok(self.app.storage.sealed_entries().list(self.user, tag, after, ROWS).await?)
+        Ok(self.app.storage.sealed_entries().list(self.user, tag, after, ROWS_PER_QUERY).await?)
     }
 
     fn json(&mut self, value: &impl Serialize) -> Result<(), Stopped> {
@@ -214,11 +214,11 @@ impl Export {
 
     /// Sends the buffer once it is large enough, and waits while the client is behind.
     async fn send(&mut self) -> Result<(), Stopped> {
-        if self.archive.buffered() < PIECE {
+        if self.archive.buffered() < CHUNK_BYTES {
             return Ok(());
         }
         let piece = Ok(self.archive.take_buffered());
-        match tokio::time::timeout(PATIENCE, self.pieces.send(piece)).await {
+        match tokio::time::timeout(CHUNK_TIMEOUT, self.pieces.send(piece)).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Stopped::Client),
         }
@@ -279,7 +279,7 @@ mod tests {
 
     /// The web app writes the same files for unlocked entries. Its tests read the same JSON file.
     #[test]
-    fn files_are_as_the_app_makes_them() {
+    fn generated_files_match_those_of_the_app() {
         let form: Value = serde_json::from_str(include_str!("form.json")).unwrap();
         let mut names = FileNames::default();
         for case in form["entries"].as_array().unwrap() {

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Bytes of a title in a name, so that the whole stays below the 143 bytes of the strictest file systems in use.
-const TITLE: usize = 90;
+const MAX_TITLE_BYTES: usize = 90;
 
 /// The names in use, with a count of each. They are folded like in file systems that ignore case and Unicode form.
 #[derive(Default)]
@@ -42,7 +42,7 @@ fn slug(title: &str) -> String {
         let kept =
             letter.is_alphanumeric() || (is_combining_mark(letter) && !words.is_empty() && !words.ends_with('-'));
         let next = if kept { letter } else { '-' };
-        if words.len() + next.len_utf8() > TITLE {
+        if words.len() + next.len_utf8() > MAX_TITLE_BYTES {
             break;
         }
         if kept || !(words.is_empty() || words.ends_with('-')) {
@@ -68,7 +68,7 @@ mod tests {
     const DAY: Date = Date::constant(2026, 11, 25);
 
     #[test]
-    fn a_title_cannot_leave_its_place() {
+    fn a_title_cannot_leave_its_folder() {
         for (title, name) in [
             ("A fine day!", "2026-11-25-a-fine-day"),
             ("../../etc/passwd", "2026-11-25-etc-passwd"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_given_twice() {
+    fn names_are_unique() {
         let mut names = FileNames::default();
         let given: Vec<_> = ["Straße", "STRASSE", "strasse 2", "stra\u{301}sse", "Strásse", "ſtrasse", "Straße"]
             .iter()

@@ -55,9 +55,9 @@ pub struct DayParams {
 }
 
 /// How far back to look, in years.
-const YEARS: i16 = 150;
+const MAX_YEARS: i16 = 150;
 /// Entries in the response, at most.
-const ANNIVERSARIES: u32 = 100;
+const MAX_ANNIVERSARIES: u32 = 100;
 
 /// Your entries of this day in earlier years, newest first.
 ///
@@ -72,7 +72,7 @@ pub async fn on_this_day(
 ) -> Result<Json<Vec<EntryResponse>>, ApiError> {
     let date = params.date.map_or_else(|| Ok(today(&app, &caller)), |text| parse_day("date", &text))?;
     let eve_of_leap_day = date.month() == 2 && date.day() == 28 && !date.in_leap_year();
-    let days: Vec<Date> = (1..=YEARS)
+    let days: Vec<Date> = (1..=MAX_YEARS)
         .flat_map(|years| {
             let year = date.year() - years;
             let same = Date::new(year, date.month(), date.day()).ok();
@@ -81,7 +81,7 @@ pub async fn on_this_day(
         })
         .filter(|day| day.year() >= 1)
         .collect();
-    let entries = app.storage.entries().on_days(caller.id(), &days, ANNIVERSARIES).await?;
+    let entries = app.storage.entries().on_days(caller.id(), &days, MAX_ANNIVERSARIES).await?;
     Ok(Json(entries.into_iter().map(EntryResponse::from).collect()))
 }
 

@@ -114,7 +114,7 @@ pub async fn list(
         None => EntryResponse::from(entry),
         Some(View::Summary) => EntryResponse::summary(entry, SUMMARY as usize),
     };
-    answer(headers, length + length / 16, entries.into_iter().map(shown).collect())
+    entries_response(headers, length + length / 16, entries.into_iter().map(shown).collect())
 }
 
 /// Characters of the text in a summary.
@@ -141,11 +141,11 @@ async fn list_sealed(access: &EntryAccess<'_>, tag: SecretTagId, params: &ListPa
     let mut entries = access.list(tag, after, rows.rows()).await?;
     let length = entries.iter().map(|entry| entry.sealed.encrypted_content.len()).sum();
     let headers = rows.paginate_texts(app, user, &mut entries, length, |entry| (entry.date.moment, entry.id.0));
-    answer(headers, length / 3 * 4, entries.into_iter().map(EntryResponse::from).collect())
+    entries_response(headers, length / 3 * 4, entries.into_iter().map(EntryResponse::from).collect())
 }
 
 /// Pages are large: a buffer of about the right size avoids copying while it grows.
-fn answer(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Result<Response, ApiError> {
+fn entries_response(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Result<Response, ApiError> {
     let mut body = Vec::with_capacity(texts + 1024 * entries.len());
     serde_json::to_writer(&mut body, &entries).map_err(ApiError::internal)?;
     Ok((headers, [(header::CONTENT_TYPE, "application/json")], body).into_response())

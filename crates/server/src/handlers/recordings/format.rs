@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_tells_and_the_name_may_not_contradict() {
+    fn the_content_decides_the_format_unless_the_declared_type_contradicts() {
         let webm = [b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm".as_slice(), &[0; 300]].concat();
         let ogg = [b"OggS".as_slice(), &[0; 24], b"OpusHead"].concat();
         for (beginning, name, other) in [

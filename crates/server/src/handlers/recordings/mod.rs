@@ -36,7 +36,7 @@ use format::Format;
 /// The route, for all methods.
 pub const PATH: &str = "/api/journals/{entry_id}/audio";
 /// Bytes that are read from a refused upload.
-const DRAINED: usize = 1 << 20;
+const MAX_DRAINED_BYTES: usize = 1 << 20;
 
 /// The description of a recording.
 #[derive(Serialize, ToSchema)]
@@ -152,11 +152,11 @@ pub async fn put(
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    let answer = store(&app, &caller, EntryId(id), &unlocks, &parts.headers, &mut body).await;
-    if answer.is_err() {
+    let result = store(&app, &caller, EntryId(id), &unlocks, &parts.headers, &mut body).await;
+    if result.is_err() {
         drain(body).await;
     }
-    answer
+    result
 }
 
 async fn store(
@@ -207,7 +207,7 @@ async fn store(
 /// Reads a part of what a refused client is still sending. A client that is cut off while it sends would never read the
 /// error.
 async fn drain(mut body: BodyDataStream) {
-    let mut left = DRAINED;
+    let mut left = MAX_DRAINED_BYTES;
     let reading = async {
         while let Some(Ok(bytes)) = body.next().await {
             left = left.saturating_sub(bytes.len());

@@ -33,7 +33,7 @@ pub struct RegisterStart {
     registration_request: String,
 }
 
-/// The answer to the first message.
+/// The response to the first message.
 #[derive(Serialize, ToSchema)]
 pub struct RegistrationAnswer {
     /// OPAQUE's registration response, 64 bytes.
@@ -101,12 +101,12 @@ pub async fn finish(
     IdempotentJson(request, key): IdempotentJson<RegisterFinish>,
 ) -> Result<CreateResponse<(StatusCode, Json<SecretTagResponse>)>, ApiError> {
     let user = signed_in.id();
-    let answer = |tag, open| (StatusCode::CREATED, Json(SecretTagResponse::new(&tag, open)));
-    let make = async |keyed| Ok(answer(create_secret_tag(&app, user, &request, keyed).await?, false));
+    let respond = |tag, open| (StatusCode::CREATED, Json(SecretTagResponse::new(&tag, open)));
+    let make = async |keyed| Ok(respond(create_secret_tag(&app, user, &request, keyed).await?, false));
     let find = async |id| {
         let Some(tag) = app.storage.secret_tags().get(user, SecretTagId(id)).await? else { return Ok(None) };
         let open = unlocks.session(&app, &signed_in, tag.id).await?.is_some();
-        Ok(Some(answer(tag, open)))
+        Ok(Some(respond(tag, open)))
     };
     key.create(&app, user, make, find).await
 }

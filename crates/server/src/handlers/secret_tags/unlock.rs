@@ -29,12 +29,12 @@ pub struct UnlockStart {
     login_request: String,
 }
 
-/// The answer to the first message.
+/// The response to the first message.
 #[derive(Serialize, ToSchema)]
 pub struct UnlockStarted {
     /// For the second message.
     session_id: Uuid,
-    /// OPAQUE's KE2, 320 bytes. A missing secret tag is answered the same way.
+    /// OPAQUE's KE2, 320 bytes. A missing secret tag gets the same kind of response.
     login_response: String,
     /// When the second message must have arrived.
     #[schema(value_type = String, format = DateTime)]
@@ -45,7 +45,7 @@ pub struct UnlockStarted {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UnlockFinish {
-    /// From the answer to the first message. It works once.
+    /// From the response to the first message. It works once.
     session_id: Uuid,
     /// OPAQUE's KE3, 64 bytes.
     #[schema(pattern = "^[A-Za-z0-9_-]{86}$")]
@@ -89,7 +89,7 @@ impl From<FailedTries> for FailedTriesResponse {
 
 /// Start to unlock a secret tag.
 ///
-/// A missing secret tag is answered like an existing one.
+/// A missing secret tag gets the response of an existing one.
 #[utoipa::path(post, path = "/api/secret-tags/{secret_tag_id}/unlock/start", tag = "secret-tags", operation_id = "unlock_start",
     params(("secret_tag_id" = Uuid, Path)),
     request_body = UnlockStart,

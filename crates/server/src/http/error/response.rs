@@ -111,7 +111,7 @@ impl ApiError {
             Self::DiskFull(_) => Some(Code::DiskFull),
             Self::OutcomeUnknown(_) => Some(Code::OutcomeUnknown),
             Self::OverQuota { .. } => Some(Code::OverQuota),
-            // Field errors have codes of their own; the others are identified by their status.
+            // Each field error has its code; other problems without a code are identified by their status.
             Self::Invalid(_)
             | Self::MethodNotAllowed
             | Self::RangeNotSatisfiable(_)

@@ -27,7 +27,7 @@ use crate::http::idempotency;
 pub use client_address::ClientAddress;
 pub use deadline::{DEADLINE, UPLOAD_DEADLINE, enforce_deadline};
 
-/// Marks a response as a part of the web app, which a browser renders. It has no route of its own.
+/// Marks a response as a part of the web app, which a browser renders. It has no separate route.
 #[derive(Clone, Copy)]
 pub struct WebAppMarker;
 

@@ -68,7 +68,7 @@ pub enum Verdict {
     Between,
     /// Clearly below the threshold.
     Good,
-    /// Too little happened to judge.
+    /// Too little happened to assess.
     Unknown,
 }
 
@@ -95,11 +95,11 @@ pub enum Change {
 pub const DISK_FULL: &str = "disk full";
 
 /// An average below this fraction of the threshold is good.
-const CLEAR_OF_SLOW: f64 = 0.8;
+const CLEAR_SLOW_FACTOR: f64 = 0.8;
 /// Index usage this many points above the threshold is good.
-const CLEAR_OF_SCANS: f64 = 2.0;
+const CLEAR_SCANS_POINTS: f64 = 2.0;
 /// Tables with fewer reads in a period are not judged.
-const READS: u64 = 20;
+const MIN_READS: u64 = 20;
 
 impl Alert {
     pub const ALL: [Self; 8] = [
@@ -140,7 +140,7 @@ impl Alert {
         }
     }
 
-    pub fn judge(self, evidence: &Evidence<'_>) -> Reading {
+    pub fn assess(self, evidence: &Evidence<'_>) -> Reading {
         let Evidence { period, thresholds, faults, .. } = *evidence;
         match self {
             Self::SlowStatement => slow_statement(period, thresholds),
@@ -210,7 +210,7 @@ fn slow_statement(period: &Snapshot, thresholds: &Thresholds) -> Reading {
         let text = &worst.text;
         (Verdict::Bad, format!("A statement took {mean:.1} ms on average, more than {limit} ms: {text}"))
     } else {
-        let verdict = if mean > limit * CLEAR_OF_SLOW { Verdict::Between } else { Verdict::Good };
+        let verdict = if mean > limit * CLEAR_SLOW_FACTOR { Verdict::Between } else { Verdict::Good };
         (verdict, format!("The slowest statement took {mean:.1} ms on average."))
     };
     Reading { verdict, figure: mean, sentence }
@@ -221,7 +221,7 @@ fn index_usage(period: &Snapshot, thresholds: &Thresholds) -> Reading {
     let worst = period
         .tables
         .iter()
-        .filter(|table| table.rows > thresholds.big_table_rows && table.scans + table.look_ups >= READS)
+        .filter(|table| table.rows > thresholds.big_table_rows && table.scans + table.look_ups >= MIN_READS)
         .filter_map(|table| Some((table.index_usage_percent()?, table)))
         .min_by(|a, b| a.0.total_cmp(&b.0));
     let Some((usage, table)) = worst else {
@@ -236,7 +236,7 @@ fn index_usage(period: &Snapshot, thresholds: &Thresholds) -> Reading {
     );
     let verdict = if usage < limit {
         Verdict::Bad
-    } else if usage < (limit + CLEAR_OF_SCANS).min(100.0) {
+    } else if usage < (limit + CLEAR_SCANS_POINTS).min(100.0) {
         Verdict::Between
     } else {
         Verdict::Good

@@ -36,7 +36,7 @@ fn reading(
     clock: &ClockHealth,
 ) -> Reading {
     let thresholds = &Thresholds::default();
-    alert.judge(&Evidence { period, thresholds, faults, recordings, clock, backup: None, backup_days: None })
+    alert.assess(&Evidence { period, thresholds, faults, recordings, clock, backup: None, backup_days: None })
 }
 
 fn judged(alert: Alert, period: &Snapshot) -> Verdict {
@@ -64,7 +64,7 @@ fn shown(verdicts: &str) -> String {
 }
 
 #[test]
-fn several_bad_readings_raise_and_several_good_ones_clear() {
+fn several_bad_readings_raise_and_several_good_ones_clear_an_alert() {
     for (verdicts, changes) in [
         ("bbb", "..R"),
         ("bbbbbbgg", "..R....C"),
@@ -84,7 +84,7 @@ fn several_bad_readings_raise_and_several_good_ones_clear() {
 }
 
 #[test]
-fn a_raised_alert_remembers_since_when_and_why() {
+fn a_raised_alert_keeps_its_start_and_reason() {
     let mut alert_state = AlertState::new();
     let reading = |verdict, sentence: &str| Reading { verdict, figure: 0.0, sentence: sentence.into() };
     assert_eq!(alert_state.update(reading(Verdict::Bad, "first"), at(1), 1, 2), Some(Change::Raised));
@@ -96,7 +96,7 @@ fn a_raised_alert_remembers_since_when_and_why() {
 }
 
 #[test]
-fn the_slowest_statement_decides() {
+fn the_slowest_statement_determines_the_verdict() {
     let mut period = period();
     assert_eq!(judged(Alert::SlowStatement, &period), Verdict::Unknown);
     for (total_ms, verdict) in
@@ -110,7 +110,7 @@ fn the_slowest_statement_decides() {
 }
 
 #[test]
-fn index_usage_is_judged_on_big_tables_that_are_read() {
+fn index_usage_is_assessed_on_large_tables_with_reads() {
     let table = |rows, scans, look_ups| TableHealth { name: "tags".into(), rows, scans, look_ups, ..<_>::default() };
     for (table, verdict) in [
         (table(10_001, 11, 89), Verdict::Bad),
@@ -126,7 +126,7 @@ fn index_usage_is_judged_on_big_tables_that_are_read() {
 }
 
 #[test]
-fn violated_constraints_are_named() {
+fn violations_are_reported_by_name() {
     let mut period = period();
     assert_eq!(judged(Alert::ConstraintViolation, &period), Verdict::Good);
     let faults = BTreeMap::from([("ck_entries_kept".to_owned(), 2)]);
@@ -138,7 +138,7 @@ fn violated_constraints_are_named() {
 }
 
 #[test]
-fn a_lack_of_room_is_its_own_alert() {
+fn a_lack_of_disk_space_is_a_separate_alert() {
     let faults = BTreeMap::from([(DISK_FULL.to_owned(), 2)]);
     let judged = |alert: Alert, faults| reading(alert, &period(), faults, None, &ClockHealth::default()).verdict;
     assert_eq!(judged(Alert::DiskFull, &faults), Verdict::Bad);
@@ -147,7 +147,7 @@ fn a_lack_of_room_is_its_own_alert() {
 }
 
 #[test]
-fn half_done_and_unknown_migrations_are_bad() {
+fn incomplete_and_unknown_migrations_are_bad() {
     let mut period = period();
     assert_eq!(judged(Alert::Migration, &period), Verdict::Good);
     for state in [SchemaState::Behind, SchemaState::Unknown, SchemaState::Contradictory] {
@@ -161,7 +161,7 @@ fn half_done_and_unknown_migrations_are_bad() {
 }
 
 #[test]
-fn problems_of_the_attachment_store_are_named() {
+fn attachment_store_errors_are_reported_verbatim() {
     assert_eq!(judged(Alert::Recordings, &period()), Verdict::Good);
     let trouble = Some("It belongs to another database.");
     let reading = reading(Alert::Recordings, &period(), &BTreeMap::new(), trouble, &ClockHealth::default());
@@ -169,7 +169,7 @@ fn problems_of_the_attachment_store_are_named() {
 }
 
 #[test]
-fn a_clock_that_was_set_is_bad_until_an_hour_has_passed() {
+fn a_changed_clock_is_bad_for_an_hour() {
     let judged = |clock: &ClockHealth| reading(Alert::Clock, &period(), &BTreeMap::new(), None, clock);
     assert_eq!(judged(&ClockHealth::default()).verdict, Verdict::Good);
     let reading = judged(&ClockHealth { set_by: Some(-3600.0), ..ClockHealth::default() });
@@ -179,11 +179,11 @@ fn a_clock_that_was_set_is_bad_until_an_hour_has_passed() {
 }
 
 #[test]
-fn a_backup_is_missed_only_where_backups_are_watched() {
+fn a_backup_is_missed_only_if_backups_are_monitored() {
     let judged = |last: Option<&LastBackup>, backup_days| {
         let (thresholds, faults, clock) = (Thresholds::default(), BTreeMap::new(), ClockHealth::default());
         let period = period();
-        Alert::Backup.judge(&Evidence {
+        Alert::Backup.assess(&Evidence {
             period: &period,
             thresholds: &thresholds,
             faults: &faults,
@@ -212,7 +212,7 @@ fn a_backup_is_missed_only_where_backups_are_watched() {
 }
 
 #[test]
-fn the_verdict_is_that_of_the_last_reading_and_the_sentence_says_why_it_is_raised() {
+fn the_verdict_is_from_the_last_reading_and_the_message_from_the_raise() {
     let mut alert_state = AlertState::new();
     assert_eq!(alert_state.verdict, Verdict::Unknown);
     let reading = |verdict, sentence: &str| Reading { verdict, figure: 0.0, sentence: sentence.into() };
@@ -234,7 +234,7 @@ fn the_verdict_is_that_of_the_last_reading_and_the_sentence_says_why_it_is_raise
 }
 
 #[test]
-fn an_alert_from_before_a_restart_is_cleared_by_good_readings() {
+fn an_alert_from_before_a_restart_is_cleared_after_good_readings() {
     let raised = Raised { alert: Alert::Migration, since: at(1), figure: 1.0, sentence: "It was changed.".into() };
     let mut alert_state = AlertState::restored(raised);
     let good = || Reading { verdict: Verdict::Good, figure: 0.0, sentence: "well".into() };
@@ -246,7 +246,7 @@ fn an_alert_from_before_a_restart_is_cleared_by_good_readings() {
 }
 
 #[test]
-fn each_alert_is_documented_and_has_a_name_in_the_app() {
+fn each_alert_is_documented_and_named_in_the_app() {
     const PAGE: &str = include_str!("../../../../../docs/monitoring.md");
     const SHOWN: &str = include_str!("../../../../../web/src/lib/admin/Alerts.svelte");
     const NAMES: [&str; 2] = [

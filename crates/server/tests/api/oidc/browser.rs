@@ -7,9 +7,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{ApiResponse, PASSWORD, Server};
 
-/// The browser of one user. Each port is a site of its own.
+/// The browser of one user. Each port is a separate site.
 pub struct Browser {
     client: Client,
     /// The address of the server, without a trailing slash.
@@ -39,20 +39,20 @@ impl Browser {
         self.send(Method::POST, "/api/auth/login", body).await.expect(StatusCode::OK);
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> ApiResponse {
         self.send(Method::GET, path, Value::Null).await
     }
 
     /// A request of the web app.
-    pub async fn send(&self, method: Method, path: &str, body: Value) -> Answer {
+    pub async fn send(&self, method: Method, path: &str, body: Value) -> ApiResponse {
         let url = Url::parse(&format!("{}{path}", self.home)).unwrap();
         let mut request = self.with_cookies(self.client.request(method, url.clone()), &url, false);
         if !body.is_null() {
             request = request.json(&body);
         }
-        let answer = Answer::of(request).await;
-        self.take_cookies(&url, answer.headers.get_all(SET_COOKIE));
-        answer
+        let response = ApiResponse::receive(request).await;
+        self.take_cookies(&url, response.headers.get_all(SET_COOKIE));
+        response
     }
 
     /// Goes to the provider, selects an account there, and returns the page where the browser ends up.
@@ -80,18 +80,18 @@ impl Browser {
         self.jar.lock().unwrap().retain(|cookie| Some(cookie.port) == home);
         let page = self.walk(start, None).await;
         assert_eq!(page.1, StatusCode::OK, "{}", page.0);
-        let answer = self.walk(&format!("{}/login", page.0), Some(account)).await;
-        assert!(answer.0.as_str().contains("/callback?"), "{}", answer.0);
-        answer.0.into()
+        let response = self.walk(&format!("{}/login", page.0), Some(account)).await;
+        assert!(response.0.as_str().contains("/callback?"), "{}", response.0);
+        response.0.into()
     }
 
     /// Follows the provider's redirect, and returns the page of the web app where the browser ends up.
     pub async fn follow(&self, address: &str) -> String {
         let mut url = Url::parse(address).unwrap();
         loop {
-            let answer = self.request(Method::GET, &url, None, true).await;
-            assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{url}");
-            url = url.join(answer.headers()[LOCATION].to_str().unwrap()).unwrap();
+            let response = self.request(Method::GET, &url, None, true).await;
+            assert_eq!(response.status(), StatusCode::SEE_OTHER, "{url}");
+            url = url.join(response.headers()[LOCATION].to_str().unwrap()).unwrap();
             if !url.path().starts_with("/api/") {
                 assert!(url.as_str().starts_with(&self.home), "{url}");
                 return url.as_str()[self.home.len()..].to_owned();
@@ -122,8 +122,8 @@ impl Browser {
     /// The redirect of a start that does not go to the provider.
     async fn refused_at(&self, start: &str) -> Option<String> {
         let url = Url::parse(start).unwrap();
-        let answer = self.request(Method::GET, &url, None, false).await;
-        let location = answer.headers()[LOCATION].to_str().unwrap();
+        let response = self.request(Method::GET, &url, None, false).await;
+        let location = response.headers()[LOCATION].to_str().unwrap();
         location.starts_with('/').then(|| location.to_owned())
     }
 
@@ -131,15 +131,15 @@ impl Browser {
     async fn walk(&self, address: &str, account: Option<&str>) -> (Url, StatusCode) {
         let mut url = Url::parse(address).unwrap();
         let method = if account.is_some() { Method::POST } else { Method::GET };
-        let mut answer = self.request(method, &url, account, false).await;
-        while answer.status().is_redirection() {
-            url = url.join(answer.headers()[LOCATION].to_str().unwrap()).unwrap();
+        let mut response = self.request(method, &url, account, false).await;
+        while response.status().is_redirection() {
+            url = url.join(response.headers()[LOCATION].to_str().unwrap()).unwrap();
             if url.as_str().starts_with(&self.home) {
                 break;
             }
-            answer = self.request(Method::GET, &url, None, false).await;
+            response = self.request(Method::GET, &url, None, false).await;
         }
-        (url, answer.status())
+        (url, response.status())
     }
 
     async fn request(&self, method: Method, url: &Url, account: Option<&str>, from_elsewhere: bool) -> Response {
@@ -147,9 +147,9 @@ impl Browser {
         if let Some(account) = account {
             request = request.form(&[("account", account)]);
         }
-        let answer = request.send().await.unwrap();
-        self.take_cookies(url, answer.headers().get_all(SET_COOKIE));
-        answer
+        let response = request.send().await.unwrap();
+        self.take_cookies(url, response.headers().get_all(SET_COOKIE));
+        response
     }
 
     /// After a redirect from another site, strict cookies are not sent.

@@ -1,4 +1,4 @@
-//! The certified `oidc-provider` in a process of its own, and a server with it as a provider.
+//! The certified `oidc-provider` in a separate process, and a server with it as a provider.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -9,7 +9,7 @@ use sotto_server::{Config, ProviderSettings};
 use sotto_storage::testing::Scratch;
 
 use super::browser::Browser;
-use super::forging_provider::{ForgingProvider, Key, answer, unsigned};
+use super::forging_provider::{ForgingProvider, Key, response, unsigned};
 use crate::server::{Server, lenient};
 
 const SECRET: &str = "shared";
@@ -38,44 +38,44 @@ async fn sign_in(server: &Server) -> String {
 type Forgery = fn(&ForgingProvider, &str) -> (u16, Value);
 
 #[tokio::test]
-async fn no_forged_token_is_believed() {
+async fn no_forged_token_is_accepted() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     assert_eq!(sign_in(&server).await, "/");
     let forgeries: [(&str, Forgery); 20] = [
         ("no signature", |provider, nonce| {
-            answer(&format!("{}.", unsigned(&json!({"alg": "none"}), &provider.claims(nonce))))
+            response(&format!("{}.", unsigned(&json!({"alg": "none"}), &provider.claims(nonce))))
         }),
         ("an algorithm that is none", |provider, nonce| {
-            answer(&provider.key.sign(&json!({"alg": "none", "kid": "one"}), &provider.claims(nonce)))
+            response(&provider.key.sign(&json!({"alg": "none", "kid": "one"}), &provider.claims(nonce)))
         }),
         ("the secret that we share", |provider, nonce| {
             let signed = unsigned(&json!({"alg": "HS256"}), &provider.claims(nonce));
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
-            answer(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
+            response(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
         }),
         ("the public key as a secret", |provider, nonce| {
             let signed = unsigned(&json!({"alg": "HS256", "kid": "one"}), &provider.claims(nonce));
             let key = provider.key.public("one").to_string();
             let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes()), signed.as_bytes());
-            answer(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
+            response(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac)))
         }),
         ("another key", |provider, nonce| {
-            answer(&Key::new().sign(&json!({"alg": "ES256", "kid": "one"}), &provider.claims(nonce)))
+            response(&Key::new().sign(&json!({"alg": "ES256", "kid": "one"}), &provider.claims(nonce)))
         }),
         ("a key that is not published", |provider, nonce| {
-            answer(&Key::new().sign(&json!({"alg": "ES256", "kid": "two"}), &provider.claims(nonce)))
+            response(&Key::new().sign(&json!({"alg": "ES256", "kid": "two"}), &provider.claims(nonce)))
         }),
         ("a key that it brings along", |provider, nonce| {
             let key = Key::new();
             let header = json!({"alg": "ES256", "kid": "one", "jwk": key.public("one")});
-            answer(&key.sign(&header, &provider.claims(nonce)))
+            response(&key.sign(&header, &provider.claims(nonce)))
         }),
         ("a changed claim", |provider, nonce| {
             let (_, body) = provider.honest(nonce);
             let parts: Vec<_> = body["id_token"].as_str().unwrap().split('.').collect();
             let claims = with(provider, nonce, "sub", json!("somebody else")).to_string();
-            answer(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims), parts[2]))
+            response(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims), parts[2]))
         }),
         ("another issuer", |provider, nonce| {
             provider.signed(&with(provider, nonce, "iss", json!("https://evil.example")))
@@ -96,10 +96,10 @@ async fn no_forged_token_is_believed() {
         ("no subject", |provider, nonce| provider.signed(&with(provider, nonce, "sub", Value::Null))),
         ("a subject that is none", |provider, nonce| provider.signed(&with(provider, nonce, "sub", json!("a\u{0}b")))),
         ("no token", |_, _| (200, json!({"access_token": "a", "token_type": "Bearer"}))),
-        ("something else", |_, _| answer("a.b.c")),
+        ("something else", |_, _| response("a.b.c")),
     ];
     for (what, forgery) in forgeries {
-        provider.answers.lock().unwrap().token = Box::new(forgery);
+        provider.responses.lock().unwrap().token = Box::new(forgery);
         let end = sign_in(&server).await;
         assert!(["/login?error=invalid_token", "/login?error=provider_error"].contains(&end.as_str()), "{what}: {end}");
     }
@@ -110,25 +110,25 @@ async fn no_forged_token_is_believed() {
 }
 
 #[tokio::test]
-async fn invalid_responses_of_a_provider_are_reported() {
+async fn an_invalid_provider_response_is_reported() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
-    let answers: [(u16, Value, &str); 4] = [
+    let responses: [(u16, Value, &str); 4] = [
         (400, json!({"error": "invalid_grant", "error_description": "spent"}), "provider_error"),
         (500, json!({}), "provider_error"),
         (200, json!([1]), "provider_error"),
         (200, json!({"access_token": "x".repeat(2 << 20), "token_type": "Bearer"}), "provider_unavailable"),
     ];
-    for (status, body, code) in answers {
+    for (status, body, code) in responses {
         let shown = body.to_string().len();
-        provider.answers.lock().unwrap().token = Box::new(move |_, _| (status, body.clone()));
+        provider.responses.lock().unwrap().token = Box::new(move |_, _| (status, body.clone()));
         assert_eq!(sign_in(&server).await, format!("/login?error={code}"), "{status}, {shown} bytes");
     }
 }
 
 /// Each case has a new server, which has no cached metadata.
 #[tokio::test]
-async fn a_description_is_not_believed_blindly() {
+async fn a_provider_description_is_validated() {
     let honest = ForgingProvider::start().await;
     for (field, value) in [
         ("issuer", json!("https://evil.example")),
@@ -140,14 +140,14 @@ async fn a_description_is_not_believed_blindly() {
         let provider = ForgingProvider::start().await;
         let mut description = provider.description();
         description[field] = value.clone();
-        provider.answers.lock().unwrap().description = Some(description);
+        provider.responses.lock().unwrap().description = Some(description);
         let end = sign_in(&server(&provider).await).await;
         assert_eq!(end, "/login?error=provider_unavailable", "{field} {value}");
     }
 }
 
 #[tokio::test]
-async fn claims_are_taken_as_far_as_they_are_good() {
+async fn only_valid_claims_are_used() {
     let provider = ForgingProvider::start().await;
     let server = server(&provider).await;
     let long = "x".repeat(300);
@@ -159,14 +159,14 @@ async fn claims_are_taken_as_far_as_they_are_good() {
         ("email", Value::Null, "/login?error=email_missing"),
         ("name", json!(long), "/"),
     ] {
-        provider.answers.lock().unwrap().token =
+        provider.responses.lock().unwrap().token =
             Box::new(move |provider, nonce| provider.signed(&with(provider, nonce, claim, value.clone())));
         assert_eq!(sign_in(&server).await, end, "{claim}");
     }
     let users = server.app.storage.users().list(&UserQuery { limit: 10, ..UserQuery::default() }).await.unwrap();
     assert_eq!((users.len(), users[0].full_name.as_deref(), users[0].email.as_str()), (1, None, "eve@example.org"));
     // A picture that is no image address, and a time zone that does not exist.
-    provider.answers.lock().unwrap().token = Box::new(|provider, nonce| {
+    provider.responses.lock().unwrap().token = Box::new(|provider, nonce| {
         let mut claims = with(provider, nonce, "sub", json!("provider-2"));
         claims["email"] = json!("mallory@example.org");
         claims["email_verified"] = json!("true");

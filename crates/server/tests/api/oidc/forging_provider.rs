@@ -14,20 +14,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// A status and a body, for a nonce.
-type Answer = dyn Fn(&ForgingProvider, &str) -> (u16, Value) + Send + Sync;
+type TokenResponder = dyn Fn(&ForgingProvider, &str) -> (u16, Value) + Send + Sync;
 
 /// The responses.
 pub struct Answers {
     /// Instead of its metadata, if given.
     pub description: Option<Value>,
     /// The response of the token endpoint for a nonce.
-    pub token: Box<Answer>,
+    pub token: Box<TokenResponder>,
 }
 
 pub struct ForgingProvider {
     pub issuer: String,
     pub key: Key,
-    pub answers: Mutex<Answers>,
+    pub responses: Mutex<Answers>,
     nonce: Mutex<String>,
 }
 
@@ -38,11 +38,11 @@ impl ForgingProvider {
     pub async fn start() -> Arc<Self> {
         let listener = crate::server::free_port().await;
         let address: SocketAddr = listener.local_addr().unwrap();
-        let answers = Answers { description: None, token: Box::new(ForgingProvider::honest) };
+        let responses = Answers { description: None, token: Box::new(ForgingProvider::honest) };
         let provider = Arc::new(Self {
             issuer: format!("http://{address}"),
             key: Key::new(),
-            answers: Mutex::new(answers),
+            responses: Mutex::new(responses),
             nonce: Mutex::default(),
         });
         let router = Router::new()
@@ -73,7 +73,7 @@ impl ForgingProvider {
 
     /// A response with these claims and a valid signature.
     pub fn signed(&self, claims: &Value) -> (u16, Value) {
-        answer(&self.key.sign(&json!({"alg": "ES256", "kid": "one"}), claims))
+        response(&self.key.sign(&json!({"alg": "ES256", "kid": "one"}), claims))
     }
 
     /// Its metadata.
@@ -84,7 +84,7 @@ impl ForgingProvider {
             "jwks_uri": url("keys"), "response_types_supported": ["code"], "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         });
-        self.answers.lock().unwrap().description.clone().unwrap_or(honest)
+        self.responses.lock().unwrap().description.clone().unwrap_or(honest)
     }
 
     fn keys(&self) -> Value {
@@ -93,7 +93,7 @@ impl ForgingProvider {
 }
 
 /// The response of a token endpoint with this ID token.
-pub fn answer(id_token: &str) -> (u16, Value) {
+pub fn response(id_token: &str) -> (u16, Value) {
     (200, json!({"access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": id_token}))
 }
 
@@ -136,7 +136,7 @@ async fn authorize(
 
 async fn token(State(provider): State<Arc<ForgingProvider>>) -> (StatusCode, Json<Value>) {
     let nonce = provider.nonce.lock().unwrap().clone();
-    let (status, body) = (provider.answers.lock().unwrap().token)(&provider, &nonce);
+    let (status, body) = (provider.responses.lock().unwrap().token)(&provider, &nonce);
     (StatusCode::from_u16(status).unwrap(), Json(body))
 }
 

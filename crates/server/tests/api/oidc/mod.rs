@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use sotto_domain::{Clock, UserId};
 use sotto_server::{Config, Registration};
 
-use crate::server::{Answer, PASSWORD, Server};
+use crate::server::{ApiResponse, PASSWORD, Server};
 use browser::Browser;
 use certified_provider::Setup;
 
-/// Runs each of these functions on SQLite and on PostgreSQL, with a provider and a server of its own.
+/// Runs each of these functions on SQLite and on PostgreSQL, with a separate provider and server.
 macro_rules! with_a_provider {
     ($($test:ident),+ $(,)?) => {
         mod sqlite {
@@ -34,11 +34,11 @@ macro_rules! with_a_provider {
 
 with_a_provider!(
     a_new_user_signs_up_and_signs_in_again,
-    an_account_is_found_by_its_verified_address_alone,
+    an_account_is_found_only_by_its_verified_address,
     a_signed_in_user_links_a_provider,
-    a_callback_needs_the_handshake_of_the_same_browser,
+    only_the_response_to_this_browsers_handshake_is_accepted,
     closed_servers_and_deactivated_accounts,
-    providers_change_their_keys_and_go_away,
+    providers_rotate_their_keys_and_become_unreachable,
 );
 
 const IDENTITIES: &str = "/api/users/me/identities";
@@ -94,7 +94,7 @@ async fn a_new_user_signs_up_and_signs_in_again(setup: Setup) {
     assert_eq!(browser.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
 }
 
-async fn an_account_is_found_by_its_verified_address_alone(setup: Setup) {
+async fn an_account_is_found_only_by_its_verified_address(setup: Setup) {
     let (dora, _ben) = (setup.server.person("dora").await, setup.server.person("ben").await);
     // The provider has the address as Dora@Example.org.
     let browser = Browser::new(&setup.server);
@@ -150,7 +150,7 @@ async fn a_signed_in_user_links_a_provider(setup: Setup) {
     assert_eq!(dora.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
 }
 
-async fn a_callback_needs_the_handshake_of_the_same_browser(setup: Setup) {
+async fn only_the_response_to_this_browsers_handshake_is_accepted(setup: Setup) {
     let browser = Browser::new(&setup.server);
     let error = |code: &str| format!("/login?error={code}");
     assert_eq!(browser.sign_in(&setup.start(""), "cancel").await, error("access_denied"));
@@ -214,7 +214,7 @@ async fn a_callback_needs_the_handshake_of_the_same_browser(setup: Setup) {
 async fn closed_servers_and_deactivated_accounts(setup: Setup) {
     let closed = Config { registration: Registration::Closed, ..setup.server.app.config.clone() };
     let setup = setup.restart(closed).await;
-    let dora = setup.server.person_behind_the_back("dora@example.org").await;
+    let dora = setup.server.create_account_without_password("dora@example.org").await;
     let browser = Browser::new(&setup.server);
     assert_eq!(browser.sign_in(&setup.start(""), "ada").await, "/login?error=registration_closed");
     // Users with an account may sign in.
@@ -231,7 +231,7 @@ async fn closed_servers_and_deactivated_accounts(setup: Setup) {
     assert_eq!(other.sign_in(&setup.start(""), "dora").await, "/");
 }
 
-async fn providers_change_their_keys_and_go_away(mut setup: Setup) {
+async fn providers_rotate_their_keys_and_become_unreachable(mut setup: Setup) {
     let browser = Browser::new(&setup.server);
     assert_eq!(browser.sign_in(&setup.start(""), "ada").await, "/");
     // A sign-in is in progress while the keys change, and the metadata is older than a minute.
@@ -253,10 +253,10 @@ async fn providers_change_their_keys_and_go_away(mut setup: Setup) {
     let node = setup.server.another(&setup.server.keys).await;
     for _ in 0..2 {
         let start = setup.server.client.get(format!("http://{node}/api/auth/oidc/test/start"));
-        let answer = Answer::of(start).await;
-        assert_eq!(answer.header("location"), Some("/login?error=provider_unavailable"));
+        let response = ApiResponse::receive(start).await;
+        assert_eq!(response.header("location"), Some("/login?error=provider_unavailable"));
     }
-    let health = Answer::of(setup.server.client.get(format!("http://{node}/health/ready"))).await;
+    let health = ApiResponse::receive(setup.server.client.get(format!("http://{node}/health/ready"))).await;
     health.expect(StatusCode::OK);
     // Other users sign in as usual.
     setup.server.person("eve").await;
@@ -264,7 +264,7 @@ async fn providers_change_their_keys_and_go_away(mut setup: Setup) {
 
 impl Server {
     /// An account without a password, created by an operator.
-    async fn person_behind_the_back(&self, email: &str) -> UserId {
+    async fn create_account_without_password(&self, email: &str) -> UserId {
         let email = sotto_domain::account::Email::parse(email).unwrap();
         let id = UserId::new(&*self.clock, &sotto_server::system::SystemRandom);
         let time_zone = sotto_domain::Zone::utc();

@@ -13,7 +13,8 @@ pub(super) fn wrong_declaration(step: &Migration, at: String, wrong: &Declaratio
     MigrateError::WrongDeclaration { file: step.down.file.clone(), reason: wrong.to_string(), at }
 }
 
-/// The error of a step. `applied` is the number of applied revisions: each earlier step is committed.
+/// The error of a step. `applied` is the number of applied revisions, including those of earlier steps of this run,
+/// because each step is committed.
 pub(super) fn failed(source: &Source, script: &Script, applied: u32, error: &tokio_postgres::Error) -> MigrateError {
     let line = error.as_db_error().and_then(|refusal| match refusal.position() {
         Some(ErrorPosition::Original(position)) => {
@@ -22,8 +23,9 @@ pub(super) fn failed(source: &Source, script: &Script, applied: u32, error: &tok
         }
         _ => None,
     });
-    let (file, reason, at) = (script.file.clone(), advised(error), plan::revision_at(source, applied as usize));
-    let rows = rows(error);
+    let (file, reason, at) =
+        (script.file.clone(), message_with_advice(error), plan::revision_at(source, applied as usize));
+    let rows = violating_key(error);
     if script.concurrent_index.is_some() {
         return MigrateError::Concurrent { file, reason, at, rows };
     }
@@ -31,7 +33,7 @@ pub(super) fn failed(source: &Source, script: &Script, applied: u32, error: &tok
 }
 
 /// The key that exists twice, or that refers to a missing row. The details of other errors may contain a whole row.
-fn rows(error: &tokio_postgres::Error) -> Option<String> {
+fn violating_key(error: &tokio_postgres::Error) -> Option<String> {
     let refusal = error.as_db_error()?;
     let names_a_key = [SqlState::UNIQUE_VIOLATION, SqlState::FOREIGN_KEY_VIOLATION].contains(refusal.code());
     let table = refusal.table().map(|table| format!("in the table {table}: ")).unwrap_or_default();
@@ -39,7 +41,7 @@ fn rows(error: &tokio_postgres::Error) -> Option<String> {
 }
 
 /// The server's message, with advice for known errors.
-pub(super) fn advised(error: &tokio_postgres::Error) -> String {
+pub(super) fn message_with_advice(error: &tokio_postgres::Error) -> String {
     let help = match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             ". Others were using the table for more than 10 seconds: stop the servers, or try again when they are less busy"
@@ -48,7 +50,7 @@ pub(super) fn advised(error: &tokio_postgres::Error) -> String {
             ". Connect as the owner of the database and of Sotto's tables, or make this user their owner"
         }
         Some(&SqlState::DISK_FULL | &SqlState::CONFIGURATION_LIMIT_EXCEEDED) => {
-            ". Make room on the server, then try again"
+            ". Free disk space on the server, then try again"
         }
         _ => "",
     };

@@ -69,7 +69,7 @@ pub(super) async fn count(
     for loss in steps.iter().flat_map(|step| &step.loses) {
         let mut found = None;
         if is_derived(client, loss).await? {
-            // A generated column contains no data of its own.
+            // A generated column contains only values that are computed from others.
             found = Some(0);
         } else if exists(client, loss).await? {
             let what = loss.column.as_ref().map_or_else(|| "*".to_owned(), |column| format!("\"{column}\""));

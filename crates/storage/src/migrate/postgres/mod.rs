@@ -1,4 +1,4 @@
-//! Runs migrations on a PostgreSQL server: each step in a transaction of its own, together with its row in
+//! Runs migrations on a PostgreSQL server: each step in a separate transaction, together with its row in
 //! `schema_migrations`.
 //!
 //! The lock and the time limits belong to the session, so the address must be that of the server itself, not of a
@@ -30,7 +30,7 @@ use session::{FOREIGN, SESSION, Session};
 pub(super) use session::LOCK;
 pub(crate) use session::connect;
 
-pub(crate) const BOOKKEEPING: &str = "
+pub(crate) const MIGRATIONS_TABLE: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER     NOT NULL,
         name          TEXT        NOT NULL,
@@ -50,16 +50,16 @@ pub(super) async fn read(url: &DatabaseUrl) -> Result<Option<Vec<Applied>>> {
     session.applied().await.map(Some)
 }
 
-/// Runs an action, holding the lock on a connection of its own.
+/// Runs an action, holding the lock on a separate connection.
 pub(super) async fn run(
     url: &DatabaseUrl,
     source: &Source,
     action: &Action,
-    patience: Duration,
+    lock_timeout: Duration,
     before_loss: Option<&BeforeLoss>,
 ) -> Result<Report> {
     let lock = Session::connect(url).await?;
-    lock.take_lock(patience).await?;
+    lock.take_lock(lock_timeout).await?;
     let mut session = Session::connect(url).await?;
     session.prepare().await?;
     if !matches!(action, Action::Stamp(_)) {
@@ -96,7 +96,7 @@ pub(super) async fn run(
 impl Session<'_> {
     async fn up(&mut self, source: &Source, steps: &[&Migration]) -> Result<Vec<String>> {
         if !steps.is_empty() {
-            self.client.batch_execute(BOOKKEEPING).await.map_err(|error| self.unusable(&error))?;
+            self.client.batch_execute(MIGRATIONS_TABLE).await.map_err(|error| self.unusable(&error))?;
         }
         for step in steps {
             let done = match &step.up.concurrent_index {
@@ -182,7 +182,7 @@ impl Session<'_> {
         statements: &[&str],
         record: Record<'_>,
     ) -> std::result::Result<(), tokio_postgres::Error> {
-        // The statement waits for every open transaction and blocks no other session meanwhile.
+        // The statement waits for every open transaction. While it waits, it blocks no other session.
         self.client.batch_execute("SET lock_timeout = 0").await?;
         for statement in statements {
             self.client.batch_execute(statement).await?;
@@ -199,7 +199,7 @@ impl Session<'_> {
             if transaction.query_one(empty, &[]).await?.get(0) {
                 return Ok(false);
             }
-            transaction.batch_execute(BOOKKEEPING).await?;
+            transaction.batch_execute(MIGRATIONS_TABLE).await?;
             transaction.execute("DELETE FROM schema_migrations", &[]).await?;
             for migration in migrations {
                 Record::Add(migration).write(&transaction).await?;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::plan::Direction;
 use super::super::script::{Route, body};
 use super::super::source::{Loss, Migration};
-use super::{BOOKKEEPING, FOREIGN, LOCK, SESSION};
+use super::{FOREIGN, LOCK, MIGRATIONS_TABLE, SESSION};
 
 /// Plain SQL except for `\set`, which makes `psql` stop at the first error.
 pub(in super::super) fn render(route: &Route<'_>) -> String {
@@ -35,8 +35,8 @@ fn start(route: &Route<'_>) -> String {
     END IF;
     IF to_regclass('schema_migrations') IS NULL THEN
         IF EXISTS ({FOREIGN}) THEN
-            RAISE EXCEPTION USING MESSAGE = 'the database contains tables of another program: give Sotto one of its own';
-        END IF;{BOOKKEEPING};
+            RAISE EXCEPTION USING MESSAGE = 'the database contains tables of another program: give Sotto a separate database';
+        END IF;{MIGRATIONS_TABLE};
     END IF;
     IF NOT ({fits}) THEN
         RAISE EXCEPTION USING MESSAGE = 'this script starts at {from}, but the database is at another revision: see `sotto db current`';

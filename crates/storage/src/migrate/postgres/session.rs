@@ -8,7 +8,7 @@ use tokio_postgres::error::SqlState;
 
 use super::super::error::{MigrateError, Result};
 use super::super::plan::Applied;
-use super::failure::advised;
+use super::failure::message_with_advice;
 use crate::DatabaseUrl;
 use crate::postgres::connect::{self, Refusal};
 use crate::postgres::server::Text;
@@ -17,9 +17,9 @@ use crate::postgres::server::Text;
 pub(in super::super) const LOCK: i64 = 0x536F_7474_6D69_6772;
 /// How often a waiting migrator tries again. It does not wait in the server: a waiting statement holds a snapshot, and
 /// the working migrator's `CREATE INDEX CONCURRENTLY` would wait for that in turn.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a server may take to accept a connection.
-const CONNECT: Duration = Duration::from_secs(15);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A step that waits for a table makes all later users of the table wait as well, so it gives up after 10 seconds. The
 /// server notices within a second if the migrator is gone, and releases its locks. Notices about `IF EXISTS` are
 /// suppressed.
@@ -102,17 +102,17 @@ impl<'u> Session<'u> {
         }
     }
 
-    pub(super) async fn take_lock(&self, patience: Duration) -> Result<()> {
+    pub(super) async fn take_lock(&self, lock_timeout: Duration) -> Result<()> {
         let start = Instant::now();
         loop {
             let row = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await;
             if row.map_err(|error| self.unusable(&error))?.get(0) {
                 return Ok(());
             }
-            if start.elapsed() >= patience {
-                return Err(MigrateError::Locked(patience));
+            if start.elapsed() >= lock_timeout {
+                return Err(MigrateError::Locked(lock_timeout));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -164,7 +164,7 @@ impl<'u> Session<'u> {
     }
 
     pub(super) fn unusable(&self, error: &tokio_postgres::Error) -> MigrateError {
-        let (database, reason) = (self.url.to_string(), advised(error));
+        let (database, reason) = (self.url.to_string(), message_with_advice(error));
         match error.code() {
             Some(&SqlState::INSUFFICIENT_PRIVILEGE) => MigrateError::Denied { database, reason },
             _ => MigrateError::Database { database, reason },
@@ -183,7 +183,7 @@ pub(crate) async fn connect(url: &DatabaseUrl) -> std::result::Result<Client, St
 
 async fn try_connect(url: &DatabaseUrl) -> std::result::Result<Client, Refusal> {
     match url {
-        DatabaseUrl::Postgres(address) => connect::alone(address, CONNECT).await,
+        DatabaseUrl::Postgres(address) => connect::alone(address, CONNECT_TIMEOUT).await,
         DatabaseUrl::Sqlite(_) => Err(Refusal { code: None, reason: "it is not a PostgreSQL server".into() }),
     }
 }

@@ -16,7 +16,7 @@ use super::plan::{self, Applied, revision_of};
 use super::source::{Loss, Migration, Script, Source};
 use super::{Action, Report, sql};
 use crate::DatabaseUrl;
-use crate::sqlite::files::{claim_without_server, refuse_strays, share_mode};
+use crate::sqlite::files::{claim_without_server, refuse_stale_logs, share_mode};
 
 mod failure;
 mod inventory;
@@ -31,11 +31,12 @@ use inventory::{SchemaTracker, quoted};
 /// The application id of Sotto's files (`Sott` in ASCII). See
 /// <https://www.sqlite.org/pragma.html#pragma_application_id>.
 const APPLICATION_ID: i64 = 0x536F_7474;
-/// How long a reader waits for a writer that is about to commit.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
-/// Advice after a refused downgrade.
-const ADVICE: &str = "If you want that, add --allow-data-loss: a copy of the database is kept next to it";
-pub(crate) const BOOKKEEPING: &str = "
+/// How long a read waits for another process that is about to commit.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Advice for a downgrade that was refused because it would destroy data.
+const DATA_LOSS_ADVICE: &str = "If you want that, add --allow-data-loss: a copy is then kept next to the database";
+/// Creates the table of applied migrations.
+pub(crate) const MIGRATIONS_TABLE: &str = "
     CREATE TABLE IF NOT EXISTS schema_migrations (
         version       INTEGER NOT NULL,
         name          TEXT    NOT NULL,
@@ -47,11 +48,11 @@ pub(crate) const BOOKKEEPING: &str = "
 
 /// The applied migrations, oldest first; `None` if there is no file. Does not create it.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<Applied>>> {
-    refuse_strays(path).map_err(MigrateError::Refused)?;
+    refuse_stale_logs(path).map_err(MigrateError::Refused)?;
     if !exists(path)? {
         return Ok(None);
     }
-    let connection = open(path, READ_PATIENCE)?;
+    let connection = open(path, READ_TIMEOUT)?;
     refuse_foreign(path, &connection)?;
     applied(&connection).map(Some).map_err(|error| unusable(path, &error))
 }
@@ -68,8 +69,8 @@ fn exists(path: &Path) -> Result<bool> {
 
 /// Runs an action. The write lock is held from the first query to the commit, so each of several runs sees the result
 /// of the previous one, and the snapshot is the state before the steps.
-pub(super) fn run(path: &Path, source: &Source, action: &Action, patience: Duration) -> Result<Report> {
-    refuse_strays(path).map_err(MigrateError::Refused)?;
+pub(super) fn run(path: &Path, source: &Source, action: &Action, lock_timeout: Duration) -> Result<Report> {
+    refuse_stale_logs(path).map_err(MigrateError::Refused)?;
     // A downgrade drops tables that a running server uses. An upgrade only adds what older versions ignore.
     let _claim = match action {
         Action::Downgrade(..) if path.exists() => Some(claim_without_server(path).map_err(|held| in_use(path, &held))?),
@@ -82,40 +83,40 @@ pub(super) fn run(path: &Path, source: &Source, action: &Action, patience: Durat
         return Err(MigrateError::missing(&DatabaseUrl::Sqlite(path.to_owned())));
     }
     share_mode(path);
-    let mut connection = open(path, patience)?;
+    let mut connection = open(path, lock_timeout)?;
     // The setting cannot change inside of a transaction, and with foreign keys on, rebuilding a table would cascade.
     connection.pragma_update(None, "foreign_keys", false).map_err(|error| unusable(path, &error))?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| {
             match error.sqlite_error_code() {
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => MigrateError::Locked(patience),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => MigrateError::Locked(lock_timeout),
                 _ => unusable(path, &error),
             }
         })?;
     let mut snapshot = None;
-    let done = carry_out(path, transaction, source, action, &mut snapshot);
-    if done.is_err() {
-        undo(&connection);
+    let result = run_action(path, transaction, source, action, &mut snapshot);
+    if result.is_err() {
+        roll_back_on_disk(&connection);
     }
-    if let (Err(_), Some(copy)) = (&done, &snapshot) {
+    if let (Err(_), Some(copy)) = (&result, &snapshot) {
         // Nothing has changed, so the copy is useless. If it cannot be deleted, it does no harm.
         let _ = fs::remove_file(copy);
     }
-    let report = done?;
+    let report = result?;
     let deleted = snapshot.as_ref().map_or_else(Vec::new, |_| snapshot::prune(path, &connection));
     Ok(Report { snapshot, deleted, ..report })
 }
 
-/// If the disk is full or fails, the transaction ends without being undone in the file. SQLite leaves that, with the
-/// rollback journal, to the next reader. This query is that reader: until then the file would be longer, and useless
-/// without its journal.
-fn undo(connection: &Connection) {
+/// Makes SQLite restore the file after a failed run. If the disk is full or fails, a transaction ends without being
+/// undone in the file: SQLite keeps the rollback journal and applies it at the next read, which is the query below.
+/// Before that, the file is useless without its journal.
+fn roll_back_on_disk(connection: &Connection) {
     if let Err(error) = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())) {
         tracing::warn!(%error, "the failed migration will be undone when the database is next opened");
     }
 }
 
-fn carry_out(
+fn run_action(
     path: &Path,
     transaction: Transaction<'_>,
     source: &Source,
@@ -130,10 +131,10 @@ fn carry_out(
             up(path, &transaction, &steps, &before, snapshot)?;
             steps.iter().map(|step| step.revision()).collect()
         }
-        Action::Downgrade(target, allowed) => {
+        Action::Downgrade(target, loss_allowed) => {
             let steps = plan::downgrade(source, &before, target)?;
             rehearsal::refuse_wrong_declarations(path, source, &before, &steps)?;
-            down(path, &transaction, &steps, &before, *allowed, snapshot)?;
+            down(path, &transaction, &steps, &before, *loss_allowed, snapshot)?;
             steps.iter().map(|step| step.revision()).collect()
         }
         Action::Stamp(target) => {
@@ -162,7 +163,7 @@ fn up(
     if !before.is_empty() {
         *snapshot = Some(snapshot::create(path, before)?);
     }
-    transaction.execute_batch(BOOKKEEPING).map_err(|error| unusable(path, &error))?;
+    transaction.execute_batch(MIGRATIONS_TABLE).map_err(|error| unusable(path, &error))?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(|error| unusable(path, &error))?;
     for step in steps {
         execute(transaction, &step.up, before)?;
@@ -176,22 +177,22 @@ fn down(
     transaction: &Transaction<'_>,
     steps: &[&Migration],
     before: &[Applied],
-    allowed: bool,
+    loss_allowed: bool,
     snapshot: &mut Option<PathBuf>,
 ) -> Result<()> {
     // All losses are counted before the first step, so that a refusal lists everything, and again before each step,
     // because a step may create the table that the next one drops.
     let all = Losses::from_counted(&count(path, transaction, steps)?);
-    all.clone().refuse_unless(allowed, ADVICE)?;
+    all.clone().refuse_unless(loss_allowed, DATA_LOSS_ADVICE)?;
     let mut tracker = SchemaTracker::new(transaction).map_err(|error| unusable(path, &error))?;
-    let mut held = tracker.inventory(transaction).map_err(|error| unusable(path, &error))?;
+    let mut inventory = tracker.inventory(transaction).map_err(|error| unusable(path, &error))?;
     for step in steps {
         let losses = Losses::from_counted(&count(path, transaction, &[step])?);
-        losses.clone().refuse_unless(allowed, ADVICE)?;
+        losses.clone().refuse_unless(loss_allowed, DATA_LOSS_ADVICE)?;
         if snapshot.is_none() && !(all.0.is_empty() && losses.0.is_empty()) {
             *snapshot = Some(snapshot::create(path, before)?);
         }
-        held = execute_down(path, transaction, step, before, &mut tracker, &held)?;
+        inventory = execute_down(path, transaction, step, before, &mut tracker, &inventory)?;
         transaction
             .execute("DELETE FROM schema_migrations WHERE version = ?1", [step.version])
             .map_err(|error| unusable(path, &error))?;
@@ -200,17 +201,17 @@ fn down(
 }
 
 fn stamp(path: &Path, transaction: &Transaction<'_>, migrations: &[Migration]) -> Result<()> {
-    let work = || -> rusqlite::Result<bool> {
+    let replace_rows = || -> rusqlite::Result<bool> {
         let tables: u32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables == 0 {
             return Ok(false);
         }
-        transaction.execute_batch(BOOKKEEPING)?;
+        transaction.execute_batch(MIGRATIONS_TABLE)?;
         transaction.execute("DELETE FROM schema_migrations", [])?;
         migrations.iter().try_for_each(|migration| record(transaction, migration))?;
         Ok(true)
     };
-    if work().map_err(|error| unusable(path, &error))? {
+    if replace_rows().map_err(|error| unusable(path, &error))? {
         return Ok(());
     }
     Err(MigrateError::empty(&DatabaseUrl::Sqlite(path.to_owned())))
@@ -233,11 +234,11 @@ fn execute_down(
     step: &Migration,
     before: &[Applied],
     tracker: &mut SchemaTracker,
-    held: &Inventory,
+    inventory: &Inventory,
 ) -> Result<Inventory> {
     execute_each(transaction, &step.down, before, |connection| tracker.observe(connection))?;
     let now = tracker.inventory(transaction).map_err(|error| unusable(path, &error))?;
-    match DeclarationErrors::find(&step.loses, held, &now) {
+    match DeclarationErrors::find(&step.loses, inventory, &now) {
         None => Ok(now),
         Some(wrong) => {
             let file = step.down.file.clone();
@@ -259,20 +260,20 @@ fn execute_each(
     mut after: impl FnMut(&Connection) -> rusqlite::Result<()>,
 ) -> Result<()> {
     script.refuse_concurrent()?;
-    let mut work = || {
+    let mut run = || {
         let mut statements = Batch::new(transaction, &script.sql);
         while let Some(mut statement) = statements.next()? {
             let mut rows = statement.raw_query();
             while rows.next()?.is_some() {}
             drop(rows);
-            // Otherwise the statement would lock a table that the next one may change.
+            // An open statement would lock a table that the next one may change.
             drop(statement);
             after(transaction)?;
         }
         Ok(())
     };
-    work().map_err(|error: rusqlite::Error| {
-        // For SQL that does not compile, the driver repeats the rest of the file; the line number is shorter.
+    run().map_err(|error: rusqlite::Error| {
+        // For a syntax error, the driver's message contains the rest of the file. A line number replaces it.
         let (reason, line) = match &error {
             rusqlite::Error::SqlInputError { msg, sql: rest, offset, .. } => {
                 let start = script.sql.len().checked_sub(rest.len()).filter(|_| script.sql.ends_with(rest.as_str()));
@@ -299,8 +300,8 @@ fn count_one(connection: &Connection, loss: &Loss) -> rusqlite::Result<Option<u6
     if derived {
         return Ok(Some(0));
     }
-    let what = loss.column.as_deref().map_or_else(|| "*".to_owned(), quoted);
-    let count = format!("SELECT count({what}) FROM {}", quoted(&loss.table));
+    let counted = loss.column.as_deref().map_or_else(|| "*".to_owned(), quoted);
+    let count = format!("SELECT count({counted}) FROM {}", quoted(&loss.table));
     connection.query_row(&count, [], |row| row.get(0)).map(|count: i64| Some(count.unsigned_abs()))
 }
 
@@ -318,16 +319,16 @@ fn refuse_broken_references(path: &Path, connection: &Connection) -> Result<()> 
     Err(MigrateError::BrokenReferences { table, count, rows })
 }
 
-/// Accepts an empty file and a file of Sotto's.
+/// Accepts an empty file and a file that Sotto has created.
 fn refuse_foreign(path: &Path, connection: &Connection) -> Result<()> {
-    let look = || -> rusqlite::Result<(i64, Vec<String>)> {
+    let read = || -> rusqlite::Result<(i64, Vec<String>)> {
         let id = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
         let mut tables =
             connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 3")?;
         let tables = tables.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok((id, tables))
     };
-    match look().map_err(|error| unusable(path, &error))? {
+    match read().map_err(|error| unusable(path, &error))? {
         (APPLICATION_ID, _) => Ok(()),
         (0, tables) if tables.is_empty() => Ok(()),
         (0, _) if is_unmarked(connection).map_err(|error| unusable(path, &error))? => Err(MigrateError::Unmarked {
@@ -346,9 +347,9 @@ fn refuse_foreign(path: &Path, connection: &Connection) -> Result<()> {
 
 /// Whether a file without Sotto's application id has the table `schema_migrations` of Sotto.
 fn is_unmarked(connection: &Connection) -> rusqlite::Result<bool> {
-    const OURS: &str = "SELECT count(*) = 2 FROM pragma_table_info('schema_migrations')
+    const HAS_CHECKSUMS: &str = "SELECT count(*) = 2 FROM pragma_table_info('schema_migrations')
         WHERE name IN ('up_checksum', 'down_checksum')";
-    connection.query_row(OURS, [], |row| row.get(0))
+    connection.query_row(HAS_CHECKSUMS, [], |row| row.get(0))
 }
 
 fn applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
@@ -370,11 +371,11 @@ fn applied(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
     rows.collect()
 }
 
-fn open(path: &Path, patience: Duration) -> Result<Connection> {
+fn open(path: &Path, lock_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| unusable(path, &error))?;
     connection
-        .busy_timeout(patience)
+        .busy_timeout(lock_timeout)
         // Overwrites deleted data with zeros, as the storage does.
         .and_then(|()| connection.pragma_update(None, "secure_delete", true))
         .map_err(|error| unusable(path, &error))?;

@@ -10,7 +10,7 @@ use super::super::source::{Migration, Source};
 use super::super::{Counted, MigrateError, Result};
 use super::inventory::SchemaTracker;
 use super::{
-    READ_PATIENCE, applied, count, execute, execute_down, exists, open, refuse_foreign, refuse_strays, unusable,
+    READ_TIMEOUT, applied, count, execute, execute_down, exists, open, refuse_foreign, refuse_stale_logs, unusable,
 };
 use crate::DatabaseUrl;
 
@@ -21,9 +21,9 @@ pub(in super::super) fn rehearse(
     target: &Target,
 ) -> Result<Rehearsal> {
     let failed = |error: rusqlite::Error| unusable(path, &error);
-    refuse_strays(path).map_err(MigrateError::Refused)?;
+    refuse_stale_logs(path).map_err(MigrateError::Refused)?;
     let file = match (exists(path)?, direction) {
-        (true, _) => Some(open(path, READ_PATIENCE)?),
+        (true, _) => Some(open(path, READ_TIMEOUT)?),
         (false, Direction::Up) => None,
         (false, Direction::Down) => return Err(MigrateError::missing(&DatabaseUrl::Sqlite(path.to_owned()))),
     };

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result, params};
 use super::quoted;
 
 /// The number of rows to report; there may be more.
-const NAMED: u32 = 3;
+const MAX_ROWS: u32 = 3;
 
 /// The values that occur in several rows of columns that must be unique; `None` for another error, or if there are
 /// none.
@@ -29,7 +29,7 @@ fn repeated(connection: &Connection, table: &str, columns: &[&str]) -> Result<Op
     let values = columns.iter().map(|name| format!("quote({})", quoted(name))).collect::<Vec<_>>().join(" || ', ' || ");
     let present = columns.iter().map(|name| format!("{} IS NOT NULL", quoted(name))).collect::<Vec<_>>().join(" AND ");
     let mut rows = connection.prepare(&format!(
-        "SELECT {values}, count(*) FROM {} WHERE {present} GROUP BY {list} HAVING count(*) > 1 ORDER BY {list} LIMIT {NAMED}",
+        "SELECT {values}, count(*) FROM {} WHERE {present} GROUP BY {list} HAVING count(*) > 1 ORDER BY {list} LIMIT {MAX_ROWS}",
         quoted(table)
     ))?;
     let rows = rows.query_map([], |row| {
@@ -42,7 +42,7 @@ fn repeated(connection: &Connection, table: &str, columns: &[&str]) -> Result<Op
 /// The keys of rows that refer to missing rows.
 pub(super) fn orphans(connection: &Connection, table: &str) -> Result<Option<String>> {
     let mut rows = connection.prepare("SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1) LIMIT ?2")?;
-    let rows = rows.query_map(params![table, NAMED], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let rows = rows.query_map(params![table, MAX_ROWS], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let rows = rows.collect::<Result<Vec<(Option<i64>, String, i64)>>>()?;
     let mut named = Vec::new();
     for (row, parent, key) in rows {

@@ -8,7 +8,7 @@ use super::super::plan::Direction;
 use super::super::script::{Route, body};
 use super::super::source::{Loss, Migration};
 use super::inventory::is_derived;
-use super::{APPLICATION_ID, BOOKKEEPING, rehearsal, unusable};
+use super::{APPLICATION_ID, MIGRATIONS_TABLE, rehearsal, unusable};
 
 /// Microseconds since 1970, in functions that older shells have as well.
 const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
@@ -26,8 +26,8 @@ pub(in super::super) fn render(route: &Route<'_>) -> Result<String> {
     let ours = format!(
         "(SELECT application_id FROM pragma_application_id) = {APPLICATION_ID} OR NOT EXISTS (SELECT 1 FROM sqlite_schema)"
     );
-    text.push_str(&insist(&ours, "this file contains tables of another program: give Sotto a file of its own"));
-    let _ = writeln!(text, "PRAGMA application_id = {APPLICATION_ID};{BOOKKEEPING}");
+    text.push_str(&insist(&ours, "this file contains tables of another program: give Sotto a separate file"));
+    let _ = writeln!(text, "PRAGMA application_id = {APPLICATION_ID};{MIGRATIONS_TABLE}");
     let elsewhere = format!(
         "this script starts at {}, but the database is at another revision: see sotto db current",
         route.from()

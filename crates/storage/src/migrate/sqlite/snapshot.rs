@@ -12,14 +12,14 @@ use sotto_files::{Draft, FileError, folder_of, remove_abandoned, remove_if_there
 use super::super::error::{MigrateError, Result};
 use super::super::plan::Applied;
 use super::super::{COPIES_KEPT, COPIES_KEPT_DAYS};
-use super::{READ_PATIENCE, applied, open, sentence, unusable};
+use super::{READ_TIMEOUT, applied, open, sentence, unusable};
 use crate::sqlite::files::beside;
 
 /// Copies the database to a new file next to it, durably. The caller's connection holds the write lock, so only one
 /// process at a time does this; another connection can still read.
 pub(super) fn create(path: &Path, before: &[Applied]) -> Result<PathBuf> {
     clear(path)?;
-    let connection = open(path, READ_PATIENCE)?;
+    let connection = open(path, READ_TIMEOUT)?;
     let stamp = moment(&connection, "+0 days").map_err(|error| unusable(path, &error))?;
     let version = before.last().map_or(0, |row| row.version);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_copies_are_read_as_such() {
+    fn only_generated_copy_names_are_recognised() {
         let parse = |name| SnapshotFile::parse("journal", name);
         assert_eq!(parse("journal-at-0003-20250122T100000Z.db"), Some(("20250122T100000Z".into(), 1)));
         assert_eq!(parse("journal-at-0003-20250122T100000Z-12.db"), Some(("20250122T100000Z".into(), 12)));

@@ -1,6 +1,6 @@
 //! The declared losses of down files are compared with the actual ones.
 
-use super::{Folder, Migrator, Target, assert_says, both, connect, count, current, execute, sentence, target};
+use super::{Folder, Migrator, Target, assert_contains, both, connect, count, current, execute, sentence, target};
 use crate::DatabaseUrl;
 use crate::migrate::source::Source;
 use crate::testing::{Scratch, dump, wait_until};
@@ -29,7 +29,7 @@ async fn with_way_down(scratch: &Scratch, down: &str) -> Migrator {
 }
 
 #[tokio::test]
-async fn an_untrue_declaration_is_refused() {
+async fn a_wrong_declaration_is_rejected() {
     // The down file, the expected error, and whether empty tables show it.
     let cases: [(&str, &[&str], bool); 12] = [
         ("-- loses: nothing\nALTER TABLE notes DROP COLUMN color;", &["it drops notes.color (1 value)"], true),
@@ -92,11 +92,11 @@ async fn an_untrue_declaration_is_refused() {
                 if !allowed && !on_empty_tables && refused.contains("--allow-data-loss") {
                     continue;
                 }
-                assert_says(&refused, &["0002_more.down.sql", "`-- loses:`", "at revision 0002_more"]);
+                assert_contains(&refused, &["0002_more.down.sql", "`-- loses:`", "at revision 0002_more"]);
                 // Empty tables contain no values to count.
                 let counted =
                     refused.replace("(0 values)", "(1 value)").replace("children (0 rows)", "children (3 rows)");
-                assert_says(&counted, said);
+                assert_contains(&counted, said);
                 assert_eq!(dump(&scratch.url), before, "{down}");
                 assert_eq!(current(&migrator).await, "0002_more");
             }
@@ -107,7 +107,7 @@ async fn an_untrue_declaration_is_refused() {
 }
 
 #[tokio::test]
-async fn a_true_declaration_is_accepted() {
+async fn a_correct_declaration_is_accepted() {
     for down in [
         "-- loses: notes.color\nALTER TABLE notes DROP COLUMN color;",
         // A rename keeps everything.
@@ -130,7 +130,7 @@ async fn a_true_declaration_is_accepted() {
             let loses = !down.starts_with("-- loses: nothing");
             assert_eq!(migrator.rehearse_downgrade(&target("-1")).await.unwrap().losses().0.is_empty(), !loses, "{down}");
             if loses {
-                assert_says(&sentence(migrator.downgrade(&target("-1"), false).await), &["--allow-data-loss"]);
+                assert_contains(&sentence(migrator.downgrade(&target("-1"), false).await), &["--allow-data-loss"]);
             }
             let report = migrator.downgrade(&target("-1"), loses).await;
             assert_eq!(report.unwrap_or_else(|error| panic!("{down}: {error}")).to, "0001_notes");
@@ -141,25 +141,25 @@ async fn a_true_declaration_is_accepted() {
 /// On a server, earlier steps are committed. A step with a wrong declaration is not run, and neither are the steps
 /// before it if empty tables show the error.
 #[tokio::test]
-async fn a_later_step_that_is_untrue_stops_the_first() {
+async fn a_wrong_declaration_of_a_later_step_stops_the_first() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.file("0002_colors.down.sql", "-- loses: nothing\nALTER TABLE notes DROP COLUMN color;");
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         let refused = sentence(migrator.downgrade(&target("1"), true).await);
-        assert_says(&refused, &["0002_colors.down.sql", "it drops notes.color", "at revision 0003_places"]);
+        assert_contains(&refused, &["0002_colors.down.sql", "it drops notes.color", "at revision 0003_places"]);
         assert_eq!(current(&migrator).await, "0003_places");
         assert_eq!(migrator.downgrade(&target("2"), false).await.unwrap().to, "0002_colors");
     }
 }
 
-/// Generated columns and full-text indexes contain no data of their own: they may be declared, and are not counted.
+/// Generated columns and full-text indexes contain only derived data: they may be declared, and are not counted.
 #[tokio::test]
-async fn what_is_computed_is_not_lost() {
+async fn generated_columns_do_not_count_as_lost() {
     for declared in ["-- loses: nothing", "-- loses: sizes.double"] {
         for scratch in both().await {
-            let folder = Folder::of_three();
+            let folder = Folder::with_three_revisions();
             let up = "CREATE TABLE sizes (id INTEGER, double INTEGER GENERATED ALWAYS AS (id * 2) STORED);";
             let (down, declared) =
                 if declared.ends_with("double") {
@@ -191,24 +191,24 @@ async fn what_is_computed_is_not_lost() {
 
 /// Dropping a full-text table that keeps its texts loses them.
 #[tokio::test]
-async fn a_full_text_table_with_texts_of_its_own_is_counted() {
+async fn a_full_text_table_with_its_own_content_is_counted() {
     let scratch = Scratch::sqlite();
     let folder = Folder::empty();
     let up = "CREATE VIRTUAL TABLE words USING fts5 (text); INSERT INTO words (text) VALUES ('one'), ('two');";
     folder.step("0001_words", up, "-- loses: nothing\nDROP TABLE words;");
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&Target::Head).await.unwrap();
-    assert_says(&sentence(migrator.downgrade(&Target::Base, true).await), &["it drops words (2 rows)"]);
+    assert_contains(&sentence(migrator.downgrade(&Target::Base, true).await), &["it drops words (2 rows)"]);
     folder.file("0001_words.down.sql", "-- loses: words\nDROP TABLE words;");
     let migrator = folder.migrator(&scratch);
     migrator.stamp(&Target::Head).await.unwrap();
-    assert_says(&sentence(migrator.downgrade(&Target::Base, false).await), &["2 rows of words"]);
+    assert_contains(&sentence(migrator.downgrade(&Target::Base, false).await), &["2 rows of words"]);
     migrator.downgrade(&Target::Base, true).await.unwrap();
 }
 
 /// Changes of type in place, which only PostgreSQL has.
 #[tokio::test]
-async fn values_that_a_new_type_cuts_are_lost() {
+async fn values_that_a_new_type_cuts_count_as_lost() {
     for (from, value, to, says) in [
         ("TEXT", "'abcdef'", "VARCHAR(3)", Some("cuts 1 value of things.it")),
         ("TEXT", "'abc'", "VARCHAR(3)", None),
@@ -232,8 +232,8 @@ async fn values_that_a_new_type_cuts_are_lost() {
         execute(&scratch, &format!("INSERT INTO things VALUES ({value})")).await;
         let before = dump(&scratch.url);
         if let Some(says) = says {
-            assert_says(&sentence(migrator.rehearse_downgrade(&target("1")).await), &[says]);
-            assert_says(&sentence(migrator.downgrade(&target("1"), true).await), &[says]);
+            assert_contains(&sentence(migrator.rehearse_downgrade(&target("1")).await), &[says]);
+            assert_contains(&sentence(migrator.downgrade(&target("1"), true).await), &[says]);
             assert_eq!(dump(&scratch.url), before);
             folder.file("0002_other.down.sql", format!("-- loses: things.it\n{down}"));
             let migrator = folder.migrator(&scratch);
@@ -250,9 +250,9 @@ async fn values_that_a_new_type_cuts_are_lost() {
 
 /// An upgrade is not refused, but its rehearsal reports how many values it would cut.
 #[tokio::test]
-async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
+async fn the_rehearsal_of_an_upgrade_counts_values_that_a_new_type_cuts() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     let up = "ALTER TABLE notes ALTER COLUMN text TYPE VARCHAR(2) USING text::VARCHAR(2);";
     folder.step("0004_short", up, "-- loses: nothing\nALTER TABLE notes ALTER COLUMN text TYPE TEXT;");
     let migrator = folder.migrator(&scratch);
@@ -265,9 +265,9 @@ async fn the_rehearsal_of_an_upgrade_counts_what_a_new_type_cuts() {
 
 /// Concurrent deletions of others do not count as losses of the step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_deletions_are_not_counted_as_losses() {
+async fn rows_that_others_delete_during_the_run_do_not_count() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; SELECT pg_advisory_xact_lock(42);");
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&Target::Head).await.unwrap();
@@ -298,7 +298,7 @@ async fn concurrent_deletions_are_not_counted_as_losses() {
 
 /// The built-in migrations declare existing tables and columns on both engines.
 #[tokio::test]
-async fn the_shipped_declarations_are_true() {
+async fn the_shipped_declarations_are_correct() {
     for scratch in both().await {
         let migrator = Migrator::new(&scratch.url).unwrap();
         migrator.upgrade(&Target::Head).await.unwrap();

@@ -1,20 +1,20 @@
 //! Which migration files are accepted.
 
 use super::super::source::Source;
-use super::{Folder, assert_says};
+use super::{Folder, assert_contains};
 use crate::testing::Scratch;
 
 const UP: &str = "CREATE TABLE x (id INTEGER);";
 const DOWN: &str = "-- loses: x\nDROP TABLE x;";
 
 #[test]
-fn a_missing_half_is_refused() {
+fn a_migration_without_its_counterpart_is_rejected() {
     let folder = Folder::empty();
     folder.file("0001_x.up.sql", UP);
-    assert_says(&folder.refusal(), &["0001_x.down.sql is missing", "0001_x.up.sql has no counterpart"]);
+    assert_contains(&folder.refusal(), &["0001_x.down.sql is missing", "0001_x.up.sql has no counterpart"]);
     let folder = Folder::empty();
     folder.file("0001_x.down.sql", DOWN);
-    assert_says(&folder.refusal(), &["0001_x.up.sql is missing"]);
+    assert_contains(&folder.refusal(), &["0001_x.up.sql is missing"]);
 }
 
 #[test]
@@ -22,22 +22,22 @@ fn an_empty_file_is_refused() {
     for nothing in ["", "\n \n", "-- loses: nothing\n", "-- loses: nothing\n/* DROP TABLE x; */ ;"] {
         let folder = Folder::empty();
         folder.step("0001_x", UP, &format!("-- loses: nothing\n{nothing}"));
-        assert_says(&folder.refusal(), &["0001_x.down.sql is empty"]);
+        assert_contains(&folder.refusal(), &["0001_x.down.sql is empty"]);
     }
     let folder = Folder::empty();
     folder.step("0001_x", "-- later", DOWN);
-    assert_says(&folder.refusal(), &["0001_x.up.sql is empty"]);
+    assert_contains(&folder.refusal(), &["0001_x.up.sql is empty"]);
 }
 
 #[test]
-fn versions_run_from_one_without_gap_or_repetition() {
+fn versions_start_at_one_without_gaps_or_duplicates() {
     let folder = Folder::empty();
     folder.step("0001_x", UP, DOWN);
     folder.step("0003_y", UP, DOWN);
-    assert_says(&folder.refusal(), &["0003_y.up.sql leaves a gap", "no migration 0002"]);
+    assert_contains(&folder.refusal(), &["0003_y.up.sql leaves a gap", "no migration 0002"]);
     folder.step("0002_z", UP, DOWN);
     folder.step("0002_a", UP, DOWN);
-    assert_says(&folder.refusal(), &["0002_z.up.sql has the same number as 0002_a.up.sql"]);
+    assert_contains(&folder.refusal(), &["0002_z.up.sql has the same number as 0002_a.up.sql"]);
 }
 
 #[test]
@@ -55,12 +55,12 @@ fn odd_names_are_refused() {
         let folder = Folder::empty();
         folder.step("0001_x", UP, DOWN);
         folder.file(name, UP);
-        assert_says(&folder.refusal(), &[name, "is not named like"]);
+        assert_contains(&folder.refusal(), &[name, "is not named like"]);
     }
 }
 
 #[test]
-fn a_down_file_says_what_it_destroys() {
+fn a_down_file_declares_what_it_destroys() {
     for down in [
         "DROP TABLE x;",
         "-- lose: x\nDROP TABLE x;",
@@ -70,30 +70,33 @@ fn a_down_file_says_what_it_destroys() {
     ] {
         let folder = Folder::empty();
         folder.step("0001_x", UP, down);
-        assert_says(&folder.refusal(), &["0001_x.down.sql must declare what it destroys", "-- loses: nothing"]);
+        assert_contains(&folder.refusal(), &["0001_x.down.sql must declare what it destroys", "-- loses: nothing"]);
     }
 }
 
 #[test]
-fn what_is_not_decided_is_refused() {
+fn undecided_questions_are_rejected() {
     let folder = Folder::empty();
     folder.step("0001_x", &format!("{UP}\n  -- decide: was it renamed?\n"), DOWN);
-    assert_says(&folder.refusal(), &["0001_x.up.sql waits for a decision in line 2: was it renamed?"]);
+    assert_contains(&folder.refusal(), &["0001_x.up.sql waits for a decision in line 2: was it renamed?"]);
     folder.step("0001_x", UP, "-- loses: nothing\n-- decide: how to go back");
-    assert_says(&folder.refusal(), &["0001_x.down.sql waits for a decision in line 2: how to go back"]);
+    assert_contains(&folder.refusal(), &["0001_x.down.sql waits for a decision in line 2: how to go back"]);
 }
 
 #[test]
-fn transactions_are_the_runners() {
+fn transaction_statements_are_rejected() {
     for word in ["BEGIN", "commit", "ROLLBACK", "Savepoint a"] {
         let folder = Folder::empty();
         folder.step("0001_x", &format!("{UP} {word}; {UP}"), DOWN);
-        assert_says(&folder.refusal(), &["0001_x.up.sql must not contain", "the migration runner begins and commits"]);
+        assert_contains(
+            &folder.refusal(),
+            &["0001_x.up.sql must not contain", "the migration runner begins and commits"],
+        );
     }
 }
 
 #[test]
-fn outside_of_a_transaction_there_is_one_statement_about_an_index() {
+fn a_file_outside_of_a_transaction_contains_one_index_statement() {
     for sql in [
         "CREATE INDEX CONCURRENTLY idx ON x (id); CREATE INDEX CONCURRENTLY idy ON x (id);",
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx ON x (id);",
@@ -103,16 +106,16 @@ fn outside_of_a_transaction_there_is_one_statement_about_an_index() {
     ] {
         let folder = Folder::empty();
         folder.step("0001_x", &format!("-- no-transaction\n{sql}"), DOWN);
-        assert_says(&folder.refusal(), &["0001_x.up.sql is marked `-- no-transaction`", "exactly one statement"]);
+        assert_contains(&folder.refusal(), &["0001_x.up.sql is marked `-- no-transaction`", "exactly one statement"]);
     }
 }
 
 #[test]
-fn what_is_not_text_is_refused() {
+fn files_that_are_not_text_are_rejected() {
     let folder = Folder::empty();
     folder.step("0001_x", UP, DOWN);
     folder.file("0001_x.up.sql", b"CREATE TABLE x (id INTEGER); -- \xff");
-    assert_says(&folder.refusal(), &["0001_x.up.sql is not UTF-8"]);
+    assert_contains(&folder.refusal(), &["0001_x.up.sql is not UTF-8"]);
 }
 
 #[test]
@@ -135,7 +138,7 @@ fn line_endings_do_not_change_a_checksum() {
 }
 
 #[test]
-fn the_files_that_ship_are_accepted() {
+fn the_shipped_files_are_accepted() {
     assert!(!Source::embedded(&Scratch::sqlite().url).unwrap().migrations().is_empty());
     assert!(!Source::embedded(&"postgres://nowhere/x".parse().unwrap()).unwrap().migrations().is_empty());
 }

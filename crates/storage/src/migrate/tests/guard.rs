@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::postgres::LOCK;
-use super::{Folder, Target, assert_says, both, connect, count, current, execute, sentence, target};
+use super::{Folder, Target, assert_contains, both, connect, count, current, execute, sentence, target};
 use crate::DatabaseUrl;
 use crate::migrate::BeforeLoss;
 use crate::testing::Scratch;
 
 #[tokio::test]
-async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
-    let folder = Folder::of_three();
+async fn a_downgrade_that_loses_data_is_refused_with_counts() {
+    let folder = Folder::with_three_revisions();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         execute(&scratch, "UPDATE notes SET color = 'blue' WHERE id = 1").await;
 
         let refused = sentence(migrator.downgrade(&Target::Base, false).await);
-        assert_says(&refused, &["1 value of notes.color, 2 rows of notes", "--allow-data-loss"]);
+        assert_contains(&refused, &["1 value of notes.color, 2 rows of notes", "--allow-data-loss"]);
         match scratch.url {
-            DatabaseUrl::Sqlite(_) => assert_says(&refused, &["a copy of the database is kept next to it"]),
-            DatabaseUrl::Postgres(_) => assert_says(&refused, &["`sotto backup` first"]),
+            DatabaseUrl::Sqlite(_) => assert_contains(&refused, &["a copy of the database is kept next to it"]),
+            DatabaseUrl::Postgres(_) => assert_contains(&refused, &["`sotto backup` first"]),
         }
         assert_eq!(current(&migrator).await, "0003_places");
         assert_eq!(count(&scratch, "notes").await, 2);
@@ -33,8 +33,8 @@ async fn a_downgrade_that_loses_data_is_refused_with_the_counts() {
 }
 
 #[tokio::test]
-async fn without_rows_or_values_there_is_nothing_to_lose() {
-    let folder = Folder::of_three();
+async fn a_downgrade_of_empty_tables_loses_nothing() {
+    let folder = Folder::with_three_revisions();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_downgrade_under_a_running_server_is_refused() {
         let server = scratch.url.open().await.unwrap();
         server.ping().await.unwrap();
         let refused = sentence(migrator.downgrade(&Target::Base, true).await);
-        assert_says(&refused, &["is in use by", "Stop it first"]);
+        assert_contains(&refused, &["is in use by", "Stop it first"]);
         server.users().get(sotto_domain::UserId(uuid::Uuid::nil())).await.unwrap();
         // An upgrade only adds what an older server ignores.
         migrator.upgrade(&Target::Head).await.unwrap();
@@ -65,7 +65,7 @@ async fn a_downgrade_under_a_running_server_is_refused() {
 
 /// A server is detected even if its address sets an application name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_with_a_name_of_its_own_is_seen() {
+async fn a_server_with_a_custom_application_name_is_detected() {
     let scratch = Scratch::postgres().await;
     let DatabaseUrl::Postgres(address) = &scratch.url else { panic!("it is a server") };
     let separator = if address.contains('?') { '&' } else { '?' };
@@ -74,14 +74,14 @@ async fn a_server_with_a_name_of_its_own_is_seen() {
     migrator.upgrade(&Target::Head).await.unwrap();
     let server = named.open().await.unwrap();
     let refused = sentence(crate::migrate::Migrator::new(&scratch.url).unwrap().downgrade(&target("1"), true).await);
-    assert_says(&refused, &["1 connection from"]);
+    assert_contains(&refused, &["1 connection from"]);
     server.close().await;
     migrator.downgrade(&target("1"), true).await.unwrap();
 }
 
 /// The table that the second step drops exists only after the first step.
 #[tokio::test]
-async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
+async fn rows_that_a_downgrade_step_creates_are_counted_before_the_next_step() {
     let folder = Folder::empty();
     folder.step(
         "0001_old",
@@ -93,7 +93,7 @@ async fn what_a_step_down_makes_is_counted_before_the_next_drops_it() {
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         let refused = sentence(migrator.downgrade(&Target::Base, false).await);
-        assert_says(&refused, &["1 row of old"]);
+        assert_contains(&refused, &["1 row of old"]);
     }
 }
 
@@ -119,11 +119,11 @@ fn recording(scratch: &Scratch) -> (BeforeLoss, Arc<AtomicU32>) {
 async fn a_server_is_backed_up_before_data_is_lost() {
     let scratch = Scratch::postgres().await;
     let (before_loss, runs) = recording(&scratch);
-    let migrator = Folder::of_three().migrator(&scratch).backing_up(before_loss);
+    let migrator = Folder::with_three_revisions().migrator(&scratch).backing_up(before_loss);
     migrator.upgrade(&Target::Head).await.unwrap();
     assert_eq!(migrator.downgrade(&target("1"), false).await.unwrap().snapshot, None, "there was nothing to lose");
 
-    assert_says(
+    assert_contains(
         &sentence(migrator.downgrade(&Target::Base, false).await),
         &["2 rows of notes", "a backup is made first"],
     );
@@ -139,10 +139,10 @@ async fn a_server_is_backed_up_before_data_is_lost() {
 async fn without_a_backup_nothing_is_lost() {
     let scratch = Scratch::postgres().await;
     let full = BeforeLoss::new(|| async { Err("the disk is full".to_owned()) });
-    let migrator = Folder::of_three().migrator(&scratch).backing_up(full);
+    let migrator = Folder::with_three_revisions().migrator(&scratch).backing_up(full);
     migrator.upgrade(&Target::Head).await.unwrap();
     let refused = sentence(migrator.downgrade(&Target::Base, true).await);
-    assert_says(&refused, &["no backup could be taken: the disk is full. Nothing was changed"]);
+    assert_contains(&refused, &["no backup could be taken: the disk is full. Nothing was changed"]);
     assert_eq!(current(&migrator).await, "0003_places");
     assert_eq!(count(&scratch, "notes").await, 2);
 }
@@ -151,14 +151,14 @@ async fn without_a_backup_nothing_is_lost() {
 #[tokio::test]
 async fn rows_that_arrive_after_the_count_are_not_lost() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places; INSERT INTO notes VALUES (9, 'late');");
     let (before_loss, runs) = recording(&scratch);
     let migrator = folder.migrator(&scratch).backing_up(before_loss);
     migrator.upgrade(&Target::Head).await.unwrap();
     execute(&scratch, "DELETE FROM notes").await;
     let refused = sentence(migrator.downgrade(&Target::Base, true).await);
-    assert_says(&refused, &["1 row of notes", "in no backup", "stop the servers"]);
+    assert_contains(&refused, &["1 row of notes", "in no backup", "stop the servers"]);
     assert_eq!((runs.load(Ordering::Relaxed), count(&scratch, "notes").await), (0, 1));
     assert_eq!(migrator.downgrade(&Target::Base, true).await.unwrap().snapshot, Some("/backups/1".into()));
 }

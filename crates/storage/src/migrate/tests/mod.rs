@@ -29,7 +29,7 @@ struct Folder(TempDir);
 impl Folder {
     /// Three revisions: `0001_notes` creates a table with two rows, `0002_colors` adds a column to it, `0003_places`
     /// creates another table.
-    fn of_three() -> Self {
+    fn with_three_revisions() -> Self {
         let folder = Self::empty();
         folder.step(
             "0001_notes",
@@ -140,7 +140,7 @@ fn sentence<T: std::fmt::Debug>(result: Result<T>) -> String {
 }
 
 #[track_caller]
-fn assert_says(sentence: &str, parts: &[&str]) {
+fn assert_contains(sentence: &str, parts: &[&str]) {
     for part in parts {
         assert!(sentence.contains(part), "'{part}' is not in: {sentence}");
     }

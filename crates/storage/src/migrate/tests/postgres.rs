@@ -2,12 +2,12 @@
 
 use tokio_postgres::Client;
 
-use super::{Folder, Target, assert_says, current, execute, sentence, target};
+use super::{Folder, Target, assert_contains, current, execute, sentence, target};
 use crate::schema;
 use crate::testing::{Scratch, wait_for};
 
 fn with_an_index() -> Folder {
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.step(
         "0004_index",
         "-- Unique, so that it can fail half-way.\n-- no-transaction\n\
@@ -27,14 +27,14 @@ async fn indexes(scratch: &Scratch) -> (i64, i64) {
 }
 
 #[tokio::test]
-async fn an_index_that_was_left_half_built_is_built_again() {
+async fn an_invalid_index_is_rebuilt() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
     execute(&scratch, "INSERT INTO notes (id, text) VALUES (3, 'one')").await;
 
     let refused = sentence(migrator.upgrade(&Target::Head).await);
-    assert_says(
+    assert_contains(
         &refused,
         &["0004_index.up.sql", "could not create unique index", "left an INVALID index", "at revision 0003_places"],
     );
@@ -53,7 +53,7 @@ async fn an_index_that_was_left_half_built_is_built_again() {
 
 /// The connection is cut during the build, while it waits for a transaction that uses the table.
 #[tokio::test]
-async fn an_index_whose_build_was_cut_off_is_built_again() {
+async fn an_interrupted_index_is_rebuilt() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
@@ -66,7 +66,7 @@ async fn an_index_whose_build_was_cut_off_is_built_again() {
     let builder = waiting_builder(&admin).await;
     admin.execute("SELECT pg_terminate_backend($1)", &[&builder]).await.unwrap();
     let refused = sentence(run.await.unwrap());
-    assert_says(&refused, &["0004_index.up.sql failed", "left an INVALID index", "at revision 0003_places"]);
+    assert_contains(&refused, &["0004_index.up.sql failed", "left an INVALID index", "at revision 0003_places"]);
     assert_eq!(indexes(&scratch).await, (1, 0));
     // Users of the table are not disturbed.
     user.batch_execute("COMMIT").await.unwrap();
@@ -76,7 +76,7 @@ async fn an_index_whose_build_was_cut_off_is_built_again() {
 
 /// A row that the index forbids is inserted during the build.
 #[tokio::test]
-async fn an_index_that_met_a_forbidden_row_is_built_again() {
+async fn an_index_is_rebuilt_after_a_row_violated_it() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
@@ -89,7 +89,7 @@ async fn an_index_that_met_a_forbidden_row_is_built_again() {
     waiting_builder(&admin).await;
     user.batch_execute("COMMIT").await.unwrap();
     let refused = sentence(run.await.unwrap());
-    assert_says(&refused, &["could not create unique index", "left an INVALID index", "at revision 0003_places"]);
+    assert_contains(&refused, &["could not create unique index", "left an INVALID index", "at revision 0003_places"]);
     assert_eq!(indexes(&scratch).await, (1, 0));
     execute(&scratch, "DELETE FROM notes WHERE id = 3").await;
     assert_eq!(migrator.upgrade(&Target::Head).await.unwrap().steps, ["0004_index"]);
@@ -106,7 +106,7 @@ async fn waiting_builder(admin: &Client) -> i32 {
 
 /// As if the migrator had been killed before it wrote its row.
 #[tokio::test]
-async fn a_step_that_was_done_but_not_recorded_is_done_again() {
+async fn an_unrecorded_step_is_repeated() {
     let scratch = Scratch::postgres().await;
     let migrator = with_an_index().migrator(&scratch);
     migrator.upgrade(&Target::Head).await.unwrap();
@@ -117,19 +117,22 @@ async fn a_step_that_was_done_but_not_recorded_is_done_again() {
 }
 
 #[tokio::test]
-async fn steps_before_the_one_that_fails_stay() {
+async fn steps_before_a_failed_one_stay_applied() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
     let migrator = folder.migrator(&scratch);
-    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["0002_colors.up.sql", "at revision 0001_notes"]);
+    assert_contains(
+        &sentence(migrator.upgrade(&Target::Head).await),
+        &["0002_colors.up.sql", "at revision 0001_notes"],
+    );
     assert_eq!(current(&migrator).await, "0001_notes");
 }
 
 #[tokio::test]
-async fn an_unreachable_server_is_named_without_its_password() {
+async fn a_missing_server_is_reported_without_its_password() {
     let url = "postgres://ada:s3cret@127.0.0.1:1/sotto".parse().unwrap();
     let refused = sentence(crate::migrate::upgrade(&url).await);
-    assert_says(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);
+    assert_contains(&refused, &["postgres://ada@127.0.0.1:1/sotto cannot be used"]);
     assert!(!refused.contains("s3cret"), "{refused}");
 }

@@ -1,6 +1,6 @@
 //! A rehearsal reports what a run would do, and changes nothing.
 
-use super::{Folder, Target, assert_says, both, connect, current, execute, sentence, target};
+use super::{Folder, Target, assert_contains, both, connect, current, execute, sentence, target};
 use crate::migrate::{Locks, Rehearsal, RehearsedStep};
 use crate::testing::{Scratch, dump, wait_for};
 use crate::{DatabaseUrl, schema};
@@ -22,8 +22,8 @@ fn losses(rehearsal: &Rehearsal) -> Vec<(String, Option<u64>)> {
 }
 
 #[tokio::test]
-async fn nothing_changes() {
-    let folder = Folder::of_three();
+async fn a_rehearsal_changes_nothing() {
+    let folder = Folder::with_three_revisions();
     for scratch in both().await {
         let migrator = folder.migrator(&scratch);
         let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap();
@@ -55,8 +55,8 @@ async fn nothing_changes() {
 }
 
 #[tokio::test]
-async fn what_would_be_lost_is_counted_as_things_are() {
-    let folder = Folder::of_three();
+async fn losses_are_counted_at_the_state_of_each_step() {
+    let folder = Folder::with_three_revisions();
     folder.step(
         "0004_more",
         "ALTER TABLE places RENAME TO sites;",
@@ -75,9 +75,9 @@ async fn what_would_be_lost_is_counted_as_things_are() {
 }
 
 #[tokio::test]
-async fn the_locks_of_a_server_are_those_that_the_step_takes() {
+async fn the_reported_locks_of_a_server_match_those_of_the_step() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     let down = "-- loses: nothing\nSELECT 1;";
     for (revision, up) in [
         ("0004_wider", "ALTER TABLE notes ALTER COLUMN id TYPE BIGINT;"),
@@ -109,9 +109,9 @@ async fn the_locks_of_a_server_are_those_that_the_step_takes() {
 
 /// The reported locks are real: sessions that would have to wait do wait.
 #[tokio::test]
-async fn the_reported_locks_are_those_that_are_taken() {
+async fn the_reported_locks_match_the_acquired_locks() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.step(
         "0004_sleep",
         "ALTER TABLE notes ADD COLUMN x INTEGER; SELECT pg_advisory_xact_lock(42);",
@@ -119,8 +119,8 @@ async fn the_reported_locks_are_those_that_are_taken() {
     );
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&target("3")).await.unwrap();
-    let told = all_locks(&migrator.rehearse_upgrade(&Target::Head).await.unwrap());
-    assert_eq!(told, [["notes: ACCESS EXCLUSIVE"]]);
+    let locks = all_locks(&migrator.rehearse_upgrade(&Target::Head).await.unwrap());
+    assert_eq!(locks, [["notes: ACCESS EXCLUSIVE"]]);
 
     let admin = connect(&scratch.url).await.unwrap();
     admin.execute("SELECT pg_advisory_lock(42)", &[]).await.unwrap();
@@ -138,42 +138,42 @@ async fn the_reported_locks_are_those_that_are_taken() {
 }
 
 #[tokio::test]
-async fn a_file_has_one_lock() {
+async fn a_sqlite_file_has_one_lock() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
     for (journal, readers) in [("DELETE", "and readers while it commits"), ("WAL", "readers go on")] {
         execute(&scratch, &format!("PRAGMA journal_mode = {journal}")).await;
         let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap();
         assert_eq!(all_locks(&rehearsal), [["the file: RESERVED"], ["the file: RESERVED"]]);
         let Locks::Known(locks) = &rehearsal.steps[0].locks else { unreachable!() };
-        assert_says(locks[0].effect, &["writers wait", readers]);
+        assert_contains(locks[0].effect, &["writers wait", readers]);
     }
 }
 
 #[tokio::test]
-async fn a_step_that_would_fail_is_reported() {
+async fn a_failing_step_is_reported() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.file("0003_places.up.sql", "CREATE TABLE half (id INTEGER);\nINSERT INTO nowhere VALUES (1);");
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&target("2")).await.unwrap();
         let refused = sentence(migrator.rehearse_upgrade(&Target::Head).await);
-        assert_says(&refused, &["0003_places.up.sql", "nowhere", "at revision 0002_colors"]);
-        assert_says(&sentence(migrator.rehearse_upgrade(&target("1")).await), &["sotto db downgrade 0001_notes"]);
+        assert_contains(&refused, &["0003_places.up.sql", "nowhere", "at revision 0002_colors"]);
+        assert_contains(&sentence(migrator.rehearse_upgrade(&target("1")).await), &["sotto db downgrade 0001_notes"]);
     }
 }
 
 #[tokio::test]
-async fn a_step_that_names_the_real_tables_does_not_touch_them() {
+async fn a_rehearsed_step_does_not_change_tables_that_it_names_with_a_schema() {
     let scratch = Scratch::postgres().await;
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.step("0004_real", "ALTER TABLE public.notes ADD COLUMN x INTEGER;", "-- loses: nothing\nSELECT 1;");
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&target("2")).await.unwrap();
     let before = dump(&scratch.url);
     let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap();
     let Locks::Unknown(reason) = &rehearsal.steps[1].locks else { panic!("{rehearsal:?}") };
-    assert_says(reason, &["beyond the search path, to notes"]);
+    assert_contains(reason, &["beyond the search path, to notes"]);
     assert_eq!(dump(&scratch.url), before);
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::super::postgres::{LOCK, connect};
-use super::{Folder, Target, assert_says, both, count, sentence};
+use super::{Folder, Target, assert_contains, both, count, sentence};
 use crate::DatabaseUrl;
 use crate::migrate::{Migrator, State};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_concurrent_migrators_apply_each_step_once() {
+async fn eight_concurrent_runs_succeed_and_run_each_step_once() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let migrator = folder.migrator(&scratch);
         let runs: Vec<_> = (0..8)
             .map(|_| {
@@ -31,7 +31,7 @@ async fn eight_concurrent_migrators_apply_each_step_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn eight_at_once_make_the_schema_that_ships() {
+async fn eight_concurrent_upgrades_create_the_shipped_schema() {
     for scratch in both().await {
         let runs: Vec<_> = (0..8)
             .map(|_| {
@@ -47,10 +47,10 @@ async fn eight_at_once_make_the_schema_that_ships() {
 }
 
 #[tokio::test]
-async fn a_wait_for_another_migrator_times_out() {
-    let folder = Folder::of_three();
+async fn a_run_that_waits_too_long_fails_with_an_explanation() {
+    let folder = Folder::with_three_revisions();
     for scratch in both().await {
-        let migrator = folder.migrator(&scratch).waiting(Duration::ZERO);
+        let migrator = folder.migrator(&scratch).with_lock_timeout(Duration::ZERO);
         let refused = match &scratch.url {
             DatabaseUrl::Sqlite(path) => {
                 let other = rusqlite::Connection::open(path).unwrap();
@@ -67,7 +67,7 @@ async fn a_wait_for_another_migrator_times_out() {
                 refused
             }
         };
-        assert_says(&sentence(refused), &["another migration", "try again"]);
+        assert_contains(&sentence(refused), &["another migration", "try again"]);
         migrator.upgrade(&Target::Head).await.unwrap();
     }
 }

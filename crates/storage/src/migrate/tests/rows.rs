@@ -16,7 +16,7 @@ async fn rows(folder: &Folder, scratch: &Scratch) -> String {
 #[tokio::test]
 async fn duplicates_under_a_new_unique_index_are_named() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.step_on(
             "postgres",
             "0004_unique",
@@ -44,7 +44,7 @@ async fn duplicates_under_a_new_unique_index_are_named() {
 #[tokio::test]
 async fn duplicates_under_a_new_constraint_are_named() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let back = "-- loses: nothing\nSELECT 1;";
         folder.step_on("postgres", "0004_unique", "ALTER TABLE notes ADD CONSTRAINT uq_notes UNIQUE (text);", back);
         folder.step_on(
@@ -67,7 +67,7 @@ async fn duplicates_under_a_new_constraint_are_named() {
 #[tokio::test]
 async fn orphans_under_a_new_foreign_key_are_named() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let back = "-- loses: nothing\nSELECT 1;";
         let make = "CREATE TABLE authors (name TEXT NOT NULL PRIMARY KEY);";
         folder.step_on(
@@ -96,9 +96,9 @@ async fn orphans_under_a_new_foreign_key_are_named() {
 
 /// For a check, PostgreSQL would show the whole row, which is not needed to find it.
 #[tokio::test]
-async fn whole_rows_are_not_shown() {
+async fn complete_rows_are_not_shown() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.step(
             "0004_rows",
             "INSERT INTO notes (id, text) VALUES (NULL, 'secret');",

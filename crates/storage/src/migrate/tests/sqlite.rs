@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Folder, Migrator, Target, assert_says, count, count_in, current, execute, sentence, target};
+use super::{Folder, Migrator, Target, assert_contains, count, count_in, current, execute, sentence, target};
 use crate::DatabaseUrl;
 use crate::migrate::State;
 use crate::testing::Scratch;
@@ -22,9 +22,9 @@ fn copies(scratch: &Scratch) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_copy_is_taken_before_a_schema_is_changed() {
+async fn a_copy_is_made_before_a_schema_changes() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     assert_eq!(migrator.upgrade(&target("1")).await.unwrap().snapshot, None, "there was nothing to copy");
     execute(&scratch, "INSERT INTO notes VALUES (3, 'mine')").await;
 
@@ -33,7 +33,7 @@ async fn a_copy_is_taken_before_a_schema_is_changed() {
     assert_eq!(copy.parent(), path(&scratch).parent());
     assert_eq!(count_in(&copy, "notes"), 3);
     // A copy is a complete database of Sotto.
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     let old = Migrator::with_directory(&DatabaseUrl::Sqlite(copy), folder.0.path()).unwrap();
     assert_eq!(current(&old).await, "0001_notes");
     old.upgrade(&target("2")).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_copy_is_taken_before_a_schema_is_changed() {
 #[tokio::test]
 async fn a_copy_never_replaces_another() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     let mut taken = Vec::new();
     for _ in 0..3 {
         migrator.upgrade(&target("1")).await.unwrap();
@@ -53,9 +53,9 @@ async fn a_copy_never_replaces_another() {
 }
 
 #[tokio::test]
-async fn the_newest_copies_and_the_young_ones_are_kept() {
+async fn the_newest_and_the_recent_copies_are_kept() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
     let folder = path(&scratch).parent().unwrap().to_owned();
     let old = |name: &str| {
@@ -86,9 +86,9 @@ async fn the_newest_copies_and_the_young_ones_are_kept() {
 }
 
 #[tokio::test]
-async fn files_of_killed_runs_are_removed() {
+async fn drafts_of_killed_runs_are_removed() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
     let folder = path(&scratch).parent().unwrap();
     let draft = ".journal-at-0001-20200101T000000Z.db.unfinished";
@@ -106,31 +106,31 @@ async fn files_of_killed_runs_are_removed() {
 }
 
 #[tokio::test]
-async fn a_run_that_fails_leaves_no_copy() {
+async fn a_failed_run_leaves_no_copy() {
     let scratch = Scratch::sqlite();
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.file("0002_colors.up.sql", "ALTER TABLE nowhere ADD COLUMN color TEXT;");
     let migrator = folder.migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
     for _ in 0..3 {
-        assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["at revision 0001_notes"]);
+        assert_contains(&sentence(migrator.upgrade(&Target::Head).await), &["at revision 0001_notes"]);
     }
     assert!(copies(&scratch).is_empty());
 }
 
 /// All steps of a run are one transaction.
 #[tokio::test]
-async fn a_later_step_that_fails_undoes_the_earlier_ones() {
+async fn a_failed_later_step_rolls_back_the_earlier_ones() {
     let scratch = Scratch::sqlite();
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.file("0003_places.up.sql", "CREATE TABLE notes (id INTEGER);");
     let migrator = folder.migrator(&scratch);
-    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["0003_places.up.sql", "at revision base"]);
+    assert_contains(&sentence(migrator.upgrade(&Target::Head).await), &["0003_places.up.sql", "at revision base"]);
     assert_eq!(current(&migrator).await, "base");
 }
 
 #[tokio::test]
-async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
+async fn a_rebuilt_table_keeps_the_rows_that_refer_to_it() {
     let scratch = Scratch::sqlite();
     let folder = Folder::empty();
     folder.step(
@@ -152,7 +152,7 @@ async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
     migrator.upgrade(&target("2")).await.unwrap();
     assert_eq!((count(&scratch, "parent").await, count(&scratch, "child").await), (1, 1));
 
-    assert_says(
+    assert_contains(
         &sentence(migrator.upgrade(&Target::Head).await),
         &["rows of child (1 in all)", "everything was undone"],
     );
@@ -161,37 +161,37 @@ async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
 }
 
 #[tokio::test]
-async fn looking_makes_no_file() {
+async fn reading_the_state_creates_no_file() {
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     assert_eq!(migrator.state().await.unwrap(), State::Missing);
     assert_eq!(migrator.current().await.unwrap(), None);
-    assert_says(&sentence(migrator.history().await), &["there is no database sqlite:/"]);
-    assert_says(&sentence(migrator.stamp(&Target::Head).await), &["there is no database"]);
-    assert_says(&sentence(migrator.rehearse_downgrade(&Target::Base).await), &["there is no database"]);
+    assert_contains(&sentence(migrator.history().await), &["there is no database sqlite:/"]);
+    assert_contains(&sentence(migrator.stamp(&Target::Head).await), &["there is no database"]);
+    assert_contains(&sentence(migrator.rehearse_downgrade(&Target::Base).await), &["there is no database"]);
     assert!(migrator.downgrade(&Target::Base, true).await.is_err());
     assert!(!path(&scratch).exists());
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_refused() {
+async fn a_file_that_is_not_a_database_is_rejected() {
     let scratch = Scratch::sqlite();
     fs::write(path(&scratch), "Dear diary, this is not a database at all.".repeat(40)).unwrap();
-    let migrator = Folder::of_three().migrator(&scratch);
-    assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["journal.db cannot be used", "not a database"]);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
+    assert_contains(&sentence(migrator.upgrade(&Target::Head).await), &["journal.db cannot be used", "not a database"]);
 }
 
 #[tokio::test]
-async fn what_postgresql_alone_needs_is_refused() {
+async fn statements_for_postgresql_alone_are_rejected() {
     let scratch = Scratch::sqlite();
-    let folder = Folder::of_three();
+    let folder = Folder::with_three_revisions();
     folder.step(
         "0004_index",
         "-- no-transaction\nCREATE INDEX CONCURRENTLY idx ON notes (text);",
         "-- loses: nothing\nDROP INDEX idx;",
     );
     let refused = sentence(folder.migrator(&scratch).upgrade(&Target::Head).await);
-    assert_says(&refused, &["0004_index.up.sql", "only PostgreSQL needs"]);
+    assert_contains(&refused, &["0004_index.up.sql", "only PostgreSQL needs"]);
 }
 
 #[cfg(unix)]
@@ -200,7 +200,7 @@ async fn the_file_and_its_copies_are_private() {
     use std::os::unix::fs::PermissionsExt;
 
     let scratch = Scratch::sqlite();
-    let migrator = Folder::of_three().migrator(&scratch);
+    let migrator = Folder::with_three_revisions().migrator(&scratch);
     migrator.upgrade(&target("1")).await.unwrap();
     let copy = migrator.upgrade(&target("2")).await.unwrap().snapshot.unwrap();
     for file in [path(&scratch), copy.as_path()] {

@@ -1,12 +1,12 @@
 //! Steps are applied completely or not at all, from unchanged files.
 
-use super::{Folder, Target, assert_says, both, count, current, execute, sentence, target};
+use super::{Folder, Target, assert_contains, both, count, current, execute, sentence, target};
 use crate::{DatabaseUrl, schema};
 
 #[tokio::test]
-async fn a_step_that_fails_half_way_leaves_nothing() {
+async fn a_failed_step_is_rolled_back() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.step(
             "0004_broken",
             "CREATE TABLE half (id INTEGER);\nINSERT INTO notes (id, text) VALUES (3, 'three');\nCREATE TABLE places (id INTEGER);",
@@ -17,7 +17,10 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
         let before = schema::read(&scratch.url).await.unwrap();
 
         let refused = sentence(migrator.upgrade(&Target::Head).await);
-        assert_says(&refused, &["0004_broken.up.sql", "failed and was undone", "places", "at revision 0003_places"]);
+        assert_contains(
+            &refused,
+            &["0004_broken.up.sql", "failed and was undone", "places", "at revision 0003_places"],
+        );
         assert_eq!(schema::read(&scratch.url).await.unwrap().differences(&before), []);
         assert_eq!(count(&scratch, "notes").await, 2);
         assert_eq!(current(&migrator).await, "0003_places");
@@ -29,44 +32,44 @@ async fn a_step_that_fails_half_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_line_of_a_failed_statement_is_reported() {
+async fn the_line_of_an_sql_error_is_reported() {
     for scratch in both().await {
         let folder = Folder::empty();
         folder.step("0001_x", "-- ä\nCREATE TABLE x (id INTEGER);\n\nCREATE TABEL y;\n", "-- loses: x\nDROP TABLE x;");
         let refused = sentence(folder.migrator(&scratch).upgrade(&Target::Head).await);
-        assert_says(&refused, &["0001_x.up.sql, line 4, failed", "TABEL", "at revision base"]);
+        assert_contains(&refused, &["0001_x.up.sql, line 4, failed", "TABEL", "at revision base"]);
     }
 }
 
 #[tokio::test]
-async fn a_step_down_that_fails_leaves_nothing() {
+async fn a_failed_downgrade_step_is_rolled_back() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.file("0003_places.down.sql", "-- loses: places\nDROP TABLE places;\nDROP TABLE nowhere;");
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         let refused = sentence(migrator.downgrade(&target("-1"), true).await);
-        assert_says(&refused, &["0003_places.down.sql", "was undone", "nowhere", "at revision 0003_places"]);
+        assert_contains(&refused, &["0003_places.down.sql", "was undone", "nowhere", "at revision 0003_places"]);
         assert_eq!(count(&scratch, "places").await, 0);
         assert_eq!(current(&migrator).await, "0003_places");
     }
 }
 
 #[tokio::test]
-async fn a_file_that_was_changed_after_it_was_applied_is_refused_both_ways() {
+async fn an_edited_applied_file_is_rejected_up_and_down() {
     for scratch in both().await {
         for edited in ["0001_notes.up.sql", "0001_notes.down.sql"] {
-            let folder = Folder::of_three();
+            let folder = Folder::with_three_revisions();
             folder.migrator(&scratch).upgrade(&target("2")).await.unwrap();
             folder.file(edited, folder.read(edited) + "\n-- and one word more");
             let migrator = folder.migrator(&scratch);
             for refused in [migrator.upgrade(&Target::Head).await, migrator.downgrade(&Target::Base, true).await] {
-                assert_says(
+                assert_contains(
                     &sentence(refused),
                     &[edited, "was changed after it had been applied", "`sotto db stamp 0002_colors`"],
                 );
             }
-            assert_says(&migrator.state().await.unwrap_err().to_string(), &[edited]);
+            assert_contains(&migrator.state().await.unwrap_err().to_string(), &[edited]);
             assert_eq!(current(&migrator).await, "0002_colors");
 
             migrator.stamp(&target("0002_colors")).await.unwrap();
@@ -76,9 +79,9 @@ async fn a_file_that_was_changed_after_it_was_applied_is_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn other_line_endings_are_no_change() {
+async fn other_line_endings_do_not_change_the_checksum() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         folder.migrator(&scratch).upgrade(&target("2")).await.unwrap();
         for file in ["0001_notes.up.sql", "0001_notes.down.sql", "0003_places.up.sql", "0003_places.down.sql"] {
             folder.file(file, folder.read(file).replace('\n', "\r\n"));
@@ -90,14 +93,14 @@ async fn other_line_endings_are_no_change() {
 }
 
 #[tokio::test]
-async fn an_older_revision_that_was_never_applied_is_refused() {
+async fn a_skipped_older_revision_is_rejected() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         execute(&scratch, "DELETE FROM schema_migrations WHERE version = 2").await;
         for refused in [migrator.upgrade(&Target::Head).await, migrator.downgrade(&target("-1"), true).await] {
-            assert_says(
+            assert_contains(
                 &sentence(refused),
                 &["0002_colors was never applied", "0003_places was", "sotto db stamp 0003_places"],
             );
@@ -108,9 +111,9 @@ async fn an_older_revision_that_was_never_applied_is_refused() {
 #[tokio::test]
 async fn a_stamp_records_and_runs_nothing() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let migrator = folder.migrator(&scratch);
-        assert_says(&sentence(migrator.stamp(&Target::Head).await), &["`sotto db upgrade`"]);
+        assert_contains(&sentence(migrator.stamp(&Target::Head).await), &["`sotto db upgrade`"]);
         if let DatabaseUrl::Sqlite(path) = &scratch.url {
             assert!(!path.exists());
         }
@@ -126,9 +129,9 @@ async fn a_stamp_records_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn going_where_it_is_changes_nothing() {
+async fn a_migration_to_the_current_revision_changes_nothing() {
     for scratch in both().await {
-        let folder = Folder::of_three();
+        let folder = Folder::with_three_revisions();
         let migrator = folder.migrator(&scratch);
         migrator.upgrade(&Target::Head).await.unwrap();
         let history = migrator.history().await.unwrap();
@@ -141,19 +144,19 @@ async fn going_where_it_is_changes_nothing() {
 }
 
 #[tokio::test]
-async fn another_programs_database_is_left_alone() {
+async fn a_database_of_another_program_is_unchanged() {
     for scratch in both().await {
         execute(&scratch, "CREATE TABLE recipes (id INTEGER)").await;
-        let migrator = Folder::of_three().migrator(&scratch);
-        assert_says(
+        let migrator = Folder::with_three_revisions().migrator(&scratch);
+        assert_contains(
             &sentence(migrator.upgrade(&Target::Head).await),
-            &["not Sotto's", "recipes", "a database of its own"],
+            &["not Sotto's", "recipes", "a separate database"],
         );
-        assert_says(&migrator.state().await.unwrap_err().to_string(), &["not Sotto's"]);
-        assert_says(&sentence(migrator.downgrade(&Target::Base, true).await), &["not Sotto's"]);
-        assert_says(&sentence(migrator.rehearse_upgrade(&Target::Head).await), &["not Sotto's"]);
+        assert_contains(&migrator.state().await.unwrap_err().to_string(), &["not Sotto's"]);
+        assert_contains(&sentence(migrator.downgrade(&Target::Base, true).await), &["not Sotto's"]);
+        assert_contains(&sentence(migrator.rehearse_upgrade(&Target::Head).await), &["not Sotto's"]);
         execute(&scratch, "CREATE TABLE schema_migrations (version INTEGER)").await;
-        assert_says(&sentence(migrator.upgrade(&Target::Head).await), &["not Sotto's"]);
+        assert_contains(&sentence(migrator.upgrade(&Target::Head).await), &["not Sotto's"]);
         assert_eq!(schema::read(&scratch.url).await.unwrap().tables.len(), 2);
     }
 }

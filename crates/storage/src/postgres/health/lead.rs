@@ -1,6 +1,6 @@
 //! Elects the server that inspects a database, and lets the others read its findings.
 //!
-//! The inspecting server, the lead, holds an advisory lock on a connection of its own, so its lead ends with this
+//! The inspecting server, the lead, holds an advisory lock on a separate connection, so its lead ends with this
 //! connection, however the server ends. For each foreign key that it has found broken it holds another lock: all
 //! servers can see locks, and locks need no table. Behind a pooler a lock may stay with a connection that other clients
 //! use, so there each server inspects for itself.
@@ -12,14 +12,14 @@ use sotto_domain::storage::Result;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use super::{Instant, all, mark, read};
-use crate::postgres::pool::{Answer, Pool};
-use crate::postgres::server::{LEFT_TO_OTHERS, Session};
+use super::{Instant, mark, read, read_rows};
+use crate::postgres::pool::{DriverResult, Pool};
+use crate::postgres::server::{RESERVED_CONNECTIONS, Session};
 
 /// The first number of all these locks (`Sott` in ASCII). The second number is zero or the object id of a foreign key.
-const LOCKS: i32 = 0x536f_7474;
+const LOCK_CLASS: i32 = 0x536f_7474;
 /// How long the server may take to respond.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The lead uses its connection at the end of each inspection, so the last use of the connection is the time of that
 /// inspection.
@@ -58,14 +58,14 @@ impl Lead {
     /// Acquires the lock. Returns `None` if another server holds it, if the address leads to a pooler, if the server
     /// can spare no connection, or if it does not respond.
     pub async fn try_acquire(pool: &Pool) -> Option<Self> {
-        let taken = timeout(PATIENCE, async {
+        let taken = timeout(RESPONSE_TIMEOUT, async {
             let (client, _) = pool.servers.connect_to_any().await?;
             let session = Session::read(&client).await?;
-            if !session.direct || session.room < LEFT_TO_OTHERS {
+            if !session.direct || session.room < RESERVED_CONNECTIONS {
                 return Ok(None);
             }
-            let taken: bool = client.query_one(TAKE, &[&LOCKS]).await?.try_get(0)?;
-            Answer::Ok(taken.then_some(client))
+            let taken: bool = client.query_one(TAKE, &[&LOCK_CLASS]).await?.try_get(0)?;
+            DriverResult::Ok(taken.then_some(client))
         });
         let client = taken.await.ok()?.ok()??;
         Some(Self { client, published: Vec::new() })
@@ -81,9 +81,9 @@ impl Lead {
     pub async fn publish(&mut self, broken: Vec<String>) -> bool {
         let mended: Vec<_> = self.published.iter().filter(|name| !broken.contains(name)).collect();
         let fresh: Vec<_> = broken.iter().filter(|name| !self.published.contains(name)).collect();
-        let published = timeout(PATIENCE, async {
-            self.client.query_one(FREE_OF, &[&LOCKS, &mended]).await?;
-            self.client.query_one(TAKE_FOR, &[&LOCKS, &fresh]).await
+        let published = timeout(RESPONSE_TIMEOUT, async {
+            self.client.query_one(FREE_OF, &[&LOCK_CLASS, &mended]).await?;
+            self.client.query_one(TAKE_FOR, &[&LOCK_CLASS, &fresh]).await
         });
         let is_published = matches!(published.await, Ok(Ok(_)));
         self.published = broken;
@@ -94,7 +94,7 @@ impl Lead {
 impl Findings {
     /// Reads the findings of the inspecting server. Returns `None` if no server inspects this database.
     pub async fn read(pool: &Pool) -> Result<Option<Self>> {
-        let held = all(&pool.query(HELD, &[&LOCKS]).await?, |row| {
+        let held = read_rows(&pool.query(HELD, &[&LOCK_CLASS]).await?, |row| {
             let at: Option<Instant> = read(row, 2)?;
             Ok((read::<bool>(row, 0)?, read::<String>(row, 1)?, at.map(|at| at.0), read::<Option<String>>(row, 3)?))
         })?;

@@ -13,7 +13,7 @@ use sotto_domain::storage::{Health, Result};
 use tokio_postgres::Row;
 
 use super::Postgres;
-use super::values::{Instant, all, count, instant, read};
+use super::values::{Instant, count, instant, read, read_rows};
 use crate::health::{newest_of_postgres, postgres_schema};
 use crate::migrate::Applied;
 use crate::statements::mark;
@@ -81,7 +81,7 @@ const FOREIGN_KEYS: &str = concat!(
      FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid AND c.contype = 'f' ORDER BY t.name, c.conname"
 );
 const HAS_BOOKKEEPING: &str = concat!(mark!(), "SELECT to_regclass('schema_migrations') IS NOT NULL");
-const BOOKKEEPING: &str = concat!(
+const MIGRATIONS_TABLE: &str = concat!(
     mark!(),
     "SELECT version, name, up_checksum, down_checksum, applied_at FROM schema_migrations ORDER BY version"
 );
@@ -126,9 +126,9 @@ impl Health for Postgres {
             bytes,
             free_bytes: 0,
             schema: self.schema().await?,
-            tables: all(&self.pool.query(TABLES, &[]).await?, table)?,
-            indexes: all(&self.pool.query(INDEXES, &[]).await?, index)?,
-            foreign_keys: all(&self.pool.query(FOREIGN_KEYS, &[]).await?, foreign_key)?,
+            tables: read_rows(&self.pool.query(TABLES, &[]).await?, table)?,
+            indexes: read_rows(&self.pool.query(INDEXES, &[]).await?, index)?,
+            foreign_keys: read_rows(&self.pool.query(FOREIGN_KEYS, &[]).await?, foreign_key)?,
             statements,
             timed_by,
             sized_at: Some(now),
@@ -143,7 +143,7 @@ impl Health for Postgres {
         if !has.map_or(Ok(false), |row| read(&row, 0))? {
             return Ok(postgres_schema(&[]));
         }
-        Ok(postgres_schema(&all(&self.pool.query(BOOKKEEPING, &[]).await?, applied)?))
+        Ok(postgres_schema(&read_rows(&self.pool.query(MIGRATIONS_TABLE, &[]).await?, applied)?))
     }
 
     fn newest_revision(&self) -> String {

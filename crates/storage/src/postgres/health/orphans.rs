@@ -8,11 +8,11 @@ use sotto_domain::storage::Result;
 use tokio_postgres::Row;
 
 use super::lead::{Findings, Lead};
-use super::{Postgres, all, mark, read, tables};
+use super::{Postgres, mark, read, read_rows, tables};
 use crate::integrity::Orphans;
 
 /// An inspection is repeated after this many seconds: one hour.
-const GOOD_FOR: i64 = 3600;
+const INTERVAL_SECONDS: i64 = 3600;
 /// The limits for counting the rows of one foreign key.
 const LIMITS: &str = "SET LOCAL statement_timeout = '10s'; SET LOCAL transaction_read_only = on";
 /// Each foreign key, with the number of writes to its two tables.
@@ -68,7 +68,7 @@ impl Postgres {
         {
             return Ok(of_another(findings, damage));
         }
-        let good = |at: Timestamp| at <= now && now < at.plus_seconds(GOOD_FOR);
+        let good = |at: Timestamp| at <= now && now < at.plus_seconds(INTERVAL_SECONDS);
         if !last.at.is_some_and(good) {
             if last.lead.is_none() {
                 last.lead = Lead::try_acquire(&self.pool).await;
@@ -89,7 +89,7 @@ impl Postgres {
         let keys = self.pool.query(FOREIGN_KEYS, &[]).await?;
         let mut next = Inspection { at: Some(now), ..Inspection::default() };
         let mut broken = Vec::new();
-        for (key, writes) in all(&keys, foreign_key)? {
+        for (key, writes) in read_rows(&keys, foreign_key)? {
             let known = last.keys.get(&key.name).copied().filter(|known| known.writes == writes);
             let orphans = match known {
                 Some(known) => known.orphans,

@@ -7,13 +7,13 @@ use sotto_domain::storage::Result;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::super::pool::Pool;
-use super::super::values::{all, read};
+use super::super::values::{read, read_rows};
 use crate::statements::mark;
 
 /// The number of rows of each insert.
-const ROWS: u32 = 2000;
+const ROWS_PER_INSERT: u32 = 2000;
 /// The fastest of this many tries counts, because other load on the machine can only make a try slower.
-const TRIES: usize = 3;
+const RUNS: usize = 3;
 
 const INDEX: &str = concat!(
     mark!(),
@@ -41,12 +41,12 @@ const COLUMNS: &str = concat!(
 pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
     let Some(row) = pool.query_opt(INDEX, &[&index]).await? else { return Ok(None) };
     let (table, definition): (String, String) = (read(&row, 0)?, read(&row, 1)?);
-    let others: Vec<String> = all(&pool.query(OTHERS, &[&index]).await?, |row| read(row, 0))?;
-    let columns = all(&pool.query(COLUMNS, &[&index]).await?, |row| Ok((read(row, 0)?, read(row, 1)?)))?;
+    let others: Vec<String> = read_rows(&pool.query(OTHERS, &[&index]).await?, |row| read(row, 0))?;
+    let columns = read_rows(&pool.query(COLUMNS, &[&index]).await?, |row| Ok((read(row, 0)?, read(row, 1)?)))?;
 
     let insert = insert(&columns);
     let mut script = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..RUNS {
         for with_index in [true, false] {
             let measured = with_index.then_some(&definition);
             let _ = write!(
@@ -62,8 +62,8 @@ pub async fn measure(pool: &Pool, index: &str) -> Result<Option<WriteCost>> {
     }
     let lease = pool.lease().await?;
     // The transaction is never committed, so it is rolled back when the lease is returned.
-    let answers = lease.begin(lease.client()?.simple_query(&script)).await?;
-    Ok(Some(cost(&answers)))
+    let messages = lease.begin(lease.client()?.simple_query(&script)).await?;
+    Ok(Some(cost(&messages)))
 }
 
 /// The definition of the same index for the copy, under a name that PostgreSQL chooses. `definition` has the form
@@ -89,23 +89,23 @@ fn insert(columns: &[(String, String)]) -> String {
     };
     let values: Vec<_> = columns.iter().map(value).collect();
     format!(
-        "INSERT INTO sotto_scratch ({}) SELECT {} FROM generate_series(1, {ROWS}) n",
+        "INSERT INTO sotto_scratch ({}) SELECT {} FROM generate_series(1, {ROWS_PER_INSERT}) n",
         names.join(", "),
         values.join(", ")
     )
 }
 
 /// Computes the cost from the times, in microseconds, before and after each insert.
-fn cost(answers: &[SimpleQueryMessage]) -> WriteCost {
+fn cost(messages: &[SimpleQueryMessage]) -> WriteCost {
     let time = |message: &SimpleQueryMessage| match message {
         SimpleQueryMessage::Row(row) => row.get(0).and_then(|text| text.parse::<f64>().ok()),
         _ => None,
     };
-    let times: Vec<f64> = answers.iter().filter_map(time).collect();
+    let times: Vec<f64> = messages.iter().filter_map(time).collect();
     let (mut with_ms, mut without_ms) = (f64::INFINITY, f64::INFINITY);
     for tries in times.chunks_exact(4) {
         with_ms = with_ms.min((tries[1] - tries[0]) / 1000.0);
         without_ms = without_ms.min((tries[3] - tries[2]) / 1000.0);
     }
-    WriteCost { rows: ROWS, with_ms, without_ms }
+    WriteCost { rows: ROWS_PER_INSERT, with_ms, without_ms }
 }

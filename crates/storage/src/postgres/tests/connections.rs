@@ -35,7 +35,7 @@ async fn a_killed_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_silent_server_is_given_up_and_the_next_one_tried() {
+async fn a_silent_server_is_abandoned_for_the_next_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = listener.local_addr().unwrap();
     let sentence = unavailable(Postgres::connect_with(&format!("postgres://ada@{silent}/sotto"), impatient()).await);
@@ -48,7 +48,7 @@ async fn a_silent_server_is_given_up_and_the_next_one_tried() {
 }
 
 #[tokio::test]
-async fn a_server_that_only_reads_is_refused() {
+async fn a_read_only_server_is_rejected() {
     let standby = Journal::new().await;
     let name = standby.url.rsplit('/').next().unwrap();
     let read_only = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
@@ -58,7 +58,7 @@ async fn a_server_that_only_reads_is_refused() {
 }
 
 #[tokio::test]
-async fn a_connection_that_turns_read_only_is_replaced() {
+async fn a_connection_that_becomes_read_only_is_replaced() {
     let journal = Journal::with(PoolOptions { connections: 1, ..PoolOptions::default() }).await;
     let demote = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY";
     journal.storage.pool.lease().await.unwrap().client().unwrap().batch_execute(demote).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_connection_that_turns_read_only_is_replaced() {
 }
 
 #[tokio::test]
-async fn error_messages_contain_no_password() {
+async fn the_password_is_never_shown() {
     let journal = Journal::new().await;
     let (server, _) = journal.url.rsplit_once('/').unwrap();
     let url = format!("{}/nowhere", server.replacen('@', ":s3cret@", 1));
@@ -127,12 +127,12 @@ async fn a_slow_statement_times_out_and_is_cancelled() {
 async fn a_full_disk_is_reported() {
     let journal = Journal::new().await;
     let full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$";
-    let told = journal.storage.pool.execute(full, &[]).await;
-    assert!(matches!(told, Err(StorageError::Full(_))), "{told:?}");
+    let refused = journal.storage.pool.execute(full, &[]).await;
+    assert!(matches!(refused, Err(StorageError::Full(_))), "{refused:?}");
 }
 
 #[tokio::test]
-async fn calls_beyond_the_pool_wait_or_are_refused_as_busy() {
+async fn more_calls_than_connections_wait_or_fail_as_busy() {
     let journal = Journal::with(impatient()).await;
     let held = journal.storage.pool.lease().await.unwrap();
     assert!(matches!(journal.storage.ping().await, Err(StorageError::Busy)));
@@ -164,7 +164,7 @@ async fn an_abandoned_transaction_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn closing_waits_for_what_is_under_way() {
+async fn closing_waits_for_running_calls() {
     let journal = Journal::new().await;
     let lease = journal.storage.pool.lease().await.unwrap();
     let work = async {

@@ -7,7 +7,7 @@ use sotto_domain::storage::Storage;
 use tokio_postgres::NoTls;
 
 use super::Journal;
-use crate::postgres::server::LEFT_TO_OTHERS;
+use crate::postgres::server::RESERVED_CONNECTIONS;
 use crate::postgres::{PoolOptions, Postgres};
 use crate::testing::wait_until;
 
@@ -33,7 +33,7 @@ async fn idle_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn a_pool_leaves_some_of_few_connections_to_others() {
+async fn a_pool_leaves_connections_to_other_clients() {
     let journal = Journal::new().await;
     let role = format!("sotto_few_{}", journal.url.rsplit('_').next().unwrap());
     let limit = 6;
@@ -44,12 +44,12 @@ async fn a_pool_leaves_some_of_few_connections_to_others() {
     let second = Postgres::connect(&url).await.unwrap();
     for storage in [&first, &second] {
         let calls = (0..24).map(|_| storage.pool.query("SELECT pg_sleep(0.05)", &[]));
-        for answer in join_all(calls).await {
-            answer.unwrap();
+        for result in join_all(calls).await {
+            result.unwrap();
         }
     }
     // A server needs a moment to close a connection.
-    wait_until("some connections are left", async || journal.sessions(&role).await <= limit - LEFT_TO_OTHERS).await;
+    wait_until("some connections are left", async || journal.sessions(&role).await <= limit - RESERVED_CONNECTIONS).await;
     let (operator, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     operator.batch_execute("SELECT 1").await.unwrap();
@@ -57,8 +57,8 @@ async fn a_pool_leaves_some_of_few_connections_to_others() {
     let others = (0..2).map(|_| tokio_postgres::connect(&url, NoTls));
     let others = join_all(others).await.into_iter().map(Result::unwrap).collect::<Vec<_>>();
     let calls = (0..24).map(|_| first.pool.query("SELECT pg_sleep(0.02)", &[]));
-    for answer in join_all(calls).await {
-        answer.unwrap();
+    for result in join_all(calls).await {
+        result.unwrap();
     }
     drop((others, operator));
     for storage in [first, second] {

@@ -74,13 +74,13 @@ fn hostname(config: &tokio_postgres::Config) -> String {
 /// Makes as many concurrent calls as there are connections, so that all of them are opened.
 async fn use_all(storage: &Postgres, connections: usize) {
     let calls = (0..connections).map(|_| storage.pool.query("SELECT pg_sleep(0.3)", &[]));
-    for answer in join_all(calls).await {
-        answer.unwrap();
+    for result in join_all(calls).await {
+        result.unwrap();
     }
 }
 
 #[tokio::test]
-async fn only_the_first_call_to_a_frozen_server_times_out() {
+async fn only_the_first_connection_of_a_frozen_server_delays_a_call() {
     const CONNECTIONS: usize = 13;
     let journal = Journal::new().await;
     let relay = Relay::to(&journal, 0).await;
@@ -128,7 +128,7 @@ async fn connections_that_still_answer_after_a_timeout_are_kept() {
 }
 
 #[tokio::test]
-async fn an_unreachable_server_is_waited_for() {
+async fn a_server_that_starts_later_is_waited_for() {
     let journal = Journal::new().await;
     let relay = Relay::to(&journal, 3).await;
     let (server, database) = journal.url.rsplit_once('/').unwrap();

@@ -18,7 +18,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn an_index_whose_making_failed_is_invalid() {
+async fn a_failed_concurrent_index_is_invalid() {
     let journal = Journal::new().await;
     for number in [1, 2] {
         Entries::create(&journal.storage, journal.user, &new_entry(number, "the same"), None, now()).await.unwrap();
@@ -134,15 +134,20 @@ async fn one_server_inspects_and_the_others_report_its_findings() {
     for storage in [&second, &third] {
         let damage = at(storage, seconds).await.damage;
         assert!(
-            damage.iter().any(|told| told.contains("Another server has found rows that break the foreign key fk_"))
+            damage
+                .iter()
+                .any(|finding| finding.contains("Another server has found rows that break the foreign key fk_"))
         );
-        assert!(damage.iter().any(|told| told.contains("fk_journal_entries_user")), "{damage:?}");
+        assert!(damage.iter().any(|finding| finding.contains("fk_journal_entries_user")), "{damage:?}");
     }
 
     journal.storage.close().await;
     wait_until("the second server inspects the database", async || !is_told(&at(&second, seconds).await)).await;
     let own = at(&second, seconds).await;
-    assert!(own.damage.iter().any(|told| told.contains("fk_journal_entries_user") && told.contains(": 1.")), "{own:?}");
+    assert!(
+        own.damage.iter().any(|finding| finding.contains("fk_journal_entries_user") && finding.contains(": 1.")),
+        "{own:?}"
+    );
     assert!(is_told(&at(&third, seconds).await));
 
     // Repaired damage is no longer reported.
@@ -187,7 +192,7 @@ async fn dead_rows_are_counted() {
 
 /// The cluster of `make unit` loads the library; a database uses it only if the extension is created.
 #[tokio::test]
-async fn statements_are_timed_by_the_extension_if_it_is_there() {
+async fn statements_are_timed_by_the_extension_if_installed() {
     let journal = Journal::new().await;
     let without = journal.snapshot().await;
     assert_eq!(without.timed_by, TimedBy::Sotto);
@@ -228,7 +233,7 @@ async fn statements_are_timed_by_the_extension_if_it_is_there() {
 
 /// A user without rights beyond their own database.
 #[tokio::test]
-async fn a_plain_user_sees_enough() {
+async fn an_unprivileged_role_sees_enough() {
     let journal = Journal::new().await;
     let role = format!("sotto_plain_{}", journal.url.rsplit('_').next().unwrap());
     journal
@@ -246,7 +251,7 @@ async fn a_plain_user_sees_enough() {
 
 /// The queries of `docs/monitoring.md` run as printed, and detect what they are meant to detect.
 #[tokio::test]
-async fn the_queries_of_the_documentation_run() {
+async fn the_documented_queries_run() {
     const PAGE: &str = include_str!("../../../../../docs/monitoring.md");
     let queries: Vec<&str> = PAGE.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [slow, unused] = queries[..] else { panic!("two queries, and not {}", queries.len()) };

@@ -65,7 +65,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn a_page_is_read_backwards_off_the_index_by_date() {
+async fn a_page_is_read_backwards_from_the_date_index() {
     let journal = populated().await;
     let first = EntryQuery { limit: 20, ..EntryQuery::default() };
     let next = EntryQuery { after: Some((now(), EntryId(Uuid::nil()))), ..first.clone() };
@@ -77,7 +77,7 @@ async fn a_page_is_read_backwards_off_the_index_by_date() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_secret_tag_is_read_backwards_off_its_index() {
+async fn a_page_of_a_secret_tag_is_read_backwards_from_its_index() {
     let journal = populated().await;
     for sql in [sealed_entries::FIRST, sealed_entries::NEXT] {
         let plan = journal.plan(sql).await;
@@ -97,7 +97,7 @@ async fn the_text_index_fits_the_search() {
 }
 
 #[tokio::test]
-async fn a_page_is_planned_once() {
+async fn a_prepared_page_is_planned_once() {
     let journal = populated().await;
     let query = EntryQuery { limit: 20, ..EntryQuery::default() };
     let lease = journal.storage.pool.lease().await.unwrap();

@@ -104,7 +104,7 @@ async fn works(url: &str, journal: &Journal) {
 }
 
 #[tokio::test]
-async fn a_pooler_that_mixes_up_statements_is_refused() {
+async fn a_pooler_that_mixes_up_statements_is_rejected() {
     let journal = Journal::new().await;
     let apart = keeps_statements_apart();
     let mixing = if apart { "max_prepared_statements = 0\n" } else { "" };
@@ -133,7 +133,7 @@ async fn a_pooler_in_session_mode_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_is_put_before_a_server_later_is_noticed() {
+async fn a_pooler_that_is_added_later_is_detected() {
     let journal = Journal::new().await;
     let mut session = Pooler::before(&journal, "pool_mode = session").await;
     let storage = Postgres::connect(&session.url).await.unwrap();
@@ -143,10 +143,10 @@ async fn a_pooler_that_is_put_before_a_server_later_is_noticed() {
     wait_until("the connection is lost", async || storage.ping().await.is_err()).await;
     let mixing = if keeps_statements_apart() { "max_prepared_statements = 0\n" } else { "" };
     let _transaction = Pooler::at(port, &journal, &format!("pool_mode = transaction\n{mixing}")).await;
-    let mut told = String::new();
+    let mut refusal = String::new();
     wait_until("the pooler is refused", async || {
-        told = unavailable(storage.ping().await);
-        told.contains("other clients' statements")
+        refusal = unavailable(storage.ping().await);
+        refusal.contains("other clients' statements")
     })
     .await;
 }

@@ -37,7 +37,7 @@ impl Journal {
 }
 
 #[tokio::test]
-async fn no_table_has_a_word_of_a_sealed_entry() {
+async fn no_table_contains_a_word_of_a_sealed_entry() {
     let journal = Journal::new().await;
     let (storage, user) = (&journal.storage, journal.user);
     let tag = journal.secret_tag().await;
@@ -61,7 +61,7 @@ async fn no_table_has_a_word_of_a_sealed_entry() {
 }
 
 #[tokio::test]
-async fn no_table_has_the_state_of_a_login_that_was_taken_or_ended() {
+async fn no_table_contains_the_state_of_a_finished_login() {
     let journal = Journal::new().await;
     let (sessions, user, tag): (&dyn OpaqueSessions, _, _) =
         (&journal.storage, journal.user, journal.secret_tag().await);

@@ -13,13 +13,13 @@ async fn text_of(scratch: &Scratch) -> Text {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_hold_every_text_is_refused() {
+async fn a_database_with_another_encoding_is_rejected() {
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let scratch = Scratch::postgres_with(&format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")).await;
         let DatabaseUrl::Postgres(url) = &scratch.url else { panic!("a PostgreSQL database was asked for") };
-        let told =
+        let sentences =
             [migrate::upgrade(&scratch.url).await.unwrap_err().to_string(), unavailable(Postgres::connect(url).await)];
-        for sentence in told {
+        for sentence in sentences {
             assert!(sentence.contains(encoding) && sentence.contains("ENCODING 'UTF8'"), "{sentence}");
         }
         assert_eq!(Migrator::new(&scratch.url).unwrap().state().await.unwrap(), State::Empty);
@@ -27,7 +27,7 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
 }
 
 #[tokio::test]
-async fn a_database_that_knows_only_the_letters_of_ascii_is_warned_of() {
+async fn a_database_with_the_c_locale_causes_a_warning() {
     let scratch = Scratch::postgres_with("ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0").await;
     migrate::upgrade(&scratch.url).await.unwrap();
     scratch.url.open().await.unwrap().close().await;

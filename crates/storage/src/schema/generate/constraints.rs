@@ -1,6 +1,6 @@
 //! New constraints of existing tables on PostgreSQL. `ADD CONSTRAINT` blocks all access while it reads the table. So a
 //! foreign key or check is first added as NOT VALID, which takes a moment, and a unique constraint takes over an index
-//! that is built CONCURRENTLY. The last migration validates the constraints in a transaction of its own, which blocks
+//! that is built CONCURRENTLY. The last migration validates the constraints in a separate transaction, which blocks
 //! nothing. (In the same transaction, the lock of the addition would be held until all rows are read.)
 //!
 //! Down migrations add constraints in one step, because the servers are stopped then.

@@ -111,7 +111,7 @@ mod tests {
 
     /// A file that another process created without taking the lock.
     #[test]
-    fn a_file_that_is_there_stays_and_nothing_else_is_left() {
+    fn an_existing_file_is_kept_and_no_draft_remains() {
         let home = tempfile::TempDir::new().unwrap();
         for engine in Engine::BOTH {
             fs::create_dir(home.path().join(engine.folder())).unwrap();

@@ -1,4 +1,4 @@
-//! Renders a schema diff as PostgreSQL statements. Indexes of existing tables get files of their own.
+//! Renders a schema diff as PostgreSQL statements. Indexes of existing tables get separate files.
 
 use super::constraints::{is_validated_later, takes_over_an_index};
 use super::decisions::add_column;

@@ -209,7 +209,7 @@ fn constraint((to, from_table): (Option<&Table>, Option<&Table>), one: &Differen
             return Repair::new(one, tables.map(|table| format!("ALTER TABLE {table} ENABLE TRIGGER ALL;")).collect())
                 .note(
                     "Only a superuser may do this. `sotto db check --rows` finds the rows that have violated it \
-                     meanwhile.",
+                     since then.",
                 );
         }
         if format!("{to} NOT VALID") == *from {

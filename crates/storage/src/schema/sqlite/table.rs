@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn constraints_are_read_in_every_spelling() {
+    fn constraints_are_parsed_in_every_spelling() {
         let one = Definition::parse(
             "CREATE TABLE t (a TEXT NOT NULL, b INTEGER,
                 CONSTRAINT pk_t PRIMARY KEY (a), CONSTRAINT uq_t UNIQUE (a, b) ON CONFLICT REPLACE,

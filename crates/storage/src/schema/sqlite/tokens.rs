@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_meaning_has_one_spelling() {
+    fn equal_meanings_have_one_spelling() {
         for (written, spelled_as) in [
             ("check(LENGTH(`id`)==16)", "CHECK (length(id) = 16)"),
             ("CHECK ( length ( [id] ) = 16 )", "CHECK (length(id) = 16)"),
@@ -196,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_in_meaning_differs() {
+    fn different_meanings_stay_different() {
         assert_ne!(spelled("a = 'X'"), spelled("a = 'x'"));
         assert_ne!(spelled("a = 'b  c'"), spelled("a = 'b c'"));
         assert_ne!(spelled("\"a b\""), spelled("a b"));
     }
 
     #[test]
-    fn what_cannot_be_read_is_kept() {
+    fn unparsed_text_is_kept() {
         assert_eq!(spelled("a 'never closed"), "a 'never closed");
         assert_eq!(spelled(""), "");
     }

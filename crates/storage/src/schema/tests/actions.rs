@@ -20,7 +20,7 @@ const OWNED: [&str; 11] = [
 const OUTLIVES: &str = "freed_attachments";
 
 #[tokio::test]
-async fn deleting_a_user_deletes_all_that_is_theirs_and_nothing_else() {
+async fn deleting_a_user_deletes_the_rows_of_this_user_alone() {
     for database in Database::both().await {
         database.accept(SEALED).await;
         for table in OWNED {
@@ -49,7 +49,7 @@ async fn deleting_an_entry_deletes_its_recording() {
 }
 
 #[tokio::test]
-async fn deleting_an_entry_or_a_tag_deletes_the_links_alone() {
+async fn deleting_an_entry_or_a_tag_deletes_only_their_links() {
     for database in Database::both().await {
         database.accept("DELETE FROM journal_entries WHERE user_id = #1 AND id = #21").await;
         assert_eq!(database.count("journal_entry_tags", "user_id = #1").await, 1);
@@ -61,7 +61,7 @@ async fn deleting_an_entry_or_a_tag_deletes_the_links_alone() {
 }
 
 #[tokio::test]
-async fn a_secret_tag_with_entries_under_it_stays() {
+async fn a_secret_tag_with_entries_cannot_be_deleted() {
     for database in Database::both().await {
         database.accept(SEALED).await;
         let refused_by = database.refuse("DELETE FROM secret_tags WHERE user_id = #1 AND tag_id = #31").await;
@@ -73,7 +73,7 @@ async fn a_secret_tag_with_entries_under_it_stays() {
 }
 
 #[tokio::test]
-async fn relationships_load_both_ways() {
+async fn relationships_load_in_both_directions() {
     let ways = [
         (
             "the tags of an entry",

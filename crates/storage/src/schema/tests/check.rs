@@ -12,7 +12,7 @@ async fn check(url: &DatabaseUrl) -> Result<Report, CheckError> {
 }
 
 #[tokio::test]
-async fn what_the_migrations_make_is_clean() {
+async fn a_migrated_database_is_clean() {
     for database in Database::both().await {
         let report = check(&database.scratch.url).await.unwrap();
         assert!(report.is_clean(), "{report:?}");
@@ -23,7 +23,7 @@ async fn what_the_migrations_make_is_clean() {
 
 /// Each change with the difference that it causes.
 #[tokio::test]
-async fn what_was_changed_by_hand_is_named() {
+async fn manual_changes_are_named() {
     let common = [
         ("DROP INDEX idx_tags_user_id", "index idx_tags_user_id of tags: expected (user_id), found nothing"),
         (
@@ -74,7 +74,7 @@ async fn what_was_changed_by_hand_is_named() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_is_not_called_clean() {
+async fn an_unknown_state_is_not_reported_as_clean() {
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let nothing = check(&scratch.url).await.unwrap_err();
         assert!(
@@ -94,7 +94,7 @@ async fn what_cannot_be_told_is_not_called_clean() {
 }
 
 #[tokio::test]
-async fn many_at_once_do_not_disturb_each_other() {
+async fn concurrent_checks_do_not_affect_each_other() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let checks = (0..8).map(|_| {
@@ -108,7 +108,7 @@ async fn many_at_once_do_not_disturb_each_other() {
 
 /// Neither a check nor one that is cut off in the middle leaves a trace.
 #[tokio::test]
-async fn a_server_is_left_as_it_was() {
+async fn a_check_changes_nothing_on_the_server() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let before = schema::read(&scratch.url).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_server_is_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_role_without_the_right_is_reported() {
+async fn a_role_without_permission_gets_an_explanation() {
     let scratch = Scratch::postgres().await;
     migrate::upgrade(&scratch.url).await.unwrap();
     let DatabaseUrl::Postgres(address) = &scratch.url else { unreachable!() };
@@ -157,7 +157,7 @@ async fn a_role_without_the_right_is_reported() {
 
 /// A database that is behind is compared with the revision that it is at.
 #[tokio::test]
-async fn an_older_revision_is_compared_with_itself() {
+async fn an_older_revision_is_compared_with_its_own_migrations() {
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let folder = tempfile::TempDir::new().unwrap();
         for engine in ["sqlite", "postgres"] {

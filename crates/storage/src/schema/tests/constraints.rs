@@ -51,7 +51,7 @@ async fn every_key_is_unique() {
 }
 
 #[tokio::test]
-async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
+async fn every_foreign_key_rejects_missing_rows_and_rows_of_other_users() {
     let dangling = references();
     for database in Database::both().await {
         let keys = database.schema.tables.values().flat_map(|table| &table.foreign_keys);
@@ -65,7 +65,7 @@ async fn every_foreign_key_refuses_what_is_not_there_or_not_theirs() {
 }
 
 #[tokio::test]
-async fn every_check_refuses() {
+async fn every_check_constraint_rejects() {
     let wrong = checks();
     for database in Database::both().await {
         let checks = database.schema.tables.values().flat_map(|table| &table.checks);
@@ -115,7 +115,7 @@ async fn an_entry_is_plain_or_sealed() {
 
 /// Types reject values on PostgreSQL; unnamed checks and STRICT do on SQLite.
 #[tokio::test]
-async fn values_of_another_kind_are_refused() {
+async fn values_of_another_type_are_rejected() {
     for database in Database::both().await {
         for statement in [
             "INSERT INTO users (id, email) VALUES ('ada', 'new@example.org')",

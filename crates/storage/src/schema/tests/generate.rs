@@ -13,7 +13,7 @@ use crate::testing::Scratch;
 
 /// Holds the shipped migrations to the desired schema.
 #[tokio::test]
-async fn the_migrations_make_the_desired_schema() {
+async fn the_migrations_create_the_desired_schema() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR"));
     for scratch in [Scratch::sqlite(), Scratch::postgres().await] {
         let missing = missing(&crates.join("migrations"), &crates.join("schema"), &scratch.url).await.unwrap();
@@ -22,7 +22,7 @@ async fn the_migrations_make_the_desired_schema() {
 }
 
 #[tokio::test]
-async fn nothing_is_generated_where_nothing_is_desired() {
+async fn no_migration_is_generated_without_a_difference() {
     let (project, server) = (Project::new(), Scratch::postgres().await);
     let written = project.generate(&server.url).await.unwrap();
     assert_eq!((written.files.len(), written.undecided), (0, false));
@@ -30,7 +30,7 @@ async fn nothing_is_generated_where_nothing_is_desired() {
 }
 
 #[tokio::test]
-async fn what_can_be_known_is_written_whole() {
+async fn unambiguous_differences_are_generated_completely() {
     let [sqlite, postgres] = Database::both().await;
     let project = Project::new();
     project.edit(
@@ -112,7 +112,7 @@ async fn what_can_be_known_is_written_whole() {
 
 /// Tables that refer to each other, and parts that only one engine has.
 #[tokio::test]
-async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
+async fn circular_tables_and_engine_specific_parts_are_generated() {
     let [sqlite, postgres] = Database::both().await;
     let project = Project::new();
     let circle = |id: &str, late: &str, end: &str| {
@@ -160,7 +160,7 @@ async fn tables_in_a_circle_and_an_engines_own_parts_are_written_as_well() {
 
 /// An open question blocks everything until a person has decided.
 #[tokio::test]
-async fn what_cannot_be_known_is_asked() {
+async fn ambiguous_differences_become_questions() {
     let server = Scratch::postgres().await;
     for (sqlite, postgres, question) in [
         (
@@ -228,7 +228,7 @@ async fn what_cannot_be_known_is_asked() {
 }
 
 #[tokio::test]
-async fn once_decided_it_is_done() {
+async fn a_migration_runs_once_its_questions_are_answered() {
     let [sqlite, postgres] = Database::both().await;
     let project = Project::new();
     project.edit(Engine::Sqlite, &[("color             TEXT,", "hue TEXT,")]);
@@ -251,7 +251,7 @@ async fn once_decided_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_desired_schema_that_does_not_run_is_named() {
+async fn an_invalid_desired_schema_is_named() {
     let (project, server) = (Project::new(), Scratch::postgres().await);
     project.edit(Engine::Postgres, &[("CREATE TABLE tags", "CREATE TABEL tags")]);
     let refused = project.generate(&server.url).await.unwrap_err().to_string();
@@ -267,7 +267,7 @@ async fn a_desired_schema_that_does_not_run_is_named() {
 
 /// Generated migrations that do not create the desired schema are not written.
 #[tokio::test]
-async fn what_leads_astray_is_not_written() {
+async fn migrations_with_another_result_are_not_written() {
     let (project, server) = (Project::new(), Scratch::postgres().await);
     // A name that needs quotes, which no standard name does.
     project.edit_both(&[("    CONSTRAINT pk_tags PRIMARY", "    \"order\" INTEGER,\n    CONSTRAINT pk_tags PRIMARY")]);
@@ -281,7 +281,7 @@ async fn what_leads_astray_is_not_written() {
 }
 
 #[test]
-fn a_skeleton_is_refused_until_it_is_written() {
+fn a_skeleton_is_refused_until_it_is_filled_in() {
     let project = Project::new();
     let written = revision("Add moods; really -- 'now'/../!", &project.migrations()).unwrap();
     assert_eq!(written.files.len(), 4);
@@ -295,7 +295,7 @@ fn a_skeleton_is_refused_until_it_is_written() {
 }
 
 #[test]
-fn a_message_makes_a_name_or_is_refused() {
+fn a_message_becomes_a_file_name_or_is_rejected() {
     let project = Project::new();
     let long = "x".repeat(LONGEST_MESSAGE + 1);
     for (message, said) in [
@@ -315,7 +315,7 @@ fn a_message_makes_a_name_or_is_refused() {
 }
 
 #[test]
-fn one_of_two_concurrent_developers_writes() {
+fn one_of_two_concurrent_generations_writes() {
     let project = Project::new();
     let lock = fs::File::open(project.migrations()).unwrap();
     lock.lock().unwrap();
@@ -331,7 +331,7 @@ fn one_of_two_concurrent_developers_writes() {
 }
 
 #[test]
-fn folders_that_are_not_as_they_should_be_are_refused() {
+fn unexpected_folder_contents_are_rejected() {
     let project = Project::new();
     for direction in ["up", "down"] {
         fs::write(project.path("sqlite", 1, &format!("odd.{direction}")), "-- loses: nothing\nSELECT 1;").unwrap();

@@ -21,7 +21,7 @@ const CONSTRAINTS: &str = ", CONSTRAINT uq_items_price UNIQUE (price), CONSTRAIN
     CONSTRAINT fk_items_shop FOREIGN KEY (shop) REFERENCES shops (id)";
 
 #[tokio::test]
-async fn new_constraints_hold_up_nobody() {
+async fn new_constraints_do_not_block_other_sessions() {
     let before = [shop("BLOB", " STRICT", ""), shop("UUID", "", "")];
     let after = [shop("BLOB", " STRICT", CONSTRAINTS), shop("UUID", "", CONSTRAINTS)];
     let project = Project::with_migration([&before[0], &before[1]], "nothing", [&after[0], &after[1]]);
@@ -90,7 +90,7 @@ async fn a_key_that_refers_to_a_new_unique_constraint_works() {
 
 /// Starting without migrations: `revision --autogenerate`, `upgrade head`, `downgrade -1`.
 #[tokio::test]
-async fn the_first_three_commands_work() {
+async fn the_documented_commands_work() {
     let project = Project::from_nothing();
     let postgres = Scratch::postgres().await;
     let written = project.generate(&postgres.url).await.unwrap();

@@ -63,7 +63,7 @@ async fn value(client: &Client, column: usize) -> Vec<Option<String>> {
 }
 
 #[tokio::test]
-async fn no_offered_change_of_type_destroys_a_value() {
+async fn no_generated_type_change_destroys_a_value() {
     let (from, to) = (TYPES.iter().map(|one| one.0), TYPES.iter().map(|one| one.1));
     let sqlite = "CREATE TABLE things (c0 TEXT) STRICT;";
     let project = Project::with_migration([sqlite, &table(from.clone())], "nothing", [sqlite, &table(to)]);
@@ -102,7 +102,7 @@ async fn no_offered_change_of_type_destroys_a_value() {
 
 /// With a populated server, the file states how many values would be cut.
 #[tokio::test]
-async fn what_would_be_cut_in_the_database_at_hand_is_counted() {
+async fn values_that_a_type_change_would_cut_are_counted() {
     let sqlite = "CREATE TABLE things (c0 TEXT) STRICT;";
     let (from, to) = ("CREATE TABLE things (c0 TEXT DEFAULT 'x');", "CREATE TABLE things (c0 VARCHAR(3) NOT NULL);");
     let project = Project::with_migration([sqlite, from], "nothing", [sqlite, to]);

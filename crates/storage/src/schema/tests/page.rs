@@ -8,7 +8,7 @@ use crate::schema::{self, mermaid, standards};
 use crate::testing::Scratch;
 
 #[tokio::test]
-async fn schema_md_is_fresh() {
+async fn schema_md_is_current() {
     let sqlite = schema::after_migrations(&DatabaseUrl::Sqlite("".into())).await.unwrap();
     let postgres = schema::after_migrations(&Scratch::postgres().await.url).await.unwrap();
     let page = schema::page(&sqlite, &postgres);
@@ -17,7 +17,7 @@ async fn schema_md_is_fresh() {
 }
 
 #[tokio::test]
-async fn every_table_and_index_has_its_reason_and_every_reason_is_needed() {
+async fn every_table_and_index_has_a_reason_and_every_reason_is_used() {
     let (mut tables, mut indexes) = (Vec::new(), Vec::new());
     for database in Database::both().await {
         for (name, table) in &database.schema.tables {
@@ -38,7 +38,7 @@ async fn every_table_and_index_has_its_reason_and_every_reason_is_needed() {
 }
 
 #[tokio::test]
-async fn the_diagram_shows_what_refers_to_what() {
+async fn the_diagram_shows_foreign_keys() {
     for database in Database::both().await {
         let diagram = mermaid(&database.schema);
         assert!(diagram.starts_with("erDiagram\n"));

@@ -25,7 +25,7 @@ async fn both_engines_have_the_same_revisions() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_of_the_comparison_exists_on_one_engine_alone() {
+async fn exceptions_of_the_comparison_exist_on_one_engine_alone() {
     let [sqlite, postgres] = Database::both().await;
     for (table, index) in NOT_COMPARED {
         let has = |database: &Database| {
@@ -56,7 +56,7 @@ async fn up_down_up_gives_the_same_schema() {
 
 /// Every kind of difference is detected; otherwise "no differences" would mean nothing.
 #[tokio::test]
-async fn a_difference_in_any_part_is_seen() {
+async fn a_difference_in_any_part_is_detected() {
     let [sqlite, _] = Database::both().await;
     let original = sqlite.schema.neutral();
     let changed = |change: &dyn Fn(&mut schema::Table)| {

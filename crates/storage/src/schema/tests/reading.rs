@@ -15,7 +15,7 @@ fn table<'s>(schema: &'s schema::Schema, name: &str) -> &'s Table {
 }
 
 #[tokio::test]
-async fn both_engines_tell_of_columns_keys_and_views() {
+async fn both_catalogues_contain_columns_keys_and_views() {
     for database in Database::both().await {
         let schema = database
             .made(
@@ -56,7 +56,7 @@ async fn both_engines_tell_of_columns_keys_and_views() {
 }
 
 #[tokio::test]
-async fn sqlite_tells_how_a_table_is_stored() {
+async fn sqlite_catalogue_contains_the_storage_of_tables() {
     let [sqlite, _] = Database::both().await;
     let schema = sqlite
         .made(
@@ -72,7 +72,7 @@ async fn sqlite_tells_how_a_table_is_stored() {
 }
 
 #[tokio::test]
-async fn postgres_tells_of_methods_collations_and_what_is_not_checked() {
+async fn postgres_catalogue_contains_methods_collations_and_unvalidated_constraints() {
     let [_, postgres] = Database::both().await;
     let schema = postgres
         .made(

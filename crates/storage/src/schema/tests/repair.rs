@@ -282,7 +282,7 @@ async fn a_table_that_is_repaired_keeps_its_rows() {
 
 /// Statements that delete data are left to the operator.
 #[tokio::test]
-async fn statements_that_delete_are_comments() {
+async fn deleting_statements_are_commented_out() {
     for database in Database::both().await {
         database
             .scratch
@@ -304,7 +304,7 @@ async fn statements_that_delete_are_comments() {
 
 /// Statements with the same meaning are equal, however they are written.
 #[tokio::test]
-async fn another_spelling_is_no_difference() {
+async fn another_spelling_is_not_a_difference() {
     let scratch = Scratch::sqlite();
     migrate::upgrade(&scratch.url).await.unwrap();
     for (table, from, to) in [
@@ -345,7 +345,7 @@ async fn every_revision_is_clean_on_the_way_up_and_down() {
 }
 
 #[tokio::test]
-async fn copies_that_the_engines_own_tools_make_are_clean() {
+async fn copies_by_the_engines_own_tools_are_clean() {
     for database in Database::both().await {
         let other = if database.is_sqlite() { Scratch::sqlite() } else { Scratch::postgres().await };
         if database.is_sqlite() {

@@ -85,7 +85,7 @@ async fn every_table_keeps_the_standards() {
 }
 
 #[tokio::test]
-async fn every_exception_is_needed_and_has_its_reason() {
+async fn every_exception_is_used_and_has_a_reason() {
     let both = Database::both().await;
     for exception in &EXCEPTIONS {
         let needed = both.iter().any(|database| database.schema.tables.contains_key(exception.table));
@@ -104,7 +104,7 @@ async fn every_exception_is_needed_and_has_its_reason() {
 
 /// Manual changes of a database on either engine, and the rule that detects each.
 #[tokio::test]
-async fn what_breaks_a_rule_is_found() {
+async fn every_rule_finds_its_violations() {
     let common = [
         ("CREATE INDEX idx_tags_again ON tags (user_id)", "duplicate-index tags idx_tags_user_id"),
         ("CREATE INDEX tags_by_color ON tags (color)", "names tags tags_by_color"),
@@ -160,7 +160,7 @@ async fn what_breaks_a_rule_is_found() {
 
 /// A unique index whose build failed is INVALID and unused.
 #[tokio::test]
-async fn an_invalid_index_is_found_and_does_not_count() {
+async fn an_invalid_index_is_a_violation_and_covers_nothing() {
     let [_, database] = Database::both().await;
     database.batch("DROP INDEX idx_tags_user_id, idx_tags_user_created").await;
     database.batch("ALTER TABLE tags DROP CONSTRAINT uq_tags_user_name, DROP CONSTRAINT uq_tags_user_name_key").await;

@@ -8,10 +8,12 @@ use super::{Database, POPULATION, SEALED};
 use crate::migrate::{Migrator, Target};
 use crate::testing::Scratch;
 
-const KEPT: [&str; 6] = ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
+/// The tables of revision 0001 with rows of users.
+const ORIGINAL_TABLES: [&str; 6] =
+    ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
 
-/// Columns that did not exist at revision 0001.
-const SINCE: [&str; 7] = [
+/// Tables that did not exist at revision 0001.
+const NEWER_TABLES: [&str; 7] = [
     "secret_tags",
     "opaque_sessions",
     "attachments",
@@ -30,7 +32,7 @@ impl Database {
     async fn at_0001(scratch: Scratch) -> Self {
         Migrator::new(&scratch.url).unwrap().upgrade(&"0001".parse().unwrap()).await.unwrap();
         let database = Self::open(scratch).await;
-        for statement in POPULATION.iter().filter(|one| !SINCE.iter().any(|table| one.contains(table))) {
+        for statement in POPULATION.iter().filter(|one| !NEWER_TABLES.iter().any(|table| one.contains(table))) {
             database.accept(statement).await;
         }
         database
@@ -52,7 +54,7 @@ impl Database {
     }
 
     async fn kept(&self) -> Vec<Vec<String>> {
-        self.rows_of(&KEPT).await
+        self.rows_of(&ORIGINAL_TABLES).await
     }
 
     async fn rows_of(&self, tables: &[&str]) -> Vec<Vec<String>> {
@@ -66,7 +68,7 @@ impl Database {
 }
 
 #[tokio::test]
-async fn up_to_secret_tags_and_back_nothing_is_lost() {
+async fn upgrade_to_secret_tags_and_back_loses_nothing() {
     for database in Database::both_at_0001().await {
         let (before, schema) = (database.kept().await, database.schema.clone());
         let migrator = database.migrator();
@@ -89,37 +91,37 @@ async fn up_to_secret_tags_and_back_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_secret_tag_that_nobody_can_open_stops_the_upgrade_and_stays() {
+async fn an_unusable_secret_tag_stops_the_upgrade_and_is_kept() {
     for database in Database::both_at_0001().await {
         database.accept("INSERT INTO secret_tags (tag_id, user_id) VALUES (#31, #1)").await;
         database.accept(SEALED).await;
         let before = (database.rows("secret_tags").await, database.kept().await);
         let refused = database.migrator().upgrade(&Target::Head).await.unwrap_err().to_string();
-        for said in ["0002_secret_tags.up.sql", "registration_record", "at revision 0001"] {
-            assert!(refused.contains(said), "{refused}");
+        for part in ["0002_secret_tags.up.sql", "registration_record", "at revision 0001"] {
+            assert!(refused.contains(part), "{refused}");
         }
         assert_eq!((database.rows("secret_tags").await, database.kept().await), before);
     }
 }
 
 #[tokio::test]
-async fn up_to_the_web_app_and_back_nothing_from_before_is_lost() {
+async fn downgrade_from_the_web_app_and_back_keeps_older_tables() {
     for database in Database::both().await {
         database.accept("UPDATE users SET preferences = '{}', draft_key = #b32 WHERE id = #1").await;
         let migrator = database.migrator();
         let refused = migrator.downgrade(&"0002".parse().unwrap(), false).await.unwrap_err().to_string();
-        for said in [
+        for part in [
             "2 rows of attachments",
             "2 rows of identities",
             "2 rows of api_tokens",
             "2 rows of idempotency_keys",
             "1 value of users.draft_key",
         ] {
-            assert!(refused.contains(said), "{refused}");
+            assert!(refused.contains(part), "{refused}");
         }
         let kept = async || {
             let users = "SELECT email || ' ' || coalesce(google_id, '') FROM users ORDER BY id";
-            (database.list(users).await, database.rows_of(&KEPT[1..]).await)
+            (database.list(users).await, database.rows_of(&ORIGINAL_TABLES[1..]).await)
         };
         let before = kept().await;
         migrator.downgrade(&"0002".parse().unwrap(), true).await.unwrap();
@@ -133,14 +135,14 @@ async fn up_to_the_web_app_and_back_nothing_from_before_is_lost() {
 }
 
 #[tokio::test]
-async fn going_back_loses_what_is_sealed_only_when_that_is_allowed() {
+async fn a_downgrade_deletes_sealed_entries_only_if_allowed() {
     for database in Database::both().await {
         let plain = database.rows("journal_entries").await;
         database.accept(SEALED).await;
         let migrator = database.migrator();
         let refused = migrator.downgrade(&"0001".parse().unwrap(), false).await.unwrap_err().to_string();
-        for said in ["3 rows of secret_tags", "1 value of journal_entries.encrypted_content", "--allow-data-loss"] {
-            assert!(refused.contains(said), "{refused}");
+        for part in ["3 rows of secret_tags", "1 value of journal_entries.encrypted_content", "--allow-data-loss"] {
+            assert!(refused.contains(part), "{refused}");
         }
         assert_eq!(database.rows("journal_entries").await.len(), plain.len() + 1);
         migrator.downgrade(&"0001".parse().unwrap(), true).await.unwrap();

@@ -1,5 +1,5 @@
 //! Inspections of a SQLite file, which read all of it: the sizes of tables and indexes, and integrity. They use a
-//! connection of their own, and are rare for large files and for files that have not changed.
+//! separate connection, and are rare for large files and for files that have not changed.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,17 +16,17 @@ use crate::sqlite::error::storage_error;
 use crate::sqlite::values::count;
 use crate::statements::mark;
 
-/// The seconds between two inspections of a changed file, for each [`STEP`] of its size.
+/// The seconds between two inspections of a changed file, for each [`BYTES_PER_HOUR`] of its size.
 const HOUR: i64 = 3600;
 /// 256 MiB, which a slow disk reads in a few seconds.
-const STEP: u64 = 256 << 20;
+const BYTES_PER_HOUR: u64 = 256 << 20;
 /// A file that has not changed is inspected once a day as well, because disks lose data. No file is inspected less
 /// often.
 const DAY: i64 = 24 * HOUR;
 /// How long a snapshot waits for a new inspection. The inspection continues after that.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most faults that are listed.
-const FAULTS: u32 = 10;
+const MAX_FAULTS: u32 = 10;
 
 /// <https://www.sqlite.org/dbstat.html>
 const SIZES: &str = concat!(mark!(), "SELECT name, pgsize, unused FROM dbstat WHERE aggregate = TRUE");
@@ -54,7 +54,7 @@ pub struct Inspector {
     shared: Arc<Shared>,
 }
 
-/// Inspects the file on a connection of its own.
+/// Inspects the file on a separate connection.
 struct Worker {
     path: PathBuf,
     connection: Option<Connection>,
@@ -114,7 +114,7 @@ impl Inspector {
             let mut worker = worker.lock_owned().await;
             tokio::task::spawn_blocking(move || worker.renew(now)).await
         };
-        match tokio::time::timeout(PATIENCE, renewed).await {
+        match tokio::time::timeout(SNAPSHOT_TIMEOUT, renewed).await {
             Ok(Ok(inspection)) => inspection.map_err(|error| storage_error(&error)),
             Ok(Err(stopped)) => Err(StorageError::Other(Box::new(stopped))),
             Err(_) => {
@@ -188,7 +188,7 @@ impl Inspection {
     /// Whether a new inspection is due: for a changed file after one hour per 256 MiB, for every file after a day. A
     /// clock that was set back does not postpone it.
     fn is_due(&self, versions: Versions, now: Timestamp) -> bool {
-        let hours = versions.bytes.div_ceil(STEP).clamp(1, 24);
+        let hours = versions.bytes.div_ceil(BYTES_PER_HOUR).clamp(1, 24);
         let wait = if versions == self.versions { DAY } else { HOUR * i64::try_from(hours).unwrap_or(24) };
         let is_good = |at: Timestamp| at <= now && now < at.plus_seconds(wait);
         versions.schema != self.versions.schema || !self.at.is_some_and(is_good)
@@ -217,7 +217,7 @@ impl Inspection {
 
     fn check_pages(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let mut faults = connection.prepare(QUICK_CHECK)?;
-        let faults = faults.query_map([FAULTS], |row| row.get::<_, String>(0))?;
+        let faults = faults.query_map([MAX_FAULTS], |row| row.get::<_, String>(0))?;
         // SQLite's message says where a damaged value is, but never contains the value.
         for fault in faults {
             self.damage.push(format!("The file is damaged: {}.", fault?.replace('\n', "; ")));
@@ -227,7 +227,7 @@ impl Inspection {
 
     fn check_foreign_keys(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let mut orphans = connection.prepare(FOREIGN_KEY_CHECK)?;
-        let orphans = orphans.query_map([FAULTS], |row| {
+        let orphans = orphans.query_map([MAX_FAULTS], |row| {
             let (table, parent, count): (String, String, u64) = (row.get(0)?, row.get(1)?, count(row, 2)?);
             Ok(format!("In {table}, references to rows of {parent} that do not exist: {count}."))
         })?;

@@ -1,4 +1,4 @@
-//! The health of a SQLite database. SQLite has no counters of its own: each connection times its statements
+//! The health of a SQLite database. SQLite has no counters: each connection times its statements
 //! ([`StatementTimer`]), and the query plans show which tables and indexes they have read ([`plans`]).
 
 mod inspection;
@@ -54,7 +54,7 @@ const SIZE: &str = concat!(
      FROM pragma_page_count, pragma_page_size, pragma_freelist_count"
 );
 const HAS_BOOKKEEPING: &str = concat!(mark!(), "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'");
-const BOOKKEEPING: &str = concat!(
+const MIGRATIONS_TABLE: &str = concat!(
     mark!(),
     "SELECT version, name, up_checksum, down_checksum, applied_at FROM schema_migrations ORDER BY version"
 );
@@ -249,7 +249,8 @@ fn schema(connection: &Connection) -> rusqlite::Result<SchemaHealth> {
             applied_at: timestamp(row, 4)?,
         })
     };
-    let rows = connection.prepare_cached(BOOKKEEPING)?.query_map([], applied)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let rows =
+        connection.prepare_cached(MIGRATIONS_TABLE)?.query_map([], applied)?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(sqlite_schema(&rows))
 }
 

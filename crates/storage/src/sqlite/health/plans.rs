@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plans_are_read() {
+    fn plans_are_parsed() {
         for (line, table, is_scan, index) in [
             ("SEARCH entry USING INDEX idx_a (user_id=? AND x>?)", "entry", false, Some("idx_a")),
             (
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_known_by_its_alias() {
+    fn a_table_is_recognised_by_its_alias() {
         let sql =
             "SELECT x FROM journal_entry_tags AS link CROSS JOIN journal_entries AS entry ON entry.id = link.entry_id";
         assert_eq!(table_called("link", sql), "journal_entry_tags");

@@ -39,7 +39,7 @@ async fn reads_are_counted_by_plan() {
 }
 
 #[tokio::test]
-async fn reading_all_of_a_table_is_seen_as_that() {
+async fn a_full_table_scan_is_counted_as_a_scan() {
     let world = World::sqlite().await;
     for _ in 0..49 {
         world.user().await;
@@ -67,7 +67,7 @@ async fn reading_all_of_a_table_is_seen_as_that() {
 }
 
 #[tokio::test]
-async fn damage_is_looked_for_again_after_an_hour() {
+async fn damage_is_checked_again_after_an_hour() {
     let world = World::sqlite().await;
     let user = world.user().await;
     world.write(user, "text").await;
@@ -82,7 +82,7 @@ async fn damage_is_looked_for_again_after_an_hour() {
 
 /// A failing disk changes bytes without a commit.
 #[tokio::test]
-async fn a_file_that_has_not_changed_is_read_again_after_a_day() {
+async fn an_unchanged_file_is_checked_again_after_a_day() {
     const DAY: i64 = 24 * 3600;
     let world = World::sqlite().await;
     let user = world.user().await;
@@ -110,7 +110,7 @@ async fn an_emptied_search_index_is_reported() {
 }
 
 #[tokio::test]
-async fn many_snapshots_at_once_share_an_inspection() {
+async fn concurrent_snapshots_share_an_inspection() {
     let world = World::sqlite().await;
     world.user().await;
     let storage = world.storage.clone();
@@ -180,7 +180,7 @@ async fn a_damaged_file_is_reported_without_its_content() {
 }
 
 #[tokio::test]
-async fn free_space_of_deleted_entries_is_reported() {
+async fn space_of_deleted_entries_is_reported() {
     let world = World::sqlite().await;
     let user = world.user().await;
     let text = "text ".repeat(50_000);

@@ -9,9 +9,9 @@ use sotto_domain::health::WriteCost;
 use crate::statements::mark;
 
 /// The number of rows in one run.
-const ROWS: u32 = 2000;
+const ROWS_PER_RUN: u32 = 2000;
 /// The number of runs. The fastest one counts, because other load on the machine only makes runs slower.
-const TRIES: usize = 3;
+const RUNS: usize = 3;
 
 const TABLE_OF: &str = concat!(
     mark!(),
@@ -48,11 +48,11 @@ impl Bench {
     /// Takes about half a second.
     pub fn measure(&self) -> rusqlite::Result<WriteCost> {
         let (mut with_ms, mut without_ms) = (f64::INFINITY, f64::INFINITY);
-        for _ in 0..TRIES {
+        for _ in 0..RUNS {
             with_ms = with_ms.min(self.insert_ms(true)?);
             without_ms = without_ms.min(self.insert_ms(false)?);
         }
-        Ok(WriteCost { rows: ROWS, with_ms, without_ms })
+        Ok(WriteCost { rows: ROWS_PER_RUN, with_ms, without_ms })
     }
 
     fn insert_ms(&self, with_index: bool) -> rusqlite::Result<f64> {
@@ -68,7 +68,7 @@ impl Bench {
         }
         let insert = self.insert();
         let start = Instant::now();
-        scratch.execute(&insert, [ROWS])?;
+        scratch.execute(&insert, [ROWS_PER_RUN])?;
         Ok(start.elapsed().as_secs_f64() * 1000.0)
     }
 

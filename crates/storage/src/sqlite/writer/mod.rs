@@ -14,11 +14,11 @@ use super::queue::{Queue, closed};
 use super::upkeep::Upkeep;
 
 /// The most jobs in one commit. The first job of a group waits for the last.
-const GROUP: usize = 128;
+const MAX_GROUP: usize = 128;
 
 /// How long a caller waits for the result. If the disk hangs for longer, the error says whether the change may have
 /// been made.
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Writer(Queue<Box<dyn Job>>);
 
@@ -44,23 +44,28 @@ impl Writer {
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.run_within(PATIENCE, work, erase).await
+        self.run_with_timeout(RESULT_TIMEOUT, work, erase).await
     }
 
-    /// When `patience` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown` if it
+    /// When `result_timeout` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown` if it
     /// has.
-    async fn run_within<T, W>(&self, patience: Duration, work: W, erase: fn(&T) -> bool) -> storage::Result<T>
+    async fn run_with_timeout<T, W>(
+        &self,
+        result_timeout: Duration,
+        work: W,
+        erase: fn(&T) -> bool,
+    ) -> storage::Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, receiver) = oneshot::channel();
         let claim = JobClaim::default();
         self.0.submit(Box::new(Task { claim: claim.clone(), state: State::Waiting(work), erase, reply }))?;
         // Held until the result arrives: a caller that stops waiting withdraws work that has not begun.
         let mut turn = Turn(claim);
-        match tokio::time::timeout(patience, answer).await {
-            Ok(answer) => answer.unwrap_or_else(|_| Err(closed())),
+        match tokio::time::timeout(result_timeout, receiver).await {
+            Ok(result) => result.unwrap_or_else(|_| Err(closed())),
             Err(_) if turn.withdraw() => Err(StorageError::Busy),
             Err(_) => Err(StorageError::Unknown("the disk did not answer in time".into())),
         }
@@ -107,7 +112,7 @@ trait Job: Send {
     /// Whether deleted content has to be erased before the caller gets the result.
     fn erases(&self) -> bool;
     /// Sends the result to the caller; `lost` is the error of the whole group.
-    fn answer(self: Box<Self>, lost: Option<StorageError>);
+    fn respond(self: Box<Self>, lost: Option<StorageError>);
 }
 
 struct Task<W, T> {
@@ -143,7 +148,7 @@ where
         matches!(&self.state, State::Done(Ok(done)) if (self.erase)(done))
     }
 
-    fn answer(self: Box<Self>, lost: Option<StorageError>) {
+    fn respond(self: Box<Self>, lost: Option<StorageError>) {
         let outcome = match (self.state, lost) {
             (State::Done(Err(own)), _) => Err(own),
             (_, Some(lost)) => Err(lost),
@@ -157,7 +162,7 @@ where
 fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
     let mut upkeep = Upkeep::new(connection);
     loop {
-        match jobs.recv_timeout(upkeep.patience()) {
+        match jobs.recv_timeout(upkeep.time_until_maintenance()) {
             Ok(first) => {
                 upkeep.after_work();
                 serve_group(connection, first, jobs, &mut upkeep);
@@ -179,13 +184,13 @@ fn serve_group(connection: &Connection, first: Box<dyn Job>, jobs: &Receiver<Box
     }
     let (last, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| outcome.is_ok() && job.erases());
     for job in group {
-        job.answer(outcome.as_ref().err().map(Lost::reason));
+        job.respond(outcome.as_ref().err().map(Lost::reason));
     }
     if !last.is_empty() {
         upkeep.erase_now(connection);
     }
     for job in last {
-        job.answer(None);
+        job.respond(None);
     }
     upkeep.bound_log(connection);
 }
@@ -220,7 +225,7 @@ fn commit_group(
 ) -> Result<(), Lost> {
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         // Another process has locked the file. The other jobs have waited just as long, so they fail with the first.
-        group.extend(jobs.try_iter().take(GROUP));
+        group.extend(jobs.try_iter().take(MAX_GROUP));
         return Err(Lost::Before(error));
     }
     let mut next = 0;
@@ -231,7 +236,7 @@ fn commit_group(
         } else {
             group.remove(next);
         }
-        if next < GROUP {
+        if next < MAX_GROUP {
             group.extend(jobs.try_recv());
         }
     }

@@ -60,16 +60,16 @@ impl Bench {
     /// Submits the jobs in order and runs them in one group.
     async fn group(&self, jobs: Vec<Work>) -> Vec<storage::Result<()>> {
         let (holder, release) = self.hold().await;
-        let mut answers = vec![];
+        let mut receivers = vec![];
         for (index, work) in jobs.into_iter().enumerate() {
-            answers.push(self.submit(work));
+            receivers.push(self.submit(work));
             self.wait_for_queue(index + 1).await;
         }
         drop(release);
         let _ = holder.await.unwrap();
         let mut outcomes = vec![];
-        for answer in answers {
-            outcomes.push(answer.await.unwrap());
+        for receiver in receivers {
+            outcomes.push(receiver.await.unwrap());
         }
         outcomes
     }
@@ -117,16 +117,16 @@ async fn waiting_jobs_share_a_commit() {
 }
 
 #[tokio::test]
-async fn a_group_has_an_end() {
+async fn a_group_of_jobs_has_a_maximum_size() {
     let bench = Bench::new();
-    let many = i64::try_from(GROUP).unwrap() * 2;
+    let many = i64::try_from(MAX_GROUP).unwrap() * 2;
     bench.group((0..many).map(keep).collect()).await;
-    assert_eq!(bench.kept().len(), GROUP * 2);
+    assert_eq!(bench.kept().len(), MAX_GROUP * 2);
     assert_eq!(bench.commits.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
-async fn a_job_that_fails_or_panics_is_undone_alone() {
+async fn only_a_failed_or_panicked_job_is_rolled_back() {
     let bench = Bench::new();
     let fail = keep_and_fail(2, "INSERT INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), fail, keep(3), keep_and_panic(4), keep(5)]).await;
@@ -139,19 +139,19 @@ async fn a_job_that_fails_or_panics_is_undone_alone() {
 }
 
 #[tokio::test]
-async fn a_rolled_back_transaction_fails_its_jobs() {
+async fn a_rolled_back_transaction_fails_every_job() {
     let bench = Bench::new();
     let undo = keep_and_fail(2, "INSERT OR ROLLBACK INTO kept VALUES (?1)");
     let outcomes = bench.group(vec![keep(1), undo, keep(3)]).await;
     assert!(matches!(outcomes[0], Err(StorageError::Busy)), "{outcomes:?}");
     assert!(matches!(&outcomes[1], Err(StorageError::Conflict { .. })), "{outcomes:?}");
-    // The job behind the failed one was not part of that transaction, and gets one of its own.
+    // The job behind the failed one was not part of that transaction, and gets another one.
     assert!(outcomes[2].is_ok());
     assert_eq!(bench.kept(), [3]);
 }
 
 #[tokio::test]
-async fn a_job_that_hides_such_an_error_is_not_believed() {
+async fn a_job_that_hides_a_rollback_fails() {
     let bench = Bench::new();
     let hide: Work = Box::new(|connection| {
         let _ = connection.execute("ROLLBACK", []);
@@ -163,7 +163,7 @@ async fn a_job_that_hides_such_an_error_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_reported_and_recovered_from() {
+async fn a_full_disk_alert_is_raised_and_cleared() {
     let bench = Bench::new();
     let pages: u32 = bench.submit(|c| c.query_row("PRAGMA page_count", [], |row| row.get(0))).await.unwrap().unwrap();
     let limit = move |pages: u32| -> Work {
@@ -176,16 +176,16 @@ async fn a_full_disk_is_reported_and_recovered_from() {
     });
     let outcomes = bench.group(vec![keep(1), large, keep(2)]).await;
     assert!(matches!(outcomes[1], Err(StorageError::Full(_))), "{outcomes:?}");
-    let told: Vec<_> =
-        (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, told)| told.is_ok()).map(|(n, _)| n).collect();
-    assert_eq!(bench.kept(), told, "what is told is what is kept");
+    let reported_done: Vec<_> =
+        (1..).zip([&outcomes[0], &outcomes[2]]).filter(|(_, outcome)| outcome.is_ok()).map(|(n, _)| n).collect();
+    assert_eq!(bench.kept(), reported_done, "the jobs that were reported as done are the stored ones");
     bench.submit(limit(1 << 20)).await.unwrap().unwrap();
     bench.submit(keep(9)).await.unwrap().unwrap();
     assert!(bench.kept().contains(&9));
 }
 
 #[tokio::test]
-async fn a_failed_commit_fails_its_jobs() {
+async fn a_failed_commit_fails_every_job() {
     let bench = Bench::new();
     bench.fail_commits.store(true, Ordering::SeqCst);
     let outcomes = bench.group(vec![keep(1), keep_and_panic(2), keep(3)]).await;
@@ -198,7 +198,7 @@ async fn a_failed_commit_fails_its_jobs() {
 }
 
 #[tokio::test]
-async fn while_another_process_writes_the_answer_is_busy() {
+async fn a_job_is_busy_while_another_process_writes() {
     let bench = Bench::new();
     let other = Connection::open(bench.folder.path().join("x.db")).unwrap();
     bench.submit(|connection| connection.busy_timeout(Duration::ZERO)).await.unwrap().unwrap();
@@ -226,8 +226,8 @@ async fn closing_finishes_waiting_jobs_and_accepts_no_more() {
     .await;
     drop(release);
     closing.await.unwrap();
-    for answer in waiting {
-        answer.await.unwrap().unwrap();
+    for receiver in waiting {
+        receiver.await.unwrap().unwrap();
     }
     assert_eq!(bench.kept(), [1, 2, 3, 4, 5]);
     assert!(matches!(bench.writer.run(keep(6)).await, Err(StorageError::Unavailable(_))));
@@ -235,7 +235,7 @@ async fn closing_finishes_waiting_jobs_and_accepts_no_more() {
 
 /// The table has no search index, so erasing its words fails. The stored rows stay stored.
 #[tokio::test]
-async fn a_failed_erasure_does_not_fail_the_write() {
+async fn a_response_is_sent_even_if_erasure_fails() {
     let bench = Bench::new();
     bench.writer.run_and_erase(keep(1), |()| true).await.unwrap();
     assert!(bench.writer.run_and_erase(keep(1), |()| true).await.is_err(), "a job that fails has nothing to forget");
@@ -258,7 +258,7 @@ async fn a_job_whose_caller_was_dropped_does_no_harm() {
 
 /// A job that blocks the thread simulates a disk that hangs.
 #[tokio::test]
-async fn a_timeout_says_whether_the_job_may_still_run() {
+async fn a_timeout_reports_whether_the_change_may_still_happen() {
     let bench = Bench::new();
     let soon = Duration::from_millis(50);
     let (release, held): (Sender<()>, Receiver<()>) = bounded(0);
@@ -268,9 +268,9 @@ async fn a_timeout_says_whether_the_job_may_still_run() {
         Ok(())
     };
     // Enough for the writer to start the job, even on a busy machine.
-    let begun = bench.writer.run_within(Duration::from_secs(2), hang, |()| false).await;
+    let begun = bench.writer.run_with_timeout(Duration::from_secs(2), hang, |()| false).await;
     assert!(matches!(begun, Err(StorageError::Unknown(_))), "{begun:?}");
-    let waiting = bench.writer.run_within(soon, keep(2), |()| false).await;
+    let waiting = bench.writer.run_with_timeout(soon, keep(2), |()| false).await;
     assert!(matches!(waiting, Err(StorageError::Busy)), "{waiting:?}");
     drop(release);
     bench.submit(keep(3)).await.unwrap().unwrap();
@@ -292,5 +292,5 @@ impl Job for Nothing {
         false
     }
 
-    fn answer(self: Box<Self>, _: Option<StorageError>) {}
+    fn respond(self: Box<Self>, _: Option<StorageError>) {}
 }

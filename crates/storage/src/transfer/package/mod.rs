@@ -53,17 +53,17 @@ pub(super) trait Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
-/// Deletes the unfinished backups in `folder` that killed processes have left, if their final name is `wanted`. Keeps
-/// backups that are still being written.
+/// Deletes unfinished backups of killed processes in `folder`, if `matches` accepts the name that they would have got.
+/// Keeps backups that are still being written.
 ///
 /// # Errors
 /// If the folder cannot be read, or a file cannot be deleted.
-pub fn remove_unfinished(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<()> {
-    sotto_files::remove_abandoned(folder, &wanted)?;
-    folder::remove_abandoned(folder, wanted)
+pub fn remove_unfinished(folder: &Path, matches: impl Fn(&str) -> bool) -> Result<()> {
+    sotto_files::remove_abandoned(folder, &matches)?;
+    folder::remove_abandoned(folder, matches)
 }
 
-/// The name of file `number` (from 1) of the table at `place` (from 0).
-fn rows_file(place: usize, table: &str, number: usize) -> String {
-    format!("tables/{:03}-{table}/{number:06}.jsonl.gz", place + 1)
+/// The name of file `number` (from 1) of the table at index `table_index` (from 0).
+fn rows_file(table_index: usize, table: &str, number: usize) -> String {
+    format!("tables/{:03}-{table}/{number:06}.jsonl.gz", table_index + 1)
 }

@@ -49,7 +49,7 @@ impl PostgresSnapshot {
     }
 }
 
-/// Opens a connection of its own.
+/// Opens a separate connection.
 pub fn session(url: &DatabaseUrl, runtime: &Handle) -> Result<Client> {
     let unusable = |reason: String| TransferError::database(url, format!("cannot be used: {reason}"));
     runtime.block_on(async {

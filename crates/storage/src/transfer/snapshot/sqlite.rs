@@ -1,4 +1,4 @@
-//! A read transaction on a connection of its own. Writers are not blocked; the write-ahead log grows until the
+//! A read transaction on a separate connection. Writers are not blocked; the write-ahead log grows until the
 //! transaction ends.
 
 use std::path::{Path, PathBuf};

@@ -49,7 +49,7 @@ mod tests {
     use crate::{DatabaseUrl, migrate};
 
     #[tokio::test]
-    async fn what_is_postponed_is_made_as_it_was() {
+    async fn a_postponed_index_is_recreated_unchanged() {
         let scratch = Scratch::sqlite();
         migrate::upgrade(&scratch.url).await.unwrap();
         let DatabaseUrl::Sqlite(path) = &scratch.url else { panic!("it is a file") };

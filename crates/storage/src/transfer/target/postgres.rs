@@ -20,17 +20,18 @@ use crate::transfer::snapshot::{Snapshot, postgres_session, snapshot};
 use crate::transfer::unfinished::{VERSION, is_mark};
 use crate::transfer::value::{Row, Value};
 
-/// The advisory lock of a restore or copy into a database (`Sotto` and `trans` in ASCII, shortened).
+/// The advisory lock of a restore or copy into a database (`Sott` and `tran` in ASCII).
 const LOCK: i64 = 0x536F_7474_7472_616E;
 /// How long to wait for the session of a process that was just killed, or of a command that is about to end.
-const PATIENCE: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const SESSION_EXIT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The pause between two attempts to get the lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How many batches are stored in parallel. Each takes a few megabytes of memory, and a database server rarely has more
 /// idle cores.
-const SESSIONS: usize = 4;
-/// Connections that are left for the comparison at the end, and for others.
-const SPARE: usize = 3;
-const SESSION: &str =
+const MAX_SESSIONS: usize = 4;
+/// Connections that are left for the comparison at the end and for other programs.
+const RESERVED_CONNECTIONS: usize = 3;
+const SESSION_SETTINGS: &str =
     "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = on";
 
 /// A PostgreSQL database that is being written. `client` holds the lock.
@@ -48,13 +49,13 @@ impl PostgresTarget {
         let (layout, runtime) = (plan.layout.clone(), plan.runtime.clone());
         let mut target = Self { url: url.clone(), client, sessions: Sessions::new(Vec::new()), layout, runtime };
         target.take_lock()?;
-        target.run(SESSION)?;
+        target.run(SESSION_SETTINGS)?;
         target.prepare(plan)?;
-        target.sessions = Sessions::new(target.sessions()?);
+        target.sessions = Sessions::new(target.open_sessions()?);
         Ok(target)
     }
 
-    /// Prepares the database for rows, unless a part of the same run is in it.
+    /// Prepares the database for rows, unless an interrupted run with the same source has already done so.
     fn prepare(&self, plan: &Plan<'_>) -> Result<()> {
         let url = &self.url;
         let migrator = plan.migrations.migrator(url)?;
@@ -79,24 +80,24 @@ impl PostgresTarget {
     }
 
     /// Sessions that write rows: as many as the server accepts, and at least one.
-    fn sessions(&self) -> Result<Vec<Client>> {
-        let mut sessions = vec![self.session()?];
-        while sessions.len() < SESSIONS + SPARE {
-            match self.session() {
+    fn open_sessions(&self) -> Result<Vec<Client>> {
+        let mut sessions = vec![self.open_session()?];
+        while sessions.len() < MAX_SESSIONS + RESERVED_CONNECTIONS {
+            match self.open_session() {
                 Ok(session) => sessions.push(session),
                 Err(error) => {
-                    tracing::debug!(%error, "the server has no room for more sessions");
+                    tracing::debug!(%error, "the server accepts no more sessions");
                     break;
                 }
             }
         }
-        sessions.truncate(sessions.len().saturating_sub(SPARE).max(1));
+        sessions.truncate(sessions.len().saturating_sub(RESERVED_CONNECTIONS).max(1));
         Ok(sessions)
     }
 
-    fn session(&self) -> Result<Client> {
+    fn open_session(&self) -> Result<Client> {
         let client = postgres_session(&self.url, &self.runtime)?;
-        self.runtime.block_on(client.batch_execute(SESSION)).map_err(|error| self.unwritable(&error))?;
+        self.runtime.block_on(client.batch_execute(SESSION_SETTINGS)).map_err(|error| self.unwritable(&error))?;
         Ok(client)
     }
 
@@ -104,8 +105,9 @@ impl PostgresTarget {
         let sql = "INSERT INTO schema_migrations (version, name, up_checksum, down_checksum) VALUES ($1, $2, $3, $4)";
         let version = i32::try_from(VERSION).unwrap_or(i32::MAX);
         let (name, mark) = (plan.mark.name(), &plan.mark);
-        let done = self.runtime.block_on(self.client.execute(sql, &[&version, &name, &mark.identity, &mark.source]));
-        done.map(drop).map_err(|error| self.unwritable(&error))
+        let inserted =
+            self.runtime.block_on(self.client.execute(sql, &[&version, &name, &mark.identity, &mark.source]));
+        inserted.map(drop).map_err(|error| self.unwritable(&error))
     }
 
     fn take_lock(&self) -> Result<()> {
@@ -120,20 +122,20 @@ impl PostgresTarget {
         connected.map_or(Ok(()), |by| Err(in_use(&self.url, &by)))
     }
 
-    /// Repeats a query until it returns true, or until the patience is over.
-    fn wait_until(&self, question: &str, values: &[&(dyn ToSql + Sync)], refusal: impl Fn() -> String) -> Result<()> {
+    /// Repeats a query until it returns true, or until [`SESSION_EXIT_TIMEOUT`] has passed.
+    fn wait_until(&self, query: &str, values: &[&(dyn ToSql + Sync)], refusal: impl Fn() -> String) -> Result<()> {
         let start = Instant::now();
         self.runtime.block_on(async {
             loop {
-                let row = self.client.query_one(question, values).await;
+                let row = self.client.query_one(query, values).await;
                 let row = row.and_then(|row| row.try_get(0)).map_err(|error| self.unwritable(&error))?;
                 if row {
                     return Ok(());
                 }
-                if start.elapsed() >= PATIENCE {
+                if start.elapsed() >= SESSION_EXIT_TIMEOUT {
                     return Err(TransferError::Refused(refusal()));
                 }
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         })
     }
@@ -146,10 +148,10 @@ impl PostgresTarget {
         TransferError::database(&self.url, format!("cannot be written: {}", sentence(error)))
     }
 
-    fn not_stored(&self, (table, error): Failure) -> TransferError {
-        let said = error.map_or_else(|| "the task ended unexpectedly".into(), |error| sentence(&error));
+    fn cannot_store(&self, (table, error): Failure) -> TransferError {
+        let reason = error.map_or_else(|| "the task ended unexpectedly".into(), |error| sentence(&error));
         let reason = format!(
-            "cannot store rows of {table}: {said}. The rows stored so far are kept: run the same command again to \
+            "cannot store rows of {table}: {reason}. The rows stored so far are kept: run the same command again to \
              continue"
         );
         TransferError::database(&self.url, reason)
@@ -157,7 +159,7 @@ impl PostgresTarget {
 
     /// Waits until all batches are stored.
     fn wait_for_sessions(&mut self) -> Result<()> {
-        self.sessions.finish(&self.runtime).map_err(|failure| self.not_stored(failure))
+        self.sessions.finish(&self.runtime).map_err(|failure| self.cannot_store(failure))
     }
 }
 
@@ -170,14 +172,14 @@ impl Target for PostgresTarget {
         let sql = format!("SELECT {key} FROM \"{}\" ORDER BY {order} LIMIT 1", table.name);
         let row = self.runtime.block_on(self.client.query_opt(&sql, &[]));
         let key = row.and_then(|row| {
-            let key = row.map(|row| (0..table.key.len()).map(|place| row.try_get(place)).collect());
+            let key = row.map(|row| (0..table.key.len()).map(|index| row.try_get(index)).collect());
             key.transpose()
         });
         key.map_err(|error| self.unwritable(&error))
     }
 
     fn store(&mut self, table: &Table, rows: Vec<Row>) -> Result<()> {
-        self.sessions.store(table, rows, &self.runtime).map_err(|failure| self.not_stored(failure))
+        self.sessions.store(table, rows, &self.runtime).map_err(|failure| self.cannot_store(failure))
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn Snapshot>> {
@@ -187,9 +189,9 @@ impl Target for PostgresTarget {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         self.wait_for_sessions()?;
-        // The planner has no statistics of the new rows yet. With a list of columns, PostgreSQL leaves out the
-        // expression of the search index, which it would compute again for up to 30,000 entries. With such a list, the
-        // table also remains due for autovacuum, which analyses the expression within minutes.
+        // The planner has no statistics of the new rows yet. A list of columns makes PostgreSQL skip the expression of
+        // the search index, which it would otherwise compute again for up to 30,000 entries. Autovacuum analyses the
+        // expression within minutes, because an ANALYZE of a list of columns does not reset its counter.
         for table in &self.layout.tables {
             self.run(&format!("ANALYZE \"{}\" ({})", table.name, table.column_list()))?;
         }
@@ -207,7 +209,7 @@ impl ToSql for Value {
             (Self::Null, _) => Ok(IsNull::Yes),
             (Self::Uuid(uuid), Type::UUID) => uuid.to_sql(kind, out),
             (Self::Text(text), Type::TEXT | Type::VARCHAR) if text.contains('\0') => {
-                Err("a text with a NUL character, which PostgreSQL cannot keep".into())
+                Err("a text with a NUL character, which PostgreSQL cannot store".into())
             }
             (Self::Text(text), Type::TEXT | Type::VARCHAR) => text.to_sql(kind, out),
             (Self::Integer(number), Type::INT2) => i16::try_from(*number)?.to_sql(kind, out),
@@ -217,7 +219,7 @@ impl ToSql for Value {
                 let micros = micros.checked_sub(EPOCH_MICROS).ok_or("an instant out of range")?;
                 micros.to_sql(&Type::INT8, out)
             }
-            (Self::Boolean(truth), Type::BOOL) => truth.to_sql(kind, out),
+            (Self::Boolean(value), Type::BOOL) => value.to_sql(kind, out),
             (Self::Day(day), Type::DATE) => Day(day.parse()?).to_sql(kind, out),
             (Self::Bytes(bytes), Type::BYTEA) => bytes.to_sql(kind, out),
             (_, kind) => Err(format!("a value that does not fit the type {kind}").into()),

@@ -1,7 +1,7 @@
 //! Fills the search index of a SQLite file with one statement after all rows are written.
 //!
 //! The schema has a trigger that adds each new entry. FTS5 writes its buffer at the end of each statement that a
-//! trigger runs, so every entry would become a segment of its own, to be merged later. One statement for all entries
+//! trigger runs, so every entry would become a separate segment, to be merged later. One statement for all entries
 //! takes less than half of the time.
 
 use rusqlite::config::DbConfig;
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_that_is_filled_at_the_end_is_the_one_that_triggers_make() {
+    async fn a_search_index_filled_at_the_end_equals_one_filled_by_triggers() {
         let (_kept, by_triggers) = journal(true).await;
         let (_kept_too, at_the_end) = journal(false).await;
         let expected = index(&by_triggers);

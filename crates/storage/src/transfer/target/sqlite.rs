@@ -14,7 +14,7 @@ use super::indexes::{self, Index};
 use super::{Plan, Target, in_use, refuse_used, search};
 use crate::DatabaseUrl;
 use crate::migrate::{Applied, Target as MigrationTarget};
-use crate::sqlite::files::{beside, claim_without_server, clear_for_new, refuse_strays};
+use crate::sqlite::files::{beside, claim_without_server, clear_for_new, refuse_stale_logs};
 use crate::transfer::error::{Result, TransferError, file};
 use crate::transfer::layout::{Layout, Table};
 use crate::transfer::snapshot::{Snapshot, snapshot};
@@ -38,7 +38,7 @@ pub struct SqliteTarget {
 
 impl SqliteTarget {
     pub fn open(path: &Path, plan: &Plan<'_>) -> Result<Self> {
-        refuse_strays(path).map_err(TransferError::Refused)?;
+        refuse_stale_logs(path).map_err(TransferError::Refused)?;
         let claim = claim_without_server(path).map_err(|error| match error {
             FileError::Held { holder, .. } => in_use(&DatabaseUrl::Sqlite(path.to_owned()), &holder),
             other => other.into(),

@@ -15,7 +15,7 @@ use crate::{DatabaseUrl, schema};
 const OWNERLESS: [(&str, &str); 3] = [
     ("schema_migrations", "it is about the schema"),
     ("attachment_store", "it is about the database"),
-    ("search_documents", "a document goes with its entry; it has no row left in the end"),
+    ("search_documents", "a document is deleted with its entry, which the last check covers"),
 ];
 
 /// Until the objects of a deleted user's recordings are deleted, their ids remain.
@@ -30,7 +30,11 @@ async fn rows(url: &DatabaseUrl, owner: Option<Uuid>) -> BTreeMap<String, u64> {
         }
         let column = if name == "users" { "id" } else { "user_id" };
         let known = table.columns.iter().any(|one| one.name == column);
-        assert_ne!(known, OWNERLESS.iter().any(|(ownerless, _)| *ownerless == name), "whose are the rows of {name}?");
+        assert_ne!(
+            known,
+            OWNERLESS.iter().any(|(ownerless, _)| *ownerless == name),
+            "the rows of {name} need an owner or an exception"
+        );
         let condition = match (owner, url) {
             (Some(_), _) if !known => continue,
             (Some(owner), DatabaseUrl::Sqlite(_)) => format!("{column} = x'{}'", owner.simple()),
@@ -52,7 +56,10 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
         let storage = url.open().await.unwrap();
         let owners: Vec<Uuid> = (1..=USERS).map(|user| id(1, user)).collect();
         let others = rows(url, Some(owners[1])).await;
-        assert!(others.len() >= 10 && others.values().all(|count| *count > 0), "every table is tried: {others:?}");
+        assert!(
+            others.len() >= 10 && others.values().all(|count| *count > 0),
+            "every table has rows of each user: {others:?}"
+        );
 
         // The first user is the only superuser, and must promote another before the deletion.
         assert_eq!(storage.users().delete(UserId(owners[0])).await.unwrap(), Administered::LastSuperuser);
@@ -66,7 +73,7 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
         for (table, count) in rows(url, Some(owners[0])).await {
             assert_eq!(count, 0, "{table}");
         }
-        assert_eq!(rows(url, Some(owners[1])).await, others, "what is another's stays");
+        assert_eq!(rows(url, Some(owners[1])).await, others, "rows of other users stay");
 
         storage.users().delete(UserId(owners[1])).await.unwrap();
         storage.close().await;
@@ -74,16 +81,16 @@ async fn a_deleted_account_leaves_no_row_in_any_table() {
         populated.scratch.execute(&delete_all(url)).await.unwrap();
         for (table, count) in rows(url, None).await {
             let stays = ["schema_migrations", OBJECTS_TO_DELETE].contains(&table.as_str());
-            assert!(count == 0 || stays, "{count} rows of nobody in {table}");
+            assert!(count == 0 || stays, "{count} rows without an owner in {table}");
         }
     }
 }
 
-/// Outside of the storage contract, SQLite must be told to enforce foreign keys.
+/// Outside of the storage contract, SQLite enforces foreign keys only after a PRAGMA.
 fn delete_all(url: &DatabaseUrl) -> String {
-    let mind = match url {
+    let prefix = match url {
         DatabaseUrl::Sqlite(_) => "PRAGMA foreign_keys = ON; ",
         DatabaseUrl::Postgres(_) => "DELETE FROM journal_entries; ",
     };
-    format!("{mind}DELETE FROM users")
+    format!("{prefix}DELETE FROM users")
 }

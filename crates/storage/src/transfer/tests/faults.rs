@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::data::{Populated, Writer, id};
 use super::{
-    Manifest, Migrations, Observer, Package, Result, Scratch, TransferError, Workspace, assert_says, backup,
+    Manifest, Migrations, Observer, Package, Result, Scratch, TransferError, Workspace, assert_contains, backup,
     empty_ones, names, restore, rows, sentence,
 };
 use crate::DatabaseUrl;
@@ -52,8 +52,8 @@ fn kill_sessions(url: &DatabaseUrl) -> impl Fn(&Handle) + Send + Sync + 'static 
 /// Every reader of the target sees that it is unfinished.
 async fn assert_marked(url: &DatabaseUrl) {
     let state = Migrator::new(url).unwrap().state().await.unwrap();
-    let told = crate::transfer::explain_unfinished(url, &state).unwrap();
-    assert_says(&told, &["has not ended", "again"]);
+    let message = crate::transfer::explain_unfinished(url, &state).unwrap();
+    assert_contains(&message, &["has not ended", "again"]);
     match url {
         DatabaseUrl::Sqlite(_) => assert_eq!(state, State::Missing, "the draft is beside it"),
         DatabaseUrl::Postgres(_) => {
@@ -61,12 +61,12 @@ async fn assert_marked(url: &DatabaseUrl) {
             let migrator = Migrator::new(url).unwrap();
             let upgrade = migrator.upgrade(&Target::Head).await.unwrap_err().to_string();
             let rehearsal = migrator.rehearse_upgrade(&Target::Head).await.unwrap_err().to_string();
-            for told in [state.to_string(), upgrade, rehearsal] {
-                assert_says(&told, &["part of a ", " that has not ended: run the same ", "to continue it"]);
-                assert!(!told.contains("9999") && !told.contains("does not know"), "{told}");
+            for message in [state.to_string(), upgrade, rehearsal] {
+                assert_contains(&message, &["part of a ", " that has not ended: run the same ", "to continue it"]);
+                assert!(!message.contains("9999") && !message.contains("does not know"), "{message}");
             }
             let refused = backup(url, &Workspace::new().path("part.tar"), &rows(), &Observer::default()).await;
-            assert_says(&sentence(refused), &["has not ended"]);
+            assert_contains(&sentence(refused), &["has not ended"]);
         }
     }
 }
@@ -82,17 +82,17 @@ async fn assert_whole(url: &DatabaseUrl, expected: &Manifest) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_whose_connection_is_lost_leaves_nothing() {
+async fn a_backup_whose_connection_is_lost_leaves_no_file() {
     let (workspace, populated) = (Workspace::new(), Populated::postgres().await.grow(2).await);
     let observer = when(Stage::Reading, "journal_entries", kill_sessions(populated.url()));
     let lost = sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await);
-    assert_says(&lost, &["cannot be read", "postgres://"]);
+    assert_contains(&lost, &["cannot be read", "postgres://"]);
     assert!(workspace.names().is_empty());
     workspace.backup(populated.url(), "archive.tar").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_continues_after_a_lost_connection() {
+async fn a_restore_whose_connection_is_lost_can_continue() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::postgres().await;
@@ -104,7 +104,7 @@ async fn a_restore_continues_after_a_lost_connection() {
             &observer,
         )
         .await;
-        assert_says(&sentence(lost), &["postgres://"]);
+        assert_contains(&sentence(lost), &["postgres://"]);
         assert_marked(&target.url).await;
     }
     workspace.restore("archive.tar", &target.url).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_restore_continues_after_a_lost_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_continues_after_a_lost_connection() {
+async fn a_copy_whose_connection_is_lost_can_continue() {
     let workspace = Workspace::new();
     for (number, (populated, target)) in [
         (Populated::sqlite().await, Scratch::postgres().await),
@@ -126,7 +126,7 @@ async fn a_copy_continues_after_a_lost_connection() {
             [populated.url(), &target.url].into_iter().find(|url| matches!(url, DatabaseUrl::Postgres(_))).unwrap();
         let observer = when(Stage::Writing, "journal_entries", kill_sessions(server));
         let lost = copy(populated.url(), &target.url, false, &Migrations::default(), &observer).await;
-        assert_says(&sentence(lost), &["postgres://"]);
+        assert_contains(&sentence(lost), &["postgres://"]);
         assert_marked(&target.url).await;
         copy(populated.url(), &target.url, false, &Migrations::default(), &Observer::default()).await.unwrap();
         assert_whole(&target.url, &manifest).await;
@@ -134,7 +134,7 @@ async fn a_copy_continues_after_a_lost_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_stopped_leaves_nothing_or_goes_on() {
+async fn a_stopped_run_leaves_nothing_or_can_continue() {
     for (populated, target) in
         [(Populated::sqlite().await, Scratch::sqlite()), (Populated::postgres().await, Scratch::postgres().await)]
     {
@@ -154,7 +154,7 @@ async fn what_is_stopped_leaves_nothing_or_goes_on() {
         let other = Populated::sqlite().await;
         let refused =
             sentence(copy(other.url(), &target.url, false, &Migrations::default(), &Observer::default()).await);
-        assert_says(&refused, &["part of a restore of", "archive.tar", "--restart"]);
+        assert_contains(&refused, &["part of a restore of", "archive.tar", "--restart"]);
         assert_marked(&target.url).await;
         workspace.restore("archive.tar", &target.url).await.unwrap();
         assert_whole(&target.url, &manifest).await;
@@ -162,7 +162,7 @@ async fn what_is_stopped_leaves_nothing_or_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restart_starts_over_with_another_source() {
+async fn restart_discards_rows_of_another_source() {
     for target in empty_ones().await {
         let (workspace, populated, other) =
             (Workspace::new(), Populated::sqlite().await, Populated::postgres().await.grow(1).await);
@@ -176,7 +176,7 @@ async fn restart_starts_over_with_another_source() {
 
 /// Rows of the first run are not copied again, so a change of them shows in the comparison at the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_that_has_changed_since_is_named() {
+async fn a_source_that_changed_between_runs_is_named() {
     for (populated, target) in
         [(Populated::sqlite().await, Scratch::postgres().await), (Populated::postgres().await, Scratch::sqlite())]
     {
@@ -189,7 +189,7 @@ async fn a_source_that_has_changed_since_is_named() {
         writer.close().await;
         let refused =
             sentence(copy(populated.url(), &target.url, false, &Migrations::default(), &Observer::default()).await);
-        assert_says(&refused, &["users (some of its 3 rows)", "login_sessions", "instead of 0", "--restart"]);
+        assert_contains(&refused, &["users (some of its 3 rows)", "login_sessions", "instead of 0", "--restart"]);
         assert_marked(&target.url).await;
         copy(populated.url(), &target.url, true, &Migrations::default(), &Observer::default()).await.unwrap();
         let manifest =
@@ -205,12 +205,12 @@ async fn one_of_two_concurrent_restores_succeeds() {
     for target in empty_ones().await {
         // The second run starts in the middle of the first.
         let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-        let (told, url, package) =
+        let (refusal_of_second, url, package) =
             (refusal.clone(), target.url.clone(), Package::from_path(&workspace.path("archive.tar")));
         let destination = workspace.destination(&url);
         let observer = when(Stage::Writing, "tags", move |runtime| {
             let second = runtime.block_on(restore(&package, &destination, &Observer::default()));
-            *told.lock().unwrap() = Some(sentence(second));
+            *refusal_of_second.lock().unwrap() = Some(sentence(second));
         });
         restore(&Package::from_path(&workspace.path("archive.tar")), &workspace.destination(&target.url), &observer)
             .await
@@ -225,15 +225,15 @@ async fn one_of_two_concurrent_restores_succeeds() {
 async fn one_of_two_backups_to_one_name_succeeds() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let refusal: Arc<Mutex<Option<String>>> = Arc::default();
-    let (told, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
+    let (refusal_of_second, url, path) = (refusal.clone(), populated.url().clone(), workspace.path("archive.tar"));
     let observer = when(Stage::Reading, "tags", move |runtime| {
         let second = runtime.block_on(backup(&url, &path, &rows(), &Observer::default()));
-        *told.lock().unwrap() = Some(sentence(second));
+        *refusal_of_second.lock().unwrap() = Some(sentence(second));
     });
     let manifest = backup(populated.url(), &workspace.path("archive.tar"), &rows(), &observer).await.unwrap();
-    assert_says(&refusal.lock().unwrap().take().unwrap(), &["archive.tar", "another process is writing"]);
+    assert_contains(&refusal.lock().unwrap().take().unwrap(), &["archive.tar", "another process is writing"]);
     let again = sentence(backup(populated.url(), &workspace.path("archive.tar"), &rows(), &Observer::default()).await);
-    assert_says(&again, &["archive.tar already exists"]);
+    assert_contains(&again, &["archive.tar already exists"]);
     assert_eq!(
         super::super::verify(&Package::from_path(&workspace.path("archive.tar")), &Observer::default()).await.unwrap(),
         manifest
@@ -254,12 +254,12 @@ async fn a_full_device_is_reported() {
     let outcome =
         crate::transfer::backup_into(populated.url(), device, "/dev/full".as_ref(), &contents, &observer).await;
     let refused: Result<_> = outcome.map(|(manifest, _)| manifest);
-    assert_says(&sentence(refused), &["/dev/full cannot be written", "No space left"]);
+    assert_contains(&sentence(refused), &["/dev/full cannot be written", "No space left"]);
 }
 
 /// Sessions store batches in parallel: a failed batch holds back the following ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_piece_after_a_failed_one_is_stored() {
+async fn a_failed_batch_leaves_only_earlier_batches() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await.grow(12).await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::postgres().await;
@@ -275,7 +275,7 @@ async fn no_piece_after_a_failed_one_is_stored() {
     );
     admin.batch_execute(&format!("SET application_name = 'a test'; {trigger}")).await.unwrap();
     let refused = sentence(workspace.restore("archive.tar", &target.url).await);
-    assert_says(&refused, &["cannot store rows of journal_entries", "not this one", "run the same command again"]);
+    assert_contains(&refused, &["cannot store rows of journal_entries", "not this one", "run the same command again"]);
     assert_marked(&target.url).await;
     let count = async |condition: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM journal_entries WHERE id {condition} '{failing}'");
@@ -309,7 +309,7 @@ fn damage(path: &std::path::Path) {
 
 /// All rows exist and equal those of the backup, but a query that uses the index would find none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restore_onto_a_failing_disk_does_not_say_that_it_is_done() {
+async fn a_restore_onto_a_failing_disk_fails() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let manifest = workspace.backup(populated.url(), "archive.tar").await;
     let target = Scratch::sqlite();
@@ -320,7 +320,7 @@ async fn a_restore_onto_a_failing_disk_does_not_say_that_it_is_done() {
     assert!(matches!(stopped, Err(TransferError::Stopped)), "{stopped:?}");
     damage(&path.with_file_name(".journal.db.unfinished"));
     let refused = sentence(restore(&package, &destination, &Observer::default()).await);
-    assert_says(&refused, &["is damaged", "idx_users_email", "--restart"]);
+    assert_contains(&refused, &["is damaged", "idx_users_email", "--restart"]);
     assert!(!path.exists());
     let anew = crate::transfer::Destination { restart: true, ..destination };
     restore(&package, &anew, &Observer::default()).await.unwrap();

@@ -87,7 +87,7 @@ fn sentence<T: std::fmt::Debug>(outcome: Result<T>) -> String {
 }
 
 #[track_caller]
-fn assert_says(sentence: &str, parts: &[&str]) {
+fn assert_contains(sentence: &str, parts: &[&str]) {
     for part in parts {
         assert!(sentence.contains(part), "'{part}' is not in: {sentence}");
     }

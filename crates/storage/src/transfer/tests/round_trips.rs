@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::data::{Populated, Writer, entry, id};
 use super::{
-    KeysOutcome, Migrations, Observer, Package, Scratch, Workspace, assert_says, backup, empty_ones, restore, rows,
+    KeysOutcome, Migrations, Observer, Package, Scratch, Workspace, assert_contains, backup, empty_ones, restore, rows,
     sentence,
 };
 use crate::DatabaseUrl;
@@ -25,7 +25,7 @@ fn sums(manifest: &Manifest) -> Vec<(String, u64, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_value_of_every_table_comes_back_on_either_engine() {
+async fn every_value_of_every_table_is_restored_on_either_engine() {
     let workspace = Workspace::new();
     for (number, populated) in [Populated::sqlite().await, Populated::postgres().await].iter().enumerate() {
         let (first, second) = (format!("{number}-first"), format!("{number}-second"));
@@ -48,7 +48,7 @@ async fn every_value_of_every_table_comes_back_on_either_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_engines_give_the_same_bytes_for_the_same_rows() {
+async fn both_engines_write_the_same_bytes_for_the_same_rows() {
     let workspace = Workspace::new();
     let (sqlite, postgres) = (Populated::sqlite().await, Populated::postgres().await);
     let (left, right) = (workspace.backup(sqlite.url(), "a").await, workspace.backup(postgres.url(), "b").await);
@@ -57,7 +57,7 @@ async fn both_engines_give_the_same_bytes_for_the_same_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
+async fn an_archive_and_a_folder_have_the_same_files_and_tar_reads_them() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let archive = workspace.backup(populated.url(), "archive.tar").await;
     let folder =
@@ -75,15 +75,16 @@ async fn an_archive_and_a_folder_hold_the_same_and_tar_reads_them() {
     // The command in docs/backup.md.
     let command = "cd folder && sha256sum --check --quiet manifest.json.sha256 && zcat tables/*-users/*.gz | sha256sum \
                    && zcat tables/*-users/*.gz | wc -l";
-    let told = std::process::Command::new("sh").args(["-c", command]).current_dir(workspace.0.path()).output().unwrap();
-    let told = String::from_utf8(told.stdout).unwrap();
+    let printed =
+        std::process::Command::new("sh").args(["-c", command]).current_dir(workspace.0.path()).output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
     let users = archive.tables.iter().find(|table| table.name == "users").unwrap();
-    assert_eq!(told, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
+    assert_eq!(printed, format!("{}  -\n{}\n", users.sum.sha256, users.sum.rows));
 }
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_owner_reads_a_backup() {
+async fn only_the_owner_can_read_a_backup() {
     use std::os::unix::fs::PermissionsExt;
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     workspace.backup(populated.url(), "archive.tar").await;
@@ -102,7 +103,7 @@ async fn only_the_owner_reads_a_backup() {
 
 /// An object store without folders, like S3.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attachments_move_between_a_folder_and_a_store_of_objects() {
+async fn attachments_move_between_a_folder_and_an_object_store() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     let names = ["attachments/0a/01", "attachments/0a/02", "attachments/0b/03"];
     for name in names {
@@ -135,12 +136,12 @@ async fn attachments_move_between_a_folder_and_a_store_of_objects() {
     let target = Scratch::sqlite();
     let refused =
         restore(&Package::from_path(&workspace.path("one.tar")), &destination(&target.url), &Observer::default()).await;
-    assert_says(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
+    assert_contains(&sentence(refused), &["s3://bucket/0b/03", "move it away"]);
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn attachments_and_keys_come_back_and_other_ones_stay() {
+async fn attachments_and_keys_are_restored_and_existing_ones_stay() {
     let (workspace, populated) = (Workspace::new(), Populated::sqlite().await);
     for name in ["attachments/ab/recording.webm", "attachments/empty", "attachments/ab/Grüße 😀.txt", "keys.json"] {
         fs::create_dir_all(workspace.path(name).parent().unwrap()).unwrap();
@@ -177,23 +178,26 @@ async fn attachments_and_keys_come_back_and_other_ones_stay() {
 
     fs::write(workspace.path("restored/attachments/empty"), "another").unwrap();
     let target = Scratch::sqlite();
-    assert_says(&sentence(workspace.restore("archive.tar", &target.url).await), &["attachments/empty", "move it away"]);
+    assert_contains(
+        &sentence(workspace.restore("archive.tar", &target.url).await),
+        &["attachments/empty", "move it away"],
+    );
     assert_eq!(Migrator::new(&target.url).unwrap().state().await.unwrap(), State::Missing);
 
     let long = workspace.path("attachments").join("a".repeat(120));
     fs::write(&long, "").unwrap();
     let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
-    assert_says(&sentence(refused), &["aaaa", "too long"]);
+    assert_contains(&sentence(refused), &["aaaa", "too long"]);
     fs::remove_file(long).unwrap();
 
     std::os::unix::fs::symlink("/etc/passwd", workspace.path("attachments/link")).unwrap();
     let refused = backup(populated.url(), &workspace.path("second.tar"), &contents, &Observer::default()).await;
-    assert_says(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
+    assert_contains(&sentence(refused), &["attachments/link", "neither a file nor a folder"]);
     assert!(!workspace.path("second.tar").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_restored_can_be_searched_and_changed() {
+async fn restored_rows_can_be_searched_and_changed() {
     let workspace = Workspace::new();
     let populated = Populated::postgres().await;
     let mut writer = Writer::open(populated.url()).await;
@@ -255,7 +259,7 @@ fn with_one_more() -> (TempDir, Migrations) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_table_of_a_later_migration_is_carried_over_as_well() {
+async fn a_table_of_a_later_migration_is_transferred() {
     use super::super::value::Value;
     let workspace = Workspace::new();
     let (folder, migrations) = with_one_more();
@@ -272,13 +276,16 @@ async fn a_table_of_a_later_migration_is_carried_over_as_well() {
 
         // A program that does not know the revision refuses with the reason.
         let refused = backup(populated.url(), &workspace.path("unknown"), &rows(), &Observer::default()).await;
-        assert_says(&sentence(refused), &["add_moods", "does not know"]);
+        assert_contains(&sentence(refused), &["add_moods", "does not know"]);
 
         let contents = BackupOptions { migrations: migrations.clone(), ..rows() };
         let manifest = backup(populated.url(), &workspace.path(&name), &contents, &Observer::default()).await.unwrap();
         assert_eq!(manifest.tables.iter().find(|table| table.name == "moods").unwrap().sum.rows, 1);
         let target = if name.starts_with("sqlite") { Scratch::postgres().await } else { Scratch::sqlite() };
-        assert_says(&sentence(workspace.restore(&name, &target.url).await), &["add_moods", "does not know", "newer"]);
+        assert_contains(
+            &sentence(workspace.restore(&name, &target.url).await),
+            &["add_moods", "does not know", "newer"],
+        );
         let destination = super::Destination { migrations: migrations.clone(), ..workspace.destination(&target.url) };
         restore(&Package::from_path(&workspace.path(&name)), &destination, &Observer::default()).await.unwrap();
         let contents = BackupOptions { migrations: migrations.clone(), ..rows() };
@@ -300,7 +307,7 @@ async fn a_table_of_a_later_migration_is_carried_over_as_well() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_during_a_backup_are_not_in_the_backup() {
+async fn rows_written_during_the_backup_are_not_in_it() {
     for populated in [Populated::sqlite().await, Populated::postgres().await] {
         let workspace = Workspace::new();
         // After a server has used the file, SQLite allows writers next to a reader.

@@ -1,22 +1,22 @@
 import { expect, test } from 'vitest';
 
-import { Repeatable } from './repeatable';
+import { IdempotentCreate } from './idempotent-create';
 
 test('only a repeated request without a response reuses its idempotency key', async () => {
-  const repeatable = new Repeatable();
+  const idempotentCreate = new IdempotentCreate();
   const keys: string[] = [];
-  const send = (body: unknown, works: boolean) =>
-    repeatable.create(body, async (header) => {
+  const send = (body: unknown, succeeds: boolean) =>
+    idempotentCreate.send(body, async (header) => {
       keys.push(header['Idempotency-Key']);
-      if (!works) throw new Error('the network went away');
-      return 'made';
+      if (!succeeds) throw new Error('the network went away');
+      return 'created';
     });
 
   await expect(send({ name: 'one' }, false)).rejects.toThrow('the network went away');
   await expect(send({ name: 'one' }, false)).rejects.toThrow('the network went away');
   await expect(send({ name: 'two' }, false)).rejects.toThrow('the network went away');
-  expect(await send({ name: 'two' }, true)).toBe('made');
-  expect(await send({ name: 'two' }, true)).toBe('made');
+  expect(await send({ name: 'two' }, true)).toBe('created');
+  expect(await send({ name: 'two' }, true)).toBe('created');
 
   const [first, firstRetry, second, secondRetry, next] = keys;
   expect([firstRetry, secondRetry]).toEqual([first, second]);

@@ -6,7 +6,8 @@ export default defineConfig<object, Options>({
   testDir: 'tests',
   outputDir: 'results',
   workers: 2,
-  // A test that passes only on its retry is reported as flaky, with a trace of the first run. It needs a fix, but does not fail the run.
+  // A test that passes only on its retry is reported as flaky, with a trace of the first run. It needs a fix, but does
+  // not fail the run.
   retries: 1,
   // Generous, because these tests do not measure speed and the machine may be busy. Assertions find a page that hangs.
   timeout: 240_000,

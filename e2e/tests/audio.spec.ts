@@ -66,7 +66,7 @@ test(
     const stopped = await page.getByRole('timer').textContent();
     await expect(button(page, 'Resume')).toBeVisible();
     await expect(page.getByRole('meter')).toHaveAttribute('aria-valuenow', '0');
-    expect(await page.getByRole('timer').textContent()).toBe(stopped);
+    await expect(page.getByRole('timer')).toHaveText(stopped!);
     await button(page, 'Resume').click();
     await expect(page.getByRole('timer')).not.toHaveText(stopped!);
     await button(page, 'Done').click();

@@ -1,4 +1,6 @@
-/** Pending recordings: they stay on this device, through a reload and a crash, until the user saves or discards them. */
+/**
+ * Pending recordings: they stay on this device, through a reload and a crash, until the user saves or discards them.
+ */
 
 import {
   beginningOf,

@@ -11,6 +11,7 @@ export function noteServerTime({ headers }: Response): void {
 /** Milliseconds since 1970 by the clock of the server; by that of the device before the first response. */
 export function serverNow(): number {
   if (!known) return Date.now();
-  // `performance.now()` is never adjusted, but in some browsers it stops while the device sleeps. `Date.now()` does not stop.
+  // `performance.now()` is never adjusted, but in some browsers it stops while the device sleeps. `Date.now()` does
+  // not stop.
   return known.server + Math.max(performance.now() - known.page, Date.now() - known.device);
 }

@@ -42,7 +42,10 @@ export const session = {
     return recall('sotto.user') !== null;
   },
 
-  /** Starts with the app: finds out who is signed in, and follows the network. Without a network, assumes the last user. */
+  /**
+   * Starts with the app: finds out who is signed in, and follows the network. Without a network, assumes the last
+   * user.
+   */
   async start(): Promise<void> {
     addEventListener('online', () => {
       back = Date.now();

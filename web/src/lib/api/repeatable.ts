@@ -1,6 +1,6 @@
 /**
- * Creates that the user may repeat, for example with a second click after a response was lost. Until a create has succeeded,
- * the same body is sent with the same `Idempotency-Key`, so that the server creates one row.
+ * Creates that the user may repeat, for example with a second click after a response was lost. Until a create has
+ * succeeded, the same body is sent with the same `Idempotency-Key`, so that the server creates one row.
  */
 export class Repeatable {
   #attempt: { body: string; key: string } | undefined;

@@ -11,7 +11,10 @@ export class FileNames {
   /** How often each name was given, by its folded form: some file systems ignore case and Unicode form. */
   #given = new Map<string, number>();
 
-  /** Returns a name without extension, `entries/2026/2026-11-25-a-fine-day`. The second one of the same day and title ends in `-2`. */
+  /**
+   * Returns a name without extension, `entries/2026/2026-11-25-a-fine-day`. The second one of the same day and title
+   * ends in `-2`.
+   */
   of(day: string, title: string | null): string {
     const titled = words(title ?? '');
     const stem = titled ? `${day}-${titled}` : day;

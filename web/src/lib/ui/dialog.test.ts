@@ -15,7 +15,10 @@ beforeAll(async () => {
   addModalDialogs();
   await startLanguage();
 });
-afterEach(cleanup);
+afterEach(() => {
+  cleanup();
+  vi.restoreAllMocks();
+});
 
 const button = (name: string) => screen.getByRole('button', { name });
 const dialog = (name: string) => screen.getByRole<HTMLDialogElement>('dialog', { name });
@@ -68,7 +71,9 @@ describe('a dialog', () => {
     render(DialogExample, { closable: false });
     await userEvent.click(button('Rename'));
     expect(screen.queryByRole('button', { name: 'Close' })).toBeNull();
+    const close = vi.spyOn(HTMLDialogElement.prototype, 'close');
     await pressEscape(dialog('Rename the tag'));
+    expect(close).not.toHaveBeenCalled();
     expect(dialog('Rename the tag').open).toBe(true);
     await forceClosed(dialog('Rename the tag'));
     expect(dialog('Rename the tag').open).toBe(true);

@@ -16,7 +16,7 @@ import { markdownLanguageFor } from './markdown-language';
 import { editorTheme } from './editor-theme';
 import { lineDecorations } from './line-decorations';
 
-export type Labels = { label: string; placeholder: string };
+type Labels = { label: string; placeholder: string };
 
 export type Editor = {
   readonly view: EditorView;

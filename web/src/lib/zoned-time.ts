@@ -1,8 +1,8 @@
 /**
  * Converts between instants and zoned times. A zone that this browser does not know is treated as UTC.
  *
- * `Temporal` can replace this once all browsers have it, as Chromium does. temporal-polyfill 1.0 needs 18.8 kB by gzip for
- * the same, or 7.2 kB with its own API of functions; this module needs 0.7 kB.
+ * `Temporal` can replace this once all browsers have it, as Chromium does. temporal-polyfill 1.0 needs 18.8 kB by gzip
+ * for the same, or 7.2 kB with its own API of functions; this module needs 0.7 kB.
  */
 
 import { supportedZone } from './zone';

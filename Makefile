@@ -26,7 +26,7 @@ $(app): $(app_sources)
 test: tools ## Run all checks and tests, on both engines
 	+@scripts/parts lint web unit e2e schemathesis fuzz
 
-lint: types ## Formatting, types, clippy, documentation, licences and sources of dependencies
+lint: types ## Formatting, types, ESLint, clippy, documentation, licences and sources of dependencies
 	@scripts/tools compiler python
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -40,7 +40,7 @@ format: ## Format all Rust, TypeScript, Svelte and CSS
 	cargo fmt --all
 	web/node_modules/.bin/prettier --write --log-level warn .
 
-types: # Of the web app and its client, which is generated from openapi.json, and of the tests in a browser.
+types: # And ESLint: of the web app and its client, which is generated from openapi.json, and of the tests in a browser.
 	@scripts/tools e2e
 	npm run --prefix web generate -- --check
 	npm run --prefix web check

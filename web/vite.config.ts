@@ -1,4 +1,5 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { svelteTesting } from '@testing-library/svelte/vite';
 import { defaultClientConditions, defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -13,7 +14,7 @@ const server = process.env.SOTTO_URL ?? 'http://127.0.0.1:8080';
 const source = '@sotto/source';
 
 export default defineConfig({
-  plugins: [svelte(), budget(), offline(), compress()],
+  plugins: [svelte(), svelteTesting({ autoCleanup: false }), budget(), offline(), compress()],
   resolve: { conditions: [source, ...defaultClientConditions] },
   // For tests that run without a browser's globals.
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },

@@ -1,7 +1,7 @@
 /**
- * Measures the sign-in page and the journal with Lighthouse, on a phone with a slow network and on a desktop. Prints a table
- * for docs/frontend-quality.md. Audits that do not depend on the speed of the machine (accessibility and best practices) must
- * all pass.
+ * Measures the sign-in page and the journal with Lighthouse, on a phone with a slow network and on a desktop. Prints a
+ * table for docs/frontend-quality.md. Audits that do not depend on the speed of the machine (accessibility and best
+ * practices) must all pass.
  */
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -20,7 +20,7 @@ export const deviceRows = (page: Page): Promise<Record<string, Row[]>> =>
     const result = <T>(request: IDBRequest<T>) =>
       new Promise<T>((done, failed) => {
         request.onsuccess = () => done(request.result);
-        request.onerror = () => failed(request.error);
+        request.onerror = () => failed(request.error!);
       });
     const bytes = (value: any): string => {
       if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return new TextDecoder('latin1').decode(value);

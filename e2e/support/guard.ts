@@ -1,4 +1,7 @@
-/** Watches the browser during a test and collects errors that the test does not check itself. Each of them fails the test. */
+/**
+ * Watches the browser during a test and collects errors that the test does not check itself. Each of them fails the
+ * test.
+ */
 
 import type { BrowserContext } from '@playwright/test';
 

@@ -12,7 +12,10 @@ export type User = {
   name: string;
   email: string;
   password: string;
-  /** Calls the API as this user, in a separate session: `user.api('POST', '/api/journals/', { … })`. Throws on error responses. */
+  /**
+   * Calls the API as this user, in a separate session: `user.api('POST', '/api/journals/', { … })`. Throws on error
+   * responses.
+   */
   api: <T = any>(method: string, path: string, body?: unknown) => Promise<T>;
 };
 

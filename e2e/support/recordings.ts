@@ -12,7 +12,10 @@ export const playbackPosition = (page: Page) =>
   position(page).evaluate((slider: HTMLInputElement) => slider.valueAsNumber);
 export const goToRecordingButton = (page: Page) => page.getByRole('button', { name: 'Go to the recording' });
 
-/** A pattern for the shown length of a recording of at least this many seconds (1 to 9). A busy machine records for longer. */
+/**
+ * A pattern for the shown length of a recording of at least this many seconds (1 to 9). A busy machine records for
+ * longer.
+ */
 export const durationPattern = (seconds: number) => `(?:0:0[${seconds}-9]|0:[1-5]\\d|[1-9]\\d*:\\d\\d)`;
 /** The text of a player at the start, or at any position, of a recording of at least this many seconds. */
 export const beginningOf = (seconds: number) => new RegExp(`0:00\\s/\\s${durationPattern(seconds)}`);

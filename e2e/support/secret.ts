@@ -69,7 +69,7 @@ export async function fillNewTagForm(page: Page, name: string, phrase: string): 
 async function confirmRecoveryKey(page: Page, groups: string[]): Promise<void> {
   const fields = page.getByRole('textbox', { name: /^Group/ });
   for (const field of await fields.all()) {
-    const label = await field.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent!);
+    const label = await field.evaluate((input: HTMLInputElement) => input.labels![0]!.textContent);
     await field.fill(groups[Number(/\d+/.exec(label)![0]) - 1]!.toLowerCase());
   }
 }
@@ -92,7 +92,10 @@ export async function append(page: Page, text: string): Promise<void> {
   await page.keyboard.type(text);
 }
 
-/** Records all requests of the page from now on with their bodies. Playwright cannot see the bodies of `fetch(request)`. */
+/**
+ * Records all requests of the page from now on with their bodies. Playwright cannot see the bodies of
+ * `fetch(request)`.
+ */
 export async function recordRequests(page: Page): Promise<string[]> {
   const sent: string[] = [];
   await page.exposeFunction('recordSent', (text: string) => void sent.push(text));

@@ -127,7 +127,10 @@ function binary(): string {
   return resolve(here, '..', process.env.SOTTO_BIN ?? '../target/debug/sotto');
 }
 
-/** Serves the app from `web/dist` or `SOTTO_WEB_DIR`. `SOTTO_WEB_DIR=binary` tests the app that is built into the binary. */
+/**
+ * Serves the app from `web/dist` or `SOTTO_WEB_DIR`. `SOTTO_WEB_DIR=binary` tests the app that is built into the
+ * binary.
+ */
 function webAppSettings(): Record<string, string> {
   const folder = process.env.SOTTO_WEB_DIR ?? '../web/dist';
   return folder === 'binary' ? {} : { SOTTO_WEB_DIR: resolve(here, '..', folder) };

@@ -9,7 +9,10 @@ export const title = (page: Page) => page.getByRole('textbox', { name: 'Title' }
 export const tags = (page: Page) => page.getByRole('combobox', { name: 'Tags' });
 export const saved = (page: Page) => page.getByText(/^Saved at/);
 export const savedOnDevice = (page: Page) => page.getByText('Saved on this device', { exact: true });
-/** The status of a draft that is not sent yet. Its wording depends on whether the browser reports itself as offline, which varies. */
+/**
+ * The status of a draft that is not sent yet. Its wording depends on whether the browser reports itself as offline,
+ * which varies.
+ */
 export const notSentYet = (page: Page) =>
   page.getByText(/^Saved on this device(\. It will be sent when you're back online\.)?$/);
 

@@ -98,7 +98,7 @@ test('plain and unlocked entries are exported with their recordings', { tag: '@m
   await signIn(page, user);
   const status = await page.evaluate(
     async ([id, sound]) => {
-      const body = Uint8Array.from(atob(sound!), (letter) => letter.charCodeAt(0));
+      const body = Uint8Array.from(atob(sound), (letter) => letter.charCodeAt(0));
       return (
         await fetch(`/api/journals/${id}/audio`, { method: 'PUT', headers: { 'content-type': 'audio/wav' }, body })
       ).status;

@@ -174,7 +174,10 @@ test('50,000 entries scroll to the end, with few of them on the page at a time',
   await signIn(page, user);
   await expect(row(page, `Entry ${COUNT}`)).toBeVisible();
 
-  /** Scrolls to the end, first screen by screen, then in leaps, as with the scrollbar. Reports where a screen stayed empty. */
+  /**
+   * Scrolls to the end, first screen by screen, then in leaps, as with the scrollbar. Reports where a screen stayed
+   * empty.
+   */
   const result = await page.evaluate(async () => {
     const frame = () => new Promise(requestAnimationFrame);
     const filled = () =>

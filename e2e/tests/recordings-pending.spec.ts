@@ -1,4 +1,6 @@
-/** Pending recordings stay on this device, through a reload and a crash, until the user saves or discards them. */
+/**
+ * Pending recordings stay on this device, through a reload and a crash, until the user saves or discards them.
+ */
 
 import {
   beginningOf,

@@ -1,4 +1,7 @@
-/** Recordings under a secret tag, when saving one is interrupted: the entry always has the key of the recording on the server. */
+/**
+ * Recordings under a secret tag, when saving one is interrupted: the entry always has the key of the recording on the
+ * server.
+ */
 
 import type { Guard } from '../support/guard';
 import { button, player } from '../support/recordings';

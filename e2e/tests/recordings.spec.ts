@@ -65,7 +65,7 @@ test(
     const pausedAt = await page.getByRole('timer').textContent();
     await expect(button(page, 'Resume')).toBeVisible();
     await expect(page.getByRole('meter')).toHaveAttribute('aria-valuenow', '0');
-    expect(await page.getByRole('timer').textContent()).toBe(pausedAt);
+    await expect(page.getByRole('timer')).toHaveText(pausedAt!);
     await button(page, 'Resume').click();
     await expect(page.getByRole('timer')).not.toHaveText(pausedAt!);
     await button(page, 'Done').click();

@@ -154,6 +154,7 @@ test('the page stays responsive during key stretching', async ({ page, user }) =
   await phraseField(page).press('Enter');
   await expect(page.getByRole('alert')).toBeVisible();
   const duration = Date.now() - start;
-  // Key stretching takes most of the time, so on the main thread it would be one long pause. Short pauses are normal on a busy machine.
+  // Key stretching takes most of the time, so on the main thread it would be one long pause. Short pauses are normal
+  // on a busy machine.
   expect(await page.evaluate(() => (window as unknown as { longest: number }).longest)).toBeLessThan(duration / 2);
 });

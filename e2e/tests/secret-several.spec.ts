@@ -23,7 +23,8 @@ test('unlocking one of three tags repeatedly does not delay the others', async (
     await createTag(page, name, phraseOf(name));
     await lockAll(page);
   }
-  // The other two were unlocked later, so the first passphrase is tried on them first and fails. From then on its own tag is tried first.
+  // The other two were unlocked later, so the first passphrase is tried on them first and fails. From then on its own
+  // tag is tried first.
   const tried: string[] = [];
   page.on('request', (request) => void (request.url().endsWith('/unlock/start') && tried.push(request.url())));
   for (let time = 0; time < 6; time++) {

@@ -93,7 +93,9 @@ const TEXTS: readonly Text[] = [
   [null, 'Dreamt of the sea again, the flat grey one. Woke up hungry.', ['dreams']],
 ];
 
-/** Fills the journal of this person. The newest entry is of this morning, and each of the last two weeks has one a day. */
+/**
+ * Fills the journal of this person. The newest entry is of this morning, and each of the last two weeks has one a day.
+ */
 export async function fillJournal(user: User): Promise<void> {
   const random = seededRandom(20);
   for (const [name, color] of Object.entries(TAGS)) await user.api('POST', '/api/tags/', { name, color });

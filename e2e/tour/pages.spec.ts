@@ -1,4 +1,7 @@
-/** Takes screenshots of every page with a filled journal, in `screenshots/tour/`. Four of them are also the README's pictures. */
+/**
+ * Takes screenshots of every page with a filled journal, in `screenshots/tour/`. Four of them are also the README's
+ * pictures.
+ */
 
 import { copyFile, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -113,7 +116,7 @@ test('every page has screenshots', async ({ page, server }) => {
   }
   await takeScreenshots(page, 'write-secret');
   await goToUnlock(page);
-  await expect(page.getByRole('heading', { name: SECRET[0]![0] })).toBeVisible();
+  await expect(page.getByRole('heading', { name: SECRET[0][0] })).toBeVisible();
   await takeScreenshots(page, 'secret-tag');
 
   await page.context().clearCookies();

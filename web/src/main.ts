@@ -15,7 +15,8 @@ import { preload } from './router';
 
 applyTheme();
 if (session.expected) {
-  // Shell and page load while the server finds out who is signed in. An import that fails here fails again where it is needed.
+  // Shell and page load while the server finds out who is signed in. An import that fails here fails again where it is
+  // needed.
   void Promise.all([import('./app/Shell.svelte'), preload(location.pathname as '/')]).catch(() => {});
 }
 await Promise.all([startLanguage(), session.start()]);

@@ -37,6 +37,7 @@ export const { p, navigate, isActive, preload, route } = createRouter({
   '/more': () => import('./pages/More.svelte'),
   '*': () => import('./pages/NotFound.svelte'),
   hooks: {
+    /* eslint-disable @typescript-eslint/only-throw-error -- the router redirects when a hook throws a navigation */
     beforeLoad({ pathname, search }) {
       const isPublic = PUBLIC.includes(pathname);
       if (session.state === 'out' && !isPublic) {
@@ -50,6 +51,7 @@ export const { p, navigate, isActive, preload, route } = createRouter({
         throw navigate(localPath(search?.next) as '/', { replace: true });
       }
     },
+    /* eslint-enable @typescript-eslint/only-throw-error */
     afterLoad({ replace }) {
       markHistoryStep(replace === true);
     },

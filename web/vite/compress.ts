@@ -24,7 +24,6 @@ export function compress(): Plugin {
     },
     closeBundle: {
       order: 'post',
-      sequential: true,
       async handler() {
         for (const name of (await filesBelow(folder)).filter((name) => KINDS.test(name))) {
           const bytes = await readFile(join(folder, name));

@@ -27,7 +27,6 @@ export function offline(): Plugin {
     }),
     writeBundle: {
       order: 'post',
-      sequential: true,
       async handler({ dir = 'dist' }, bundle) {
         const chunk = bundle[WORKER];
         if (chunk?.type !== 'chunk' || chunk.imports.length)

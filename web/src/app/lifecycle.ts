@@ -1,6 +1,6 @@
 /**
- * What happens when a user signs in or out, when the login ends, when a secret tag is locked or deleted, and when the account is
- * deleted. No module registers itself for these moments: the steps are listed here, in their order.
+ * What happens when a user signs in or out, when the login ends, when a secret tag is locked or deleted, and when the
+ * account is deleted. No module registers itself for these moments: the steps are listed here, in their order.
  */
 
 import { forgetAccountKey } from '../lib/drafts/account-key';
@@ -25,7 +25,10 @@ const SEND_BEFORE_SIGN_OUT = 3_000;
 
 let started = false;
 
-/** A user is signed in, and the shell is about to be shown. Later calls do nothing, because a sign-out reloads the page. */
+/**
+ * A user is signed in, and the shell is about to be shown. Later calls do nothing, because a sign-out reloads the
+ * page.
+ */
 export function signedIn(): void {
   if (started) return;
   started = true;
@@ -74,7 +77,9 @@ async function lockAndSend(): Promise<void> {
   await forgetAccountKey();
 }
 
-/** All tabs share the login: when another user signs in elsewhere, text of this user must not be sent to that journal. */
+/**
+ * All tabs share the login: when another user signs in elsewhere, text of this user must not be sent to that journal.
+ */
 function leaveForOtherUser({ key, newValue }: StorageEvent): void {
   if (key !== 'sotto.user' || newValue === null || session.state === 'out') return;
   if (lastUser()?.id !== session.user.id) void saveAllDrafts().finally(() => location.assign('/'));

@@ -1,6 +1,6 @@
 /**
- * Formats dates and numbers in the user's language. An entry date is shown in its own time zone, or in UTC if this browser does
- * not know that zone.
+ * Formats dates and numbers in the user's language. An entry date is shown in its own time zone, or in UTC if this
+ * browser does not know that zone.
  */
 
 import { region, t, type Key } from './i18n/index.svelte';
@@ -70,7 +70,10 @@ export const counted = (key: Key, value: number) => t(key, { count: value, n: co
 export const compact = (value: number) =>
   new Intl.NumberFormat(region(), { notation: 'compact', maximumSignificantDigits: 2 }).format(value);
 
-/** `One, Two and Three`, for names that users have written: isolated, so that their direction does not affect the sentence. */
+/**
+ * `One, Two and Three`, for names that users have written: isolated, so that their direction does not affect the
+ * sentence.
+ */
 export const listed = (names: string[]) =>
   new Intl.ListFormat(region()).format(names.map((name) => `\u2068${name}\u2069`));
 

@@ -1,6 +1,6 @@
 /**
- * Numbers the entries of the browser's history, as far as this tab has made them. A later entry has a higher number, and no
- * number is used twice, so that a page can tell a new visit from a return.
+ * Numbers the entries of the browser's history, as far as this tab has made them. A later entry has a higher number,
+ * and no number is used twice, so that a page can tell a new visit from a return.
  */
 
 const KEY = 'sottoStep';
@@ -14,8 +14,8 @@ export function historyStep(): number {
 }
 
 /**
- * Numbers the present history entry, unless it has a number. The router calls this after every navigation, before the new page
- * is rendered; `replaced` is whether the entry has taken the place of the last one.
+ * Numbers the present history entry, unless it has a number. The router calls this after every navigation, before the
+ * new page is rendered; `replaced` is whether the entry has taken the place of the last one.
  */
 export function markHistoryStep(replaced: boolean): void {
   const state: unknown = history.state;

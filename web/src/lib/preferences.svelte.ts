@@ -20,8 +20,8 @@ export function preferences(): Preferences {
 }
 
 /**
- * Changes some preferences, and keeps the others as they are on the server, since other devices change them as well. Runs one
- * change at a time.
+ * Changes some preferences, and keeps the others as they are on the server, since other devices change them as well.
+ * Runs one change at a time.
  */
 export function updatePreferences(change: Preferences | ((now: Preferences) => Preferences)): Promise<void> {
   const run = async () => {

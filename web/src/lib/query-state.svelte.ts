@@ -5,8 +5,8 @@ import { untrack } from 'svelte';
 import { route } from '../router';
 
 /**
- * Calls `show` with the query of the address: at once, and whenever a navigation has changed it, for example a link to the same
- * page. Has to be called while a component is created.
+ * Calls `show` with the query of the address: at once, and whenever a navigation has changed it, for example a link to
+ * the same page. Has to be called while a component is created.
  */
 export function queryState(show: (asked: URLSearchParams) => void) {
   let lastSearch = location.search;

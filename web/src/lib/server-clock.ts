@@ -12,6 +12,7 @@ export function noteServerTime({ headers }: Response): void {
 /** Milliseconds since 1970 by the clock of the server, or before the first response by the clock of the device. */
 export function serverNow(): number {
   if (!lastResponse) return Date.now();
-  // `performance.now()` is never adjusted, but in some browsers it stops while the device sleeps. `Date.now()` does not stop.
+  // `performance.now()` is never adjusted, but in some browsers it stops while the device sleeps. `Date.now()` does
+  // not stop.
   return lastResponse.server + Math.max(performance.now() - lastResponse.page, Date.now() - lastResponse.device);
 }

@@ -42,7 +42,10 @@ export const session = {
     return recall('sotto.user') !== null;
   },
 
-  /** Runs at the start of the app: loads the signed-in user and follows the network state. Without a network, assumes the last user. */
+  /**
+   * Runs at the start of the app: loads the signed-in user and follows the network state. Without a network, assumes the last
+   * user.
+   */
   async start(): Promise<void> {
     addEventListener('online', () => {
       onlineSince = Date.now();

@@ -3,7 +3,10 @@
 import { dayIn } from './format';
 import { session } from './session.svelte';
 
-/** The day in the user's time zone, updated whenever the page becomes visible. Has to be called while a component is created. */
+/**
+ * The day in the user's time zone, updated whenever the page becomes visible. Has to be called while a component is
+ * created.
+ */
 export function today(): { readonly day: string } {
   const now = () => dayIn(new Date().toISOString(), session.user.time_zone);
   let day = $state(now());

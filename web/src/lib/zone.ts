@@ -1,6 +1,6 @@
 /**
- * Names of time zones. The server may have stored a zone that this browser does not know, for which `Intl` throws. Such a zone
- * is treated as UTC, as on the server, and the page shows a note.
+ * Names of time zones. The server may have stored a zone that this browser does not know, for which `Intl` throws.
+ * Such a zone is treated as UTC, as on the server, and the page shows a note.
  */
 
 const known = new Map<string, boolean>();
@@ -17,7 +17,9 @@ export function supportedZone(zone: string): string {
   return isKnownZone(zone) ? zone : 'UTC';
 }
 
-/** The zone for an entry that is created again: the server accepts an unknown zone only if it is that of the account. */
+/**
+ * The zone for an entry that is created again: the server accepts an unknown zone only if it is that of the account.
+ */
 export function zoneForNewEntry(zone: string, own: string): string {
   return zone === own ? zone : supportedZone(zone);
 }

@@ -1,4 +1,9 @@
-/** Converts between instants and zoned times. A zone that this browser does not know is treated as UTC. */
+/**
+ * Converts between instants and zoned times. A zone that this browser does not know is treated as UTC.
+ *
+ * `Temporal` can replace this once all browsers have it, as Chromium does. temporal-polyfill 1.0 needs 18.8 kB by gzip
+ * for the same, or 7.2 kB with its own API of functions; this module needs 0.7 kB.
+ */
 
 import { supportedZone } from './zone';
 
@@ -14,9 +19,9 @@ export function localDateTime(instant: string, zone: string): LocalDateTime {
 }
 
 /**
- * Converts a zoned time to an instant, RFC 3339 in UTC; null if the date is invalid. A time in the hour that a change of the
- * clocks skips is read with the offset before the change, and of an hour that occurs twice, the first is meant (RFC 5545,
- * section 3.3.5), as on the server.
+ * Converts a zoned time to an instant, RFC 3339 in UTC; null if the date is invalid. A time in the hour that a change
+ * of the clocks skips is read with the offset before the change, and of an hour that occurs twice, the first is meant
+ * (RFC 5545, section 3.3.5), as on the server.
  */
 export function instantOf({ day, time }: LocalDateTime, zone: string): string | null {
   const shown = Date.parse(`${day}T${time}:00Z`);

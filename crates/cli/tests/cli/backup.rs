@@ -115,12 +115,12 @@ async fn a_schedule_makes_backups_until_it_is_stopped() {
         let mut child = home.command(&["backup", "--schedule", "1s", "--keep", "2", "--json"]).spawn().unwrap();
         let mut out = child.stdout.take().unwrap();
         let mut out = within_bound_blocking("the fourth scheduled backup is reported", move || {
-            let mut told = String::new();
+            let mut output = String::new();
             while output.matches("\"deleted\"").count() < 4 {
                 let mut piece = [0; 512];
                 let count = out.read(&mut piece).unwrap();
                 assert!(count > 0, "the schedule has ended: {output}");
-            output += std::str::from_utf8(&piece[..count]).unwrap();
+                output += std::str::from_utf8(&piece[..count]).unwrap();
             }
             out
         });

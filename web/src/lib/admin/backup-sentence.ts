@@ -8,7 +8,10 @@ type Alert = Pick<Schemas['AlertResponse'], 'sentence' | 'verdict'>;
 
 const INSTANT = /\d{4}-\d{2}-\d{2}T[\d:.]+Z/;
 
-/** The server's sentence with its instant as the reader's date and time; null if it names none, as when there is no backup. */
+/**
+ * The server's sentence with its instant as the reader's date and time; null if it names none, as when there is no
+ * backup.
+ */
 export function backupSentence({ sentence, verdict }: Alert, timeZone: string): string | null {
   const instant = INSTANT.exec(sentence)?.[0];
   if (!instant) return null;

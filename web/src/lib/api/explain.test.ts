@@ -9,14 +9,21 @@ import { explain, fieldError } from './explain';
 
 type FieldError = Schemas['FieldError'];
 
-const { schemas } = JSON.parse(readFileSync('../openapi.json', 'utf8')).components;
-const fields: FieldError['code'][] = schemas.FieldCode.enum;
-const problems: Schemas['ProblemCode'][] = schemas.ProblemCode.enum;
-const params: Record<string, string[]> = schemas.FieldCode['x-params'];
+type Described = {
+  FieldCode: { enum: FieldError['code'][]; 'x-params': Record<string, string[]> };
+  ProblemCode: { enum: Schemas['ProblemCode'][] };
+};
+type Texts = { field: Record<string, string>; problem: Record<string, string> };
+
+const { FieldCode, ProblemCode } = readJson<{ components: { schemas: Described } }>('../openapi.json').components
+  .schemas;
+const fields = FieldCode.enum;
+const problems = ProblemCode.enum;
+const params = FieldCode['x-params'];
 const languages = Object.keys(LANGUAGES) as Language[];
 const words = Object.fromEntries(
-  languages.map((language) => [language, JSON.parse(readFileSync(`src/lib/i18n/${language}/errors.json`, 'utf8'))]),
-);
+  languages.map((language) => [language, readJson<Texts>(`src/lib/i18n/${language}/errors.json`)]),
+) as Record<Language, Texts>;
 
 const SERVER = 'the words of the server';
 const SENTENCE = /^\p{Lu}.*\.$/u;
@@ -54,7 +61,7 @@ describe.each(languages)('in %s', (language) => {
 });
 
 test('each sentence differs between the languages', () => {
-  for (const kind of ['field', 'problem']) {
+  for (const kind of ['field', 'problem'] as const) {
     for (const [code, text] of Object.entries(words.en[kind]))
       expect([code, words.de[kind][code]]).not.toEqual([code, text]);
   }
@@ -85,3 +92,7 @@ test('a problem of one field is shown at that field', async () => {
   expect(fieldError(taken, 'password')).toBeUndefined();
   expect(explain(rejection(flaw('empty'), flaw('past')))).toBe(`${words.de.field.empty} ${words.de.field.past}`);
 });
+
+function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
+}

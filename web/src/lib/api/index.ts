@@ -21,7 +21,7 @@ export function whenLoginEnds(listener: Listener): void {
 }
 
 /** Renews the login. Returns false if it has ended. @throws TypeError if the server is unreachable */
-export function renew(): Promise<boolean> {
+function renew(): Promise<boolean> {
   renewing ??= fetch('/api/auth/refresh', { method: 'POST' })
     .then((response) => {
       if (response.ok) return true;

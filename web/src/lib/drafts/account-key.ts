@@ -1,6 +1,7 @@
 /**
- * The key that encrypts a user's drafts. The server keeps it and gives it to the signed-in user. This device stores it in
- * IndexedDB, not exportable by scripts, until sign-out; drafts that stay on the device can be read after the next sign-in.
+ * The key that encrypts a user's drafts. The server keeps it and gives it to the signed-in user. This device stores it
+ * in IndexedDB, not exportable by scripts, until sign-out; drafts that stay on the device can be read after the next
+ * sign-in.
  */
 
 import { api, unwrap } from '../api';

@@ -1,4 +1,7 @@
-/** How drafts and recordings are encrypted on this device: AES-256-GCM over JSON or bytes, bound to the user and the entry. */
+/**
+ * How drafts and recordings are encrypted on this device: AES-256-GCM over JSON or bytes, bound to the user and the
+ * entry.
+ */
 
 import type { Box, Sealed } from './draft-database';
 

@@ -1,4 +1,7 @@
-/** The IndexedDB database of this device: encrypted drafts, conflict copies and pending recordings, and the keys of drafts. */
+/**
+ * The IndexedDB database of this device: encrypted drafts, conflict copies and pending recordings, and the keys of
+ * drafts.
+ */
 
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb';
 

@@ -1,10 +1,10 @@
 /**
  * Drafts of the signed-in user, kept on this device until the server has them.
  *
- * Two tabs may write the same draft. Each tab remembers the stamp of the text that it saw last ({@link TabDraft}). A save
- * over an unknown stamp turns the other text into a conflict copy in the same transaction: the later edit wins, and the
- * earlier one stays reachable. Tabs in which the user has not typed since load the newer text when they are notified
- * (other-tabs.ts), so that this is rare. outbox.svelte.ts sends drafts to the server.
+ * Two tabs may write the same draft. Each tab remembers the stamp of the text that it saw last ({@link TabDraft}). A
+ * save over an unknown stamp turns the other text into a conflict copy in the same transaction: the later edit wins,
+ * and the earlier one stays reachable. Tabs in which the user has not typed since load the newer text when they are
+ * notified (other-tabs.ts), so that this is rare. outbox.svelte.ts sends drafts to the server.
  */
 
 import { v7 as uuid } from 'uuid';
@@ -26,7 +26,10 @@ export type SavedDraft = {
 export type ConflictCopy = { key: string; id: string; at: number; written: EntryText; secretTagId: string | null };
 export type LoadedDraft = { saved: SavedDraft | null; base: BaseVersion };
 
-/** What this tab knows of a draft. There is one object per entry and tab, which is updated with every change of the store. */
+/**
+ * What this tab knows of a draft. There is one object per entry and tab, which is updated with every change of the
+ * store.
+ */
 export type TabDraft = {
   /** The stamp of the draft that this tab saw last. */
   seen: string | null;
@@ -101,7 +104,9 @@ export class Drafts {
     }
   }
 
-  /** Reads a draft and makes it the version that this tab knows. null if there is none, or none that can be decrypted. */
+  /**
+   * Reads a draft and makes it the version that this tab knows. null if there is none, or none that can be decrypted.
+   */
   async load(id: string): Promise<LoadedDraft | null> {
     const found = await this.#read(id);
     if (!found) return null;
@@ -128,9 +133,9 @@ export class Drafts {
   }
 
   /**
-   * Changes the base version of a draft. `sent` is the stamp of the draft that the server has now: that draft is deleted,
-   * unless it has changed since. `only` restricts the change to a draft with this stamp. Returns false if there is no such
-   * draft.
+   * Changes the base version of a draft. `sent` is the stamp of the draft that the server has now: that draft is
+   * deleted, unless it has changed since. `only` restricts the change to a draft with this stamp. Returns false if
+   * there is no such draft.
    */
   async setBase(
     id: string,

@@ -5,12 +5,17 @@ import { tagNameKey } from '../tags/tag-names';
 
 export type EntryText = Pick<Draft, 'title' | 'content' | 'tags' | 'date' | 'zone'>;
 
-/** The version of the server that a draft started from. Stored with the draft: the names of the fields must not change. */
+/**
+ * The version of the server that a draft started from. Stored with the draft: the names of the fields must not change.
+ */
 export type BaseVersion = {
   /** null: the server does not have the entry yet. */
   revision: number | null;
   written: EntryText | null;
-  /** Fingerprints of saves whose response was lost. If the server's version has one of these, the conflict is with itself. */
+  /**
+   * Fingerprints of saves whose response was lost. If the server's version has one of these, the conflict is with
+   * itself.
+   */
   sent?: string[];
   /** The server's version in a conflict that the user has not decided yet. */
   other?: ServerVersion;
@@ -63,7 +68,9 @@ function canonical({ title, content, tags, date, zone }: EntryText): string {
   ]);
 }
 
-/** Removes NUL, which no database stores, and replaces the lone surrogates that pastes and input methods leave behind. */
+/**
+ * Removes NUL, which no database stores, and replaces the lone surrogates that pastes and input methods leave behind.
+ */
 function storable(text: string): string {
   return text.replaceAll('\0', '').replace(/\p{Surrogate}/gu, '\ufffd');
 }

@@ -34,7 +34,9 @@ export const outbox = {
   /** Forgets the outcome of the last attempt, because the user has made a decision or writes on. */
   clearDelivery: (id: string) => void deliveries.delete(id),
   markSentByOtherTab: (id: string) => void deliveries.set(id, { phase: 'sent', at: Date.now() }),
-  /** How often drafts were sent because their secret tag was unlocked: lists that were loaded before do not have them. */
+  /**
+   * How often drafts were sent because their secret tag was unlocked: lists that were loaded before do not have them.
+   */
   get sentAfterUnlock() {
     return sentAfterUnlock;
   },

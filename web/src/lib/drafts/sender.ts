@@ -1,6 +1,6 @@
 /**
- * Sends drafts: one save of an entry at a time over all tabs, with retries while the network or the server is unavailable.
- * No draft creates two entries, because the client chooses ids and a create can be repeated.
+ * Sends drafts: one save of an entry at a time over all tabs, with retries while the network or the server is
+ * unavailable. No draft creates two entries, because the client chooses ids and a create can be repeated.
  */
 
 import { SottoError } from '@sotto/client';
@@ -83,18 +83,19 @@ export class Sender {
   }
 
   /**
-   * Sends all saved drafts: when the app starts, and when the network or the login is back. A young draft of another tab is
-   * sent later, unless `atOnce` selects it.
+   * Sends all saved drafts: when the app starts, and when the network or the login is back. A young draft of another
+   * tab is sent later, unless `atOnce` selects it.
    */
   async sendAll(atOnce: (draft: SavedDraft) => boolean = () => false): Promise<void> {
     this.#failures.clear();
     const all = await this.#environment.drafts.list();
     await Promise.all(
-      all.map((draft) => {
+      all.map(async (draft) => {
         const { id, editedAt } = draft;
         const age = this.#environment.now() - editedAt;
         const mine = this.#environment.drafts.isInTab(id) || atOnce(draft);
-        return mine || age >= OTHER_TAB_DELAY || age < 0 ? this.send(id) : this.sendLater(id, OTHER_TAB_DELAY - age);
+        if (mine || age >= OTHER_TAB_DELAY || age < 0) await this.send(id);
+        else this.sendLater(id, OTHER_TAB_DELAY - age);
       }),
     );
   }

@@ -1,4 +1,7 @@
-/** The drafts of the signed-in user: one instance per tab, with the keys that the session and unlocked secret tags provide. */
+/**
+ * The drafts of the signed-in user: one instance per tab, with the keys that the session and unlocked secret tags
+ * provide.
+ */
 
 import { session } from '../session.svelte';
 import { accountKey } from './account-key';

@@ -28,7 +28,7 @@ function entry(id: string, date: string, more: Partial<Entry> = {}): Entry {
 
 /** An entry store in memory, which fails with `fault` if it is set. */
 class MemoryStore implements EntryStore {
-  fault: unknown = null;
+  fault: Error | null = null;
   requests = 0;
 
   constructor(public entries: Entry[]) {}

@@ -24,8 +24,8 @@ export type Entry = {
 };
 
 /**
- * `key` is the key of an encrypted recording. `formerKey` is the key of the recording before it, as long as it is not certain
- * that the new one has arrived: the recording on the server has one of the two.
+ * `key` is the key of an encrypted recording. `formerKey` is the key of the recording before it, as long as it is not
+ * certain that the new one has arrived: the recording on the server has one of the two.
  */
 export type Recording = { url: string; mediaType: string | null; key: Uint8Array | null; formerKey?: Uint8Array };
 

@@ -39,7 +39,7 @@ export function excerpt(text: string, words: readonly string[], atMost: number):
   return (from > 0 ? '… ' : '') + (reachesEnd ? part : `${part.replace(/\s+\S*$/, '')} …`);
 }
 
-function* hits(text: string, words: readonly string[]): Generator<[start: number, length: number]> {
+function* hits(text: string, words: readonly string[]): Generator<[start: number, length: number], undefined> {
   if (words.length === 0) return;
   for (const { 0: word, index } of text.matchAll(WORD)) {
     const folded = fold(word);

@@ -1,6 +1,6 @@
 /**
- * Remembers the last lists of entries by their step in the browser's history, in memory: going back to a list shows the same
- * entries at the same place.
+ * Remembers the last lists of entries by their step in the browser's history, in memory: going back to a list shows
+ * the same entries at the same place.
  */
 
 import type { VirtualizerHandle } from 'virtua/svelte';
@@ -31,8 +31,8 @@ const openedFrom = new Map<number, string>();
 let forgotten = 0;
 
 /**
- * Returns the list of this name and step in the history, as it was left and brought up to date, or else the list that `make`
- * creates.
+ * Returns the list of this name and step in the history, as it was left and brought up to date, or else the list that
+ * `make` creates.
  */
 export function visitList(name: string, make: () => EntryList): ListVisit {
   const here = historyStep();

@@ -1,6 +1,6 @@
 /**
- * The files in an archive of unlocked secret tags: decrypted entries and recordings, in the format of the server's archive of
- * plain entries.
+ * The files in an archive of unlocked secret tags: decrypted entries and recordings, in the format of the server's
+ * archive of plain entries.
  */
 
 import type { Schemas } from '@sotto/client';
@@ -40,8 +40,8 @@ export class TooMany extends Error {
 }
 
 /**
- * Yields the files one by one. The last one, `missing.txt`, lists what could not be decrypted. Any other failure ends the
- * archive.
+ * Yields the files one by one. The last one, `missing.txt`, lists what could not be decrypted. Any other failure ends
+ * the archive.
  *
  * @throws SottoError, TooMany
  */

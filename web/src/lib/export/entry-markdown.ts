@@ -5,7 +5,10 @@
 
 import type { Entry } from '../entries/entry';
 
-/** `secretTag` is the name of the entry's tag, `recording` the name of the file beside it. Every value is quoted, on one line. */
+/**
+ * `secretTag` is the name of the entry's tag, `recording` the name of the file beside it. Every value is quoted, on
+ * one line.
+ */
 export function entryMarkdown(entry: Entry, beside: { secretTag?: string; recording?: string } = {}): string {
   const lines = [
     '---',
@@ -28,6 +31,7 @@ function quoted(text: string): string {
   // Besides quotes and backslashes: characters that YAML counts as unprintable, as line breaks or as a byte order mark.
   const escaped = text
     .replace(/["\\]/g, '\\$&')
+    // eslint-disable-next-line no-control-regex -- control characters are what it escapes
     .replace(/[\0-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, (letter) => {
       return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
     });

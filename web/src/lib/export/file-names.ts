@@ -11,7 +11,10 @@ export class FileNames {
   /** How often each name was returned. Names are compared without case and Unicode form, which some file systems ignore. */
   #counts = new Map<string, number>();
 
-  /** Returns a name without extension: `entries/2026/2026-11-25-a-fine-day`. A second name for the same day and title ends in `-2`. */
+  /**
+   * Returns a name without extension: `entries/2026/2026-11-25-a-fine-day`. A second name for the same day and title
+   * ends in `-2`.
+   */
   unique(day: string, title: string | null): string {
     const slug = slugOf(title ?? '');
     const stem = slug ? `${day}-${slug}` : day;

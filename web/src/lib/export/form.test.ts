@@ -10,9 +10,19 @@ import { dayIn } from '../format';
 import { entryMarkdown } from './entry-markdown';
 import { FileNames } from './file-names';
 
+type Fields = {
+  id: string;
+  title: string | null;
+  content: string;
+  tags: string[];
+  entry_date: string;
+  entry_zone: string;
+  created_at: string;
+  updated_at: string;
+};
 type Form = {
   entries: {
-    entry: Record<string, any>;
+    entry: Fields;
     media_type: string | null;
     name: string;
     recording: string | null;
@@ -23,14 +33,14 @@ type Form = {
 };
 
 /** The server's tests read the same file, so that both archives have the same form. */
-const form: Form = JSON.parse(
+const form = JSON.parse(
   readFileSync(new URL('../../../../crates/server/src/handlers/export/form.json', import.meta.url), 'utf8'),
-);
+) as Form;
 
-function entry({ id, title, content, tags, ...fields }: Record<string, any>): Entry {
+function entry({ id, title, content, tags, ...fields }: Fields): Entry {
   return {
     ...{ id, title, content, truncated: false, revision: 1, secretTagId: null, audio: null },
-    tags: tags.map((name: string) => ({ id: null, name, color: null })),
+    tags: tags.map((name) => ({ id: null, name, color: null })),
     ...{ date: fields.entry_date, zone: fields.entry_zone, createdAt: fields.created_at, updatedAt: fields.updated_at },
   };
 }

@@ -11,8 +11,8 @@ const BLOB_SIZE = 4 << 20;
 const START_WITHIN = 60_000;
 
 /**
- * Asks the user for a file, in browsers that can write to it; in others, collects the file for a download. Has to be called
- * by a click.
+ * Asks the user for a file, in browsers that can write to it; in others, collects the file for a download. Has to be
+ * called by a click.
  *
  * @returns null if the user cancels.
  */

@@ -1,22 +1,22 @@
 /** The texts of the app in the chosen language: i18next, made reactive. */
 
-import i18next, { type ParseKeys, type TOptions } from 'i18next';
+import i18next from 'i18next';
 
 import { recall, remember } from '../device.svelte';
 import type en from './en';
 
-declare module 'i18next' {
-  interface CustomTypeOptions {
-    defaultNS: 'common';
-    resources: typeof en;
-  }
-}
-
 /** The name of each language in that language. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch' } as const;
 export type Language = keyof typeof LANGUAGES;
-type Namespace = keyof typeof en;
-export type Key = ParseKeys<Namespace[]>;
+
+type Texts = typeof en;
+/** The key of a text without its plural form: `entries_one` and `entries_other` are `entries`. */
+type WithoutPlural<Name> = Name extends `${infer Stem}${'_ordinal' | ''}_${'one' | 'other'}` ? Stem : Name;
+type Path<Text> = {
+  [Name in keyof Text & string]: Text[Name] extends string ? WithoutPlural<Name> : `${Name}.${Path<Text[Name]>}`;
+}[keyof Text & string];
+/** `namespace:key` or `namespace:group.key`. i18next's own type of keys takes most of the time of a type check. */
+export type Key = { [Name in keyof Texts]: `${Name}:${Path<Texts[Name]>}` }[keyof Texts];
 
 const words = { en: () => import('./en'), de: () => import('./de') };
 
@@ -25,9 +25,9 @@ let language = $state<Language>('en');
 let latestChoice: Language;
 
 /** The text for `namespace:key`, which reacts to a change of the language. */
-export function t(key: Key, options?: TOptions): string {
+export function t(key: Key, values?: Record<string, unknown>): string {
   void language;
-  return i18next.t(key as never, options as never) as unknown as string;
+  return i18next.t(key, values);
 }
 
 /** The language in use. */

@@ -6,8 +6,8 @@ import { Marked } from 'marked';
 import { t } from '../i18n/index.svelte';
 
 /**
- * Renders a text. The result contains no script and no style, and loads nothing from anywhere. The top level of headings is
- * one below `under`, the level of the heading above the text.
+ * Renders a text. The result contains no script and no style, and loads nothing from anywhere. The top level of
+ * headings is one below `under`, the level of the heading above the text.
  */
 export function render(markdown: string, under: 1 | 2 | 3 | 4 | 5 = 1): DocumentFragment {
   let html: string;

@@ -1,4 +1,7 @@
-/** Registers the service worker, and shows a notice when a new version of the app is ready. Never reloads the page unasked. */
+/**
+ * Registers the service worker, and shows a notice when a new version of the app is ready. Never reloads the page
+ * unasked.
+ */
 
 import { t } from '../i18n/index.svelte';
 import { notices } from '../ui/notices.svelte';
@@ -9,7 +12,9 @@ const CHECK_INTERVAL = 3_600_000;
 let reloadRequested = false;
 let offered = false;
 
-/** Called after the sign-in, because the worker loads the whole app, which a visitor of the sign-in page does not need. */
+/**
+ * Called after the sign-in, because the worker loads the whole app, which a visitor of the sign-in page does not need.
+ */
 export async function keepOffline(): Promise<void> {
   if (import.meta.env.DEV || !('serviceWorker' in navigator)) return;
   const { serviceWorker } = navigator;

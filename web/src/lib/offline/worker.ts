@@ -1,9 +1,9 @@
 /**
- * The service worker: caches the files of the app, so that it starts without a network. Responses of the API are never cached,
- * so nothing of a journal is stored here.
+ * The service worker: caches the files of the app, so that it starts without a network. Responses of the API are never
+ * cached, so nothing of a journal is stored here.
  *
- * Each version of the app has its own cache, which is complete before it is used, so that a page and its scripts have the same
- * version. A new version is activated by the user, or when no page of the old one is left.
+ * Each version of the app has its own cache, which is complete before it is used, so that a page and its scripts have
+ * the same version. A new version is activated by the user, or when no page of the old one is left.
  */
 
 // Makes this file a module for TypeScript, with its own scope.

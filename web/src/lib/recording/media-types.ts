@@ -17,13 +17,18 @@ export function typeToRecord(isSupported: (type: string) => boolean): string | u
 /** What the server accepts, for a file input. Some systems know a type only by its file extension. */
 export const ACCEPTED_TYPES = 'audio/*,video/webm,.webm,.ogg,.oga,.opus,.m4a,.mp4,.mp3,.wav,.flac';
 
-/** The type without its parameters. A type that is not audio is sent as unknown: the server detects types better than browsers. */
+/**
+ * The type without its parameters. A type that is not audio is sent as unknown: the server detects types better than
+ * browsers.
+ */
 export function typeToSend(type: string): string {
   const [name = ''] = type.toLowerCase().split(';');
   return fileExtension(name) ? name : 'application/octet-stream';
 }
 
-/** The file extension of a media type, with its dot; empty for an unknown type. The same as on the server (format.rs). */
+/**
+ * The file extension of a media type, with its dot; empty for an unknown type. The same as on the server (format.rs).
+ */
 export function fileExtension(type: string): string {
   const [name = ''] = type.toLowerCase().split(';');
   return Object.entries(EXTENSIONS).find(([, names]) => names.includes(name.trim()))?.[0] ?? '';

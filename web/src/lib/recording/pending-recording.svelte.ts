@@ -1,7 +1,7 @@
 /**
- * A recording, or a chosen file, that is not saved on the server yet. A recording is stored on this device while it is made:
- * other pages, and the app after a reload or a crash, find it again. What could not be stored, and a chosen file, live as
- * long as the tab; the browser asks before such a tab is closed.
+ * A recording, or a chosen file, that is not saved on the server yet. A recording is stored on this device while it is
+ * made: other pages, and the app after a reload or a crash, find it again. What could not be stored, and a chosen
+ * file, live as long as the tab; the browser asks before such a tab is closed.
  */
 
 import type { Recording } from '../entries/entry';
@@ -30,7 +30,9 @@ export class PendingRecording {
   /** When the recording was started, in ms since 1970, if this page has found it on the device. */
   foundFrom = $state<number | null>(null);
 
-  /** Its secret tag was locked, or its entry deleted. Not `$state`, so that a component sees it while it is destroyed. */
+  /**
+   * Its secret tag was locked, or its entry deleted. Not `$state`, so that a component sees it while it is destroyed.
+   */
   closed = false;
   /** The page of its entry was left. Not `$state`, for the same reason. */
   unattended = false;
@@ -70,7 +72,8 @@ export class PendingRecording {
         this.recorder = recorder;
         return;
       }
-      // Meanwhile the user has left, who must not be recorded, or the entry has moved, and the writer has the wrong key.
+      // Meanwhile the user has left, who must not be recorded, or the entry has moved, and the writer has the wrong
+      // key.
       await recorder.stop();
       await this.discard();
     } catch (error) {
@@ -103,8 +106,8 @@ export class PendingRecording {
   }
 
   /**
-   * Saves the clip on the server. `saveEntry` first saves the entry, and returns whether the server has it. Returns null if
-   * the upload fails, with the reason in `upload`; then `save` can be called again.
+   * Saves the clip on the server. `saveEntry` first saves the entry, and returns whether the server has it. Returns
+   * null if the upload fails, with the reason in `upload`; then `save` can be called again.
    */
   async save(saveEntry: () => Promise<boolean>): Promise<Recording | null> {
     const { clip } = this;

@@ -23,7 +23,10 @@ export async function hasPendingRecording(id: string): Promise<boolean> {
   return pending !== undefined && (pending.busy || pending.asking);
 }
 
-/** The secret tag of the pending recording, and when it was started, in ms since 1970. null if none can be decrypted now. */
+/**
+ * The secret tag of the pending recording, and when it was started, in ms since 1970. null if none can be decrypted
+ * now.
+ */
 export async function findPendingRecording(id: string): Promise<{ secretTagId: string | null; at: number } | null> {
   const pending = pendingRecordings.get(id);
   if (pending?.busy) return { secretTagId: pending.secretTagId, at: pending.foundFrom ?? Date.now() };

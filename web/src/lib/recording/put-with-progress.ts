@@ -54,7 +54,7 @@ function requireSuccess({ status, responseText }: XMLHttpRequest): void {
   if (status >= 200 && status < 300) return;
   let problem: { detail?: string } = {};
   try {
-    problem = JSON.parse(responseText);
+    problem = JSON.parse(responseText) as typeof problem;
   } catch {
     // The response comes from a proxy, not from the server.
   }

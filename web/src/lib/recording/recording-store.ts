@@ -29,8 +29,8 @@ export class RecordingStore {
   }
 
   /**
-   * Replaces the stored recording of this entry by a complete one, in one transaction. Returns false if that is not possible
-   * now; then the stored recording stays.
+   * Replaces the stored recording of this entry by a complete one, in one transaction. Returns false if that is not
+   * possible now; then the stored recording stays.
    */
   async put(id: string, secretTagId: string | null, blob: Blob, seconds: number): Promise<boolean> {
     try {
@@ -53,7 +53,9 @@ export class RecordingStore {
     }
   }
 
-  /** Returns the recording of this entry, or null; `locked` if there is, or may be, one that cannot be decrypted now. */
+  /**
+   * Returns the recording of this entry, or null; `locked` if there is, or may be, one that cannot be decrypted now.
+   */
   async read(id: string): Promise<StoredRecording | 'locked' | null> {
     const user = this.#environment.user();
     try {

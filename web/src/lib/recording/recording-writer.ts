@@ -1,4 +1,6 @@
-/** Writes one recording to the draft database, chunk by chunk while it is made: a crash loses the last second at most. */
+/**
+ * Writes one recording to the draft database, chunk by chunk while it is made: a crash loses the last second at most.
+ */
 
 import { v7 as uuid } from 'uuid';
 
@@ -98,8 +100,8 @@ export class RecordingWriter {
 }
 
 /**
- * Deletes the stored recording of an entry and puts `next` in its place, atomically. With `only`, nothing happens unless the
- * stored recording has this UUID.
+ * Deletes the stored recording of an entry and puts `next` in its place, atomically. With `only`, nothing happens
+ * unless the stored recording has this UUID.
  */
 export async function replaceRecording(
   user: string,

@@ -1,7 +1,8 @@
 /**
- * Recordings of entries under a secret tag: encrypted and decrypted in this tab (docs/protocol.md). The key of a recording is
- * in the sealed text of its entry, and nowhere else. The entry gets the new key before the recording is sent, and keeps the
- * former key until the recording has arrived: whichever step fails, the recording on the server can be decrypted.
+ * Recordings of entries under a secret tag: encrypted and decrypted in this tab (docs/protocol.md). The key of a
+ * recording is in the sealed text of its entry, and nowhere else. The entry gets the new key before the recording is
+ * sent, and keeps the former key until the recording has arrived: whichever step fails, the recording on the server
+ * can be decrypted.
  */
 
 import { HEAD_LENGTH, openRecording, Recording as SealedRecording, sealRecording } from '@sotto/vault/recording.js';
@@ -31,7 +32,8 @@ export async function saveSealed(id: string, tag: string, blob: Blob, options: P
       putWithProgress(recordingUrl(id), sealed, { ...unlock, 'content-type': sealed.type }, options),
     );
   } catch (error) {
-    // A cancelled upload may have arrived, so both keys stay. A first recording that the user has cancelled is unwanted.
+    // A cancelled upload may have arrived, so both keys stay. A first recording that the user has cancelled is
+    // unwanted.
     const unwanted = !former && options.signal.aborted;
     // If this save fails as well, both keys stay.
     if (unwanted || isRejected(error)) await saveKeys(id, tag, previous).catch(() => {});
@@ -154,6 +156,6 @@ function isRejected(error: unknown): boolean {
 const identityOf = (entry: string) => ({ user: session.user.id, entry });
 
 function sameKeys(one: Recording | null, other: Recording | null): boolean {
-  const keys = (recording: Recording | null) => `${recording?.key ?? ''} ${recording?.formerKey ?? ''}`;
+  const keys = (recording: Recording | null) => [recording?.key, recording?.formerKey].join(' ');
   return keys(one) === keys(other);
 }

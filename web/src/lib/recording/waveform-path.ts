@@ -1,8 +1,8 @@
 /** Draws the waveform: each measurement is a crest or a trough, as high as the sound was loud. */
 
 /**
- * Returns an SVG path through `readings` (from 0 to 1, the latest last) in a box of this size. `count` is the number of all
- * readings so far: with it, a crest stays a crest while it moves.
+ * Returns an SVG path through `readings` (from 0 to 1, the latest last) in a box of this size. `count` is the number
+ * of all readings so far: with it, a crest stays a crest while it moves.
  */
 export function waveformPath(readings: readonly number[], count: number, width: number, height: number): string {
   const step = width / (readings.length - 1);

@@ -36,8 +36,8 @@ export function scheduleInWords({ frequency, time, time_zone, custom_days }: Sch
 export type Time = { instant: string; moved: boolean };
 
 /**
- * Finds the times that a change of the clocks moves, as seen in `zone`: either the time zone of the reminder skips the hour on
- * that day, or the two zones change their clocks on different days.
+ * Finds the times that a change of the clocks moves, as seen in `zone`: either the time zone of the reminder skips the
+ * hour on that day, or the two zones change their clocks on different days.
  */
 export function withMoves(instants: string[], schedule: Schedule, zone: string): Time[] {
   const usual = localDateTime(schedule.time, schedule.time_zone).time;

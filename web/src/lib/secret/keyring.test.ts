@@ -9,7 +9,8 @@ import { suiteReady } from './opaque';
 import { Keyring } from './keyring';
 import { FakeServer } from './fake-server';
 
-// Cheap key stretching, because these tests do not depend on its strength. Other tests compare the real one with the server's.
+// Cheap key stretching, because these tests do not depend on its strength. Other tests compare the real one with the
+// server's.
 vi.mock('@sotto/vault', async (original) => ({
   ...(await original<typeof import('@sotto/vault')>()),
   KEY_STRETCHING: { 'argon2id-custom': { iterations: 1, memory: 8192, parallelism: 1 } },
@@ -33,6 +34,8 @@ beforeEach(async () => {
 
 const tags = () => [...server.tags.keys()];
 const newKeyring = () => new Keyring(server.ask, clock);
+/** The path of a request as the server has seen it. */
+const pathOf = (sent: string) => (JSON.parse(sent) as { path: string }).path;
 
 async function createTag(phrase = PHRASE, name = 'Therapy') {
   const recoveryKey = await keyring.prepare(phrase);
@@ -81,7 +84,7 @@ describe('a passphrase', () => {
   test('is tried on the same made-up secret tag each time when there is none', async () => {
     expect((await keyring.unlock(user, [], PHRASE)).unlocked).toBeNull();
     expect((await keyring.unlock(user, [], PHRASE)).unlocked).toBeNull();
-    const tried = server.seen.map((sent) => JSON.parse(sent).path);
+    const tried = server.seen.map(pathOf);
     expect(tried[0]).toMatch(/^\/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}\/unlock\/start$/);
     expect(new Set(tried).size).toBe(1);
   });
@@ -92,9 +95,7 @@ describe('a passphrase', () => {
     const [one, two, three, four] = ids as [string, string, string, string];
     server.seen.length = 0;
     expect((await newKeyring().unlock(user, [three, one, four, two], 'four')).unlocked).toMatchObject({ id: four });
-    const started = server.seen
-      .map((sent) => JSON.parse(sent).path as string)
-      .filter((path) => path.endsWith('/unlock/start'));
+    const started = server.seen.map(pathOf).filter((path) => path.endsWith('/unlock/start'));
     expect(started).toEqual([three, one, four].map((id) => `/${id}/unlock/start`));
   });
 

@@ -1,6 +1,7 @@
 /**
  * The keyring: the only part of the app that holds passphrases and keys. It runs in a worker (worker.ts), so that
- * key stretching does not block the page, and no key is in the page. The page makes the requests (`ask`), as it has the login.
+ * key stretching does not block the page, and no key is in the page. The page makes the requests (`ask`), as it has
+ * the login.
  */
 
 import { SottoError, type Schemas } from '@sotto/client';
@@ -28,7 +29,10 @@ export type Unlocked = {
   failedTries: { count: number; last: string | null };
 };
 
-/** The result of a phrase or a recovery key. null: no tag was unlocked. `retryAfter`: some could not be tried, for so many seconds. */
+/**
+ * The result of a phrase or a recovery key. null: no tag was unlocked. `retryAfter`: some could not be tried, for so
+ * many seconds.
+ */
 export type Attempt = { unlocked: Unlocked | null; retryAfter?: number };
 
 /** The part of an entry that is sealed. */
@@ -51,7 +55,10 @@ const system: Clock = {
 /** The longest time that an upload may take, in ms. The server deletes unfinished uploads after the same time. */
 const UPLOAD = 3_600_000;
 
-/** A failed attempt takes as long as a multiple of so many tries, so that its duration does not reveal the number of tags. */
+/**
+ * A failed attempt takes as long as a multiple of so many tries, so that its duration does not reveal the number of
+ * tags.
+ */
 const TRIES = 3;
 
 export class Keyring {
@@ -75,9 +82,9 @@ export class Keyring {
   }
 
   /**
-   * Tries a phrase on these secret tags, in this order, until one is unlocked; without tags, on one that does not exist. The
-   * server counts each failed try, and slows a tag down after some. In the order of the server, with the tag that was
-   * unlocked last at the front, a tag fails at most once for each other tag between two of its unlocks.
+   * Tries a phrase on these secret tags, in this order, until one is unlocked; without tags, on one that does not
+   * exist. The server counts each failed try, and slows a tag down after some. In the order of the server, with the
+   * tag that was unlocked last at the front, a tag fails at most once for each other tag between two of its unlocks.
    */
   async unlock(user: string, tags: string[], phrase: string): Promise<Attempt> {
     return this.#try(user, tags, async (scope) => {
@@ -86,7 +93,9 @@ export class Keyring {
     });
   }
 
-  /** Prepares a new secret tag with this phrase. Returns its recovery key in the written form. Nothing is stored yet. */
+  /**
+   * Prepares a new secret tag with this phrase. Returns its recovery key in the written form. Nothing is stored yet.
+   */
   async prepare(phrase: string): Promise<string> {
     this.#prepared = { tag: crypto.randomUUID(), phrase, recoveryKey: RecoveryKey.generate() };
     return this.#prepared.recoveryKey.reveal();
@@ -98,7 +107,7 @@ export class Keyring {
     const { tag, phrase, recoveryKey, tried } = this.#prepared;
     const scope = { user, tag };
     this.#prepared.tried = true;
-    let conflict: unknown;
+    let conflict: SottoError | undefined;
     try {
       const { started, record, exportKey } = await register(scope, phrase, (registration_request) =>
         this.#ask<Schemas['RegistrationAnswer']>('/register/start', { tag_id: tag, registration_request }),
@@ -196,7 +205,10 @@ export class Keyring {
     return (await this.openEntries(tag, sealed)).map((entry) => entry && excerpt(entry));
   }
 
-  /** Seals an entry for the revision that the save will give it. The keys of its recording stay, unless `text` has others. */
+  /**
+   * Seals an entry for the revision that the save will give it. The keys of its recording stay, unless `text` has
+   * others.
+   */
   async sealEntry(tag: string, id: string, revision: number, text: Text): Promise<SealedFields> {
     const { vault, audio } = this.#get(tag);
     const keys = text.audio === undefined ? audio.get(id) : text.audio;
@@ -216,8 +228,8 @@ export class Keyring {
   }
 
   /**
-   * Notes which key decrypts the recording on the server. The next save drops the other key, unless that key belongs to a
-   * recording that may still be on its way.
+   * Notes which key decrypts the recording on the server. The next save drops the other key, unless that key belongs
+   * to a recording that may still be on its way.
    */
   async confirmRecordingKey(tag: string, id: string, key: Uint8Array): Promise<void> {
     const { audio } = this.#get(tag);
@@ -285,7 +297,10 @@ export class Keyring {
     return entry;
   }
 
-  /** Takes the keys of an unlocked tag into the keyring. If the server has a new keyset, the phrase is registered again with it. */
+  /**
+   * Takes the keys of an unlocked tag into the keyring. If the server has a new keyset, the phrase is registered again
+   * with it.
+   */
   async #enter(scope: Scope, { session, exportKey, unlocked }: LoggedIn, phrase: string): Promise<Unlocked> {
     const vault = await Vault.unlock(scope, exportKey, decode(unlocked.wrapped_master_key));
     const { name, color } = await vault.openMetadata(decode(unlocked.metadata));
@@ -334,7 +349,10 @@ function equalBytes(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-/** The tag that is tried for a user without secret tags: always the same one, so that the server slows it down like a real one. */
+/**
+ * The tag that is tried for a user without secret tags: always the same one, so that the server slows it down like a
+ * real one.
+ */
 async function decoy(user: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`sotto/v1/no-secret-tag${user}`));
   const hex = Array.from(new Uint8Array(digest, 0, 16), (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -11,7 +11,10 @@ export function formatGuesses(magnitude: number): string {
   return `10${[...String(exponent)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('')}`;
 }
 
-/** The message for a phrase that has unlocked no tag. With `retryAfter`, in seconds, the server did not let all be tried. */
+/**
+ * The message for a phrase that has unlocked no tag. With `retryAfter`, in seconds, the server did not let all be
+ * tried.
+ */
 export function notUnlockedMessage(retryAfter: number | undefined): string {
   return retryAfter ? t('secret:attemptsDelayed', { time: inWords(retryAfter) }) : t('secret:noTagUnlocked');
 }

@@ -1,4 +1,7 @@
-/** Hands the secret tag of a new entry to the page for writing, in memory: an address would stay in the browser's history. */
+/**
+ * Hands the secret tag of a new entry to the page for writing, in memory: an address would stay in the browser's
+ * history.
+ */
 
 import { navigate } from '../../router';
 

@@ -17,7 +17,9 @@ export async function suiteReady(): Promise<void> {
   await opaque.ready;
 }
 
-/** The server's response to the start of a registration, the record to store there, and the export key of the phrase. */
+/**
+ * The server's response to the start of a registration, the record to store there, and the export key of the phrase.
+ */
 type Registered<T> = { started: T; record: string; exportKey: Uint8Array };
 
 /** Registers a phrase. `start` sends the registration request. */

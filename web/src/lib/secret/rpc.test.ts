@@ -16,8 +16,8 @@ const there = {
 
 function pair() {
   const { port1, port2 } = new MessageChannel();
-  const one = connect<typeof there>(port1 as never, here);
-  const two = connect<typeof here>(port2 as never, there);
+  const one = connect<typeof there>(port1, here);
+  const two = connect<typeof here>(port2, there);
   port1.start();
   port2.start();
   return { one, two, close: () => port1.close() };

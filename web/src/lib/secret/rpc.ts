@@ -1,7 +1,9 @@
 /**
- * Remote calls between the page and its worker, in both directions. A method on one side returns a promise on the other.
+ * Remote calls between the page and its worker, in both directions. A method on one side returns a promise on the
+ * other.
  *
- * Not comlink: it drops the class of errors, leaves calls pending when a worker is terminated, and exposes all properties.
+ * Not comlink: it drops the class of errors, leaves calls pending when a worker is terminated, and exposes all
+ * properties.
  */
 
 import { SottoError } from '@sotto/client';

@@ -132,7 +132,10 @@ function put(id: string, revision: number, body: Schemas['JournalEntryUpdate']):
   return unwrap(api.PUT('/api/journals/{entry_id}', { params, body }));
 }
 
-/** The entry has another revision. If it has the text of the draft, an earlier save succeeded and its response was lost. */
+/**
+ * The entry has another revision. If it has the text of the draft, an earlier save succeeded and its response was
+ * lost.
+ */
 async function resolveConflict(error: unknown, draft: Draft): Promise<Entry> {
   if (!(error instanceof SottoError && error.current && (error.status === 412 || error.status === 409))) throw error;
   const current = await decryptEntry(error.current);

@@ -1,6 +1,6 @@
 /**
- * The secret tags that are unlocked in this tab, and what locks them: the user, the server, inactivity, or the end of the
- * page. All of this is kept in memory only.
+ * The secret tags that are unlocked in this tab, and what locks them: the user, the server, inactivity, or the end of
+ * the page. All of this is kept in memory only.
  */
 
 import { flushSync } from 'svelte';
@@ -16,7 +16,9 @@ import { Locked } from './errors';
 import { keyring, stopKeyring } from './keyring-client';
 import type { Attempt, Unlocked } from './keyring';
 
-/** A use extends the unlock by so many ms. The server allows 15 minutes, which may have started up to a minute earlier. */
+/**
+ * A use extends the unlock by so many ms. The server allows 15 minutes, which may have started up to a minute earlier.
+ */
 const IDLE = 14 * 60_000;
 /** How often the server is asked whether the tags are still unlocked, in ms. Such a request is not a use. */
 const CHECK_EVERY = 60_000;
@@ -25,7 +27,9 @@ export type UnlockedTag = Omit<Unlocked, 'token'>;
 
 /** Steps of other parts of the app; app/lifecycle.ts provides them. */
 export type TagSteps = {
-  /** A tag is being locked. Its unsaved text is off the screen when this returns, and saved when the promise resolves. */
+  /**
+   * A tag is being locked. Its unsaved text is off the screen when this returns, and saved when the promise resolves.
+   */
   locked: (secretTagId: string) => Promise<void>;
   /** A tag was deleted on the server, and is still unlocked here. */
   deleted: (secretTagId: string) => Promise<void>;
@@ -63,8 +67,8 @@ export const unlockedTags = {
     selected = id;
   },
   /**
-   * How many failed attempts at a tag are normal: one for each other tag that was unlocked since, because the tag that was
-   * unlocked last is tried first.
+   * How many failed attempts at a tag are normal: one for each other tag that was unlocked since, because the tag that
+   * was unlocked last is tried first.
    */
   get usualTries(): number {
     return others;
@@ -126,7 +130,9 @@ export const unlockedTags = {
   lockInThisTab(): void {
     if (all.length > 0) lockHere(all.map(({ id }) => id));
   },
-  /** Discards what this device holds under a tag that was deleted on the server. {@link removeDeleted} has to follow. */
+  /**
+   * Discards what this device holds under a tag that was deleted on the server. {@link removeDeleted} has to follow.
+   */
   discardDeleted: (id: string): Promise<void> => steps.deleted(id),
   /** Removes a deleted tag, and leaves the page. */
   removeDeleted(id: string): void {
@@ -136,7 +142,10 @@ export const unlockedTags = {
   check,
 };
 
-/** Runs requests that need an unlocked tag. If the server refuses, and the tag turns out to be locked, this throws Locked. */
+/**
+ * Runs requests that need an unlocked tag. If the server refuses, and the tag turns out to be locked, this throws
+ * Locked.
+ */
 export async function whileUnlocked<T>(
   id: string,
   run: (header: { 'x-sotto-unlock': string }) => Promise<T>,

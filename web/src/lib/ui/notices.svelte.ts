@@ -18,7 +18,10 @@ export const notices = {
   get all(): readonly Notice[] {
     return all;
   },
-  /** Shows a notice. Errors, and notices with `stays`, stay until they are dismissed. Returns a function that dismisses it. */
+  /**
+   * Shows a notice. Errors, and notices with `stays`, stay until they are dismissed. Returns a function that dismisses
+   * it.
+   */
   show(text: string, options: Options = {}): () => void {
     const notice: Notice = {
       id: next++,
@@ -32,7 +35,10 @@ export const notices = {
       setTimeout(() => notices.dismiss(notice.id), notice.action ? 10_000 : 4_000);
     return () => notices.dismiss(notice.id);
   },
-  /** The component that shows the notices: the last one that was added, because nothing outside of a modal dialog can be clicked. */
+  /**
+   * The component that shows the notices: the last one that was added, because nothing outside of a modal dialog can
+   * be clicked.
+   */
   get place(): symbol | undefined {
     return places.at(-1);
   },

@@ -1,10 +1,10 @@
 /**
  * The text editor: CodeMirror 6 in a shadow root.
  *
- * CodeMirror creates its styles at run time. In a document it adds a <style> element, which the server's content security
- * policy blocks; in a shadow root it uses a constructed style sheet, which the policy allows. Colours and sizes are custom
- * properties, which a shadow root inherits. Tests check selection, input methods and the accessibility tree in Chromium.
- * Other browsers and real screen readers are untested.
+ * CodeMirror creates its styles at run time. In a document it adds a <style> element, which the server's content
+ * security policy blocks; in a shadow root it uses a constructed style sheet, which the policy allows. Colours and
+ * sizes are custom properties, which a shadow root inherits. Tests check selection, input methods and the
+ * accessibility tree in Chromium. Other browsers and real screen readers are untested.
  */
 
 import { defaultKeymap, history, historyKeymap, redo, undo } from '@codemirror/commands';
@@ -16,7 +16,7 @@ import { markdownLanguageFor } from './markdown-language';
 import { editorTheme } from './editor-theme';
 import { lineDecorations } from './line-decorations';
 
-export type Labels = { label: string; placeholder: string };
+type Labels = { label: string; placeholder: string };
 
 export type Editor = {
   readonly view: EditorView;

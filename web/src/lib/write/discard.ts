@@ -31,8 +31,8 @@ export async function discardUnderTag(secretTagId: string): Promise<void> {
 }
 
 /**
- * Re-creates a draft whose entry was deleted, with its recording, under a new id, and returns that id. The former id may be
- * that of an entry under a locked secret tag.
+ * Re-creates a draft whose entry was deleted, with its recording, under a new id, and returns that id. The former id
+ * may be that of an entry under a locked secret tag.
  */
 export async function recreateDraft(from: string, written: EntryText, secretTagId: string | null): Promise<string> {
   const id = uuid();

@@ -33,8 +33,8 @@ export const task: StateCommand = prefix(TASK, (indent) => `${indent}- [ ] `, un
 export const quote: StateCommand = prefix(QUOTE, () => '> ');
 
 /**
- * Toggles a mark before each line: removes the mark if every line has one, else adds it. A line that matches `except` counts
- * as having none. A mark that matches `instead` is replaced.
+ * Toggles a mark before each line: removes the mark if every line has one, else adds it. A line that matches `except`
+ * counts as having none. A mark that matches `instead` is replaced.
  */
 function prefix(has: RegExp, mark: (indent: string) => string, except?: RegExp, instead?: RegExp): StateCommand {
   const marked = (text: string) => has.test(text) && !except?.test(text);

@@ -5,8 +5,8 @@ import { Compartment, EditorState, Prec, type Extension, type Text } from '@code
 import { keymap } from '@codemirror/view';
 
 /**
- * The longest passage without an empty line, in characters. The parser reads a passage as a whole for each key. A text with
- * a longer one, such as a pasted book, is shown without Markdown.
+ * The longest passage without an empty line, in characters. The parser reads a passage as a whole for each key. A text
+ * with a longer one, such as a pasted book, is shown without Markdown.
  */
 const LONGEST_PASSAGE = 50_000;
 

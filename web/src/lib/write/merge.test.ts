@@ -85,7 +85,8 @@ describe('merge', () => {
 });
 
 /**
- * Texts with few distinct lines. The test knows which line is which, and the merge does not. Two authors change different lines.
+ * Texts with few distinct lines. The test knows which line is which, and the merge does not. Two authors change
+ * different lines.
  */
 describe('merge with repeated lines', () => {
   type Line = { text: string; change: 'keep' | 'delete' | 'replace' | 'insert'; by: 'mine' | 'theirs' };

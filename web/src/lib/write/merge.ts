@@ -31,9 +31,9 @@ export function compare(mine: string, theirs: string): Part[] {
 }
 
 /**
- * Merges two versions of `base` line by line, with the three-way merge of diff3 (Khanna, Kunal and Pierce, 2007). Where both changed the
- * same lines or neighbouring ones, the text holds both passages, mine first, and the result is not `clean`. Without a base, the text
- * holds every line of both.
+ * Merges two versions of `base` line by line, with the three-way merge of diff3 (Khanna, Kunal and Pierce, 2007).
+ * Where both changed the same lines or neighbouring ones, the text holds both passages, mine first, and the result is
+ * not `clean`. Without a base, the text holds every line of both.
  */
 export function merge(base: string | null, mine: string, theirs: string): { text: string; clean: boolean } {
   const merged = base === null ? null : mergeLines(lines(base), lines(mine), lines(theirs));
@@ -72,8 +72,8 @@ function mergeLines(base: string[], mine: string[], theirs: string[]): Lines | n
   if (middles.some(({ length }) => length > MOST_LINES)) return null;
 
   const forwards = join(middles);
-  // Among equal lines, a change fits in more than one place. Forwards the comparison chooses the first place, backwards the
-  // last. If the results differ, the place is ambiguous.
+  // Among equal lines, a change fits in more than one place. Forwards the comparison chooses the first place,
+  // backwards the last. If the results differ, the place is ambiguous.
   const backwards = join(middles.map((middle) => middle.toReversed()) as typeof middles);
   const agreed = forwards.clean && backwards.clean && equal(forwards.lines, backwards.lines.reverse());
   const middle = agreed || !forwards.clean ? forwards.lines : union(middles[0], middles[2]);

@@ -148,8 +148,8 @@ export class WritingSession {
   }
 
   /**
-   * Decides a conflict for `text`; the server's version becomes a conflict copy. If the entry was deleted on the server, the
-   * draft is re-created, and the new id returned.
+   * Decides a conflict for `text`; the server's version becomes a conflict copy. If the entry was deleted on the
+   * server, the draft is re-created, and the new id returned.
    */
   async keepMine(text: string): Promise<string | null> {
     let recreated: string | null = null;
@@ -167,7 +167,10 @@ export class WritingSession {
     return recreated;
   }
 
-  /** Decides a conflict for the server's version; the draft becomes a conflict copy. Returns false if the entry was deleted. */
+  /**
+   * Decides a conflict for the server's version; the draft becomes a conflict copy. Returns false if the entry was
+   * deleted.
+   */
   async useTheirs(): Promise<boolean> {
     let exists = true;
     await this.#decide(async (other) => {
@@ -204,7 +207,10 @@ export class WritingSession {
     return discardDraft(this.id);
   }
 
-  /** Discards the entry here and on the server; the page is a new one again. Nothing changes if the server is unreachable. */
+  /**
+   * Discards the entry here and on the server; the page is a new one again. Nothing changes if the server is
+   * unreachable.
+   */
   async withdraw(): Promise<void> {
     await this.saver.finishSaving();
     const { changes } = this.saver;

@@ -6,8 +6,8 @@ export default defineConfig<object, Options>({
   testDir: 'tests',
   outputDir: 'results',
   workers: 2,
-  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. Continuous
-  // integration (CI=1) fails on a flaky test, because it needs a fix.
+  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace.
+  // Continuous integration (CI=1) fails on a flaky test, because it needs a fix.
   retries: 1,
   failOnFlakyTests: Boolean(process.env.CI),
   // Generous, because these tests do not measure speed and the machine may be busy. Assertions find a page that hangs.

@@ -9,8 +9,8 @@ import { offline } from './vite/offline.ts';
 
 // The server to which the development server forwards requests of the API; see README.md.
 const server = process.env.SOTTO_URL ?? 'http://127.0.0.1:8080';
-// With this condition, imports of packages/* resolve to their TypeScript sources instead of their compiled files, which may
-// be outdated.
+// With this condition, imports of packages/* resolve to their TypeScript sources instead of their compiled files, which
+// may be outdated.
 const source = '@sotto/source';
 
 export default defineConfig({

@@ -22,8 +22,8 @@ export function daysAgo(days: number, years = 0): string {
 }
 
 /**
- * Waits until the page has not scrolled for 30 frames, because a click on a moving row misses it. Frames instead of a time,
- * because a busy machine draws fewer of them.
+ * Waits until the page has not scrolled for 30 frames, because a click on a moving row misses it. Frames instead of a
+ * time, because a busy machine draws fewer of them.
  */
 export const waitForScrollEnd = (page: Page) =>
   page.evaluate(async () => {

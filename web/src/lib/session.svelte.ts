@@ -43,8 +43,8 @@ export const session = {
   },
 
   /**
-   * Runs at the start of the app: loads the signed-in user and follows the network state. Without a network, assumes the last
-   * user.
+   * Runs at the start of the app: loads the signed-in user and follows the network state. Without a network, assumes
+   * the last user.
    */
   async start(): Promise<void> {
     addEventListener('online', () => {

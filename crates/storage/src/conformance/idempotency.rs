@@ -5,7 +5,7 @@ use std::future::Future;
 use sotto_domain::api_token::{CreatedApiToken, MAX_TOKENS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::entry::Created;
-use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
+use sotto_domain::idempotency::{KEPT_SECONDS, KeyedCreate, RecordedCreate};
 use sotto_domain::secret_tag::{CreatedSecretTag, Stored};
 use sotto_domain::storage::StorageError;
 use sotto_domain::tag::TagChoice;

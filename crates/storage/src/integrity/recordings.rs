@@ -19,7 +19,9 @@ pub async fn check_recordings(
     let Comparison { named, gaps } = match compare(url, attachments, migrations, hashes).await {
         Ok(compared) => compared,
         Err(error) => {
-            found.add(FindingKind::Unchecked, "attachments", "").differs("recordings that can be read", error.to_string());
+            found
+                .add(FindingKind::Unchecked, "attachments", "")
+                .differs("recordings that can be read", error.to_string());
             return found;
         }
     };
@@ -29,7 +31,9 @@ pub async fn check_recordings(
             Problem::Length => "a recording of another length",
             Problem::Content => "a recording with other content",
         };
-        found.add(FindingKind::Recording, "attachments", &gap.name).differs("the recording that its row names", problem);
+        found
+            .add(FindingKind::Recording, "attachments", &gap.name)
+            .differs("the recording that its row names", problem);
     }
     if let Some(more) = gaps.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
         found

@@ -80,7 +80,10 @@ fn report(fault: &str, count: u64, found: &mut Integrity) {
     if let Some(index) = behind("missing from index ").or_else(|| behind("wrong # of entries in index ")) {
         found
             .add(FindingKind::Damage, "", &index)
-            .differs("an index with an entry for each row", format!("another number of entries ({fault}, {count} times)"))
+            .differs(
+                "an index with an entry for each row",
+                format!("another number of entries ({fault}, {count} times)"),
+            )
             .mended_by(format!("REINDEX {};", quoted(&index)));
     } else if let Some(index) = behind("non-unique entry in index ") {
         found

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use deadpool_postgres::Object;
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
+use sotto_domain::idempotency::{KEPT_SECONDS, KeyedCreate, RecordedCreate};
 use sotto_domain::storage::{IdempotencyKeys, Result};
 use sotto_domain::{Timestamp, UserId};
 use tokio_postgres::Statement;
@@ -53,7 +53,12 @@ pub struct Record {
 
 impl Record {
     /// Prepares the statement. Returns `None` if the create has no key.
-    pub async fn prepare(lease: &Lease<'_>, key: Option<KeyedCreate>, id: Uuid, now: Timestamp) -> Result<Option<Self>> {
+    pub async fn prepare(
+        lease: &Lease<'_>,
+        key: Option<KeyedCreate>,
+        id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Self>> {
         let Some(key) = key else { return Ok(None) };
         Ok(Some(Self { statement: lease.prepare(RECORD).await?, key, id, now: Instant(now) }))
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use sotto_domain::clock::CLOCK_TOLERANCE;
-use sotto_domain::idempotency::{KEPT_SECONDS, RecordedCreate, KeyedCreate};
+use sotto_domain::idempotency::{KEPT_SECONDS, KeyedCreate, RecordedCreate};
 use sotto_domain::storage::{self, IdempotencyKeys, Result};
 use sotto_domain::{Timestamp, UserId};
 use uuid::Uuid;

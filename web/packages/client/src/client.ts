@@ -89,8 +89,8 @@ export function nextCursor(response: Response): string | undefined {
 }
 
 /**
- * All rows of a list. `requestPage` requests the page at a cursor, or the first page without one; each page is requested when
- * its first row is needed. Throws what {@link unwrap} throws.
+ * All rows of a list. `requestPage` requests the page at a cursor, or the first page without one; each page is
+ * requested when its first row is needed. Throws what {@link unwrap} throws.
  *
  *     for await (const entry of items((cursor) => api.GET('/api/journals/', { params: { query: { cursor } } }))) …
  */

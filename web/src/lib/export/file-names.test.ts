@@ -29,7 +29,7 @@ const title = fc.oneof(
 const day = fc.constantFrom('0001-01-05', '2026-11-25', '2026-11-26');
 const given = fc.array(fc.tuple(day, title), { minLength: 1, maxLength: 30 }).map((entries) => {
   const names = new FileNames();
-  return entries.map(([day, title]) => ({ day, name: names.of(day, title) }));
+  return entries.map(([day, title]) => ({ day, name: names.unique(day, title) }));
 });
 
 test('every name is in the folder of its year, and valid on Windows, macOS and Linux', () => {

@@ -3,12 +3,17 @@
  * (crates/server/src/handlers/export/names.rs). The tests of both use form.json in that folder.
  */
 
-/** The longest title in a name, in UTF-8 bytes, so that a whole name stays below the 143 bytes of the strictest file systems. */
+/**
+ * The longest title in a name, in UTF-8 bytes, so that a whole name stays below the 143 bytes of the strictest file
+ * systems.
+ */
 const MAX_TITLE_BYTES = 90;
 const utf8 = new TextEncoder();
 
 export class FileNames {
-  /** How often each name was returned. Names are compared without case and Unicode form, which some file systems ignore. */
+  /**
+   * How often each name was returned. Names are compared without case and Unicode form, which some file systems ignore.
+   */
   #counts = new Map<string, number>();
 
   /**

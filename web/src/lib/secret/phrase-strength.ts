@@ -13,8 +13,8 @@ export type Strength = {
 };
 
 /**
- * With fewer guesses than FAIR, an attacker who has stolen the server's disk finds the passphrase. From STRONG on, nobody
- * does.
+ * With fewer guesses than FAIR, an attacker who has stolen the server's disk finds the passphrase. From STRONG on,
+ * nobody does.
  */
 const FAIR = 10;
 const STRONG = 14;

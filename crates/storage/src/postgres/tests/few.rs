@@ -49,7 +49,8 @@ async fn a_pool_leaves_connections_to_other_clients() {
         }
     }
     // A server needs a moment to close a connection.
-    wait_until("some connections are left", async || journal.sessions(&role).await <= limit - RESERVED_CONNECTIONS).await;
+    wait_until("some connections are left", async || journal.sessions(&role).await <= limit - RESERVED_CONNECTIONS)
+        .await;
     let (operator, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     operator.batch_execute("SELECT 1").await.unwrap();

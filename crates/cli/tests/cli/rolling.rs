@@ -105,7 +105,7 @@ async fn send_requests(
             // If the balancer repeats a request, the response is that of the second one.
             Ok(response) if writes && response.status() == 200 => {}
             Ok(response) => {
-                failures.push(format!("{} {}", response.status(), response.text().await.unwrap_or_default()))
+                failures.push(format!("{} {}", response.status(), response.text().await.unwrap_or_default()));
             }
             Err(error) => failures.push(format!("{error:?}")),
         }

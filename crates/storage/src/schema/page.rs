@@ -22,7 +22,7 @@ pub fn page(sqlite: &Schema, postgres: &Schema) -> String {
     }
     let mut page = format!(
         "# The schema\n\n\
-         RecordedCreate from the migrations by `make schema-docs`; a test fails when it is stale. `sotto db check` compares a database \
+         Generated from the migrations by `make schema-docs`; a test fails when it is stale. `sotto db check` compares a database \
          with it, and `sotto db erd` draws a database as it is.\n\n\
          ```mermaid\n{}```\n",
         mermaid(postgres)

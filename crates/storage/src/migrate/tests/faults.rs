@@ -52,7 +52,7 @@ async fn a_server_without_disk_space_rolls_back_the_step() {
     migrator.upgrade(&target("3")).await.unwrap();
     let before = dump(&scratch.url);
     let refused = sentence(migrator.upgrade(&Target::Head).await);
-    assert_contains(&refused, &["0004_sort.up.sql failed and was undone", "temp_file_limit", "Make room"]);
+    assert_contains(&refused, &["0004_sort.up.sql failed and was undone", "temp_file_limit", "Free disk space"]);
     assert_unchanged(&scratch, &migrator, &before, "0003_places").await;
 
     folder.file("0004_sort.up.sql", "CREATE TABLE other (id INTEGER);");

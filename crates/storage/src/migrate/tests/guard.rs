@@ -21,7 +21,7 @@ async fn a_downgrade_that_loses_data_is_refused_with_counts() {
         let refused = sentence(migrator.downgrade(&Target::Base, false).await);
         assert_contains(&refused, &["1 value of notes.color, 2 rows of notes", "--allow-data-loss"]);
         match scratch.url {
-            DatabaseUrl::Sqlite(_) => assert_contains(&refused, &["a copy of the database is kept next to it"]),
+            DatabaseUrl::Sqlite(_) => assert_contains(&refused, &["a copy is then kept next to the database"]),
             DatabaseUrl::Postgres(_) => assert_contains(&refused, &["`sotto backup` first"]),
         }
         assert_eq!(current(&migrator).await, "0003_places");

@@ -40,7 +40,7 @@ format: ## Format all Rust, TypeScript, Svelte and CSS
 	cargo fmt --all
 	web/node_modules/.bin/prettier --write --log-level warn .
 
-types: # And ESLint: of the web app and its client, which is generated from openapi.json, and of the tests in a browser.
+types: # Types and ESLint of the web app, of its client (generated from openapi.json) and of the browser tests
 	@scripts/tools e2e
 	npm run --prefix web generate -- --check
 	npm run --prefix web check

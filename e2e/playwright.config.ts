@@ -6,10 +6,9 @@ export default defineConfig<object, Options>({
   testDir: 'tests',
   outputDir: 'results',
   workers: 2,
-  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace.
-  // Continuous integration (CI=1) fails on a flaky test, because it needs a fix.
+  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. It needs a
+  // fix, but does not fail the run.
   retries: 1,
-  failOnFlakyTests: Boolean(process.env.CI),
   // Generous, because these tests do not measure speed and the machine may be busy. Assertions find a page that hangs.
   timeout: 240_000,
   expect: { timeout: 30_000 },

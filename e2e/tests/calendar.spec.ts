@@ -48,7 +48,7 @@ test('the calendar offers to write an entry for a day', async ({ page, user }) =
   await expect(page.getByText('1 entry on 1 day, 1 word')).toBeVisible();
   await page.getByRole('button', { name: /14 April 2024/ }).click();
   await page.getByRole('link', { name: 'Write an entry for this day' }).click();
-  await expect(page.locator('.when')).toContainText('14 April 2024');
+  await expect(page.locator('.entry-date')).toContainText('14 April 2024');
   await page.getByRole('textbox', { name: 'Text' }).click();
   await page.keyboard.type('Late, but written.');
   await expect(page.getByText(/^Saved at/)).toBeVisible();

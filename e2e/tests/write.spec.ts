@@ -118,7 +118,7 @@ test('each line has the direction of its words, and a task can be ticked', async
 test('date, time and time zone can be chosen', async ({ page, user }) => {
   await signIn(page, user);
   const id = await writeNewEntry(page, 'In Tokyo');
-  await page.locator('.when > button').click();
+  await page.locator('.entry-date > button').click();
   await page.getByLabel('Day').fill('2026-03-01');
   await page.getByLabel('Time', { exact: true }).fill('23:15');
   await page.getByLabel('Time zone').selectOption('Asia/Tokyo');

@@ -5,7 +5,7 @@
 //!
 //! * Both sides: [`message`] has the six messages of OPAQUE, [`sealed`] the stored values. The server only checks their
 //!   lengths.
-//! * [`server`] (feature `server`): [`server::ServerKeys`] responses registrations and logins.
+//! * [`server`] (feature `server`): [`server::ServerKeys`] responds to registrations and logins.
 //! * [`client`] (feature `client`): [`client::Registration`] and [`client::Login`] are the client's side, and
 //!   [`client::Vault`] is an unlocked secret tag. This is all that a browser does.
 //!

@@ -1,6 +1,6 @@
 //! Sets the owner of new files.
 //!
-//! Operators run commands as root, while the server runs as a separate user. The server could not read a file that
+//! Operators run commands as root, while the server runs as another user. The server could not read a file that
 //! root creates in its folder, so the new file gets the owner of the file that it replaces, or of the folder.
 
 use std::fs::{self, File};

@@ -185,7 +185,7 @@ async fn an_upgrade_on_a_full_disk_changes_nothing() {
         disk.fill_up();
         for arguments in [&upgrade[..], &downgrade] {
             let refusal = home.run(arguments).refused();
-            assert!(refusal.contains("no snapshot could be taken") && refusal.contains("make room"), "{refusal}");
+            assert!(refusal.contains("no snapshot could be taken") && refusal.contains("free disk space"), "{refusal}");
         }
         disk.make_room();
         assert_eq!(dump(&home.url()), before);

@@ -143,7 +143,7 @@ async fn a_backup_without_its_recordings_is_incomplete() {
         let new = with_store(Home::sqlite());
         let bad = home.path("bad.tar");
         let said = code(new.run(&["restore", bad.to_str().unwrap()]), 8);
-        assert!(said.contains("3 recordings that rows name are neither in the backup nor in the store"), "{said}");
+        assert!(said.contains("3 recordings have a row but are neither in the backup nor in the store"), "{said}");
         assert!(new.run(&["user", "list"]).ok().contains("ada@example.org"));
     }
 }

@@ -182,7 +182,9 @@ fn bloated_file(period: &Snapshot) -> Option<Advice> {
         why: format!("{} of {} are free ({percent} %).", size(period.free_bytes), size(period.bytes)),
         command: Some("VACUUM;".into()),
         leave: Some(
-            "New entries will fill it. VACUUM needs the same amount of free space, and blocks all writes while it runs.".into(),
+            "New entries will fill it. VACUUM needs free disk space of up to the size of the file, and blocks all writes \
+             while it runs."
+                .into(),
         ),
     })
 }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::monitoring::alerts::Verdict;
 use crate::monitoring::monitor::MonitorState;
 
-/// Tables and indexes with a separate metric, at most: the largest.
+/// Tables and indexes with their own metric, at most: the largest ones.
 const MAX_RELATIONS: usize = 100;
 
 /// The gauges in Prometheus' text format.

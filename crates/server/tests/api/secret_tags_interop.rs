@@ -13,9 +13,9 @@ use crate::on_both_engines;
 use crate::server::Server;
 use crate::vault::{DATE, PHRASE, Secret, path, text};
 
-on_both_engines!(browser_and_server_unseal_each_others_entries);
+on_both_engines!(browser_and_rust_client_unseal_each_others_entries);
 
-async fn browser_and_server_unseal_each_others_entries(server: Server) {
+async fn browser_and_rust_client_unseal_each_others_entries(server: Server) {
     let ada = server.person("ada").await;
     let ours = Secret::make(&ada, PHRASE).await;
     let entry = ours.unlock(PHRASE).await.write("Nobody knows.", DATE).await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -307,9 +307,12 @@ pub fn lenient() -> Config {
     Config { rate_limits: false, ..Config::default() }
 }
 
-/// Waits until requests are answered with 401. A node may have accounts and tokens in its cache for 5 seconds.
+/// Waits until requests are answered with 401. A node may have accounts and tokens in its cache for 5 seconds, so that
+/// much more than a minute means another lifetime, even on a busy machine.
 pub async fn wait_until_unauthorized(send: impl AsyncFn() -> StatusCode) {
-    wait_until("every node answers with 401", async || send().await == StatusCode::UNAUTHORIZED).await;
+    let start = Instant::now();
+    wait_until("the node answers with 401", async || send().await == StatusCode::UNAUTHORIZED).await;
+    assert!(start.elapsed() < Duration::from_mins(1), "401 came after {:?}", start.elapsed());
 }
 
 pub async fn free_port() -> TcpListener {

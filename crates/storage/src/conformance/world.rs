@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// Creates an account with a separate address.
+    /// Creates an account with a unique address.
     pub async fn user(&self) -> UserId {
         let new = self.new_user(&format!("user-{}@example.org", self.ids.load(Ordering::Relaxed)));
         self.users().create(&new, None, at(0)).await.unwrap().id

@@ -117,11 +117,11 @@ fn filtered(connection: &Connection, user: UserId, query: &EntryQuery) -> rusqli
     let columns = columns!();
     let sql = format!(
         "SELECT {columns} FROM (
-             SELECT entry.rowid AS start_position FROM {source}
+             SELECT entry.rowid AS row_id FROM {source}
              WHERE entry.user_id = ?1 AND (entry.entry_date, entry.id) < (?2, ?3) AND entry.entry_date >= ?4
                  AND entry.entry_day BETWEEN ?5 AND ?6 AND entry.secret_tag_id IS NULL {conditions} {matching}
              ORDER BY entry.entry_date DESC, entry.id DESC LIMIT ?7
-         ) CROSS JOIN journal_entries AS entry ON entry.rowid = start_position
+         ) CROSS JOIN journal_entries AS entry ON entry.rowid = row_id
          ORDER BY entry.entry_date DESC, entry.id DESC"
     );
     read_all(connection, &cut(&sql, query.characters), params_from_iter(parameters), user)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Much longer than anything that a test waits for, even on a busy machine.
 const BOUND: Duration = Duration::from_mins(5);
-const POLL_EVERY: Duration = Duration::from_millis(5);
+const POLL_EVERY: Duration = Duration::from_millis(2);
 
 /// Polls until a condition holds.
 pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {

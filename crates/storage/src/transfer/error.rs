@@ -20,7 +20,7 @@ pub enum TransferError {
     Migrate(#[from] MigrateError),
     #[error(transparent)]
     Schema(#[from] SchemaError),
-    /// The run was refused before it changed anything; the text is a sentence.
+    /// The run cannot start or continue; the text is a sentence.
     #[error("{0}")]
     Refused(String),
     /// Rows could not be read from or written to a database.

@@ -43,7 +43,7 @@ pub(super) fn unreachable(path: &Path, error: &io::Error) -> MigrateError {
 /// SQLite's message, with advice for known errors.
 pub(super) fn sentence(error: &rusqlite::Error) -> String {
     let help = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => ": make room, then try again",
+        Some(ErrorCode::DiskFull) => ": free disk space, then try again",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
             ": this process must be able to write to the file and to its folder"
         }

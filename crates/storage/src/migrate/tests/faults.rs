@@ -28,7 +28,7 @@ async fn a_full_disk_rolls_back_the_run() {
     let refused = sentence(migrator.upgrade(&Target::Head).await);
     assert_contains(
         &refused,
-        &["0004_fill.up.sql failed and was undone", "full", "make room", "at revision 0002_colors"],
+        &["0004_fill.up.sql failed and was undone", "full", "free disk space", "at revision 0002_colors"],
     );
     assert_unchanged(&scratch, &migrator, &before, "0002_colors").await;
 

@@ -6,8 +6,8 @@ export default defineConfig<object, Options>({
   testDir: 'tests',
   outputDir: 'results',
   workers: 2,
-  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. It needs a
-  // fix, but does not fail the run.
+  // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. A flaky
+  // test needs a fix, but does not fail the run.
   retries: 1,
   // Generous, because these tests do not measure speed and the machine may be busy. Assertions find a page that hangs.
   timeout: 240_000,

@@ -1,5 +1,6 @@
 //! A minimal HTTP/1.1 client. It shares the machine with the server that it measures, so it must be cheap:
-//! a load generator such as `goose` or `rlt` sends requests through a complete HTTP stack, which costs as much as the server.
+//! a load generator such as `goose` or `rlt` sends requests through a complete HTTP stack, which costs as much as the
+//! server.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

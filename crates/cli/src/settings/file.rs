@@ -96,7 +96,8 @@ fn parse(text: &str, path: &Path) -> Result<(CommonSettings, ServeSettings)> {
     };
     let table: toml::Table = toml::from_str(text)
         .map_err(|error| wrong(Mistake { line: line_of(text, &error), sentence: error.message().to_owned() }))?;
-    // `serde_ignored` cannot find unknown keys here: each of three types reads the file, and ignores the keys of the others.
+    // `serde_ignored` cannot find unknown keys here: each of three types reads the file, and ignores the keys of the
+    // others.
     let known = || KEYS.iter().chain(&AlertSettings::KEYS).map(|(key, _)| *key);
     if let Some(key) = table.keys().find(|key| !known().any(|known| known == *key)) {
         return Err(unknown(&format!("in the settings file {}, the key", path.display()), key, known()));

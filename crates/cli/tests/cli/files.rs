@@ -85,8 +85,8 @@ async fn a_restore_next_to_the_log_of_a_removed_database_is_refused() {
     server.stop();
 }
 
-/// SQLite finds positions in the log through `-shm`, which contains only positions. After a crash, the `-shm` file of another
-/// database may be next to the file.
+/// SQLite finds positions in the log through `-shm`, which contains only positions. After a crash, the `-shm` file of
+/// another database may be next to the file.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_log_index_is_rebuilt() {
     let home = Home::sqlite();

@@ -17,8 +17,8 @@ pub trait ApiTokens: Send + Sync {
     async fn create(&self, token: &ApiToken, hash: &[u8; 32], key: Option<KeyedCreate>) -> Result<CreatedApiToken>;
     /// Returns the token with this SHA-256, and its user. The caller checks `is_active` and `expires_at`.
     async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>>;
-    /// Records that a token is used, unless a use was recorded within [`crate::api_token::USE_INTERVAL_SECONDS`] before `now`. A
-    /// recorded time that is impossible by `now` (see [`Timestamp::is_impossible`]) is replaced.
+    /// Records that a token is used, unless a use was recorded within [`crate::api_token::USE_INTERVAL_SECONDS`] before
+    /// `now`. A recorded time that is impossible by `now` (see [`Timestamp::is_impossible`]) is replaced.
     async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()>;
     /// Returns a user's tokens in the order of their creation.
     async fn list(&self, user: UserId) -> Result<Vec<ApiToken>>;

@@ -1,8 +1,9 @@
 //! Sweeps: look for what crashes have left behind. These are objects without a row, which go to the quarantine, drafts
 //! of interrupted uploads, and rows without an object.
 //!
-//! A sweep lists the whole store, so it runs rarely ([`SWEEP_INTERVAL`]) and on one server of a cluster. It deletes only what
-//! has been in quarantine long enough, and stops if too many objects have no row, because that points to another fault.
+//! A sweep lists the whole store, so it runs rarely ([`SWEEP_INTERVAL`]) and on one server of a cluster. It deletes
+//! only what has been in quarantine long enough, and stops if too many objects have no row, because that points to
+//! another fault.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -52,8 +53,8 @@ pub struct SweepOptions {
 pub struct SweepReport {
     /// Objects in the store, without the quarantine.
     pub total: u64,
-    /// Objects without a row and older than [`MIN_AGE`], moved to the quarantine. A dry run lists them even if they are too
-    /// many.
+    /// Objects without a row and older than [`MIN_AGE`], moved to the quarantine. A dry run lists them even if they are
+    /// too many.
     pub put_aside: Vec<(UserId, AttachmentId)>,
     /// Quarantined objects that have a row, moved back.
     pub brought_back: Vec<Quarantined>,

@@ -200,6 +200,7 @@ async fn readers_cannot_make_the_log_grow_without_limit() {
         reader.await.unwrap();
     }
     assert!(written > 8 * super::upkeep::LOG_LIMIT, "{written} bytes were written");
-    // The log is checked after a change is in it, and on a busy machine a reader may take longer than the writer waits for it.
+    // The log is checked after a change is in it, and on a busy machine a reader may take longer than the writer waits
+    // for it.
     assert!(longest < written / 2, "the log grew to {longest} bytes, although only {written} bytes were written");
 }

@@ -131,8 +131,8 @@ fn erase_stale_words(connection: &Connection, step: i32, has_work: impl Fn() -> 
 }
 
 /// Copies the write-ahead log into the file and truncates it, so that deleted content disappears from the log as well.
-/// Waits up to `reader_timeout` for readers. Returns false if one still prevents the truncation; the next quiet moment tries
-/// again.
+/// Waits up to `reader_timeout` for readers. Returns false if one still prevents the truncation; the next quiet moment
+/// tries again.
 fn truncate_log(connection: &Connection, reader_timeout: Duration) -> bool {
     let truncate = || {
         connection.busy_timeout(reader_timeout)?;

@@ -47,8 +47,8 @@ impl Writer {
         self.run_with_timeout(RESULT_TIMEOUT, work, erase).await
     }
 
-    /// When `result_timeout` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown` if it
-    /// has.
+    /// When `result_timeout` ends, returns `Busy` if the work has not begun, in which case it never will, and `Unknown`
+    /// if it has.
     async fn run_with_timeout<T, W>(
         &self,
         result_timeout: Duration,

@@ -228,10 +228,11 @@ pub async fn sealing_and_unsealing_return_the_freed_recording(world: &World) {
 
 /// Recordings are put while their entry moves in or out: each is replaced, returned as freed, or rejected.
 pub async fn a_move_during_concurrent_puts_leaves_no_recording(world: &World) {
-    let user = world.user().await;
-    let tag = world.secret_tag(user).await.id;
     // One task in the middle moves the entry, the others put recordings.
     const MOVING_TASK: usize = 3;
+
+    let user = world.user().await;
+    let tag = world.secret_tag(user).await.id;
     for round in 0..6 {
         let moves_in = round % 2 == 0;
         let entry =

@@ -68,6 +68,8 @@ fn is_secret(command: &clap::Command, argument: &str) -> bool {
 }
 
 fn run(cli: Cli) -> Result<()> {
+    // Libraries create files too: recordings, and temporary files of the database engine. No other user may read them.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     refuse_unknown_variables(&Cli::command())?;
     let (common, file) = cli.common.with_file()?;
     logging::start(&common);

@@ -58,6 +58,27 @@ async fn started(home: &Home) -> (RunningServer, String) {
     (server, token)
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_user_can_read_what_a_server_writes() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = with_store(Home::sqlite());
+    // Folders that an operator has made, which others may enter.
+    for folder in ["data", "store"] {
+        fs::create_dir_all(home.path(folder)).unwrap();
+        fs::set_permissions(home.path(folder), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (server, token) = started(&home).await;
+    recorded(&server, &token, 1).await;
+    let written: Vec<_> = ["data", "store"].into_iter().flat_map(|folder| contents(&home.path(folder))).collect();
+    assert!(objects(&home).len() == 1 && written.len() > 3, "{written:?}");
+    for (path, _) in written {
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+    }
+    server.stop();
+}
+
 async fn both() -> [Home; 2] {
     [with_store(Home::sqlite()), with_store(Home::postgres().await)]
 }

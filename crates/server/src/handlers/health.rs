@@ -1,5 +1,7 @@
 //! Health checks and metrics, for operators.
 
+use std::net::SocketAddr;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
@@ -22,6 +24,9 @@ pub struct Health {
     /// The program's version.
     version: &'static str,
 }
+
+/// Headers that show that a proxy has forwarded a request.
+const FORWARDED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
@@ -50,17 +55,57 @@ pub async fn ready(State(app): State<App>, stage: Option<Extension<Stage>>) -> R
 }
 
 /// Metrics for Prometheus.
+///
+/// With a metrics token, for clients that send it. Without one, for clients on the same machine.
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses(
     (status = 200, body = String, content_type = "text/plain"),
     (status = 401, description = "The metrics token is missing or wrong."),
+    (status = 403, description = "The server has no metrics token, and the request comes from another machine."),
 ))]
-pub async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
-    if let Some(expected) = &app.config.metrics_token {
-        let given = bearer(&headers).unwrap_or_default();
-        aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes())
-            .map_err(|_| ApiError::Unauthorized(Code::InvalidToken, "Send the metrics token as a bearer token."))?;
+pub async fn metrics(
+    State(app): State<App>,
+    Extension(peer): Extension<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    match &app.config.metrics_token {
+        Some(expected) => {
+            let given = bearer(&headers).unwrap_or_default();
+            aws_lc_rs::constant_time::verify_slices_are_equal(given.as_bytes(), expected.as_bytes())
+                .map_err(|_| ApiError::Unauthorized(Code::InvalidToken, "Send the metrics token as a bearer token."))?;
+        }
+        None if is_local(peer, &headers) => {}
+        None => {
+            return Err(ApiError::Forbidden(
+                Code::MetricsAreLocal,
+                "Metrics are for this machine only until the operator sets a metrics token.",
+            ));
+        }
     }
     app.metrics.run_upkeep();
     let text = app.metrics.render() + &gauges::render(&app);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+}
+
+/// Whether a request was sent on this machine and has not been forwarded by a proxy on it.
+fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
+    peer.ip().to_canonical().is_loopback() && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_direct_request_from_this_machine_is_local() {
+        let is_local = |peer: &str, header: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(header.map(|name| (name.parse().unwrap(), HeaderValue::from_static("192.0.2.1"))));
+            is_local(format!("{peer}:40000").parse().unwrap(), &headers)
+        };
+        assert!(["127.0.0.1", "127.8.0.1", "[::1]", "[::ffff:127.0.0.1]"].iter().all(|peer| is_local(peer, None)));
+        assert!(!["192.168.1.5", "203.0.113.9", "[fe80::1]", "[2001:db8::1]"].iter().any(|peer| is_local(peer, None)));
+        assert!(!FORWARDED.iter().any(|name| is_local("127.0.0.1", Some(name))));
+    }
 }

@@ -86,7 +86,8 @@ async fn a_recording_is_uploaded_and_played(server: Server) {
         ("accept-ranges", "bytes"),
         ("etag", &etag),
         ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("content-security-policy", "sandbox; default-src 'none'; frame-ancestors 'none'"),
+        ("cross-origin-resource-policy", "same-origin"),
         ("cache-control", "no-store"),
     ] {
         assert_eq!(headers[name], value, "{name}");

@@ -113,6 +113,7 @@ async fn responses_have_security_headers(server: Server) {
         ("x-frame-options", "DENY"),
         ("referrer-policy", "no-referrer"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("cross-origin-resource-policy", "same-origin"),
     ] {
         assert_eq!(response.header(name), Some(value), "{name}");
     }
@@ -145,13 +146,24 @@ async fn the_server_describes_registration_and_providers() {
 }
 
 #[tokio::test]
+async fn metrics_without_a_token_are_local() {
+    let server = Server::on_sqlite().await;
+    let request = server.request(Method::GET, "/metrics");
+    assert_eq!(request.try_clone().unwrap().send().await.unwrap().status(), StatusCode::OK);
+    // A proxy on the same machine, which is not listed as trusted.
+    let refusal = ApiResponse::receive(request.header("x-forwarded-for", "203.0.113.9")).await;
+    assert_eq!(refusal.expect(StatusCode::FORBIDDEN)["code"], "metrics_are_local");
+}
+
+#[tokio::test]
 async fn metrics_can_require_a_token() {
     let server =
         Server::start(Scratch::sqlite(), Config { metrics_token: Some("scrape me".into()), ..lenient() }).await;
     let request = server.request(Method::GET, "/metrics");
     ApiResponse::receive(request.try_clone().unwrap()).await.expect(StatusCode::UNAUTHORIZED);
     ApiResponse::receive(request.try_clone().unwrap().bearer_auth("scrape")).await.expect(StatusCode::UNAUTHORIZED);
-    assert_eq!(request.bearer_auth("scrape me").send().await.unwrap().status(), StatusCode::OK);
+    let scrape = request.bearer_auth("scrape me").header("x-forwarded-for", "203.0.113.9");
+    assert_eq!(scrape.send().await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]

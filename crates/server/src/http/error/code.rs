@@ -40,6 +40,8 @@ pub enum ProblemCode {
     MissingScope,
     /// 403: this needs a superuser.
     NotASuperuser,
+    /// 403: the server has no metrics token, and the request comes from another machine.
+    MetricsAreLocal,
     /// 403 and 404: the secret tag is locked or does not exist.
     SecretTagLocked,
     /// 403: the passphrase is wrong, or the secret tag does not exist.

@@ -11,8 +11,11 @@ use crate::config::Config;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Responses of the API are never rendered.
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// A user chose the bytes of a recording. In a tab of its own, it is of no origin and runs nothing.
+const RECORDING_POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
 /// Swagger UI sets inline styles and uses `data:` images.
 const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
@@ -44,6 +47,7 @@ fn add_headers(response: &mut Response, route: &str, config: &Config) {
     let policy = match route {
         WEB_APP => WEB_APP_POLICY,
         docs if docs.starts_with("/api/docs") => DOCS_POLICY,
+        recording if recording.ends_with("/audio") => RECORDING_POLICY,
         _ => API_POLICY,
     };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
@@ -51,6 +55,7 @@ fn add_headers(response: &mut Response, route: &str, config: &Config) {
         headers.insert(PERMISSIONS_POLICY, WEB_APP_FEATURES);
         headers.insert(OPENER_POLICY, HeaderValue::from_static("same-origin"));
     }
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

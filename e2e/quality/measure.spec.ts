@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { chromium, expect, test, type Page } from '@playwright/test';
 import lighthouse, { desktopConfig, type Config, type Result } from 'lighthouse';
 
-import { newUser, signIn } from '../support/people';
+import { newUser, signIn } from '../support/users';
 import { Server } from '../support/server';
 
 /** Number of entries in the measured journal. */

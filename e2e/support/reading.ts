@@ -2,7 +2,7 @@
 
 import type { Page } from '@playwright/test';
 
-import type { User } from './people';
+import type { User } from './users';
 
 export type NewEntry = { title?: string; content: string; tags?: string[] };
 

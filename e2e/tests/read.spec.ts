@@ -361,18 +361,18 @@ test('pages that failed to load offline load when the network returns', async ({
   }
 
   // When the browser is online but the requests fail, the app tries three times each time the network returns.
-  let asked = 0;
-  await page.route('**/api/journals/**', (route) => (asked++, route.abort()));
+  let requests = 0;
+  await page.route('**/api/journals/**', (route) => (requests++, route.abort()));
   await go('Journal');
   await unreachable();
   for (let times = 0; times < 2; times++) {
     await context.setOffline(true);
-    asked = 0;
+    requests = 0;
     await context.setOffline(false);
-    await expect.poll(() => asked).toBe(3);
+    await expect.poll(() => requests).toBe(3);
     await unreachable();
   }
-  expect(asked).toBe(3);
+  expect(requests).toBe(3);
 });
 
 test('an address without content shows “Page not found”', async ({ page, user }) => {

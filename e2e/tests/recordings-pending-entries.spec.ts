@@ -88,7 +88,7 @@ test('a new entry with a recording cannot be put under a secret tag', async ({ p
     const devices = navigator.mediaDevices;
     const ask = devices.getUserMedia.bind(devices);
     devices.getUserMedia = async (wanted) => {
-      await new Promise((answer) => Object.assign(window, { answer }));
+      await new Promise((answerPrompt) => Object.assign(window, { answerPrompt }));
       return ask(wanted);
     };
   });
@@ -99,7 +99,7 @@ test('a new entry with a recording cannot be put under a secret tag', async ({ p
   await placeField.selectOption({ index: 1 });
   await expect(page.getByText("A recording of this entry hasn't been saved yet")).toBeVisible();
   await expect(placeField).toHaveValue('');
-  await page.evaluate(() => (window as unknown as { answer: () => void }).answer());
+  await page.evaluate(() => (window as unknown as { answerPrompt: () => void }).answerPrompt());
   await expect(page.getByRole('timer')).toBeVisible();
 });
 

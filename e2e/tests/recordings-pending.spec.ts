@@ -57,7 +57,7 @@ test('a recording survives a crash until it is discarded', async ({ page, contex
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await startRecording(page);
-  // A chunk has a second, and the first ones must be on the device before the crash.
+  // Each chunk is one second long. The first ones must be on the device before the crash.
   await expect.poll(async () => (await pendingRows(page)).chunks).toBeGreaterThan(2);
   const crashed = page.waitForEvent('crash');
   page.goto('chrome://crash').catch(() => {});

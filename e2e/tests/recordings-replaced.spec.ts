@@ -53,12 +53,12 @@ const formatVersion = (entry: { encrypted_content: string }) => Buffer.from(entr
 
 /** Collects the version of each successful save (PUT) or read (GET) of the entry. */
 function watchVersions(page: Page, method = 'PUT'): number[] {
-  const seen: number[] = [];
+  const versions: number[] = [];
   page.on('response', async (response) => {
     if (response.request().method() !== method || !ENTRY.test(response.url()) || !response.ok()) return;
-    seen.push(formatVersion(await response.json()));
+    versions.push(formatVersion(await response.json()));
   });
-  return seen;
+  return versions;
 }
 
 async function openInOtherBrowser(other: Page): Promise<void> {
@@ -134,7 +134,7 @@ test('a crash after the upload keeps the new recording, and the next save drops 
     });
   });
   const upload = page.waitForResponse(
-    (answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT',
+    (response) => response.url().endsWith('/audio') && response.request().method() === 'PUT',
   );
   await button(page, 'Replace').click();
   expect((await upload).ok()).toBe(true);
@@ -210,8 +210,8 @@ test('an upload that the server completed despite the cancellation can be played
   await page.route('**/audio', async (route) => {
     if (route.request().method() !== 'PUT') return route.continue();
     // The response never reaches the page.
-    const answer = await route.fetch();
-    expect(answer.ok()).toBe(true);
+    const response = await route.fetch();
+    expect(response.ok()).toBe(true);
     notifyCompleted();
   });
   await chooseFile(page, 5);

@@ -157,12 +157,12 @@ test('a recording is replaced after the access token has expired', async ({ page
   await record(page, 'Record again');
   await expect(section(page)).toContainText('It will replace the current recording.');
   await page.context().clearCookies({ name: /access/ });
-  const rejection = page.waitForResponse((answer) => answer.url().endsWith('/audio') && answer.status() === 401);
+  const rejection = page.waitForResponse((response) => response.url().endsWith('/audio') && response.status() === 401);
   await button(page, 'Replace').click();
   await rejection;
   await expect(player(page)).not.toContainText('80 kB');
-  const answer = await page.request.head(`/api/journals/${id}/audio`);
-  expect(answer.headers()['content-type']).toBe('audio/webm');
+  const response = await page.request.head(`/api/journals/${id}/audio`);
+  expect(response.headers()['content-type']).toBe('audio/webm');
 });
 
 test('a failed upload keeps the recording', async ({ page, user, guard }) => {

@@ -40,7 +40,7 @@ describe('a field', () => {
     expect(screen.getByRole('alert').textContent).toBe('There is an account with this address.');
   });
 
-  test('has ids of its own, so that several can be on a page', () => {
+  test('has different ids from other fields on the page', () => {
     render(Field, { label: 'Email', error: 'one' });
     render(Field, { label: 'Name', error: 'two' });
     expect(descriptions(email())).toEqual(['one']);

@@ -15,6 +15,7 @@ afterEach(cleanup);
 
 const button = (name: string) => screen.getByRole<HTMLButtonElement>('button', { name });
 const email = () => screen.getByRole<HTMLInputElement>('textbox', { name: 'Email' });
+const password = () => screen.getByLabelText<HTMLInputElement>('Password');
 /** The texts that a screen reader reads after the name of a control. */
 const descriptions = (control: HTMLElement) =>
   (control.getAttribute('aria-describedby') ?? '')
@@ -104,6 +105,22 @@ describe('a form', () => {
     await userEvent.click(button('Save'));
     expect(descriptions(email())).toEqual([sentence]);
     expect(screen.getAllByRole('alert')).toHaveLength(1);
+  });
+
+  test.each([
+    ['the only wrong field', { password: 'Too short.' }, password],
+    ['the first of several wrong fields', { password: 'Too short.', email: 'Not an address.' }, email],
+  ])('moves the focus to %s', async (_, errors, field) => {
+    render(FormExample, { run: async () => errors });
+    await userEvent.click(button('Save'));
+    await vi.waitFor(() => expect(document.activeElement).toBe(field()));
+  });
+
+  test('moves the focus to no field if the error belongs to none', async () => {
+    render(FormExample, { run: async () => 'The tag is locked.' });
+    await userEvent.click(button('Save'));
+    expect(screen.getByRole('alert').textContent).toContain('The tag is locked.');
+    expect([email(), password()]).not.toContain(document.activeElement);
   });
 
   test('shows an error of a field that it does not have', async () => {

@@ -7,8 +7,9 @@ export default defineConfig<object, Options>({
   outputDir: 'results',
   workers: 2,
   // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. A flaky
-  // test needs a fix, but does not fail the run.
+  // test needs a fix, and fails the run in continuous integration.
   retries: 1,
+  failOnFlakyTests: Boolean(process.env.CI),
   // Generous, because these tests do not measure speed and the machine may be busy. Each assertion, action and
   // navigation has a shorter limit, whose error names what it has waited for.
   timeout: 240_000,

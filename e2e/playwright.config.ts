@@ -7,16 +7,20 @@ export default defineConfig<object, Options>({
   outputDir: 'results',
   workers: 2,
   // The retry tells a flaky test from a broken one: the summary names it, and its first run has left a trace. A flaky
-  // test needs a fix, but does not fail the run.
+  // test needs a fix, and fails the run in continuous integration.
   retries: 1,
-  // Generous, because these tests do not measure speed and the machine may be busy. Assertions find a page that hangs.
+  failOnFlakyTests: Boolean(process.env.CI),
+  // Generous, because these tests do not measure speed and the machine may be busy. Each assertion, action and
+  // navigation has a shorter limit, whose error names what it has waited for.
   timeout: 240_000,
-  expect: { timeout: 30_000 },
+  expect: { timeout: 30_000, toPass: { timeout: 60_000 } },
   fullyParallel: true,
   forbidOnly: Boolean(process.env.CI),
   reporter: [['list']],
   use: {
     ...devices['Desktop Chrome'],
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
     viewport: { width: 1280, height: 800 },
     locale: 'en-GB',
     timezoneId: 'Europe/Berlin',

@@ -21,8 +21,9 @@ export default defineConfig(
     files: ['**/*.svelte'],
     rules: {
       ...ts.configs.disableTypeChecked.rules,
+      // svelte-check reports unknown names.
       'no-undef': 'off',
-      // The type checker begins anew with every component, so only the rule that needs it most is used there.
+      // The type checker starts from scratch for every component, so only the rule that needs it most is used there.
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/return-await': 'off',
       '@typescript-eslint/switch-exhaustiveness-check': 'off',

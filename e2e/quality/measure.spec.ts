@@ -11,8 +11,9 @@ import { join } from 'node:path';
 import { chromium, expect, test, type Page } from '@playwright/test';
 import lighthouse, { desktopConfig, type Config, type Result } from 'lighthouse';
 
-import { newUser, signIn } from '../support/people';
+import { bounded } from '../support/bounded';
 import { Server } from '../support/server';
+import { newUser, signIn } from '../support/users';
 
 /** Number of entries in the measured journal. */
 const ENTRIES = 500;
@@ -92,11 +93,8 @@ async function inBrowser<T>(use: (port: number, page: Page) => Promise<T>): Prom
 
 /** Measures a page once, without signing out. */
 async function measure(url: string, port: number, config: Config | undefined): Promise<Result> {
-  const report = await lighthouse(
-    url,
-    { port, onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: 'error' },
-    config,
-  );
+  const options = { port, onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: 'error' } as const;
+  const report = await bounded(`Lighthouse to measure ${url}`, lighthouse(url, options, config), { seconds: 300 });
   if (!report || report.lhr.runtimeError)
     throw new Error(`Lighthouse did not measure ${url}: ${report?.lhr.runtimeError?.message}`);
   expect(report.lhr.finalDisplayedUrl).toBe(url);

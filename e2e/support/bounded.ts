@@ -1,10 +1,19 @@
-/** Gives a wait a bound that no machine should need, however busy it is. */
+/** Gives a wait a bound that no machine should need, however busy it is, and a name. */
 
-/** The result of `promise`. Fails after 60 seconds, and says what it has waited for and what `details` returns. */
-export async function bounded<T>(what: string, promise: Promise<T>, details = () => ''): Promise<T> {
+type Bound = {
+  seconds?: number;
+  /** What else to report when the wait fails, such as a log. */
+  details?: () => string;
+};
+
+/** The result of `promise`. Fails after 60 or the given number of seconds, with the name of what it has waited for. */
+export async function bounded<T>(what: string, promise: Promise<T>, bound: Bound = {}): Promise<T> {
+  const { seconds = 60, details } = bound;
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<never>((_, failed) => {
-    timer = setTimeout(() => failed(new Error(`waited 60 s for ${what}: ${details()}`)), 60_000);
+    timer = setTimeout(() => {
+      failed(new Error(`waited ${seconds} s for ${what}${details ? `: ${details()}` : ''}`));
+    }, seconds * 1000);
   });
   try {
     return await Promise.race([promise, end]);

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 
 import { bounded } from './bounded';
+import { stopProcess } from './processes';
 import type { Engine } from './server';
 import { Server } from './server';
 
@@ -19,11 +20,7 @@ export async function startWithProvider(
   const provider = spawn(process.execPath, [PROVIDER, `${url}/api/auth/oidc/home/callback`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ended = new Promise((done) => provider.once('exit', done));
-  const stop = async () => {
-    provider.kill();
-    await bounded('the provider to stop', ended);
-  };
+  const stopProvider = () => stopProcess('the provider', provider);
   try {
     const { issuer, client_id, client_secret } = await bounded(
       'the provider to print its address',
@@ -43,9 +40,16 @@ export async function startWithProvider(
       SOTTO_OIDC_CLIENT_ID: client_id!,
       SOTTO_OIDC_CLIENT_SECRET: client_secret!,
     });
-    return { server, issuer: issuer!, stop: async () => void (await Promise.all([server.stop(), stop()])) };
+    const stop = async () => {
+      try {
+        await server.stop();
+      } finally {
+        await stopProvider();
+      }
+    };
+    return { server, issuer: issuer!, stop };
   } catch (error) {
-    await stop();
+    await stopProvider();
     throw error;
   }
 }

@@ -2,7 +2,8 @@
 
 import type { Page } from '@playwright/test';
 
-import type { User } from './people';
+import { bounded } from './bounded';
+import type { User } from './users';
 
 export type NewEntry = { title?: string; content: string; tags?: string[] };
 
@@ -25,13 +26,15 @@ export function daysAgo(days: number, years = 0): string {
  * Waits until the page has not scrolled for 30 frames, because a click on a moving row misses it. Frames instead of a
  * time, because a busy machine draws fewer of them.
  */
-export const waitForScrollEnd = (page: Page) =>
-  page.evaluate(async () => {
+export function waitForScrollEnd(page: Page): Promise<void> {
+  const scrollEnd = page.evaluate(async () => {
     let position = scrollY;
     for (let frames = 0; frames < 30; frames++) {
       await new Promise(requestAnimationFrame);
       if (scrollY !== position) [frames, position] = [0, scrollY];
     }
   });
+  return bounded('the page to stop scrolling', scrollEnd);
+}
 
 export const row = (page: Page, text: string) => page.locator('article', { hasText: text });

@@ -1,15 +1,14 @@
 /** Runs the real binary on a free port, with its own data directory and database. */
 
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 
 import { bounded } from './bounded';
+import { run, stopProcess } from './processes';
 
-const run = promisify(execFile);
 const here = import.meta.dirname;
 
 export type Engine = 'sqlite' | 'postgres';
@@ -33,8 +32,11 @@ export class Server {
     const folder = await mkdtemp(join(tmpdir(), 'sotto-e2e-'));
     const database = engine === 'postgres' ? await createDatabase() : undefined;
     const cleanUp = async () => {
-      await database?.drop();
-      await rm(folder, { recursive: true, force: true });
+      try {
+        await database?.drop();
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
     };
     const environment = {
       PATH: process.env.PATH,
@@ -64,8 +66,11 @@ export class Server {
       await server.ready();
       return server;
     } catch (error) {
-      child.kill();
-      await cleanUp();
+      try {
+        await stopProcess('the server', child);
+      } finally {
+        await cleanUp();
+      }
       throw error;
     }
   }
@@ -77,9 +82,7 @@ export class Server {
 
   /** Runs a command on the same data, as an operator does: `server.command(['db', 'check'])`. */
   async command(arguments_: string[], input = ''): Promise<void> {
-    const running = run(binary(), arguments_, { env: this.environment });
-    running.child.stdin!.end(input);
-    await running;
+    await run(binary(), arguments_, { env: this.environment, input });
   }
 
   /** Runs SQL directly on the database, for rows that the API would not create. */
@@ -89,10 +92,13 @@ export class Server {
     else await run('sqlite3', [join(folder!, 'journal.db'), `PRAGMA busy_timeout = 10000; ${statement}`]);
   }
 
-  /** Stops the server with SIGTERM, as a service manager does, and deletes its data. */
+  /** Stops the server and deletes its data. Does nothing if that has been done before. */
   async stop(): Promise<void> {
-    await this.end();
-    await this.cleanUp();
+    try {
+      await this.end();
+    } finally {
+      await this.cleanUp();
+    }
   }
 
   /** Stops the server, runs the given function, and starts the server again with the same address and data. */
@@ -104,11 +110,8 @@ export class Server {
     await this.ready();
   }
 
-  private async end(): Promise<void> {
-    const ended = new Promise((done) => this.child.once('exit', done));
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.kill('SIGTERM');
-    await bounded('the server to stop after SIGTERM', ended, () => this.log);
+  private end(): Promise<void> {
+    return stopProcess('the server', this.child, { details: () => this.log });
   }
 
   private async ready(): Promise<void> {
@@ -148,7 +151,7 @@ async function address(child: ChildProcess, log: string[]): Promise<string> {
     child.once('error', (error) => failed(new Error(`${binary()} cannot be started (cargo build?): ${error.message}`)));
     child.once('exit', (code) => failed(new Error(`the server ended with code ${code}: ${log.join('')}`)));
   });
-  return bounded('the server to print its address', printed, () => log.join(''));
+  return bounded('the server to print its address', printed, { details: () => log.join('') });
 }
 
 async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
@@ -162,7 +165,7 @@ async function createDatabase(): Promise<{ url: string; drop: () => Promise<void
   return {
     url: url.href,
     drop: async () => {
-      await sql(`DROP DATABASE ${name} WITH (FORCE)`);
+      await sql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
 }

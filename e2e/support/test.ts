@@ -3,12 +3,12 @@
 import { test as base, type Page } from '@playwright/test';
 
 import { Guard } from './guard';
-import { newUser, type User } from './people';
+import { newUser, type User } from './users';
 import { Server, type Engine } from './server';
 
 export { expect, type Page } from '@playwright/test';
 export { expectAccessible } from './accessible';
-export { makeSuperuser, newUser, signIn, type User } from './people';
+export { makeSuperuser, newUser, signIn, type User } from './users';
 export { pictures } from './pictures';
 export { Server } from './server';
 

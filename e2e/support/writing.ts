@@ -2,7 +2,7 @@
 
 import { expect, type Page } from '@playwright/test';
 
-import type { User } from './people';
+import type { User } from './users';
 
 export const editor = (page: Page) => page.getByRole('textbox', { name: 'Text', exact: true });
 export const title = (page: Page) => page.getByRole('textbox', { name: 'Title' });

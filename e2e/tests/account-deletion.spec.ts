@@ -46,7 +46,7 @@ test('drafts and recordings of a deleted account are deleted, and those of anoth
   await button(page, 'Done').click();
   const both = [ben.id, user.id].sort();
   await expect.poll(async () => (await owners(page)).drafts!.sort()).toEqual(both);
-  expect(await owners(page)).toMatchObject({ keys: [user.id], recordings: [user.id], chunks: [user.id] });
+  await expect.poll(() => owners(page)).toMatchObject({ keys: [user.id], recordings: [user.id], chunks: [user.id] });
 
   // A second tab with an unsent draft, which must not be stored again.
   const other = await context.newPage();
@@ -62,7 +62,7 @@ test('drafts and recordings of a deleted account are deleted, and those of anoth
   await dialog.getByRole('button', { name: 'Delete everything' }).click();
   await expect(page).toHaveURL('/goodbye');
   const rowsOfBen = { drafts: [ben.id], conflictCopies: [], keys: [], recordings: [], chunks: [] };
-  expect(await owners(page)).toEqual(rowsOfBen);
+  await expect.poll(() => owners(page)).toEqual(rowsOfBen);
   await other.locator('.cm-content').click();
   await other.keyboard.type(' And more.');
   await expect(other.getByText("This device can't store the text safely.")).toBeVisible();

@@ -44,13 +44,13 @@ test(
     await signIn(page, root);
     await page.getByRole('link', { name: 'Administration' }).click();
     await page.getByRole('searchbox').fill(ada.email.slice(0, 20));
-    const people = page.getByRole('main').getByRole('listitem').getByRole('button');
-    await expect(people).toHaveCount(1);
+    const accounts = page.getByRole('main').getByRole('listitem').getByRole('button');
+    await expect(accounts).toHaveCount(1);
     await expectAccessible(page);
     await pictures(page, 'admin');
 
     const dialog = page.getByRole('dialog');
-    await people.click();
+    await accounts.click();
     await expectAccessible(page);
     await dialog.getByRole('switch', { name: 'Can sign in' }).click();
     // The message is inside the dialog, because content outside a modal dialog is inert.
@@ -74,7 +74,7 @@ test(
     await expect(last).toBeDisabled();
     await dialog.getByLabel(/^Type .* to confirm/).fill(ada.email);
     await last.click();
-    await expect(people).toHaveCount(0);
+    await expect(accounts).toHaveCount(0);
     await expect(page.getByText('No one found.')).toBeVisible();
 
     const email = `${crypto.randomUUID()}@example.org`;
@@ -88,7 +88,7 @@ test(
     await dialog.getByRole('button', { name: 'Create account' }).click();
     await expect(dialog).toHaveCount(0);
     await page.getByRole('searchbox').fill(email);
-    await expect(people).toHaveText(/Grace Hopper/);
+    await expect(accounts).toHaveText(/Grace Hopper/);
   },
 );
 
@@ -130,10 +130,10 @@ test('many accounts load page by page', async ({ page, server }) => {
     return route.fulfill({ json: rows, headers: link });
   });
   await page.goto('/admin');
-  const people = page.getByRole('main').getByRole('listitem').getByRole('button');
-  await expect(people).toHaveCount(50);
+  const accounts = page.getByRole('main').getByRole('listitem').getByRole('button');
+  await expect(accounts).toHaveCount(50);
   await page.getByRole('button', { name: 'Show more' }).click();
-  await expect(people).toHaveCount(51);
+  await expect(accounts).toHaveCount(51);
   await expect(page.getByRole('button', { name: 'Show more' })).toHaveCount(0);
 });
 

@@ -1,10 +1,9 @@
 /** Exports: the server's archive, and the browser's archive of unlocked entries. Python checks both. */
 
-import { execFile } from 'node:child_process';
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
+import { run } from '../support/processes';
 import { createAnotherTag, createTag, goToUnlock, NAME } from '../support/secret';
 import { expect as baseExpect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
@@ -82,7 +81,7 @@ import base64, json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive:
     assert archive.testzip() is None
     json.dump({name: base64.b64encode(archive.read(name)).decode() for name in archive.namelist()}, sys.stdout)`;
-  const { stdout } = await promisify(execFile)('python3', ['-c', read, path], { maxBuffer: 1 << 26 });
+  const { stdout } = await run('python3', ['-c', read, path]);
   return new Map(
     Object.entries(JSON.parse(stdout)).map(([name, bytes]) => [name, Buffer.from(String(bytes), 'base64')]),
   );
@@ -195,7 +194,7 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
   await page.route('**/api/journals/?*secret_tag_id=*', (route) => route.fulfill({ status: 500, body: '{}' }));
   await startExport(page);
   await expect(section(page).getByRole('alert')).toBeVisible();
-  expect(await writtenFiles(page)).toEqual([]);
+  await expect.poll(() => writtenFiles(page)).toEqual([]);
   await page.unroute('**/api/journals/?*secret_tag_id=*');
 
   // The user stops the export.
@@ -215,7 +214,7 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
   await section(page).getByRole('button', { name: 'Stop' }).click();
   release.splice(0).forEach((resume) => resume());
   await expect(stoppedNotice).toBeVisible();
-  expect(await writtenFiles(page)).toEqual([]);
+  await expect.poll(() => writtenFiles(page)).toEqual([]);
   await expect(stoppedNotice).toHaveCount(0);
 
   // One of the two tags is locked before its entries are exported.
@@ -226,7 +225,7 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
   await expect(section(page).getByRole('alert')).toHaveText(
     /A secret tag was locked before everything was in the file/,
   );
-  expect(await writtenFiles(page)).toEqual([]);
+  await expect.poll(() => writtenFiles(page)).toEqual([]);
 
   // All tags are locked: the app leaves the page, and the message does not mention secret tags.
   await startExport(page);
@@ -235,6 +234,6 @@ test('a failed or stopped export leaves no file, and is reported', async ({ page
   await expect(page).toHaveURL('/');
   release.splice(0).forEach((resume) => resume());
   await expect(stoppedNotice).toBeVisible();
-  expect(await writtenFiles(page)).toEqual([]);
+  await expect.poll(() => writtenFiles(page)).toEqual([]);
   await expect(page.getByText(/secret/i)).toHaveCount(0);
 });

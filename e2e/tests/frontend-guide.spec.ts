@@ -1,16 +1,14 @@
 /** Checks docs/frontend.md: its examples form one program, which is type-checked and run against a real server. */
 
-import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
 
 import ts from 'typescript';
 
+import { run } from '../support/processes';
 import { expect, test } from '../support/test';
 
-const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '../..');
 
 const OPTIONS: ts.CompilerOptions = {
@@ -53,7 +51,7 @@ async function install(): Promise<void> {
   for (const name of ['client', 'vault']) {
     const installed = join(modules, '@sotto', name);
     await mkdir(installed, { recursive: true });
-    await run('npm', ['pack', '--pack-destination', folder], { cwd: join(root, 'web/packages', name) });
+    await run('npm', ['pack', '--pack-destination', folder], { cwd: join(root, 'web/packages', name), seconds: 300 });
     await run('tar', ['xzf', `sotto-${name}-0.1.0.tgz`, '--strip-components=1', '--directory', installed], {
       cwd: folder,
     });
@@ -89,11 +87,13 @@ test('the TypeScript examples compile and work', async ({ server }) => {
   await run(process.execPath, ['--enable-source-maps', 'guide.js'], {
     cwd: folder,
     env: { PATH: process.env.PATH, SOTTO_URL: server.url },
+    seconds: 180,
   });
 });
 
 test('the shell examples work', async ({ server }) => {
   await run('bash', ['--norc', '-euo', 'pipefail', '-c', program('sh')], {
     env: { PATH: process.env.PATH, SOTTO_URL: server.url },
+    seconds: 180,
   });
 });

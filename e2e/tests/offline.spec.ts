@@ -45,7 +45,9 @@ test('after a first visit the app starts without its server, and caches nothing 
     });
     await signIn(page, user, server.url);
     await serviceWorkerReady(page);
-    expect(await page.evaluate(() => fetch('/api/journals/').then((answer) => answer.text()))).toContain('Nobody else');
+    expect(await page.evaluate(() => fetch('/api/journals/').then((response) => response.text()))).toContain(
+      'Nobody else',
+    );
     const cachedPaths = await page.evaluate(async () => {
       const all = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
       return all.flat().map(({ url }) => new URL(url).pathname);

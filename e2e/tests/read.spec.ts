@@ -1,9 +1,9 @@
 /** Reading: the journal from start to end, single entries, and failures of the server or the network. */
 
-import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { run } from '../support/processes';
 import { createEntry, daysAgo, row, waitForScrollEnd } from '../support/reading';
 import { expect, expectAccessible, pictures, signIn, test, type Page } from '../support/test';
 
@@ -56,9 +56,9 @@ test(
     await page.goBack();
     await page.goBack();
     await expect(row(page, 'Day 30')).toBeInViewport();
-    expect(await page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place))).toBeLessThan(
-      50,
-    );
+    await expect
+      .poll(() => page.evaluate(() => Math.abs(scrollY - (window as unknown as { place: number }).place)))
+      .toBeLessThan(50);
   },
 );
 
@@ -170,7 +170,7 @@ test('50,000 entries scroll to the end, with few of them on the page at a time',
   // Many times what a busy machine needs.
   test.setTimeout(20 * 60_000);
   const COUNT = 50_000;
-  insertEntries(server.folder, user.id, COUNT);
+  await insertEntries(server.folder, user.id, COUNT);
   await signIn(page, user);
   await expect(row(page, `Entry ${COUNT}`)).toBeVisible();
 
@@ -361,18 +361,18 @@ test('pages that failed to load offline load when the network returns', async ({
   }
 
   // When the browser is online but the requests fail, the app tries three times each time the network returns.
-  let asked = 0;
-  await page.route('**/api/journals/**', (route) => (asked++, route.abort()));
+  let requests = 0;
+  await page.route('**/api/journals/**', (route) => (requests++, route.abort()));
   await go('Journal');
   await unreachable();
   for (let times = 0; times < 2; times++) {
     await context.setOffline(true);
-    asked = 0;
+    requests = 0;
     await context.setOffline(false);
-    await expect.poll(() => asked).toBe(3);
+    await expect.poll(() => requests).toBe(3);
     await unreachable();
   }
-  expect(asked).toBe(3);
+  expect(requests).toBe(3);
 });
 
 test('an address without content shows “Page not found”', async ({ page, user }) => {
@@ -388,7 +388,7 @@ test('an address without content shows “Page not found”', async ({ page, use
 });
 
 /** Inserts entries into the database, one for every 4 hours back from now. The API would take minutes for so many. */
-function insertEntries(folder: string, user: string, count: number): void {
+async function insertEntries(folder: string, user: string, count: number): Promise<void> {
   const file = readdirSync(folder).find((name) => name.endsWith('.db'))!;
   const statement = `
     PRAGMA busy_timeout = 60000;
@@ -400,5 +400,5 @@ function insertEntries(folder: string, user: string, count: number): void {
       substr('A few words about a day, and then some more. ', 1, 20 + n % 25) || char(10) || CASE n % 4 WHEN 0 THEN 'It was a long one, so there is more to say of it than of others. It rained, too.' ELSE '' END,
       at * 1000000, strftime('%Y-%m-%d', at, 'unixepoch'), 9, at * 1000000, at * 1000000
     FROM times;`;
-  execFileSync('sqlite3', [join(folder, file), statement]);
+  await run('sqlite3', [join(folder, file), statement], { seconds: 300 });
 }

@@ -88,7 +88,7 @@ test('a new entry with a recording cannot be put under a secret tag', async ({ p
     const devices = navigator.mediaDevices;
     const ask = devices.getUserMedia.bind(devices);
     devices.getUserMedia = async (wanted) => {
-      await new Promise((answer) => Object.assign(window, { answer }));
+      await new Promise((answerPrompt) => Object.assign(window, { answerPrompt }));
       return ask(wanted);
     };
   });
@@ -99,7 +99,7 @@ test('a new entry with a recording cannot be put under a secret tag', async ({ p
   await placeField.selectOption({ index: 1 });
   await expect(page.getByText("A recording of this entry hasn't been saved yet")).toBeVisible();
   await expect(placeField).toHaveValue('');
-  await page.evaluate(() => (window as unknown as { answer: () => void }).answer());
+  await page.evaluate(() => (window as unknown as { answerPrompt: () => void }).answerPrompt());
   await expect(page.getByRole('timer')).toBeVisible();
 });
 
@@ -131,14 +131,14 @@ test('discarding a draft discards its recording and turns off the microphone', a
   await startRecording(page);
   await goTo(page, 'Journal');
   await expect(goToRecordingButton(page)).toBeVisible();
-  expect(await isMicrophoneOn(page)).toBe(true);
+  await expect.poll(() => isMicrophoneOn(page)).toBe(true);
   await goTo(page, 'Write');
   await button(page, 'Discard').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('dialog')).toHaveCount(0);
   await expect(goToRecordingButton(page)).toHaveCount(0);
   await expect.poll(() => isMicrophoneOn(page)).toBe(false);
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });
 
 test('deleting an entry warns about its pending recording, and deletes both', async ({ page, user }) => {
@@ -158,8 +158,8 @@ test('deleting an entry warns about its pending recording, and deletes both', as
   await dialog.getByRole('button', { name: 'Delete' }).click();
   await expect(page.getByText('Entry deleted')).toBeVisible();
   await expect(goToRecordingButton(page)).toHaveCount(0);
-  expect(await isMicrophoneOn(page)).toBe(false);
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => isMicrophoneOn(page)).toBe(false);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 
   // The restored entry has a new recorder.
   await button(page, 'Undo').click();
@@ -204,7 +204,7 @@ test('a pending recording whose entry was deleted is listed on the page for a ne
   await pictures(page, 'recording-pending-new-entry');
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
   const [entry] = await user.api<{ id: string; title: string }[]>('GET', '/api/journals/');
   expect(entry!.title).toMatch(/^Recording, /);
   expect(entry!.id).not.toBe(id);
@@ -225,7 +225,7 @@ test('discarding a recording deletes an entry that exists only for it, and keeps
   await expect.poll(async () => (await all()).length).toBe(1);
   await discard();
   await expect(page.getByRole('textbox', { name: 'Title' })).toHaveValue('');
-  expect(await all()).toEqual([]);
+  await expect.poll(all).toEqual([]);
   // The page can be used as before.
   await page.getByRole('textbox', { name: 'Title' }).fill('Written');
   await expect.poll(async () => (await all()).map(({ title }) => title)).toEqual(['Written']);
@@ -245,7 +245,7 @@ test('a pending recording is discarded from the list', async ({ page, user }) =>
   await dialog.getByRole('button', { name: 'Discard' }).click();
   await expect(page.getByRole('link', { name: /^Recording, / })).toHaveCount(0);
   await expect(goToRecordingButton(page)).toHaveCount(0);
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });
 
 test('a recording whose entry is deleted while open is saved in a new entry with the same text', async ({
@@ -263,8 +263,10 @@ test('a recording whose entry is deleted while open is saved in a new entry with
   await expect(page).not.toHaveURL(new RegExp(id));
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
-  expect((await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content)).toEqual(['A day.']);
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect
+    .poll(async () => (await user.api<any[]>('GET', '/api/journals/')).map(({ content }) => content))
+    .toEqual(['A day.']);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
   await page.reload();
   await expect(player(page)).toBeVisible();
 });

@@ -31,7 +31,7 @@ test('a pending recording survives a reload, is played back and saved', async ({
   await expect(pendingRecording(page)).toBeVisible();
   await expect(page).toHaveURL(/\/edit$/);
   await expect(page.getByText(/^Saved at/)).toBeVisible();
-  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
+  await expect.poll(() => pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
 
   // A reload loses nothing, so the browser must not ask.
   page.on('dialog', (dialog) => {
@@ -46,7 +46,7 @@ test('a pending recording survives a reload, is played back and saved', async ({
   await expect.poll(() => playbackPosition(page)).toBeGreaterThan(0.5);
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
   await page.reload();
   await expect(player(page)).toContainText(beginningOf(2));
   await expect(pendingRecording(page)).toHaveCount(0);
@@ -57,7 +57,7 @@ test('a recording survives a crash until it is discarded', async ({ page, contex
   await signIn(page, user);
   await page.goto(`/entries/${id}/edit`);
   await startRecording(page);
-  // A chunk has a second, and the first ones must be on the device before the crash.
+  // Each chunk is one second long. The first ones must be on the device before the crash.
   await expect.poll(async () => (await pendingRows(page)).chunks).toBeGreaterThan(2);
   const crashed = page.waitForEvent('crash');
   page.goto('chrome://crash').catch(() => {});
@@ -90,7 +90,7 @@ test('a recording under a secret tag stays encrypted on the device until the nex
   await page.keyboard.press('F9');
   await expect(page).toHaveURL('/');
   await expect(page.getByText(/recording/i)).toHaveCount(0);
-  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
+  await expect.poll(() => pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
   await page.reload();
 
   await unlock(page, PHRASE);
@@ -100,7 +100,7 @@ test('a recording under a secret tag stays encrypted on the device until the nex
   await button(page, 'Save').click();
   await patient(page.getByText('Recording saved.')).toBeVisible();
   await patient(player(page)).toContainText(lengthOf(2));
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });
 
 test('a full device is reported, and the recording stays in the memory of the tab', async ({ page, user }) => {
@@ -121,7 +121,7 @@ test('a full device is reported, and the recording stays in the memory of the ta
   await waitUntilRecorded(page, 2);
   await button(page, 'Done').click();
   await expect(page.getByText("This device can't store the recording")).toBeVisible();
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 
   const confirmation = page.waitForEvent('dialog');
   page.reload().catch(() => {});
@@ -145,7 +145,7 @@ test('a recording of a new entry without text survives navigation and a reload, 
   await expect(pendingRecording(page)).toBeVisible();
   await goTo(page, 'Journal');
   await expect(page.getByText('Until then it stays on this device.')).toBeVisible();
-  expect(await pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
+  await expect.poll(() => pendingRows(page)).toMatchObject({ recordings: 1, plain: false });
 
   await goToRecordingButton(page).click();
   await expect(pendingRecording(page)).toBeVisible();
@@ -156,5 +156,5 @@ test('a recording of a new entry without text survives navigation and a reload, 
   await button(page, 'Save').click();
   await expect(page.getByText('Recording saved.')).toBeVisible();
   await expect(page.getByRole('textbox', { name: 'Title' })).toHaveValue(/^Recording, /);
-  expect(await pendingRows(page)).toEqual(NO_PENDING_ROWS);
+  await expect.poll(() => pendingRows(page)).toEqual(NO_PENDING_ROWS);
 });

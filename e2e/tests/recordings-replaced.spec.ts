@@ -3,6 +3,7 @@
  * server.
  */
 
+import { bounded } from '../support/bounded';
 import type { Guard } from '../support/guard';
 import { button, player } from '../support/recordings';
 import { createTag, PHRASE, unlock } from '../support/secret';
@@ -44,7 +45,7 @@ async function crashBeforeUpload(page: Page, guard: Guard, startUpload: () => Pr
     });
   });
   await startUpload();
-  await uploadBlocked;
+  await bounded('the upload to start', uploadBlocked);
   await page.close({ runBeforeUnload: false });
 }
 
@@ -53,12 +54,14 @@ const formatVersion = (entry: { encrypted_content: string }) => Buffer.from(entr
 
 /** Collects the version of each successful save (PUT) or read (GET) of the entry. */
 function watchVersions(page: Page, method = 'PUT'): number[] {
-  const seen: number[] = [];
+  const versions: number[] = [];
   page.on('response', async (response) => {
     if (response.request().method() !== method || !ENTRY.test(response.url()) || !response.ok()) return;
-    seen.push(formatVersion(await response.json()));
+    // Of a response under way when the page is closed, the body cannot be read.
+    const entry = await response.json().catch(() => undefined);
+    if (entry) versions.push(formatVersion(entry));
   });
-  return seen;
+  return versions;
 }
 
 async function openInOtherBrowser(other: Page): Promise<void> {
@@ -134,12 +137,12 @@ test('a crash after the upload keeps the new recording, and the next save drops 
     });
   });
   const upload = page.waitForResponse(
-    (answer) => answer.url().endsWith('/audio') && answer.request().method() === 'PUT',
+    (response) => response.url().endsWith('/audio') && response.request().method() === 'PUT',
   );
   await button(page, 'Replace').click();
   expect((await upload).ok()).toBe(true);
   // Wait for the aborted save, because a request that is pending when the page closes may still be sent.
-  await nextSaveBlocked;
+  await bounded('the save after the upload', nextSaveBlocked);
   await page.close({ runBeforeUnload: false });
 
   const other = await otherBrowser();
@@ -187,7 +190,7 @@ test('after a cancelled upload, either recording can be played', async ({ page, 
   await page.route('**/audio', (route) => (route.request().method() === 'PUT' ? notifyHeld() : route.continue()));
   await chooseFile(page, 5);
   await button(page, 'Replace').click();
-  await uploadHeld;
+  await bounded('the upload to start', uploadHeld);
   await button(page, 'Cancel').click();
   await expect(button(page, 'Cancel')).toHaveCount(0);
   await expect.poll(() => sent).toEqual([2]);
@@ -210,13 +213,13 @@ test('an upload that the server completed despite the cancellation can be played
   await page.route('**/audio', async (route) => {
     if (route.request().method() !== 'PUT') return route.continue();
     // The response never reaches the page.
-    const answer = await route.fetch();
-    expect(answer.ok()).toBe(true);
+    const response = await route.fetch();
+    expect(response.ok()).toBe(true);
     notifyCompleted();
   });
   await chooseFile(page, 5);
   await button(page, 'Replace').click();
-  await uploadCompleted;
+  await bounded('the server to accept the upload', uploadCompleted);
   await button(page, 'Cancel').click();
   await expect(button(page, 'Cancel')).toHaveCount(0);
   await expect.poll(() => sent).toEqual([2]);

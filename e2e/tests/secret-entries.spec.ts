@@ -241,5 +241,7 @@ test('deleting a tag deletes its entries and drafts, after a confirmation with t
   await page.getByRole('button', { name: 'Delete with one entry' }).click();
   await expectLocked(page);
   expect(await user.api('GET', '/api/secret-tags/')).toEqual([]);
-  expect(await deviceRows(page)).toMatchObject({ drafts: [], conflictCopies: [], recordings: [], chunks: [] });
+  await expect
+    .poll(() => deviceRows(page))
+    .toMatchObject({ drafts: [], conflictCopies: [], recordings: [], chunks: [] });
 });

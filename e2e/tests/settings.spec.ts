@@ -1,11 +1,7 @@
 /** Settings: profile, appearance, writing, security, tokens and data. */
 
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-
+import { run } from '../support/processes';
 import { expect, expectAccessible, pictures, signIn, test } from '../support/test';
-
-const run = promisify(execFile);
 
 test('all settings pages are accessible', async ({ page, user }) => {
   test.slow();

@@ -93,7 +93,6 @@ test.describe('with the service worker', () => {
     guard.allow(NETWORK_ERROR);
     await signIn(page, user);
     await page.goto('/write');
-    await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
     await expect.poll(() => page.evaluate(() => navigator.serviceWorker.controller !== null)).toBe(true);
     await context.setOffline(true);
     await appendText(page, 'In the middle of a sen');
@@ -150,8 +149,8 @@ test('after a sign-out, only the author of an unsent draft can see it', async ({
   await page.goto('/more');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL(/\/login/);
-  const { keys, drafts } = await deviceRows(page);
-  expect(keys).toEqual([]);
+  await expect.poll(async () => (await deviceRows(page)).keys).toEqual([]);
+  const { drafts } = await deviceRows(page);
   expect(drafts!.map(({ text }) => text.includes('eyes'))).toEqual([false]);
 
   const other = await newUser(server.url, 'Grace Hopper');

@@ -1,6 +1,6 @@
 /** Fills a journal with two realistic years up to today. The texts and tags are the same in each run. */
 
-import type { User } from '../support/people';
+import type { User } from '../support/users';
 
 const DAYS = 730;
 const DAY = 86_400_000;
@@ -19,7 +19,7 @@ type Text = readonly [title: string | null, content: string, tags: readonly (key
 const TEXTS: readonly Text[] = [
   [
     'First frost',
-    'The lake was **silent** this morning, and the reeds were white to the tips. I stayed until my hands hurt.\n\nOn the way back a heron stood in the ditch as if somebody had put it there.',
+    'The lake was **silent** this morning, and the reeds were white to the tips. I stayed until my hands hurt.\n\nOn the way back a heron stood in the ditch as if someone had put it there.',
     ['walks'],
   ],
   [
@@ -34,7 +34,7 @@ const TEXTS: readonly Text[] = [
   ],
   [
     'What Grandmother said about bread',
-    '> It is done when it sounds like a door that somebody knocks at.\n\nI wrote down the rest of it, too:\n\n- 500 g of rye, the coarse one\n- salt *after* the first hour\n- a wet cloth, and patience',
+    '> It is done when it sounds like a door with someone knocking at it.\n\nI wrote down the rest of it, too:\n\n- 500 g of rye, the coarse one\n- salt *after* the first hour\n- a wet cloth, and patience',
     ['family'],
   ],
   [
@@ -66,7 +66,7 @@ const TEXTS: readonly Text[] = [
   ],
   [
     'Lina is walking',
-    'Four steps, from the chair to my knees. She looked at her own feet as if they were somebody else’s good idea.',
+    'Four steps, from the chair to my knees. She looked at her own feet as if they were someone else’s good idea.',
     ['family'],
   ],
   [null, 'Good coffee. Good light. Nothing else, and that was plenty.', []],
@@ -87,21 +87,22 @@ const TEXTS: readonly Text[] = [
   ],
   [
     'The new job, day one',
-    'A desk by the window, a plant that somebody has left to me with a note: “Sundays. Not too much.” I like whoever wrote that.',
+    'A desk by the window, a plant from the person before me, with a note: “Sundays. Not too much.” I like the author already.',
     ['work'],
   ],
   [null, 'Dreamt of the sea again, the flat grey one. Woke up hungry.', ['dreams']],
 ];
 
 /**
- * Fills the journal of this person. The newest entry is of this morning, and each of the last two weeks has one a day.
+ * Fills the journal of this user: one entry on each of the last 14 days, the newest from this morning, and fewer
+ * before that.
  */
 export async function fillJournal(user: User): Promise<void> {
   const random = seededRandom(20);
   for (const [name, color] of Object.entries(TAGS)) await user.api('POST', '/api/tags/', { name, color });
   const today = Math.floor(Date.now() / DAY);
   for (let ago = DAYS; ago >= 0; ago -= 1) {
-    // Somebody who writes more in winter, and not at all in some weeks.
+    // The user writes more in winter, and not at all in some weeks.
     const winter = Math.cos((2 * Math.PI * (today - ago)) / 365.25);
     const writes = random() < 0.45 + 0.25 * winter && (ago >> 4) % 9 !== 4;
     const entries = ago < 14 ? 1 : writes ? (random() < 0.15 ? 2 : 1) : 0;

@@ -57,8 +57,9 @@ test('every page has screenshots', async ({ page, server }) => {
   await signIn(page, ada);
   await takeScreenshots(page, 'journal-empty');
   await fillJournal(ada);
-  const pageReady = async () => {
-    await expect(page.getByText('Loading', { exact: false })).toHaveCount(0);
+  const waitUntilLoaded = async () => {
+    // The text of the app while it loads.
+    await expect(page.getByText('One moment…')).toHaveCount(0);
     await page.evaluate(() => document.fonts.ready);
   };
   await page.reload();
@@ -91,7 +92,7 @@ test('every page has screenshots', async ({ page, server }) => {
   for (const [name, path] of Object.entries(pages)) {
     await page.goto(path);
     await expect(page.getByRole('main').getByRole('heading').first()).toBeVisible();
-    await pageReady();
+    await waitUntilLoaded();
     await takeScreenshots(page, name);
   }
 
@@ -99,7 +100,7 @@ test('every page has screenshots', async ({ page, server }) => {
   await page.getByRole('textbox', { name: 'Title' }).fill('The heron again');
   await page.getByRole('textbox', { name: 'Text', exact: true }).click();
   await page.keyboard.insertText(
-    'He stood in the same ditch, at the same hour, with the **same contempt**.\n\nI have begun to think that he is the one who keeps a journal:\n\n- one human, late\n- no fish\n- wind from the east\n\nWalked home along the dyke. The light was lying on the fields as if it had been put down there for a moment, by somebody who meant to come back for it.',
+    'He stood in the same ditch, at the same hour, with the **same contempt**.\n\nI have begun to think that he is the one who keeps a journal:\n\n- one human, late\n- no fish\n- wind from the east\n\nWalked home along the dyke. The light was lying on the fields as if it had been put down there for a moment, by someone who meant to come back for it.',
   );
   await expect(page.getByText(/^Saved at/)).toBeVisible();
   await takeScreenshots(page, 'write');
@@ -127,7 +128,7 @@ test('every page has screenshots', async ({ page, server }) => {
     ['database', '/admin/database'],
   ] as const) {
     await page.goto(path);
-    await pageReady();
+    await waitUntilLoaded();
     await takeScreenshots(page, name);
   }
 });

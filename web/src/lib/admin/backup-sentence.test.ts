@@ -7,7 +7,7 @@ vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => {} });
 const { chooseLanguage, startLanguage } = await import('../i18n/index.svelte');
 const { backupSentence } = await import('./backup-sentence');
 
-const made = {
+const recent = {
   sentence: 'The last backup was made less than a day ago, at 2026-11-30T11:21:32.207959Z.',
   verdict: 'good',
 } as const;
@@ -18,10 +18,10 @@ const old = {
 
 test("the sentence about the last backup is in the reader's language and time zone", async () => {
   await startLanguage();
-  expect(backupSentence(made, 'Europe/Berlin')).toBe('The last backup was made on 30 Nov 2026 at 12:21.');
+  expect(backupSentence(recent, 'Europe/Berlin')).toBe('The last backup was made on 30 Nov 2026 at 12:21.');
   expect(backupSentence(old, 'UTC')).toBe('The last backup was made on 22 Nov 2026 at 11:21, which is too long ago.');
   await chooseLanguage('de');
-  expect(backupSentence(made, 'Europe/Berlin')).toBe('Die letzte Sicherung ist vom 30.11.2026, 12:21 Uhr.');
+  expect(backupSentence(recent, 'Europe/Berlin')).toBe('Die letzte Sicherung ist vom 30.11.2026, 12:21 Uhr.');
 });
 
 test('a sentence of the server without a time is not replaced', () => {

@@ -87,9 +87,9 @@ describe('an unknown code of a newer server', () => {
 
 test('a problem of one field is shown at that field', async () => {
   await chooseLanguage('de');
-  const taken = new SottoError(409, { detail: SERVER, code: 'email_taken' });
-  expect(fieldError(taken, 'email')).toBe(words.de.problem.email_taken);
-  expect(fieldError(taken, 'password')).toBeUndefined();
+  const emailTaken = new SottoError(409, { detail: SERVER, code: 'email_taken' });
+  expect(fieldError(emailTaken, 'email')).toBe(words.de.problem.email_taken);
+  expect(fieldError(emailTaken, 'password')).toBeUndefined();
   expect(explain(rejection(flaw('empty'), flaw('past')))).toBe(`${words.de.field.empty} ${words.de.field.past}`);
 });
 

@@ -48,12 +48,12 @@ test('deleting the data of an account is complete and permanent, and keeps the d
   for (const user of ['ada', 'adam']) await db.put('keys', key, user);
 
   await deleteUserData('ada');
-  const left = async () => {
+  const remainingUsers = async () => {
     const rows = await Promise.all((['slots', 'asides', 'takes', 'pieces'] as const).map((store) => db.getAll(store)));
     return [...rows.map((all) => all.map((row) => row.user)), await db.getAllKeys('keys')];
   };
   const adam = Array(5).fill(['adam']);
-  expect(await left()).toEqual(adam);
+  expect(await remainingUsers()).toEqual(adam);
 
   await expect(
     databaseStore.change('ada', '1', () => ({ slot: { draft: { stamp: 'two', box }, base: null } })),
@@ -64,5 +64,5 @@ test('deleting the data of an account is complete and permanent, and keeps the d
   writer.add(new Blob(['y']), 2);
   expect(await writer.done()).toBe(false);
   expect(await recordingsOf('ada').start('1', null)).toBeNull();
-  expect(await left()).toEqual(adam);
+  expect(await remainingUsers()).toEqual(adam);
 });

@@ -132,19 +132,19 @@ describe('a list', () => {
 
   test('ignores a response from before the stop after it is resumed', async () => {
     const store = new MemoryStore(days('2026-11-25'));
-    const answers: { done: () => void; failed: (error: unknown) => void }[] = [];
+    const responses: { arrive: () => void; fail: (error: unknown) => void }[] = [];
     const page = store.page.bind(store);
-    store.page = (...asked) =>
-      new Promise((found, failed) => answers.push({ done: () => found(page(...asked)), failed }));
+    store.page = (...request) =>
+      new Promise((resolve, fail) => responses.push({ arrive: () => resolve(page(...request)), fail }));
     const list = new EntryList(store);
     const before = [list.more()];
     list.stop();
     list.resume();
     before.push(list.more());
-    answers[0]!.failed(new DOMException('broken off', 'AbortError'));
+    responses[0]!.fail(new DOMException('broken off', 'AbortError'));
     await before[0];
     expect([list.state, list.error]).toEqual(['loading', undefined]);
-    answers[1]!.done();
+    responses[1]!.arrive();
     await before[1];
     expect([list.state, ids(list)]).toEqual(['all', ['e0']]);
   });

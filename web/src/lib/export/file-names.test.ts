@@ -27,13 +27,13 @@ const title = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 200 }),
 );
 const day = fc.constantFrom('0001-01-05', '2026-11-25', '2026-11-26');
-const given = fc.array(fc.tuple(day, title), { minLength: 1, maxLength: 30 }).map((entries) => {
+const uniqueNames = fc.array(fc.tuple(day, title), { minLength: 1, maxLength: 30 }).map((entries) => {
   const names = new FileNames();
   return entries.map(([day, title]) => ({ day, name: names.unique(day, title) }));
 });
 
 test('every name is in the folder of its year, and valid on Windows, macOS and Linux', () => {
-  const property = fc.property(given, (names) => {
+  const property = fc.property(uniqueNames, (names) => {
     for (const { day, name } of names) {
       const [entries, year, file = '', ...rest] = name.split('/');
       expect([entries, year, rest]).toEqual(['entries', day.slice(0, 4), []]);
@@ -47,7 +47,7 @@ test('every name is in the folder of its year, and valid on Windows, macOS and L
 });
 
 test('no two names are the same file, even where case and Unicode form do not count', () => {
-  const property = fc.property(given, (names) => {
+  const property = fc.property(uniqueNames, (names) => {
     const forms = [
       (name: string) => name,
       (name: string) => name.normalize('NFD').toLowerCase(),

@@ -10,8 +10,15 @@ export const LANGUAGES = { en: 'English', de: 'Deutsch' } as const;
 export type Language = keyof typeof LANGUAGES;
 
 type Texts = typeof en;
-/** The key of a text without its plural form: `entries_one` and `entries_other` are `entries`. */
-type WithoutPlural<Name> = Name extends `${infer Stem}${'_ordinal' | ''}_${'one' | 'other'}` ? Stem : Name;
+/**
+ * The key of a text without its plural form: `entries_one` and `entries_other` are `entries`, `day_ordinal_two` is
+ * `day`. Ordinal forms come first, because each of them would also match as a plural form of `day_ordinal`.
+ */
+type WithoutPlural<Name> = Name extends `${infer Stem}_ordinal_${Intl.LDMLPluralRule}`
+  ? Stem
+  : Name extends `${infer Stem}_${'one' | 'other'}`
+    ? Stem
+    : Name;
 type Path<Text> = {
   [Name in keyof Text & string]: Text[Name] extends string ? WithoutPlural<Name> : `${Name}.${Path<Text[Name]>}`;
 }[keyof Text & string];

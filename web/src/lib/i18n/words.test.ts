@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
 
 import de from './de';
 import en from './en';
+import type { Key } from './index.svelte';
 
 /** All keys with their texts. The plural forms of a key count as one. */
 function flat(texts: object, prefix = ''): Map<string, string> {
@@ -29,6 +30,17 @@ describe('the German texts', () => {
   test('have the same placeholders', () => {
     for (const [key, text] of english) expect([key, placeholders(german.get(key)!)]).toEqual([key, placeholders(text)]);
   });
+});
+
+// The type checker runs this test.
+test('a key names a text, but no plural form of it', () => {
+  expectTypeOf<'common:loading' | 'errors:problem.too_many_attempts'>().toExtend<Key>();
+  expectTypeOf<'reminders:everyMonthAt'>().toExtend<Key>();
+  expectTypeOf<'reminders:everyMonthAt_ordinal'>().not.toExtend<Key>();
+  expectTypeOf<'reminders:everyMonthAt_ordinal_two'>().not.toExtend<Key>();
+  expectTypeOf<'read:entries'>().toExtend<Key>();
+  expectTypeOf<'read:entries_one'>().not.toExtend<Key>();
+  expectTypeOf<'common:unknown'>().not.toExtend<Key>();
 });
 
 test('every text is used', () => {

@@ -60,9 +60,9 @@ describe('a search', () => {
 
 test('an excerpt contains the search words and splits no character', () => {
   const long = entry('a', `${'😀'.repeat(400)} needle ${'😀'.repeat(400)}`);
-  const shown = excerpt(long, ['needle']);
-  expect(shown.truncated).toBe(true);
-  expect(shown.content).toContain('needle');
-  expect(() => encodeURIComponent(shown.content)).not.toThrow();
+  const shortened = excerpt(long, ['needle']);
+  expect(shortened.truncated).toBe(true);
+  expect(shortened.content).toContain('needle');
+  expect(() => encodeURIComponent(shortened.content)).not.toThrow();
   expect(excerpt(entry('b', 'short'), ['short']).truncated).toBe(false);
 });

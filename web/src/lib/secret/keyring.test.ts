@@ -103,12 +103,12 @@ describe('a passphrase', () => {
     for (const name of ['one', 'two', 'three']) await createTag(name, name);
     // Each request takes 100 ms, and everything else takes no time.
     const slow: typeof server.ask = (...request) => clock.sleep(100).then(() => server.ask(...request)) as never;
-    const took = async (ids: string[]) => {
+    const duration = async (ids: string[]) => {
       const start = clock.time;
       expect((await new Keyring(slow, clock).unlock(user, ids, 'wrong')).unlocked).toBeNull();
       return clock.time - start;
     };
-    expect([await took([]), await took(tags().slice(0, 1)), await took(tags())]).toEqual([300, 300, 300]);
+    expect([await duration([]), await duration(tags().slice(0, 1)), await duration(tags())]).toEqual([300, 300, 300]);
   });
 
   test('that is rate-limited on one secret tag still unlocks another, or returns how long to wait', async () => {
@@ -124,7 +124,7 @@ describe('a passphrase', () => {
     const { unlocked, recoveryKey } = await createTag();
     await keyring.changePhrase(user, unlocked.id, 1, 'another phrase entirely');
     await keyring.unlock(user, [], 'a third phrase');
-    const sent = server.seen.join('\n');
+    const requests = server.seen.join('\n');
     for (const secret of [
       PHRASE,
       'another phrase',
@@ -133,8 +133,8 @@ describe('a passphrase', () => {
       recoveryKey,
       recoveryKey.replaceAll('-', ''),
     ]) {
-      expect(sent).not.toContain(secret);
-      expect(sent).not.toContain(Buffer.from(secret).toString('base64url'));
+      expect(requests).not.toContain(secret);
+      expect(requests).not.toContain(Buffer.from(secret).toString('base64url'));
     }
   });
 

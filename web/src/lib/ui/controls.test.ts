@@ -26,10 +26,24 @@ afterEach(cleanup);
 let saving: ReturnType<typeof deferred>;
 beforeEach(() => void (saving = deferred()));
 
+/** The error that `act` leaves to the app's listener for unhandled rejections. */
+async function unhandledRejection(act: () => Promise<void>): Promise<unknown> {
+  // Those of Vitest would fail the run.
+  const listeners = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  try {
+    const rejection = new Promise((resolve) => process.once('unhandledRejection', resolve));
+    await act();
+    return await rejection;
+  } finally {
+    for (const listener of listeners) process.on('unhandledRejection', listener);
+  }
+}
+
 describe('a switch', () => {
   const control = () => screen.getByRole<HTMLInputElement>('switch', { name: 'Week starts on Sunday' });
 
-  test('shows the new state while it is being saved, and the old one again if that failed', async () => {
+  test('shows the new state while it is being saved, and the saved state afterwards', async () => {
     const onchange = vi.fn(() => saving.promise);
     render(Switch, { label: 'Week starts on Sunday', checked: false, onchange });
     await userEvent.click(control());
@@ -37,6 +51,19 @@ describe('a switch', () => {
     expect(control().checked).toBe(true);
     saving.resolve();
     await vi.waitFor(() => expect(control().checked).toBe(false));
+  });
+
+  test('shows the saved state again if the change fails, and can be used again', async () => {
+    const failure = new Error('not saved');
+    const onchange = vi.fn(() => saving.promise);
+    render(Switch, { label: 'Week starts on Sunday', checked: false, onchange });
+    await userEvent.click(control());
+    expect(await unhandledRejection(async () => saving.reject(failure))).toBe(failure);
+    expect(control().checked).toBe(false);
+    saving = deferred();
+    await userEvent.click(control());
+    expect(onchange).toHaveBeenLastCalledWith(true);
+    saving.resolve();
   });
 
   test('follows the saved state', async () => {
@@ -72,6 +99,14 @@ describe('a choice', () => {
     expect([radio('Light').checked, radio('Dark').checked]).toEqual([false, true]);
     saving.resolve();
     await vi.waitFor(() => expect([radio('Light').checked, radio('Dark').checked]).toEqual([true, false]));
+  });
+
+  test('shows the value again if the change fails', async () => {
+    const failure = new Error('not saved');
+    render(RadioChoice, { label: 'Colours', options, value: 'light', onchoose: () => saving.promise });
+    await userEvent.click(radio('Dark'));
+    expect(await unhandledRejection(async () => saving.reject(failure))).toBe(failure);
+    expect([radio('Light').checked, radio('Dark').checked]).toEqual([true, false]);
   });
 
   test('is a group with a name and a hint', () => {

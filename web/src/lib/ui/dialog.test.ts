@@ -41,9 +41,9 @@ describe('a dialog', () => {
     render(DialogExample);
     await userEvent.click(button('Rename'));
     expect(modal).toHaveBeenCalledOnce();
-    const shown = dialog('Rename the tag');
-    expect(shown.open).toBe(true);
-    expect(shown.contains(document.activeElement)).toBe(true);
+    const opened = dialog('Rename the tag');
+    expect(opened.open).toBe(true);
+    expect(opened.contains(document.activeElement)).toBe(true);
   });
 
   test.each([

@@ -15,6 +15,7 @@ afterEach(cleanup);
 
 const button = (name: string) => screen.getByRole<HTMLButtonElement>('button', { name });
 const email = () => screen.getByRole<HTMLInputElement>('textbox', { name: 'Email' });
+const password = () => screen.getByLabelText<HTMLInputElement>('Password');
 /** The texts that a screen reader reads after the name of a control. */
 const descriptions = (control: HTMLElement) =>
   (control.getAttribute('aria-describedby') ?? '')
@@ -40,7 +41,7 @@ describe('a field', () => {
     expect(screen.getByRole('alert').textContent).toBe('There is an account with this address.');
   });
 
-  test('has ids of its own, so that several can be on a page', () => {
+  test('has different ids from other fields on the page', () => {
     render(Field, { label: 'Email', error: 'one' });
     render(Field, { label: 'Name', error: 'two' });
     expect(descriptions(email())).toEqual(['one']);
@@ -104,6 +105,23 @@ describe('a form', () => {
     await userEvent.click(button('Save'));
     expect(descriptions(email())).toEqual([sentence]);
     expect(screen.getAllByRole('alert')).toHaveLength(1);
+  });
+
+  test.each([
+    ['the only wrong field', ['password'], password],
+    ['the first of several wrong fields', ['password', 'email'], email],
+  ])('moves the focus to %s', async (_, wrong, field) => {
+    const errors = Object.fromEntries(wrong.map((name) => [name, 'Not accepted.']));
+    render(FormExample, { run: async () => errors });
+    await userEvent.click(button('Save'));
+    await vi.waitFor(() => expect(document.activeElement).toBe(field()));
+  });
+
+  test('moves the focus to no field if the error belongs to none', async () => {
+    render(FormExample, { run: async () => 'The tag is locked.' });
+    await userEvent.click(button('Save'));
+    expect(screen.getByRole('alert').textContent).toContain('The tag is locked.');
+    expect([email(), password()]).not.toContain(document.activeElement);
   });
 
   test('shows an error of a field that it does not have', async () => {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 
 import { expect, type Page } from '@playwright/test';
 
+import { bounded } from './bounded';
 import type { Server } from './server';
 
 /** A user with an account. */
@@ -24,11 +25,12 @@ export async function newUser(server: string, name = 'Ada Lovelace'): Promise<Us
   const email = `${randomUUID()}@example.org`;
   const password = 'correct horse battery';
   const call = async (token: string, method: string, path: string, body?: unknown) => {
-    const response = await fetch(server + path, {
+    const request = fetch(server + path, {
       method,
       headers: { ...(token && { authorization: `Bearer ${token}` }), 'content-type': 'application/json' },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    const response = await bounded(`a response to ${method} ${path}`, request);
     if (!response.ok) throw new Error(`${method} ${path} responded ${response.status}: ${await response.text()}`);
     return response.json();
   };

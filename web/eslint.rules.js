@@ -52,7 +52,8 @@ export function typescript(projects) {
         '@typescript-eslint/require-await': 'off',
       },
     },
-    // Configuration and tools in plain JavaScript have no types, so the linter has to find unknown names. They run in Node.
+    // Configuration and tools in plain JavaScript have no types, so the linter has to find unknown names. They run in
+    // Node.
     {
       files: ['**/*.js', '**/*.mjs'],
       languageOptions: {

@@ -80,8 +80,8 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Suspends every process of the server: connections stay open, the kernel accepts new ones, and nothing is
-    /// answered.
+    /// Suspends every process of the server: connections stay open, the kernel accepts new ones, and none gets
+    /// a response.
     pub fn freeze(&self) {
         signal("STOP", &children(self.stop_postmaster()));
     }

@@ -9,7 +9,7 @@ use sotto_domain::{Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 
 #[async_trait]
@@ -76,5 +76,5 @@ fn record(connection: &Connection, key: &KeyedCreate, id: Uuid, now: Timestamp) 
     let sql = "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
     let parameters = params![key.user.0.as_bytes(), key.key_hash, key.request_hash, id.as_bytes(), now.as_micros()];
-    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_idempotency_keys_user")).map(drop)
+    connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_idempotency_keys_user")).map(drop)
 }

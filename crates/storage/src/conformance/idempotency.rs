@@ -196,11 +196,11 @@ pub async fn a_failed_create_does_not_use_its_key(world: &World) {
     let refused = world.sealed_entries().create(user, EntryId(world.id()), &nobodys, key, at(0)).await.unwrap();
     assert_eq!(refused, Stored::UnknownSecretTag);
 
-    assert_eq!(made(world, user, 1).await, None);
+    assert_eq!(recorded_id(world, user, 1).await, None);
     new.tags = vec![TagChoice::Existing(tag.id)];
     let created = world.entries().create(user, &new, key, at(0)).await.unwrap();
     assert!(matches!(created, Created::Created(_)), "{created:?}");
-    assert_eq!(made(world, user, 1).await, Some(new.id.0));
+    assert_eq!(recorded_id(world, user, 1).await, Some(new.id.0));
 }
 
 pub async fn a_key_outlives_its_row(world: &World) {
@@ -208,7 +208,7 @@ pub async fn a_key_outlives_its_row(world: &World) {
     let tag = world.new_tag("one");
     world.tags().create(user, &tag, keyed(user, 1), at(0)).await.unwrap();
     assert!(world.tags().delete(user, tag.id).await.unwrap());
-    assert_eq!(made(world, user, 1).await, Some(tag.id.0));
+    assert_eq!(recorded_id(world, user, 1).await, Some(tag.id.0));
     assert_conflict(world.tags().create(user, &tag, keyed(user, 1), at(1)).await, USED);
 }
 
@@ -221,13 +221,13 @@ pub async fn keys_are_deleted_after_a_day_and_with_their_user(world: &World) {
     let keys = world.idempotency_keys();
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS - 1)).await.unwrap(), 0);
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS + 4)).await.unwrap(), 1);
-    assert_eq!(made(world, user, 1).await, None);
-    assert!(made(world, user, 2).await.is_some());
+    assert_eq!(recorded_id(world, user, 1).await, None);
+    assert!(recorded_id(world, user, 2).await.is_some());
     // The key creates a row again.
     world.tags().create(user, &world.new_tag("later"), keyed(user, 1), at(KEPT_SECONDS)).await.unwrap();
     world.users().delete(user).await.unwrap();
-    assert_eq!((made(world, user, 1).await, made(world, user, 2).await), (None, None));
-    assert!(made(world, other, 1).await.is_some());
+    assert_eq!((recorded_id(world, user, 1).await, recorded_id(world, user, 2).await), (None, None));
+    assert!(recorded_id(world, other, 1).await.is_some());
 }
 
 pub async fn a_key_from_a_wrong_clock_is_redated(world: &World) {
@@ -241,8 +241,8 @@ pub async fn a_key_from_a_wrong_clock_is_redated(world: &World) {
     assert_eq!(keys.correct_dates(at(0)).await.unwrap(), 1);
     assert_eq!(keys.correct_dates(at(0)).await.unwrap(), 0);
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS)).await.unwrap(), 1);
-    assert_eq!(made(world, user, 1).await, None);
-    assert!(made(world, user, 2).await.is_some());
+    assert_eq!(recorded_id(world, user, 1).await, None);
+    assert!(recorded_id(world, user, 2).await.is_some());
 }
 
 pub async fn create_rejects_a_key_of_a_deleted_user(world: &World) {

@@ -43,14 +43,14 @@ impl IdempotencyKeys for Sqlite {
 
 impl Sqlite {
     /// Like [`Self::write`], for a create. With a key, runs `work` only if the key is unused, and uses up the key only
-    /// if `made` says that `work` created the row with this id.
+    /// if `was_created` says that `work` created the row with this id.
     pub(super) async fn create_keyed<T, W>(
         &self,
         key: Option<KeyedCreate>,
         id: Uuid,
         now: Timestamp,
         work: W,
-        made: fn(&T) -> bool,
+        was_created: fn(&T) -> bool,
     ) -> storage::Result<T>
     where
         T: Send + 'static,
@@ -62,7 +62,7 @@ impl Sqlite {
             // create.
             record(connection, &key, id, now)?;
             let outcome = work(connection)?;
-            if !made(&outcome) {
+            if !was_created(&outcome) {
                 let sql = "DELETE FROM idempotency_keys WHERE user_id = ?1 AND key_hash = ?2";
                 connection.prepare_cached(sql)?.execute(params![key.user.0.as_bytes(), key.key_hash])?;
             }

@@ -103,9 +103,9 @@ pub async fn measure(engine: Engine, journals: Journals, duration: Duration) -> 
 }
 
 impl IndexBenefit {
-    /// The share of the time without indexes that the indexes save, over one operation of each kind in this class.
-    pub fn saved(&self, kind: OperationClass) -> f64 {
-        let rows = || self.rows.iter().filter(|row| row.operation.kind() == kind);
+    /// The share of the time without indexes that the indexes save, over one run of each operation in this class.
+    pub fn saved(&self, class: OperationClass) -> f64 {
+        let rows = || self.rows.iter().filter(|row| row.operation.class() == class);
         saved(rows().map(|row| row.with_indexes).sum(), rows().map(|row| row.keys_only).sum())
     }
 }
@@ -115,10 +115,10 @@ impl fmt::Display for IndexBenefit {
         writeln!(f, "{}\n\n{} entries, one client.\n", self.engine, thousands(self.entries as f64))?;
         let milliseconds = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e3);
         let rows = self.rows.iter().map(|row| {
-            let kind = if row.operation.kind() == OperationClass::Common { "common" } else { "complex" };
+            let class = if row.operation.class() == OperationClass::Common { "common" } else { "complex" };
             vec![
                 row.operation.to_string(),
-                kind.into(),
+                class.into(),
                 milliseconds(row.with_indexes),
                 milliseconds(row.keys_only),
                 format!("{:.1} ×", row.keys_only.as_secs_f64() / row.with_indexes.as_secs_f64().max(1e-9)),
@@ -225,7 +225,7 @@ impl Operation {
         Self::Tag,
     ];
 
-    fn kind(self) -> OperationClass {
+    fn class(self) -> OperationClass {
         match self {
             Self::Newest | Self::Further | Self::Get | Self::Tags => OperationClass::Common,
             Self::Week | Self::Tagged | Self::Search | Self::Calendar | Self::OnThisDay | Self::Tag => {
@@ -299,10 +299,11 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn every_operation_is_measured_on_both_sides() {
         for engine in [Engine::Sqlite, Engine::Postgres] {
-            let worth = measure(engine, Journals { authors: 1, entries: 120 }, Duration::from_millis(4)).await.unwrap();
-            assert_eq!(worth.rows.len(), Operation::ALL.len());
-            assert!(worth.rows.iter().all(|row| row.with_indexes > Duration::ZERO && row.keys_only > Duration::ZERO));
-            assert!(worth.to_string().contains("make and delete a tag"));
+            let benefit =
+                measure(engine, Journals { authors: 1, entries: 120 }, Duration::from_millis(4)).await.unwrap();
+            assert_eq!(benefit.rows.len(), Operation::ALL.len());
+            assert!(benefit.rows.iter().all(|row| row.with_indexes > Duration::ZERO && row.keys_only > Duration::ZERO));
+            assert!(benefit.to_string().contains("make and delete a tag"));
         }
     }
 

@@ -322,7 +322,7 @@ impl Session {
 
 /// The stored facts that decide whether an access token is still valid.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct SessionWithUser {
     /// The account.
     pub user: User,
     /// When the session ends unless it is refreshed.

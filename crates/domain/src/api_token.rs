@@ -149,7 +149,7 @@ pub enum CreatedApiToken {
 
 /// The stored facts that decide whether an API token is still valid.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiTokenStanding {
+pub struct ApiTokenWithUser {
     /// The account.
     pub user: User,
     /// The token.

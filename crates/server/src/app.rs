@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
-use sotto_domain::account::Standing;
-use sotto_domain::api_token::ApiTokenStanding;
+use sotto_domain::account::SessionWithUser;
+use sotto_domain::api_token::ApiTokenWithUser;
 use sotto_domain::storage::Storage;
 use sotto_domain::{Clock, Random, SessionId, Timestamp};
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ use crate::auth::oidc::Providers;
 use crate::auth::password::Hasher;
 use crate::auth::rate_limits::RateLimits;
 use crate::auth::session_tokens::SessionTokens;
-use crate::config::{CONCURRENT_EXPORTS, Config, STANDING_SECONDS};
+use crate::config::{CONCURRENT_EXPORTS, CREDENTIAL_CACHE_SECONDS, Config};
 use crate::disk_space::DiskSpace;
 use crate::http::cursor::CursorKey;
 use crate::http::idempotency::IdempotencySecret;
@@ -43,10 +43,10 @@ pub struct Inner {
     pub(crate) hasher: Hasher,
     pub(crate) rate_limits: RateLimits,
     pub(crate) providers: Providers,
-    pub(crate) standings: Cache<SessionId, Arc<Standing>>,
+    pub(crate) session_cache: Cache<SessionId, Arc<SessionWithUser>>,
     /// One permit for each export that may run at the same time.
     pub(crate) exports: Arc<Semaphore>,
-    pub(crate) token_standings: Cache<[u8; 32], Arc<ApiTokenStanding>>,
+    pub(crate) api_token_cache: Cache<[u8; 32], Arc<ApiTokenWithUser>>,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) monitor: Monitor,
     pub(crate) disk_space: DiskSpace,
@@ -76,8 +76,8 @@ impl App {
             hasher: Hasher::new(random.clone()),
             clock,
             random,
-            standings: short_lived_cache(),
-            token_standings: short_lived_cache(),
+            session_cache: short_lived_cache(),
+            api_token_cache: short_lived_cache(),
             exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)),
             metrics: metrics::recorder(),
             disk_space: DiskSpace::default(),
@@ -94,9 +94,9 @@ impl App {
     }
 }
 
-/// Entries expire after [`STANDING_SECONDS`], so a revoked session or token works on this node for at most that long.
+/// Entries expire after [`CREDENTIAL_CACHE_SECONDS`], so a revoked session or token works on this node for at most that long.
 fn short_lived_cache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>() -> Cache<K, V> {
-    Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(STANDING_SECONDS)).build()
+    Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(CREDENTIAL_CACHE_SECONDS)).build()
 }
 
 impl std::ops::Deref for App {

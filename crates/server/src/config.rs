@@ -135,7 +135,7 @@ pub const ACCESS_SECONDS: i64 = 15 * 60;
 pub const HANDSHAKE_SECONDS: i64 = 10 * 60;
 /// Seconds that a node caches an account, a session or an API token. A deactivated user or a deleted token is accepted
 /// for at most this long.
-pub const STANDING_SECONDS: u64 = 5;
+pub const CREDENTIAL_CACHE_SECONDS: u64 = 5;
 /// The longest recording by default, in bytes: 64 MiB, more than an hour of speech.
 pub const AUDIO_LIMIT: u32 = 64 << 20;
 /// Bytes in a request body, at most: 4 MiB, because 1 MiB of text can grow when it is written as JSON.

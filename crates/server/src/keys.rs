@@ -294,11 +294,11 @@ mod tests {
             fs::write(folder.path().join(left), "half of a ke").unwrap();
         }
         for other in [".letter.unfinished", "keys.mine.new"] {
-            fs::write(folder.path().join(other), "somebody's").unwrap();
+            fs::write(folder.path().join(other), "another file's").unwrap();
         }
-        let made = Keys::load_or_create(&path, &SystemRandom).unwrap();
+        let created = Keys::load_or_create(&path, &SystemRandom).unwrap();
         fs::write(folder.path().join(".keys.json.unfinished"), "half of a ke").unwrap();
-        assert_eq!(Keys::load_or_create(&path, &SystemRandom).unwrap().to_text().unwrap(), made.to_text().unwrap());
+        assert_eq!(Keys::load_or_create(&path, &SystemRandom).unwrap().to_text().unwrap(), created.to_text().unwrap());
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, [".letter.unfinished", "keys.json", "keys.mine.new"]);
@@ -311,14 +311,14 @@ mod tests {
         let old = format!(r#"{{"version":1,"token_signing":"{}"}}"#, URL_SAFE_NO_PAD.encode([7; 32]));
         fs::write(&path, &old).unwrap();
         assert!(matches!(Keys::parse(&old, "the variable"), Err(KeysError::Incomplete { .. })));
-        let made: Vec<String> = std::thread::scope(|scope| {
+        let created: Vec<String> = std::thread::scope(|scope| {
             let start = || Keys::load_or_create(&path, &SystemRandom).unwrap();
             let servers: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
             servers.into_iter().map(|server| server.join().unwrap().to_text().unwrap()).collect()
         });
-        assert!(made.iter().all(|keys| *keys == made[0]));
+        assert!(created.iter().all(|keys| *keys == created[0]));
         let keys = Keys::load(&path).unwrap();
-        assert_eq!((keys.token_signing, keys.to_text().unwrap()), ([7; 32], made[0].clone()));
+        assert_eq!((keys.token_signing, keys.to_text().unwrap()), ([7; 32], created[0].clone()));
         assert_private(&path);
     }
 

@@ -138,8 +138,8 @@ fn is_repeatable(operation: &Operation) -> bool {
 
 fn describe_repetition(operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
-    let gone = "The same request was carried out before, and what it created no longer exists.";
-    responses.entry("410".into()).or_insert_with(|| Response::new(gone).into());
+    let no_longer_exists = "The same request was carried out before, and what it created no longer exists.";
+    responses.entry("410".into()).or_insert_with(|| Response::new(no_longer_exists).into());
     if let Some(RefOr::T(created)) = responses.get_mut("201") {
         let header = HeaderBuilder::new()
             .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]))))

@@ -36,7 +36,7 @@ pub(crate) async fn get(folder: Option<&Path>, name: &str) -> io::Result<Option<
     if name.split('/').any(|part| part.is_empty() || part.starts_with('.') || part.contains(['\\', '\0'])) {
         return Ok(None);
     }
-    let Some(folder) = folder else { return Ok(embedded(name)) };
+    let Some(folder) = folder else { return Ok(embedded_file(name)) };
     let path = folder.join(name);
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await.map_err(io::Error::other)? {
         Ok(bytes) => {
@@ -52,7 +52,7 @@ pub(crate) async fn get(folder: Option<&Path>, name: &str) -> io::Result<Option<
     }
 }
 
-fn embedded(name: &str) -> Option<File> {
+fn embedded_file(name: &str) -> Option<File> {
     let file = Embedded::get(name)?;
     let hash = file.metadata.sha256_hash();
     let bytes = match file.data {

@@ -1,15 +1,15 @@
 //! Conversion of rows into domain values, shared by both engines: the lists of columns that queries select, and the
 //! code that reads them. Each engine has its own statements.
 
-use sotto_domain::account::{Credentials, Email, PasswordHash, Session, Standing, User};
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, Scopes};
+use sotto_domain::account::{Credentials, Email, PasswordHash, Session, SessionWithUser, User};
+use sotto_domain::api_token::{ApiToken, ApiTokenWithUser, Scopes};
 use sotto_domain::attachment::Attachment;
 use sotto_domain::attachment_store::Store;
 use sotto_domain::entry::{Entry, EntryBody};
 use sotto_domain::idempotency::RecordedCreate;
 use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
-use sotto_domain::secret_tag::{PhraseLock, Sealed, SealedEntry, SecretTag, TakenLogin};
+use sotto_domain::secret_tag::{PhraseLock, Sealed, SealedEntry, SecretTag, StartedLogin};
 use sotto_domain::tag::{Color, Tag, TagName};
 use sotto_domain::{
     ApiTokenId, AttachmentId, EntryDate, EntryId, IdentityId, ReminderId, SecretTagId, SessionId, StoreId, TagId,
@@ -102,7 +102,7 @@ impl FromRow for Credentials {
 }
 
 /// Reads [`user_columns`], then `login_sessions.expires_at`.
-impl FromRow for Standing {
+impl FromRow for SessionWithUser {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { user: User::from_row(row)?, expires_at: row.instant()? })
     }
@@ -169,7 +169,7 @@ impl FromRow for ApiToken {
 }
 
 /// Reads [`user_columns`], then [`api_token_columns`].
-impl FromRow for ApiTokenStanding {
+impl FromRow for ApiTokenWithUser {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self { user: User::from_row(row)?, token: ApiToken::from_row(row)? })
     }
@@ -247,7 +247,7 @@ impl FromRow for SecretTag {
 }
 
 /// Reads `binary_tag_id`, `session_data` and `expires_at` of `opaque_sessions`.
-impl FromRow for TakenLogin {
+impl FromRow for StartedLogin {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
             tag: SecretTagId(Uuid::from_bytes(row.array()?)),

@@ -84,7 +84,7 @@ pub struct ServeSettings {
     #[arg(long, env = "SOTTO_LISTEN", value_name = "ADDRESS:PORT", value_parser = listen)]
     #[serde(deserialize_with = "in_file::listen")]
     pub listen: Option<SocketAddr>,
-    /// How many seconds to keep serving after SIGTERM, while /health/ready answers 503, so that a load balancer can
+    /// How many seconds to keep serving after SIGTERM, while /health/ready returns 503, so that a load balancer can
     /// react [default: 0]
     #[arg(long, env = "SOTTO_DRAIN_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=MAX_DRAIN))]
     #[serde(deserialize_with = "in_file::drain_seconds")]

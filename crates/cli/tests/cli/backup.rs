@@ -40,8 +40,8 @@ async fn a_journal_moves_to_another_engine_by_backup_and_back_by_copy() {
         // While the server runs.
         let file = old.path("moved.tar");
         let file = file.to_str().unwrap();
-        let made = old.run(&["backup", file, "--with-keys", "--keys-in-the-clear", "--json"]).json();
-        assert_eq!(made["attachments"][0]["size"], recording.len());
+        let backup = old.run(&["backup", file, "--with-keys", "--keys-in-the-clear", "--json"]).json();
+        assert_eq!(backup["attachments"][0]["size"], recording.len());
         assert!(old.run(&["backup", "verify", file]).ok().contains("is complete"));
         assert!(server.write(&token, "After the backup").await);
         server.stop();
@@ -242,7 +242,7 @@ async fn mistakes_are_explained() {
     home.run(&["backup", "one.tar"]).ok();
     home.run(&["backup", "two", "--directory"]).ok();
     let (one, two) = (home.path("one.tar"), home.path("two"));
-    for (finished, said) in [
+    for (finished, message) in [
         (home.run(&["backup", "one.tar"]), "one.tar already exists"),
         (home.run(&["backup", "two", "--directory"]), "two is itself a backup"),
         (home.run(&["backup", "two"]), "two is itself a backup"),
@@ -259,7 +259,7 @@ async fn mistakes_are_explained() {
         ),
     ] {
         let refusal = finished.refused();
-        assert!(refusal.contains(said) && !refusal.contains("s3cret"), "{refusal}");
+        assert!(refusal.contains(message) && !refusal.contains("s3cret"), "{refusal}");
     }
     assert_eq!(home.run(&["db", "copy", "--to", "mysql://x"]).code, Some(2));
 }

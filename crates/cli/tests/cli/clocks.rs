@@ -79,8 +79,8 @@ async fn a_server_survives_a_clock_jump_of_ten_years_and_back() {
         faked.set("+3650d").await;
         let during = faked.login().await;
         let daily = json!({"title": "Write", "message": "", "frequency": "daily", "time": "2025-01-22T20:00:00Z"});
-        let (status, made) = faked.call(&during, Method::POST, "/api/reminders/", &daily).await;
-        assert_eq!(status, 201, "{made}");
+        let (status, created) = faked.call(&during, Method::POST, "/api/reminders/", &daily).await;
+        assert_eq!(status, 201, "{created}");
 
         faked.set("+0").await;
         let none = Value::Null;
@@ -90,11 +90,11 @@ async fn a_server_survives_a_clock_jump_of_ten_years_and_back() {
         for tokens in [&before, &after] {
             assert_eq!(faked.call(tokens, Method::GET, "/api/tags/", &none).await.0, 200);
         }
-        let reminder = format!("/api/reminders/{}", made["id"].as_str().unwrap());
+        let reminder = format!("/api/reminders/{}", created["id"].as_str().unwrap());
         let preview = json!({"frequency": "daily", "time": daily["time"]});
         let next = faked.call(&after, Method::POST, "/api/reminders/preview", &preview).await.1["times"][0].clone();
         assert_eq!(faked.call(&after, Method::GET, &reminder, &none).await.1["next_due_at"], next);
-        assert_ne!(made["next_due_at"], next);
+        assert_ne!(created["next_due_at"], next);
 
         let log = faked.serving.stop();
         assert!(log.contains("the clock was set"), "{log}");

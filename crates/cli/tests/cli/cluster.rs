@@ -80,8 +80,8 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Suspends every process of the server: connections stay open, the kernel accepts new ones, and nothing is
-    /// answered.
+    /// Suspends every process of the server: connections stay open, the kernel accepts new ones, and none gets
+    /// a response.
     pub fn freeze(&self) {
         signal("STOP", &children(self.stop_postmaster()));
     }
@@ -134,15 +134,15 @@ impl Cluster {
     /// Runs a PostgreSQL program on the server's data, as its owner.
     fn run(&self, name: &str, arguments: &[&str]) {
         // A file, because the server inherits it: a pipe would never be closed.
-        let said = self.folder.path().join("said");
-        let file = fs::File::create(&said).unwrap();
+        let output = self.folder.path().join("output");
+        let file = fs::File::create(&output).unwrap();
         let mut command = Command::new(program(name));
         command.arg("--pgdata").arg(self.data()).args(arguments).current_dir(self.folder.path());
         command.uid(owner()).stdin(Stdio::null());
         command.stdout(file.try_clone().unwrap()).stderr(file);
         let done = command.status().unwrap();
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        assert!(done.success(), "{name}: {}{log}", fs::read_to_string(said).unwrap());
+        assert!(done.success(), "{name}: {}{log}", fs::read_to_string(output).unwrap());
     }
 }
 

@@ -150,7 +150,7 @@ async fn an_unreadable_database_of_a_server_is_not_reported_as_empty() {
     let database = format!("postgres://{role}@{server}/{name}");
     home.execute(&format!("CREATE ROLE {role} LOGIN")).await.unwrap();
     // The role may not read `schema_migrations`, use the schema, or connect.
-    for (statement, said) in [
+    for (statement, reason) in [
         ("SELECT 1", "permission denied for table schema_migrations"),
         ("REVOKE ALL ON SCHEMA public FROM PUBLIC", "may not use the schema public"),
         (&format!("REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"), "permission denied for database"),
@@ -158,7 +158,7 @@ async fn an_unreadable_database_of_a_server_is_not_reported_as_empty() {
         home.execute(statement).await.unwrap();
         for arguments in every_command() {
             let refusal = run(&home, &database, arguments).ended_with(DENIED);
-            assert!(refusal.contains("no permission") && refusal.contains(said), "{arguments:?}: {refusal}");
+            assert!(refusal.contains("no permission") && refusal.contains(reason), "{arguments:?}: {refusal}");
         }
         run(&home, &database, &["serve"]).ended_with(DENIED);
     }
@@ -228,8 +228,8 @@ fn a_file_from_a_dump_is_rejected_with_a_remedy() {
     let dump = sotto_storage::testing::dump(&home.url());
     let file = home.path("it's a copy.db");
     let copy = format!("sqlite:{}", file.display());
-    let made = sotto_storage::testing::run_script(&copy.parse().unwrap(), &dump);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let output = sotto_storage::testing::run_script(&copy.parse().unwrap(), &dump);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let refusal = run(&home, &copy, &["user", "list"]).ended_with(FOREIGN);
     let (_, remedy) = refusal.trim_end().split_once("set the application id: ").unwrap();
     let marked = std::process::Command::new("sh").args(["-c", remedy]).output().unwrap();

@@ -133,14 +133,14 @@ async fn a_server_refuses_an_unknown_schema(home: Home) {
 
 async fn wrong_targets_and_files_are_refused(home: Home) {
     home.run(&["db", "upgrade"]).ok();
-    for (arguments, said) in [
+    for (arguments, message) in [
         (&["db", "upgrade", "0009"][..], "0009"),
         (&["db", "downgrade", "nothing"], "nothing"),
         (&["db", "downgrade", "-6"], "only 5 revisions below"),
         (&["db", "stamp", "0009"], "0009"),
     ] {
         let refusal = home.run(arguments).refused();
-        assert!(refusal.contains(said), "{refusal}");
+        assert!(refusal.contains(message), "{refusal}");
     }
     assert_eq!(home.run(&["db", "upgrade", "!"]).code, Some(2));
     let migrations = home.migrations(&NEXT[..1]);

@@ -50,8 +50,8 @@ async fn a_drill_changes_nothing_of_the_server() {
         let second = recorded(&server, &token, 2).await;
         let before = contents(&home.path("store"));
 
-        let said = follow(&home, &commands()).ok();
-        assert!(said.contains("is complete") && said.contains("ada@example.org"), "{said}");
+        let output = follow(&home, &commands()).ok();
+        assert!(output.contains("is complete") && output.contains("ada@example.org"), "{output}");
         let drill = drill_of(&home);
         let drilled = RunningServer::start(&drill, &[]);
         // Without keys in the backup, users sign in again.

@@ -211,9 +211,9 @@ async fn a_killed_copy_can_continue() {
     let current = new.run(&["db", "current"]).ok();
     let serve = new.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
     let upgrade = new.run(&["db", "upgrade"]).refused();
-    for said in [current, serve, upgrade] {
-        assert!(said.contains("part of a copy of ") && said.contains("that has not ended"), "{said}");
-        assert!(!said.contains("9999") && !said.contains("does not know"), "{said}");
+    for output in [current, serve, upgrade] {
+        assert!(output.contains("part of a copy of ") && output.contains("that has not ended"), "{output}");
+        assert!(!output.contains("9999") && !output.contains("does not know"), "{output}");
     }
     new.run(&copy).ok();
     assert_eq!(sums(&new), sums(&old));

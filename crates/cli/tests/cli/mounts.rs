@@ -105,7 +105,7 @@ async fn a_full_disk_under_recordings_causes_503_until_there_is_space() {
             assert_eq!(play().await, recording(7));
             reports_full_disk(&server).await;
             // The journal itself has space.
-            assert!(server.write(&token, "written meanwhile").await);
+            assert!(server.write(&token, "written in the meantime").await);
             assert_eq!(disk.names(), before);
             disk.make_room();
             recovers(&server, &token).await;

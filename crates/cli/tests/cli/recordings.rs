@@ -110,8 +110,8 @@ async fn a_server_starts_only_with_its_own_store() {
         server.stop();
 
         // After `adopt`, the store belongs to the second database only.
-        let said = second.run(&["attachments", "adopt"]).ok();
-        assert!(said.contains("It contains 1 recordings; 1 of them are unknown to the database."), "{said}");
+        let output = second.run(&["attachments", "adopt"]).ok();
+        assert!(output.contains("It contains 1 recordings; 1 of them are unknown to the database."), "{output}");
         RunningServer::start(&second, &[]).stop();
         home.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
         home.run(&["attachments", "adopt"]).ok();
@@ -133,10 +133,10 @@ async fn a_backup_without_its_recordings_is_incomplete() {
 
         // A wrong store.
         let elsewhere = ["--attachments", "elsewhere"];
-        let said = code(home.run(&[&["backup", "bad.tar"][..], &elsewhere].concat()), 8);
-        assert!(said.contains("lacks 3 of the 3 recordings") && said.contains("SOTTO_ATTACHMENTS"), "{said}");
-        let said = code(home.run(&["backup", "verify", "bad.tar"]), 8);
-        assert!(said.contains("lacks 3 of the 3 recordings") && !said.contains("is complete"), "{said}");
+        let output = code(home.run(&[&["backup", "bad.tar"][..], &elsewhere].concat()), 8);
+        assert!(output.contains("lacks 3 of the 3 recordings") && output.contains("SOTTO_ATTACHMENTS"), "{output}");
+        let output = code(home.run(&["backup", "verify", "bad.tar"]), 8);
+        assert!(output.contains("lacks 3 of the 3 recordings") && !output.contains("is complete"), "{output}");
         let piped = home.command(&[&["backup", "-"][..], &elsewhere].concat()).output().unwrap();
         assert_eq!(piped.status.code(), Some(8));
         // It deletes no backup that contains the recordings.
@@ -150,12 +150,12 @@ async fn a_backup_without_its_recordings_is_incomplete() {
         fs::remove_file(&files[0]).unwrap();
         fs::write(&files[1], "short").unwrap();
         fs::write(&files[2], wav(9)).unwrap();
-        let said = code(home.run(&["backup", "worse.tar", "--json"]), 8);
+        let output = code(home.run(&["backup", "worse.tar", "--json"]), 8);
         for (file, problem) in
             files.iter().zip(["is missing", "has another length than", "has another content than its row says"])
         {
             let id = file.file_name().unwrap().to_str().unwrap();
-            let sentence = said.lines().find(|line| line.starts_with("sotto: ")).unwrap();
+            let sentence = output.lines().find(|line| line.starts_with("sotto: ")).unwrap();
             assert!(sentence.contains(&format!("{id} {problem}")), "{sentence}");
         }
         server.stop();
@@ -163,8 +163,8 @@ async fn a_backup_without_its_recordings_is_incomplete() {
         // A restore reports that as well, and restores the rest.
         let new = with_store(Home::sqlite());
         let bad = home.path("bad.tar");
-        let said = code(new.run(&["restore", bad.to_str().unwrap()]), 8);
-        assert!(said.contains("3 recordings have a row but are neither in the backup nor in the store"), "{said}");
+        let output = code(new.run(&["restore", bad.to_str().unwrap()]), 8);
+        assert!(output.contains("3 recordings have a row but are neither in the backup nor in the store"), "{output}");
         assert!(new.run(&["user", "list"]).ok().contains("ada@example.org"));
     }
 }
@@ -231,9 +231,9 @@ async fn a_store_can_be_swept_by_a_command() {
         fs::File::options().write(true).open(&lost).unwrap().set_modified(old).unwrap();
 
         let before = contents(&home.path("store"));
-        let said = home.run(&["attachments", "sweep", "--dry-run"]).ok();
-        assert!(said.contains("1 without an entry would be moved to quarantine for 30 days:"), "{said}");
-        assert!(said.contains("0190b5a4-1111-7222-8333-444455556666"), "{said}");
+        let output = home.run(&["attachments", "sweep", "--dry-run"]).ok();
+        assert!(output.contains("1 without an entry would be moved to quarantine for 30 days:"), "{output}");
+        assert!(output.contains("0190b5a4-1111-7222-8333-444455556666"), "{output}");
         assert_eq!(contents(&home.path("store")), before);
         // While the server runs.
         let swept = home.run(&["attachments", "sweep", "--json"]).json();
@@ -250,8 +250,8 @@ async fn a_store_can_be_swept_by_a_command() {
         play(&server, &token, &audio, Some(1)).await;
         assert!(known.exists());
         fs::remove_file(&known).unwrap();
-        let said = code(home.run(&["attachments", "sweep"]), 3);
-        assert!(said.contains("Recordings that the database names and the store does not have: 1"), "{said}");
+        let output = code(home.run(&["attachments", "sweep"]), 3);
+        assert!(output.contains("Recordings that the database names and the store does not have: 1"), "{output}");
         server.stop();
     }
 }
@@ -284,8 +284,8 @@ async fn a_restore_adopts_a_store_only_if_requested() {
         // A copy has no store until one is assigned to it.
         let copy = Home::sqlite();
         fs::create_dir_all(copy.path("data")).unwrap();
-        let said = home.run(&["db", "copy", "--from", &home.database, "--to", &copy.database]).ok();
-        assert!(said.contains("sotto attachments adopt"), "{said}");
+        let output = home.run(&["db", "copy", "--from", &home.database, "--to", &copy.database]).ok();
+        assert!(output.contains("sotto attachments adopt"), "{output}");
         let store = ["--attachments", home.variables[0].1.as_str()];
         copy.run(&[&["serve", "--listen", "127.0.0.1:0"][..], &store].concat()).refused();
         copy.run(&[&["attachments", "adopt"][..], &store].concat()).ok();

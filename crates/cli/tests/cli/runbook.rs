@@ -106,8 +106,8 @@ impl Deployed {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_deployment_on_sqlite_is_downgraded_by_one_step() {
     let deployed = Deployed::on(Home::sqlite()).await;
-    let said = follow(&deployed.home, "Bad deploy, SQLite: one step back", &deployed.migrations).ok();
-    assert!(said.contains("deletes 1 row of moods") && said.contains("0005_idempotency_keys: "), "{said}");
+    let output = follow(&deployed.home, "Bad deploy, SQLite: one step back", &deployed.migrations).ok();
+    assert!(output.contains("deletes 1 row of moods") && output.contains("0005_idempotency_keys: "), "{output}");
     deployed.is_back().await;
 }
 
@@ -159,14 +159,14 @@ async fn a_failed_deployment_on_postgresql_is_downgraded() {
     let deployed = Deployed::on(Home::postgres().await).await;
     let home = &deployed.home;
     let before = contents(&home.path("store"));
-    let said = follow(home, "Bad deploy, PostgreSQL", &deployed.migrations);
+    let output = follow(home, "Bad deploy, PostgreSQL", &deployed.migrations);
     let (base, _) = home.database.rsplit_once('/').unwrap();
     let restored = format!("{base}/sotto_restored");
     let users = home.run(&["user", "list", "--database", &restored]);
     home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await.unwrap();
-    let said = said.ok();
-    assert!(said.contains("locks moods: ACCESS EXCLUSIVE") && said.contains("0006_add_moods: "), "{said}");
-    assert!(said.contains("backups/before-downgrade-"), "a backup was taken by itself: {said}");
+    let output = output.ok();
+    assert!(output.contains("locks moods: ACCESS EXCLUSIVE") && output.contains("0006_add_moods: "), "{output}");
+    assert!(output.contains("backups/before-downgrade-"), "a backup was taken by itself: {output}");
     assert!(users.refused().contains("does not know"), "the backup has the newer schema");
     assert_eq!(contents(&home.path("store")), before);
     let names = |folder: &str| contents(&home.path(folder)).into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>();
@@ -182,8 +182,8 @@ async fn an_interrupted_upgrade_continues() {
         let broken = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DROP TABLE nowhere;"), third]);
         home.run(&["db", "upgrade", "--migrations", &broken]).refused();
         let mended = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DELETE FROM moods;"), third]);
-        let said = follow(&home, "Half-applied upgrade", &mended).ok();
-        assert!(said.contains("to 0007_more"), "{said}");
+        let output = follow(&home, "Half-applied upgrade", &mended).ok();
+        assert!(output.contains("to 0007_more"), "{output}");
     }
 }
 
@@ -201,8 +201,8 @@ async fn an_invalid_index_is_found_and_rebuilt() {
     let named = "These rows stand in the way, in the table users: Key (time_zone)=(UTC) is duplicated";
     assert!(refused.contains(named), "{refused}");
     home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await.unwrap();
-    let said = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
-    assert!(said.contains("idx_users_zone | users") && said.contains("to 0006_zone"), "{said}");
+    let output = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
+    assert!(output.contains("idx_users_zone | users") && output.contains("to 0006_zone"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,8 +217,8 @@ async fn lost_rows_are_in_the_copy() {
         }
     }
     // The copy has the schema of this version.
-    let said = follow(home, "Lost data", &deployed.migrations).ok();
-    assert!(said.contains("ada@example.org") && said.contains("would be moved back from quarantine"), "{said}");
+    let output = follow(home, "Lost data", &deployed.migrations).ok();
+    assert!(output.contains("ada@example.org") && output.contains("would be moved back from quarantine"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,8 +234,8 @@ async fn an_edited_migration_is_recorded_as_applied() {
         }
         let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
         assert!(refused.contains("was changed after it had been applied"), "{refused}");
-        let said = follow(&home, "Edited migration", &migrations).ok();
-        assert!(said.contains("the database is up to date"), "{said}");
+        let output = follow(&home, "Edited migration", &migrations).ok();
+        assert!(output.contains("the database is up to date"), "{output}");
     }
 }
 
@@ -255,8 +255,8 @@ async fn a_missed_backup_is_made_and_verified() {
         fs::create_dir_all(home.path("data")).unwrap();
         documents::tool(&home, "sotto", &format!("exec '{}' \"$@\"", documents::program(&home)));
         let (_, blocks) = sections().into_iter().find(|(title, _)| *title == "No backup for too long").unwrap();
-        let said = documents::run(&home, &blocks.concat()).ok();
-        assert!(said.contains("is complete"), "{said}");
+        let output = documents::run(&home, &blocks.concat()).ok();
+        assert!(output.contains("is complete"), "{output}");
         assert!(home.path("data/last-backup.json").exists());
     }
 }
@@ -266,7 +266,7 @@ async fn a_database_administrator_upgrades_by_script() {
     for (home, title) in [(Home::sqlite(), "By hand: SQLite"), (Home::postgres().await, "By hand: PostgreSQL")] {
         home.run(&["db", "upgrade"]).ok();
         let migrations = home.migrations(&MOODS);
-        let said = follow(&home, title, &migrations).ok();
-        assert!(said.contains("0006_add_moods: the database is up to date"), "{said}");
+        let output = follow(&home, title, &migrations).ok();
+        assert!(output.contains("0006_add_moods: the database is up to date"), "{output}");
     }
 }

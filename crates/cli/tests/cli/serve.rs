@@ -87,7 +87,7 @@ async fn acknowledged_entries_survive_a_kill() {
                     let (client, url, token) = (server.client.clone(), server.url.clone(), token.clone());
                     let count = count.clone();
                     tokio::spawn(async move {
-                        let mut answered = Vec::new();
+                        let mut acknowledged = Vec::new();
                         for n in 0.. {
                             let content = format!("{round}/{writer}/{n}");
                             let entry =
@@ -95,13 +95,13 @@ async fn acknowledged_entries_survive_a_kill() {
                             let request = client.post(format!("{url}/api/journals/")).bearer_auth(&token).json(&entry);
                             match request.send().await {
                                 Ok(response) if response.status() == 201 => {
-                                    answered.push(content);
+                                    acknowledged.push(content);
                                     count.fetch_add(1, Ordering::Relaxed);
                                 }
                                 _ => break,
                             }
                         }
-                        answered
+                        acknowledged
                     })
                 })
                 .collect();
@@ -148,9 +148,9 @@ async fn nothing_secret_is_logged(home: &Home) {
         let unlocked = unlocked.header("x-sotto-unlock", "unlockToken".repeat(6)[..64].to_owned());
         assert_eq!(unlocked.send().await.unwrap().status(), 200);
         let script = json!({"name": "Script", "scopes": ["entries:read"]});
-        let made = server.request(Method::POST, "/api/users/me/tokens").bearer_auth(&token).json(&script);
-        let made: serde_json::Value = made.send().await.unwrap().json().await.unwrap();
-        let script = made["token"].as_str().unwrap().to_owned();
+        let created = server.request(Method::POST, "/api/users/me/tokens").bearer_auth(&token).json(&script);
+        let created: serde_json::Value = created.send().await.unwrap().json().await.unwrap();
+        let script = created["token"].as_str().unwrap().to_owned();
         assert_eq!(server.contents(&script).await.len(), 1);
         let title = json!({"title": "Quite secret", "content": 5});
         server.request(Method::POST, "/api/journals/").bearer_auth(&token).json(&title).send().await.unwrap();
@@ -188,10 +188,9 @@ async fn obstacles_to_starting_are_explained() {
     let refusal = home.command(&["serve"]).env("SOTTO_DATA_DIR", home.path("file/data")).output().unwrap();
     assert!(crate::program::Finished::from_output(refusal).refused().contains("file/data"));
 
-    std::fs::write(home.path("not-a-database"), "somebody's shopping list, long enough to be read as a header…")
-        .unwrap();
+    std::fs::write(home.path("not-a-database"), "a shopping list, long enough to be read as a header…").unwrap();
     let foreign = format!("sqlite:{}", home.path("not-a-database").display());
     let refusal = home.command(&["serve"]).env("SOTTO_DATABASE", foreign).output().unwrap();
     crate::program::Finished::from_output(refusal).refused();
-    assert!(std::fs::read_to_string(home.path("not-a-database")).unwrap().starts_with("somebody's"));
+    assert!(std::fs::read_to_string(home.path("not-a-database")).unwrap().starts_with("a shopping list"));
 }

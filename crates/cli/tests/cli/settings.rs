@@ -16,7 +16,7 @@ fn unknown_settings_are_refused_with_a_hint() {
     let error = home.run(&["db", "current"]).refused();
     assert!(error.contains("registraton") && error.contains("did you mean registration?"), "{error}");
 
-    for (wrong, said) in [
+    for (wrong, message) in [
         ("registration = \"maybe\"", "line 1: registration must be \"open\" or \"closed\""),
         ("listen = 8080", "listen"),
         ("listen = ", "sotto.toml"),
@@ -50,7 +50,7 @@ fn unknown_settings_are_refused_with_a_hint() {
     ] {
         fs::write(home.path("sotto.toml"), wrong).unwrap();
         let error = home.run(&["db", "current"]).refused();
-        assert!(error.contains(said), "{wrong}: {error}");
+        assert!(error.contains(message), "{wrong}: {error}");
     }
     let error = home.run(&["--config", "missing.toml", "db", "current"]).refused();
     assert!(error.contains("missing.toml"), "{error}");
@@ -82,7 +82,7 @@ fn an_unusable_provider_is_rejected() {
         let lines = whole.lines().filter(|line| !line.starts_with(key));
         format!("{start}{}\n", lines.collect::<Vec<_>>().join("\n"))
     };
-    for (file, said) in [
+    for (file, message) in [
         (without("id"), "an id"),
         (without("issuer"), "the provider k needs an issuer"),
         (without("client_id"), "client_id"),
@@ -95,7 +95,7 @@ fn an_unusable_provider_is_rejected() {
     ] {
         fs::write(home.path("sotto.toml"), &file).unwrap();
         let error = home.run(&["serve", "--listen", "127.0.0.1:0"]).refused();
-        assert!(error.contains(said) && !error.contains("s3cret"), "{file}: {error}");
+        assert!(error.contains(message) && !error.contains("s3cret"), "{file}: {error}");
     }
     fs::remove_file(home.path("sotto.toml")).unwrap();
     let output = home.command(&["serve"]).env("SOTTO_OIDC_CLIENT_ID", "c").output().unwrap();
@@ -162,7 +162,7 @@ fn a_password_in_an_address_is_never_shown() {
 #[test]
 fn invalid_variables_are_rejected_with_the_expected_form() {
     let home = Home::sqlite();
-    for (variable, value, said) in [
+    for (variable, value, message) in [
         ("SOTTO_LISTEN", "localhost:8080", "for localhost, write 127.0.0.1:8080"),
         ("SOTTO_LISTEN", "8080", "an IP address and a port, such as 127.0.0.1:8080"),
         ("SOTTO_METRICS_TOKEN", "", "not empty"),
@@ -171,7 +171,7 @@ fn invalid_variables_are_rejected_with_the_expected_form() {
         let finished =
             crate::program::Finished::from_output(home.command(&["serve"]).env(variable, value).output().unwrap());
         assert_eq!(finished.code, Some(2), "{}", finished.err);
-        assert!(finished.err.contains(said), "{variable}: {}", finished.err);
+        assert!(finished.err.contains(message), "{variable}: {}", finished.err);
     }
     // Values that may be secret are not repeated.
     for (variable, arguments) in [

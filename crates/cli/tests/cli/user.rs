@@ -46,7 +46,7 @@ fn mistakes_are_explained() {
         |email: &str, password: &str| home.run_with_input(&["user", "create", email, "--password-stdin"], password);
     home.run(&["db", "upgrade"]).ok();
     create("ada@example.org", PASSWORD).ok();
-    for (finished, said) in [
+    for (finished, message) in [
         (create("ADA@example.org", PASSWORD), "already has an account"),
         (create("nobody", PASSWORD), "must be an e-mail address"),
         (create("ben@example.org", "short"), "must be at least 8"),
@@ -57,7 +57,7 @@ fn mistakes_are_explained() {
         (home.run(&["user", "set-password", "ben@example.org"]), "has no account"),
     ] {
         let refusal = finished.refused();
-        assert!(refusal.contains(said), "{refusal}");
+        assert!(refusal.contains(message), "{refusal}");
     }
     assert_eq!(home.run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
 }

@@ -114,7 +114,7 @@ impl Login {
     ///
     /// # Errors
     /// [`Error::WrongPhrase`], also if the secret tag does not exist, or if another server than the one with the record
-    /// answered.
+    /// responded.
     pub fn finish(self, response: &LoginResponse, random: &dyn Random) -> Result<LoggedIn, Error> {
         let ksf = Stretching::for_binding(&self.binding);
         let parameters =

@@ -69,7 +69,7 @@ fn an_unknown_tag_gets_the_response_of_a_known_one_and_never_unlocks() {
     response.to_string().parse::<LoginResponse>().unwrap();
     assert_eq!(login.finish(&response, &random).unwrap_err(), Error::WrongPhrase);
     assert_eq!(pending.finish(&LoginFinish::from_bytes(&[0; 64]).unwrap()).unwrap_err(), Error::WrongPhrase);
-    // The same request twice: the OPRF gives the same answer, as for a known tag, and the masks differ.
+    // The same request twice: the OPRF gives the same response, as for a known tag, and the masks differ.
     let (request, _) = Login::start(scope, phrase("correct horse"), &random).unwrap();
     let first = keys.start_login(scope, None, &request, &random).unwrap().0.to_bytes();
     let second = keys.start_login(scope, None, &request, &random).unwrap().0.to_bytes();

@@ -18,7 +18,7 @@ const ENTRY: u128 = 0x0193_0000_0000_7000_8000_0000_0000_0003;
 struct Browser {
     process: Child,
     requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    responses: BufReader<ChildStdout>,
 }
 
 impl Browser {
@@ -31,20 +31,20 @@ impl Browser {
             .spawn()
             .expect("node is needed: `scripts/tools node` installs it");
         let requests = process.stdin.take().unwrap();
-        let answers = BufReader::new(process.stdout.take().unwrap());
-        Self { process, requests, answers }
+        let responses = BufReader::new(process.stdout.take().unwrap());
+        Self { process, requests, responses }
     }
 
     fn try_call(&mut self, call: &str, mut parameters: Value) -> Result<Value, String> {
         parameters["call"] = call.into();
         writeln!(self.requests, "{parameters}").unwrap();
         let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        self.responses.read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "node has ended; if a package is missing, `scripts/tools node` installs it");
-        let mut answer: Value = serde_json::from_str(&line).unwrap();
-        match answer["error"].as_str() {
+        let mut response: Value = serde_json::from_str(&line).unwrap();
+        match response["error"].as_str() {
             Some(error) => Err(error.to_owned()),
-            None => Ok(answer["ok"].take()),
+            None => Ok(response["ok"].take()),
         }
     }
 
@@ -286,10 +286,10 @@ fn a_browser_reads_parts_of_a_recording_and_rejects_changes() {
         (0, 3 * CHUNK, 3),
     ];
     parameters["parts"] = parts.iter().map(|(start, end, _)| json!([start, end])).collect();
-    let answers = browser.call("readRecording", parameters.clone());
-    for ((start, end, chunks), answer) in parts.into_iter().zip(answers.as_array().unwrap()) {
-        assert!(text(&answer["plaintext"]) == hex(&plaintext[start..end]), "{start}-{end}");
-        assert_eq!(answer["read"], chunks * SEALED_CHUNK, "{start}-{end}");
+    let responses = browser.call("readRecording", parameters.clone());
+    for ((start, end, chunks), response) in parts.into_iter().zip(responses.as_array().unwrap()) {
+        assert!(text(&response["plaintext"]) == hex(&plaintext[start..end]), "{start}-{end}");
+        assert_eq!(response["read"], chunks * SEALED_CHUNK, "{start}-{end}");
     }
     parameters["parts"] = json!([[0, 3 * CHUNK + 1]]);
     assert!(browser.try_call("readRecording", parameters.clone()).is_err());

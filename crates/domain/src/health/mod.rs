@@ -1,6 +1,6 @@
 //! The health of a database: snapshots of an engine's counters, and the differences between snapshots.
 //!
-//! An engine may have counted for months, so rules do not judge its counters directly: [`Snapshot::since`] turns two
+//! An engine may have counted for months, so rules do not assess its counters directly: [`Snapshot::since`] turns two
 //! snapshots into one of the period between them, and all rules take such a period.
 
 pub mod advice;

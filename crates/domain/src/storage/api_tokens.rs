@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken};
+use crate::api_token::{ApiToken, ApiTokenWithUser, CreatedApiToken};
 use crate::clock::Timestamp;
 use crate::idempotency::KeyedCreate;
 use crate::ids::{ApiTokenId, UserId};
@@ -16,7 +16,7 @@ pub trait ApiTokens: Send + Sync {
     /// `Conflict{fk_api_tokens_user}` if the user does not exist.
     async fn create(&self, token: &ApiToken, hash: &[u8; 32], key: Option<KeyedCreate>) -> Result<CreatedApiToken>;
     /// Returns the token with this SHA-256, and its user. The caller checks `is_active` and `expires_at`.
-    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>>;
+    async fn find_with_user(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenWithUser>>;
     /// Records that a token is used, unless a use was recorded within [`crate::api_token::USE_INTERVAL_SECONDS`] before
     /// `now`. A recorded time that is impossible by `now` (see [`Timestamp::is_impossible`]) is replaced.
     async fn note_use(&self, user: UserId, id: ApiTokenId, now: Timestamp) -> Result<()>;

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::Result;
 use crate::clock::Timestamp;
 use crate::ids::{OpaqueSessionId, SecretTagId, UserId};
-use crate::secret_tag::{FailedTries, NewLogin, OpaqueSession, Started, TakenLogin};
+use crate::secret_tag::{FailedTries, NewLogin, OpaqueSession, Started, StartedLogin};
 
 /// OPAQUE sessions. All of them are rows of one table, so that a request can be served by any node.
 ///
@@ -24,7 +24,7 @@ pub trait OpaqueSessions: Send + Sync {
     /// Takes a started attempt to finish it; of concurrent calls, one succeeds. From then on the attempt counts as
     /// failed, until it is unlocked. Returns `None` if there is no such attempt, it was taken before, or it has expired
     /// by `now`.
-    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<TakenLogin>>;
+    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<StartedLogin>>;
     /// Unlocks the secret tag of an attempt that was taken. The unlock token is the one with this SHA-256. Ends the
     /// user's oldest unlocks beyond [`crate::secret_tag::MAX_OPEN`]. Returns `None` if there is no such attempt, or if
     /// the secret tag has been deleted or is at another version than `version`.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Result;
-use crate::account::{Rotation, Session, Standing};
+use crate::account::{Rotation, Session, SessionWithUser};
 use crate::clock::Timestamp;
 use crate::ids::{SessionId, UserId};
 
@@ -14,7 +14,7 @@ pub trait Sessions: Send + Sync {
     async fn start(&self, session: &Session) -> Result<()>;
     /// Returns the user and the end of one of their sessions, or `None` if the session has ended. The caller checks
     /// `is_active` and `expires_at`.
-    async fn standing(&self, user: UserId, id: SessionId) -> Result<Option<Standing>>;
+    async fn get_with_user(&self, user: UserId, id: SessionId) -> Result<Option<SessionWithUser>>;
     /// Exchanges the refresh token of `generation` for the next one. The current generation is raised. The previous
     /// one, while [`Session::forgives`] accepts it, returns the session unchanged. Any other generation ends the
     /// session. Of concurrent calls with the same generation, one raises it.

@@ -58,7 +58,7 @@ impl AttachmentStore {
         if let Some(mark) = self.mark().await? {
             return match known {
                 Some(store) if store.id == mark.id => Ok(()),
-                _ => Err(foreign()),
+                _ => Err(another_databases_store()),
             };
         }
         let census = Census::count(self, storage, Timestamp::MAX).await?;
@@ -113,7 +113,7 @@ impl AttachmentStore {
     /// Refuses a store of another database, and one that a newer copy of this database has swept.
     pub(super) async fn check_owner(&self, store: &Store) -> Result<StoreMark, AttachmentStoreError> {
         match self.mark().await? {
-            Some(mark) if mark.id != store.id => Err(foreign()),
+            Some(mark) if mark.id != store.id => Err(another_databases_store()),
             Some(mark) if mark.sweeps > store.sweeps => Err(AttachmentStoreError::Refused(format!(
                 "another copy of this database has swept the store of recordings {} times, this one {} times: this \
                  one may be an older copy that does not know recordings that are still needed. {REMEDY}.",
@@ -185,6 +185,6 @@ pub(super) fn folder_error(error: io::Error) -> Error {
     }
 }
 
-fn foreign() -> AttachmentStoreError {
+fn another_databases_store() -> AttachmentStoreError {
     AttachmentStoreError::Refused(format!("the store of recordings belongs to another database. {REMEDY}."))
 }

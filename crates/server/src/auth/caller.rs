@@ -12,8 +12,8 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
-use sotto_domain::account::{Standing, User};
-use sotto_domain::api_token::{ApiTokenStanding, Scope, USE_INTERVAL_SECONDS};
+use sotto_domain::account::{SessionWithUser, User};
+use sotto_domain::api_token::{ApiTokenWithUser, Scope, USE_INTERVAL_SECONDS};
 use sotto_domain::{SessionId, UserId};
 
 use crate::app::App;
@@ -25,16 +25,16 @@ use crate::http::error::{ApiError, Code};
 pub struct Caller(Credential);
 
 enum Credential {
-    Session(SessionId, Arc<Standing>),
-    ApiToken(Arc<ApiTokenStanding>),
+    Session(SessionId, Arc<SessionWithUser>),
+    ApiToken(Arc<ApiTokenWithUser>),
 }
 
 impl Caller {
-    /// The account, at most [`crate::config::STANDING_SECONDS`] old.
+    /// The account, at most [`crate::config::CREDENTIAL_CACHE_SECONDS`] old.
     pub fn user(&self) -> &User {
         match &self.0 {
-            Credential::Session(_, standing) => &standing.user,
-            Credential::ApiToken(standing) => &standing.user,
+            Credential::Session(_, found) => &found.user,
+            Credential::ApiToken(found) => &found.user,
         }
     }
 
@@ -53,7 +53,7 @@ impl Caller {
     fn may(&self, scope: Scope) -> bool {
         match &self.0 {
             Credential::Session(..) => true,
-            Credential::ApiToken(standing) => standing.token.scopes.allow(scope),
+            Credential::ApiToken(found) => found.token.scopes.allow(scope),
         }
     }
 
@@ -93,8 +93,8 @@ impl Caller {
         if claims.kind != TokenKind::Access {
             return Err(WRONG);
         }
-        let standing = standing(app, claims.sub, claims.sid).await?.ok_or(SESSION_ENDED)?;
-        Ok(Self(Credential::Session(claims.sid, standing)))
+        let session = valid_session(app, claims.sub, claims.sid).await?.ok_or(SESSION_ENDED)?;
+        Ok(Self(Credential::Session(claims.sid, session)))
     }
 
     async fn by_api_token(app: &App, token: &str) -> Result<Self, ApiError> {
@@ -103,8 +103,8 @@ impl Caller {
             "The API token is invalid or expired; create another one in the settings.",
         );
         let secret = ApiSecret::parse(token).ok_or(WRONG)?;
-        let standing = token_standing(app, &secret.hash()).await?.ok_or(WRONG)?;
-        Ok(Self(Credential::ApiToken(standing)))
+        let api_token = valid_api_token(app, &secret.hash()).await?.ok_or(WRONG)?;
+        Ok(Self(Credential::ApiToken(api_token)))
     }
 }
 
@@ -211,38 +211,38 @@ impl FromRequestParts<App> for Superuser {
 
 /// A valid session, cached for a few seconds so that a busy client does not cost a read per request. `None` if the
 /// session has ended or its user is deactivated.
-pub async fn standing(app: &App, user: UserId, session: SessionId) -> Result<Option<Arc<Standing>>, ApiError> {
-    let standing = match app.standings.get(&session) {
-        Some(standing) => Some(standing),
-        None => app.storage.sessions().standing(user, session).await?.map(|read| {
-            let standing = Arc::new(read);
-            app.standings.insert(session, standing.clone());
-            standing
+pub async fn valid_session(app: &App, user: UserId, id: SessionId) -> Result<Option<Arc<SessionWithUser>>, ApiError> {
+    let session = match app.session_cache.get(&id) {
+        Some(session) => Some(session),
+        None => app.storage.sessions().get_with_user(user, id).await?.map(|read| {
+            let session = Arc::new(read);
+            app.session_cache.insert(id, session.clone());
+            session
         }),
     };
-    Ok(standing.filter(|standing| standing.user.is_active && standing.expires_at > app.now()))
+    Ok(session.filter(|session| session.user.is_active && session.expires_at > app.now()))
 }
 
 /// A valid API token, cached like a session. Reading it from storage also notes its use.
-async fn token_standing(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiTokenStanding>>, ApiError> {
+async fn valid_api_token(app: &App, hash: &[u8; 32]) -> Result<Option<Arc<ApiTokenWithUser>>, ApiError> {
     let now = app.now();
     let is_good =
-        |it: &Arc<ApiTokenStanding>| it.user.is_active && it.token.expires_at.is_none_or(|expires_at| expires_at > now);
-    if let Some(standing) = app.token_standings.get(hash) {
-        return Ok(Some(standing).filter(is_good));
+        |it: &Arc<ApiTokenWithUser>| it.user.is_active && it.token.expires_at.is_none_or(|expires_at| expires_at > now);
+    if let Some(found) = app.api_token_cache.get(hash) {
+        return Ok(Some(found).filter(is_good));
     }
-    let read = app.storage.api_tokens().standing(hash).await?.map(Arc::new);
-    let Some(standing) = read.filter(is_good) else { return Ok(None) };
-    app.token_standings.insert(*hash, standing.clone());
-    let token = &standing.token;
-    if token.last_used_at.is_none_or(|used| !used.is_within(USE_INTERVAL_SECONDS, now)) {
+    let read = app.storage.api_tokens().find_with_user(hash).await?.map(Arc::new);
+    let Some(found) = read.filter(is_good) else { return Ok(None) };
+    app.api_token_cache.insert(*hash, found.clone());
+    let api_token = &found.token;
+    if api_token.last_used_at.is_none_or(|used| !used.is_within(USE_INTERVAL_SECONDS, now)) {
         // A failure to note the use does not fail the request.
-        if let Err(error) = app.storage.api_tokens().note_use(token.user_id, token.id, now).await {
+        if let Err(error) = app.storage.api_tokens().note_use(api_token.user_id, api_token.id, now).await {
             app.monitor.note(&error);
-            tracing::warn!(%error, token = %token.id, "the use of an API token could not be recorded");
+            tracing::warn!(%error, token = %api_token.id, "the use of an API token could not be recorded");
         }
     }
-    Ok(Some(standing))
+    Ok(Some(found))
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750).

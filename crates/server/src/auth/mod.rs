@@ -11,5 +11,5 @@ pub mod unlock_tokens;
 
 pub use caller::{
     Authorized, Caller, EntriesRead, EntriesWrite, RemindersRead, RemindersWrite, SESSION_ENDED, SignedIn, Superuser,
-    TagsRead, TagsWrite, bearer, refuse_cross_site, standing,
+    TagsRead, TagsWrite, bearer, refuse_cross_site, valid_session,
 };

@@ -52,7 +52,7 @@ impl Hasher {
     pub async fn verify(&self, password: String, hash: Option<PasswordHash>) -> Result<bool, ApiError> {
         self.run(move || {
             let known = hash.is_some();
-            let hash = hash.as_ref().map_or_else(|| nobody().as_str(), |hash| hash.0.as_str());
+            let hash = hash.as_ref().map_or_else(|| hash_without_account().as_str(), |hash| hash.0.as_str());
             let matches = phc::PasswordHash::new(hash)
                 .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
             known && matches
@@ -87,7 +87,7 @@ fn hasher() -> Result<Argon2<'static>, ApiError> {
 }
 
 /// The hash to verify against when there is no account.
-fn nobody() -> &'static String {
+fn hash_without_account() -> &'static String {
     static NOBODY: OnceLock<String> = OnceLock::new();
     NOBODY.get_or_init(|| {
         let hash: Result<phc::PasswordHash, _> =

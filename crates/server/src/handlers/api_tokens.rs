@@ -95,23 +95,23 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 pub async fn create(
     State(app): State<App>,
     signed_in: SignedIn,
-    IdempotentJson(request, key): IdempotentJson<ApiTokenCreate>,
+    IdempotentJson(request, idempotency): IdempotentJson<ApiTokenCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ApiTokenMade>)>, ApiError> {
     let user = signed_in.id();
     let respond = |token: ApiToken, secret: ApiSecret| {
         (StatusCode::CREATED, Json(ApiTokenMade { token: token.into(), secret: secret.to_text() }))
     };
-    let make = async |keyed| {
+    let make = async |key| {
         let id = ApiTokenId::new(app.clock.as_ref(), app.random.as_ref());
-        let secret = key.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
-        let token = create_api_token(&app, user, id, &secret, &request, keyed).await?;
+        let secret = idempotency.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
+        let token = create_api_token(&app, user, id, &secret, &request, key).await?;
         Ok(respond(token, secret))
     };
     let find = async |id| {
         let token = app.storage.api_tokens().list(user).await?.into_iter().find(|token| token.id.0 == id);
-        Ok(token.and_then(|token| key.api_secret(&app, user, token.id).map(|secret| respond(token, secret))))
+        Ok(token.and_then(|token| idempotency.api_secret(&app, user, token.id).map(|secret| respond(token, secret))))
     };
-    key.create(&app, user, make, find).await
+    idempotency.create(&app, user, make, find).await
 }
 
 async fn create_api_token(
@@ -120,7 +120,7 @@ async fn create_api_token(
     id: ApiTokenId,
     secret: &ApiSecret,
     request: &ApiTokenCreate,
-    keyed: Option<KeyedCreate>,
+    key: Option<KeyedCreate>,
 ) -> Result<ApiToken, ApiError> {
     let now = app.now();
     let draft = ApiTokenDraft::parse(&request.name, &request.scopes, request.expires_at.as_deref(), now)?;
@@ -133,7 +133,7 @@ async fn create_api_token(
         last_used_at: None,
         created_at: now,
     };
-    match app.storage.api_tokens().create(&token, &secret.hash(), keyed).await? {
+    match app.storage.api_tokens().create(&token, &secret.hash(), key).await? {
         CreatedApiToken::Created => {
             tracing::info!(user = %token.user_id, token = %token.id, "an API token was created");
             Ok(token)
@@ -161,7 +161,7 @@ pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> 
         return Err(ApiError::NotFound(Code::NotFound, "Token not found"));
     }
     // The cache has tokens by their hash, which only storage knows, so it is cleared.
-    app.token_standings.invalidate_all();
+    app.api_token_cache.invalidate_all();
     Ok(message("Token deleted successfully"))
 }
 

@@ -22,14 +22,14 @@ pub async fn to_index() -> Redirect {
 }
 
 pub async fn index() -> Result<Response, ApiError> {
-    serve("")
+    swagger_file("")
 }
 
 pub async fn file(Path(file): Path<String>) -> Result<Response, ApiError> {
-    serve(&file)
+    swagger_file(&file)
 }
 
-fn serve(path: &str) -> Result<Response, ApiError> {
+fn swagger_file(path: &str) -> Result<Response, ApiError> {
     // Without a validator: it would reveal this server to a public site.
     let config = Config::new(["/api/openapi.json"])
         .validator_url("none")

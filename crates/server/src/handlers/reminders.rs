@@ -174,11 +174,11 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     caller: Authorized<RemindersWrite>,
-    IdempotentJson(request, key): IdempotentJson<ReminderCreate>,
+    IdempotentJson(request, idempotency): IdempotentJson<ReminderCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ReminderResponse>)>, ApiError> {
     let (user, reminders, now) = (caller.id(), app.storage.reminders(), app.now());
     let respond = |reminder| (StatusCode::CREATED, Json(ReminderResponse::new(reminder, now)));
-    let make = async |keyed| {
+    let make = async |key| {
         let plan = ReminderPlan::parse(
             &request.title,
             request.message,
@@ -189,9 +189,9 @@ pub async fn create(
             request.is_active,
         )?;
         let id = ReminderId::new(app.clock.as_ref(), app.random.as_ref());
-        Ok(respond(reminders.create(user, id, &plan, keyed, now).await?))
+        Ok(respond(reminders.create(user, id, &plan, key, now).await?))
     };
-    key.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(respond))).await
+    idempotency.create(&app, user, make, async |id| Ok(reminders.get(user, ReminderId(id)).await?.map(respond))).await
 }
 
 /// The schedule of a reminder.

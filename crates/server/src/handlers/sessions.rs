@@ -66,6 +66,6 @@ pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(session): Id
     if !app.storage.sessions().end(signed_in.id(), session).await? {
         return Err(ApiError::NotFound(Code::NotFound, "Session not found"));
     }
-    app.standings.invalidate(&session);
+    app.session_cache.invalidate(&session);
     Ok(message("Session ended successfully"))
 }

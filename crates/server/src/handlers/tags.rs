@@ -91,16 +91,16 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     caller: Authorized<TagsWrite>,
-    IdempotentJson(request, key): IdempotentJson<TagCreate>,
+    IdempotentJson(request, idempotency): IdempotentJson<TagCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<TagResponse>)>, ApiError> {
     let (user, tags) = (caller.id(), app.storage.tags());
     let respond = |tag: Tag| (StatusCode::CREATED, Json(tag.into()));
-    let make = async |keyed| {
+    let make = async |key| {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());
         let new = NewTag::parse(id, &request.name, request.color.as_deref())?;
-        Ok(respond(tags.create(user, &new, keyed, app.now()).await?))
+        Ok(respond(tags.create(user, &new, key, app.now()).await?))
     };
-    key.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(respond))).await
+    idempotency.create(&app, user, make, async |id| Ok(tags.get(user, TagId(id)).await?.map(respond))).await
 }
 
 /// One of your tags.

@@ -99,10 +99,10 @@ impl IdempotencyKey {
 /// The id of the row that an earlier request with this key created.
 async fn find_earlier(app: &App, key: &KeyedCreate) -> Result<Option<Uuid>, ApiError> {
     match app.storage.idempotency_keys().find(key.user, &key.key_hash).await? {
-        Some(made) if made.request_hash != key.request_hash => {
+        Some(earlier) if earlier.request_hash != key.request_hash => {
             Err(ApiError::invalid("header", HEADER, &Flaw::IdempotencyKeyReused))
         }
-        made => Ok(made.map(|made| made.id)),
+        earlier => Ok(earlier.map(|earlier| earlier.id)),
     }
 }
 

@@ -29,7 +29,7 @@ const MAX_CONNECTIONS: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Serving,
-    /// Accepts connections, but `/health/ready` answers 503 and each response closes its connection. So a load balancer
+    /// Accepts connections, but `/health/ready` returns 503 and each response closes its connection. So a load balancer
     /// moves on before the server refuses a request.
     Draining,
     /// Accepts no connections, and finishes open requests.
@@ -44,7 +44,7 @@ pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Rec
     let places = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
-            () = reached(&mut stage, Stage::Finishing) => break,
+            () = wait_for_stage(&mut stage, Stage::Finishing) => break,
             accepted = async {
                 let place = places.clone().acquire_owned().await.ok();
                 (listener.accept().await, place)
@@ -68,7 +68,7 @@ pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Rec
                 tracing::warn!("some requests did not finish in time and were cut off");
             }
         }
-        () = reached(&mut stage, Stage::Ended) => tracing::warn!("requests under way were cut off"),
+        () = wait_for_stage(&mut stage, Stage::Ended) => tracing::warn!("requests under way were cut off"),
     }
 }
 
@@ -115,7 +115,7 @@ impl Connections {
 }
 
 /// Waits for a stage. A dropped sender lets the server finish, but does not cut off requests.
-async fn reached(stage: &mut watch::Receiver<Stage>, goal: Stage) {
+async fn wait_for_stage(stage: &mut watch::Receiver<Stage>, goal: Stage) {
     if stage.wait_for(|stage| *stage >= goal).await.is_err() && goal > Stage::Finishing {
         std::future::pending::<()>().await;
     }

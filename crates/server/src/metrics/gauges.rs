@@ -21,9 +21,9 @@ pub fn render(app: &App) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         describe();
-        build(app);
-        process();
-        monitor(app, &app.monitor.state());
+        set_build_gauges(app);
+        set_process_gauges();
+        set_monitor_gauges(app, &app.monitor.state());
     });
     recorder.handle().render()
 }
@@ -66,26 +66,26 @@ fn describe() {
     );
 }
 
-fn build(app: &App) {
+fn set_build_gauges(app: &App) {
     let schema = app.storage.health().newest_revision();
     gauge!("sotto_build_info", "version" => env!("CARGO_PKG_VERSION"), "schema" => schema).set(1);
 }
 
 /// The usual process metrics of Prometheus clients.
-fn process() {
+fn set_process_gauges() {
     let collector = Collector::default();
     collector.describe();
     collector.collect();
 }
 
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-fn monitor(app: &App, state: &MonitorState) {
+fn set_monitor_gauges(app: &App, state: &MonitorState) {
     counter!("sotto_monitor_failed_readings_total").absolute(state.failed);
     if let Some(readings) = &state.readings {
         gauge!("sotto_monitor_last_reading_timestamp_seconds").set(seconds(readings.last.taken_at));
     }
     let current = state.current(app);
-    for (alert, alert_state) in state.judged(app) {
+    for (alert, alert_state) in state.assessed_alerts(app) {
         // A raised alert stays even while readings fail: if its metric went, Alertmanager would report it as resolved.
         if state.readings.is_some() || alert_state.raised_at.is_some() {
             gauge!("sotto_alert", "alert" => alert.name()).set(f64::from(u8::from(alert_state.raised_at.is_some())));
@@ -101,7 +101,7 @@ fn monitor(app: &App, state: &MonitorState) {
         gauge!("sotto_filesystem_free_bytes", "folder" => *folder).set(*bytes as f64);
     }
     if let Some(readings) = current {
-        measure(&readings.last);
+        set_database_gauges(&readings.last);
         if let Some(ahead) = app.clock_health().ahead_of_database {
             gauge!("sotto_clock_ahead_of_database_seconds").set(ahead);
         }
@@ -110,7 +110,7 @@ fn monitor(app: &App, state: &MonitorState) {
 
 /// Sizes of the database and of its largest tables and indexes.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-fn measure(snapshot: &Snapshot) {
+fn set_database_gauges(snapshot: &Snapshot) {
     gauge!("sotto_database_size_bytes").set(snapshot.bytes as f64);
     gauge!("sotto_database_free_bytes").set(snapshot.free_bytes as f64);
     let mut tables: Vec<_> = snapshot.tables.iter().collect();

@@ -1,4 +1,4 @@
-//! The monitor: takes snapshots of the database's health, judges the changes since the last one, and reports raised and
+//! The monitor: takes snapshots of the database's health, assesses the changes since the last one, and reports raised and
 //! cleared alerts.
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ const OUTDATED_INTERVALS: u32 = 3;
 /// … but not before this, because a reading itself takes time.
 const MIN_OUTDATED_AGE: Duration = Duration::from_secs(30);
 
-/// The readings and alerts of this node. Each node judges for itself.
+/// The readings and alerts of this node. Each node assesses for itself.
 pub struct Monitor {
     /// Held during a reading, because each one is compared with the one before.
     turn: Mutex<()>,
@@ -134,8 +134,8 @@ impl MonitorState {
         if is_present { alert_state.verdict } else { Verdict::Unknown }
     }
 
-    /// The alerts that are judged. An alert that is switched off is included while it is still raised.
-    pub fn judged(&self, app: &App) -> impl Iterator<Item = (Alert, &AlertState)> {
+    /// The alerts that are assessed. An alert that is switched off is included while it is still raised.
+    pub fn assessed_alerts(&self, app: &App) -> impl Iterator<Item = (Alert, &AlertState)> {
         let is_on = |alert| alert != Alert::Backup || app.config.monitoring.backup_days.is_some();
         let alerts = self.alerts.iter().map(|(alert, alert_state)| (*alert, alert_state));
         alerts.filter(move |(alert, alert_state)| is_on(*alert) || alert_state.raised_at.is_some())
@@ -168,7 +168,7 @@ impl Readings {
 /// Takes a reading.
 ///
 /// # Errors
-/// If the database does not respond; then nothing is judged.
+/// If the database does not respond; then nothing is assessed.
 pub async fn take_reading(app: &App) -> storage::Result<()> {
     let turn = app.monitor.turn.lock().await;
     take_locked_reading(app, &turn).await
@@ -220,7 +220,7 @@ fn assess_snapshot(app: &App, snapshot: Snapshot, refusals: u64, now: Timestamp)
         at: Duration::ZERO,
     });
     let period = snapshot.since(&readings.last);
-    let mut fresh = added(&faults, &state.faults);
+    let mut fresh = increases(&faults, &state.faults);
     if refusals > 0 {
         fresh.insert(DISK_FULL.to_owned(), refusals);
     }
@@ -292,7 +292,7 @@ fn announce(app: &App, alert: Alert, change: Change, alert_state: &AlertState, a
 }
 
 /// The counts since `before`.
-fn added(now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+fn increases(now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     let added = now.iter().map(|(name, count)| (name.clone(), count - before.get(name).copied().unwrap_or(0)));
     added.filter(|(_, count)| *count > 0).collect()
 }

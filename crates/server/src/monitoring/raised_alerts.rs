@@ -1,6 +1,6 @@
 //! The file of raised alerts in the data folder: after a restart, the server still reports when one is cleared.
 //!
-//! Servers may share a data folder, and each judges for itself. So each has its own file: the first one that no
+//! Servers may share a data folder, and each assesses for itself. So each has its own file: the first one that no
 //! running server has locked.
 
 use std::fs;

@@ -39,10 +39,10 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     let by_cookie = server.request(Method::DELETE, ME).header(COOKIE, cookies.join("; ")).json(&mine());
     let foreign = by_cookie.try_clone().unwrap().header("sec-fetch-site", "cross-site");
     ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
-    let gone = ApiResponse::receive(by_cookie).await;
-    let cleared = jar(&gone);
+    let deleted = ApiResponse::receive(by_cookie).await;
+    let cleared = jar(&deleted);
     assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
-    assert_eq!(gone.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
+    assert_eq!(deleted.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
 
     // All sessions end at once, and neither a sign-in nor a refresh works.
     ada.get(ME).await.expect(StatusCode::UNAUTHORIZED);
@@ -55,10 +55,10 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     assert_eq!(ben.get("/api/journals/?q=zanzibar").await.body, before);
 
     // The address is free, and a new account does not get the old data.
-    let anew = server.person("ada").await;
-    assert_ne!(anew.id, ada.id);
+    let new_account = server.person("ada").await;
+    assert_ne!(new_account.id, ada.id);
     for path in ["/api/journals/", "/api/journals/?q=zanzibar", "/api/tags/", "/api/reminders/"] {
-        assert_eq!(anew.get(path).await.expect(StatusCode::OK), json!([]), "{path}");
+        assert_eq!(new_account.get(path).await.expect(StatusCode::OK), json!([]), "{path}");
     }
 }
 

@@ -34,11 +34,11 @@ on_both_engines!(
 async fn sign_up_and_in(server: Server) {
     let account =
         json!({"email": " Ada@Example.org ", "password": PASSWORD, "full_name": "Ada", "time_zone": "Europe/Berlin"});
-    let made = post(&server, "/api/auth/register", &account).await.expect(StatusCode::CREATED);
-    assert_eq!((&made["email"], &made["time_zone"]), (&json!("ada@example.org"), &json!("Europe/Berlin")));
-    assert_eq!((&made["is_active"], &made["is_superuser"]), (&json!(true), &json!(false)));
-    assert_eq!((&made["has_password"], &made["preferences"]), (&json!(true), &json!({})));
-    assert!(made.get("hashed_password").is_none() && made.get("password").is_none());
+    let created = post(&server, "/api/auth/register", &account).await.expect(StatusCode::CREATED);
+    assert_eq!((&created["email"], &created["time_zone"]), (&json!("ada@example.org"), &json!("Europe/Berlin")));
+    assert_eq!((&created["is_active"], &created["is_superuser"]), (&json!(true), &json!(false)));
+    assert_eq!((&created["has_password"], &created["preferences"]), (&json!(true), &json!({})));
+    assert!(created.get("hashed_password").is_none() && created.get("password").is_none());
 
     let tokens = server.login("ADA@example.org", PASSWORD).await;
     assert_eq!((&tokens["token_type"], &tokens["expires_in"]), (&json!("bearer"), &json!(900)));
@@ -46,7 +46,7 @@ async fn sign_up_and_in(server: Server) {
     let form =
         ApiResponse::receive(server.request(Method::POST, "/api/auth/login").form(&form)).await.expect(StatusCode::OK);
     let me = server.request(Method::GET, "/api/users/me").bearer_auth(form["access_token"].as_str().unwrap());
-    assert_eq!(ApiResponse::receive(me).await.expect(StatusCode::OK), made);
+    assert_eq!(ApiResponse::receive(me).await.expect(StatusCode::OK), created);
 }
 
 async fn an_address_has_one_account(server: Server) {

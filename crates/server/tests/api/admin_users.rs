@@ -78,9 +78,9 @@ async fn accounts_are_created_and_changed(server: Server) {
     let root = server.superuser("root").await;
     let new =
         json!({"email": " Ada@Example.org", "password": PASSWORD, "full_name": "Ada 🌸", "time_zone": "Asia/Tokyo"});
-    let made = root.post(USERS, new.clone()).await.expect(StatusCode::CREATED);
-    assert_eq!((&made["email"], &made["full_name"]), (&json!("ada@example.org"), &json!("Ada 🌸")));
-    assert_eq!((&made["is_superuser"], &made["has_password"]), (&json!(false), &json!(true)));
+    let created = root.post(USERS, new.clone()).await.expect(StatusCode::CREATED);
+    assert_eq!((&created["email"], &created["full_name"]), (&json!("ada@example.org"), &json!("Ada 🌸")));
+    assert_eq!((&created["is_superuser"], &created["has_password"]), (&json!(false), &json!(true)));
     root.post(USERS, new).await.expect(StatusCode::CONFLICT);
     server.login("ada@example.org", PASSWORD).await;
 
@@ -94,7 +94,7 @@ async fn accounts_are_created_and_changed(server: Server) {
     server.login("ben@example.org", "a new password").await;
 
     let changed = json!({"full_name": null, "is_superuser": true});
-    let changed = root.put(&path(&made), changed).await.expect(StatusCode::OK);
+    let changed = root.put(&path(&created), changed).await.expect(StatusCode::OK);
     assert_eq!((&changed["full_name"], &changed["is_superuser"]), (&Value::Null, &json!(true)));
     assert_eq!((&changed["time_zone"], &changed["is_active"]), (&json!("Asia/Tokyo"), &json!(true)));
 }
@@ -127,8 +127,8 @@ async fn accounts_are_deleted(server: Server) {
     ada.write("mine", "2025-01-22T10:00:00Z", &[]).await;
     let kept = ben.write("kept", "2025-01-22T10:00:00Z", &[]).await;
     let path = format!("{USERS}/{}", ada.id);
-    let gone = root.delete(&path).await.expect(StatusCode::OK);
-    assert_eq!(gone, json!({"message": "User deleted successfully"}));
+    let deleted = root.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(deleted, json!({"message": "User deleted successfully"}));
     ada.get("/api/users/me").await.expect(StatusCode::UNAUTHORIZED);
     for response in [root.delete(&path).await, root.put(&path, json!({})).await] {
         assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "User not found");

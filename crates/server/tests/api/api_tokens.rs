@@ -29,13 +29,13 @@ const TOKENS: &str = "/api/users/me/tokens";
 
 async fn a_token_is_shown_once(server: Server) {
     let ada = server.person("ada").await;
-    let made = make(&ada, json!({"name": " Backup ", "scopes": ["tags:read", "entries:read"]})).await;
-    let secret = made["token"].as_str().unwrap();
+    let created = make(&ada, json!({"name": " Backup ", "scopes": ["tags:read", "entries:read"]})).await;
+    let secret = created["token"].as_str().unwrap();
     assert!(secret.starts_with("sotto_") && secret.len() == 49, "{secret}");
-    assert_eq!((&made["name"], &made["scopes"]), (&json!("Backup"), &json!(["entries:read", "tags:read"])));
-    assert_eq!((&made["expires_at"], &made["last_used_at"]), (&Value::Null, &Value::Null));
+    assert_eq!((&created["name"], &created["scopes"]), (&json!("Backup"), &json!(["entries:read", "tags:read"])));
+    assert_eq!((&created["expires_at"], &created["last_used_at"]), (&Value::Null, &Value::Null));
     let list = ada.get(TOKENS).await.expect(StatusCode::OK);
-    let mut expected = made.clone();
+    let mut expected = created.clone();
     expected.as_object_mut().unwrap().remove("token");
     assert_eq!(list, json!([expected]));
     // The database contains no token.
@@ -125,9 +125,9 @@ async fn invalid_tokens_are_rejected(server: Server) {
 async fn a_token_expires(server: Server) {
     let ada = server.person("ada").await;
     let end = server.clock.now().plus_seconds(60).to_string();
-    let made = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
-    assert_eq!(made["expires_at"], end);
-    let read = || read(&server, made["token"].as_str().unwrap());
+    let created = make(&ada, json!({"name": "short", "scopes": ["entries:read"], "expires_at": end})).await;
+    assert_eq!(created["expires_at"], end);
+    let read = || read(&server, created["token"].as_str().unwrap());
     assert_eq!(read().await, StatusCode::OK);
     server.clock.advance(61);
     assert_eq!(read().await, StatusCode::UNAUTHORIZED);
@@ -137,12 +137,12 @@ async fn a_token_expires(server: Server) {
 async fn a_deleted_token_is_rejected(server: Server) {
     let ada = server.person("ada").await;
     let there = server.another(&server.keys).await;
-    let made = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
-    let secret = made["token"].as_str().unwrap();
+    let created = make(&ada, json!({"name": "lost", "scopes": ["entries:read"]})).await;
+    let secret = created["token"].as_str().unwrap();
     let there = server.client.get(format!("http://{there}/api/journals/")).bearer_auth(secret);
     ApiResponse::receive(there.try_clone().unwrap()).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::OK);
-    let path = format!("{TOKENS}/{}", made["id"].as_str().unwrap());
+    let path = format!("{TOKENS}/{}", created["id"].as_str().unwrap());
     ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(read(&server, secret).await, StatusCode::UNAUTHORIZED);
     ada.delete(&path).await.expect(StatusCode::NOT_FOUND);
@@ -192,9 +192,9 @@ async fn tokens_per_user_are_limited(server: Server) {
 
 async fn tokens_of_other_users_are_not_found(server: Server) {
     let (ada, ben) = (server.person("ada").await, server.person("ben").await);
-    let made = make(&ada, json!({"name": "hers", "scopes": ["entries:read"]})).await;
-    let secret = made["token"].as_str().unwrap();
-    ben.delete(&format!("{TOKENS}/{}", made["id"].as_str().unwrap())).await.expect(StatusCode::NOT_FOUND);
+    let created = make(&ada, json!({"name": "hers", "scopes": ["entries:read"]})).await;
+    let secret = created["token"].as_str().unwrap();
+    ben.delete(&format!("{TOKENS}/{}", created["id"].as_str().unwrap())).await.expect(StatusCode::NOT_FOUND);
     assert_eq!(ben.get(TOKENS).await.expect(StatusCode::OK), json!([]));
     ada.write("mine", DATE, &[]).await;
     ben.write("his", DATE, &[]).await;
@@ -227,8 +227,8 @@ async fn make(person: &Person<'_>, body: Value) -> Value {
 }
 
 async fn token(person: &Person<'_>, scopes: &[&str]) -> String {
-    let made = make(person, json!({"name": "script", "scopes": scopes})).await;
-    made["token"].as_str().unwrap().to_owned()
+    let created = make(person, json!({"name": "script", "scopes": scopes})).await;
+    created["token"].as_str().unwrap().to_owned()
 }
 
 async fn read(server: &Server, token: &str) -> StatusCode {

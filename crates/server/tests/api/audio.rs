@@ -247,9 +247,9 @@ async fn an_interrupted_upload_leaves_nothing(server: Server) {
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&part[..1000]).await.unwrap();
     stream.shutdown().await.unwrap();
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    let mut response = String::new();
+    let _ = stream.read_to_string(&mut response).await;
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 400"), "{response}");
     server.wait_for_objects(1).await;
     assert_eq!(ada.play(&entry).await, wav(1000, 1));
 }
@@ -263,15 +263,15 @@ async fn one_of_many_concurrent_uploads_is_stored(server: Server) {
             tokio::spawn(async move { request.send().await.unwrap().status() })
         })
         .collect();
-    let mut made = 0;
+    let mut created = 0;
     for upload in uploads {
         let status = upload.await.unwrap();
         assert!(status.is_success(), "{status}");
-        made += usize::from(status == StatusCode::CREATED);
+        created += usize::from(status == StatusCode::CREATED);
     }
     let left = ada.play(&entry).await;
     assert!((1..=8).any(|byte| left == wav(200_000, byte)), "it is none of them, or of several");
-    assert_eq!((made, server.objects().len()), (1, 1));
+    assert_eq!((created, server.objects().len()), (1, 1));
 }
 
 async fn a_recording_is_deleted_with_its_entry(server: Server) {

@@ -125,9 +125,9 @@ fn lose(of: &Recorded<'_>, numbers: std::ops::Range<u128>) -> Vec<PathBuf> {
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(outcome: Result<T, AttachmentStoreError>, said: &str) {
+fn refused<T: std::fmt::Debug>(outcome: Result<T, AttachmentStoreError>, message: &str) {
     match outcome {
-        Err(AttachmentStoreError::Refused(sentence)) => assert!(sentence.contains(said), "{sentence}"),
+        Err(AttachmentStoreError::Refused(sentence)) => assert!(sentence.contains(message), "{sentence}"),
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -247,8 +247,8 @@ async fn quarantined_objects_that_are_needed_are_restored(server: Server) {
     server.claim().await.unwrap();
     let (ada, bob, eve) =
         (recorded(&server, "ada").await, recorded(&server, "bob").await, recorded(&server, "eve").await);
-    for (someone, day) in [(&ada, "2025-01-22"), (&bob, "2020-01-22"), (&eve, "2020-01-22")] {
-        someone.put_aside(day);
+    for (person, day) in [(&ada, "2025-01-22"), (&bob, "2020-01-22"), (&eve, "2020-01-22")] {
+        person.put_aside(day);
     }
     // A listener gets the recording back at once, even in parts.
     let plays = (0..4).map(|_| ada.person.play(&ada.entry));
@@ -274,8 +274,8 @@ async fn a_sweep_of_many_objects_is_refused_and_raises_an_alert(server: Server) 
     let lost = lose(&ada, 1..12);
     server.clock.advance(DAY + 100);
     let swept = server.maintain(true).await.unwrap().unwrap();
-    let said = "Of the 12 recordings in the store, the database does not know 11";
-    assert!(swept.refused.unwrap().contains(said));
+    let message = "Of the 12 recordings in the store, the database does not know 11";
+    assert!(swept.refused.unwrap().contains(message));
     assert!(lost.iter().all(|path| path.exists()) && server.aside().is_empty());
 
     take_reading(&server.app).await.unwrap();
@@ -287,7 +287,7 @@ async fn a_sweep_of_many_objects_is_refused_and_raises_an_alert(server: Server) 
     };
     let alert = raised().await;
     assert_eq!(alert["raised"], true);
-    assert!(text(&alert, "sentence").contains(said), "{alert}");
+    assert!(text(&alert, "sentence").contains(message), "{alert}");
 
     // An operator can look first, and then do it.
     let looked = server.sweep(SweepOptions { dry_run: true, ..SweepOptions::default() }).await;

@@ -98,12 +98,12 @@ async fn reminders_are_due_by_the_current_clock(server: Server) {
     for wrong in [TEN_YEARS, -TEN_YEARS] {
         server.clock.set(wrong);
         let then = with_token(&ada, &server.login(&ada.email, PASSWORD).await);
-        let made = then.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
+        let created = then.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
         server.clock.set(-wrong);
-        let path = format!("/api/reminders/{}", made["id"].as_str().unwrap());
+        let path = format!("/api/reminders/{}", created["id"].as_str().unwrap());
         let next = ada.post("/api/reminders/preview", json!({"frequency": "daily", "time": daily["time"]})).await;
         let next = next.expect(StatusCode::OK)["times"][0].clone();
-        assert_ne!(made["next_due_at"], next);
+        assert_ne!(created["next_due_at"], next);
         assert_eq!(ada.get(&path).await.expect(StatusCode::OK)["next_due_at"], next);
         assert_eq!(ada.get("/api/reminders/").await.expect(StatusCode::OK)[0]["next_due_at"], next);
         ada.delete(&path).await.expect(StatusCode::OK);

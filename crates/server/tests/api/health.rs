@@ -126,8 +126,8 @@ async fn responses_have_security_headers(server: Server) {
 async fn the_server_describes_registration_and_providers() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
     let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
-    let said = ApiResponse::receive(open.request(Method::GET, "/api/server")).await;
-    assert_eq!(said.expect(StatusCode::OK), expected);
+    let response = ApiResponse::receive(open.request(Method::GET, "/api/server")).await;
+    assert_eq!(response.expect(StatusCode::OK), expected);
 
     let providers = vec![ProviderSettings {
         id: "google".into(),
@@ -140,9 +140,9 @@ async fn the_server_describes_registration_and_providers() {
     let public_url = Some("https://journal.example.org".to_owned());
     let config = Config { registration: Registration::Closed, providers, public_url, ..lenient() };
     let closed = Server::start(Scratch::sqlite(), config).await;
-    let said = ApiResponse::receive(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
-    assert_eq!(said["registration"], "closed");
-    assert_eq!(said["providers"], json!([{"id": "google", "name": "Google"}]));
+    let response = ApiResponse::receive(closed.request(Method::GET, "/api/server")).await.expect(StatusCode::OK);
+    assert_eq!(response["registration"], "closed");
+    assert_eq!(response["providers"], json!([{"id": "google", "name": "Google"}]));
 }
 
 #[tokio::test]

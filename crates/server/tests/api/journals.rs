@@ -60,8 +60,8 @@ async fn update_journal_entry(server: Server) {
 async fn delete_journal_entry(server: Server) {
     let ada = server.person("ada").await;
     let path = format!("/api/journals/{}", id(&ada.write("Test content", DATE, &["work"]).await));
-    let gone = ada.delete(&path).await.expect(StatusCode::OK);
-    assert_eq!(gone, json!({"message": "Journal entry deleted successfully"}));
+    let deleted = ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(deleted, json!({"message": "Journal entry deleted successfully"}));
     for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
         assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Journal entry not found");
     }

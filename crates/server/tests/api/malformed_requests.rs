@@ -109,17 +109,17 @@ async fn a_truncated_body_stores_nothing(server: Server) {
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&body.as_bytes()[..sent]).await.unwrap();
         stream.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        let answer = String::from_utf8_lossy(&answer);
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response).await;
+        let response = String::from_utf8_lossy(&response);
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 400"), "{response}");
     }
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
 }
 
 async fn oversized_requests_are_refused(server: Server) {
     let ada = server.person("ada").await;
-    // The server may answer and disconnect before everything is sent. A reused connection would then fail its next
+    // The server may respond and disconnect before everything is sent. A reused connection would then fail its next
     // request, so each of these has its own. Either way nothing is stored.
     let alone = || reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
     let send = async |request: reqwest::RequestBuilder| {

@@ -26,24 +26,24 @@ fn with(field: &str, value: impl Into<Value>) -> Value {
 
 async fn reminders_are_created_changed_and_deleted(server: Server) {
     let ada = server.person_in("ada", "Europe/Berlin").await;
-    let made = ada.post("/api/reminders/", reminder()).await.expect(StatusCode::CREATED);
+    let created = ada.post("/api/reminders/", reminder()).await.expect(StatusCode::CREATED);
     assert_eq!(
-        (&made["frequency"], &made["is_active"], &made["custom_days"]),
+        (&created["frequency"], &created["is_active"], &created["custom_days"]),
         (&json!("daily"), &json!(true), &Value::Null)
     );
-    assert_eq!((&made["time_zone"], &made["user_id"]), (&json!("Europe/Berlin"), &json!(ada.id)));
-    assert!(made["next_due_at"].as_str().unwrap() > made["created_at"].as_str().unwrap());
-    let path = format!("/api/reminders/{}", made["id"].as_str().unwrap());
-    assert_eq!(ada.get(&path).await.expect(StatusCode::OK), made);
-    assert_eq!(ada.get("/api/reminders/").await.expect(StatusCode::OK), json!([made]));
+    assert_eq!((&created["time_zone"], &created["user_id"]), (&json!("Europe/Berlin"), &json!(ada.id)));
+    assert!(created["next_due_at"].as_str().unwrap() > created["created_at"].as_str().unwrap());
+    let path = format!("/api/reminders/{}", created["id"].as_str().unwrap());
+    assert_eq!(ada.get(&path).await.expect(StatusCode::OK), created);
+    assert_eq!(ada.get("/api/reminders/").await.expect(StatusCode::OK), json!([created]));
 
     let off = ada.put(&path, json!({"is_active": false, "title": "Later"})).await.expect(StatusCode::OK);
     assert_eq!(
         (&off["next_due_at"], &off["title"], &off["message"]),
-        (&Value::Null, &json!("Later"), &made["message"])
+        (&Value::Null, &json!("Later"), &created["message"])
     );
     let on = ada.put(&path, json!({"is_active": true})).await.expect(StatusCode::OK);
-    assert_eq!(on["next_due_at"], made["next_due_at"]);
+    assert_eq!(on["next_due_at"], created["next_due_at"]);
 
     let deleted = ada.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(deleted, json!({"message": "Reminder deleted successfully"}));
@@ -55,15 +55,15 @@ async fn reminders_are_created_changed_and_deleted(server: Server) {
 async fn frequencies_and_their_days(server: Server) {
     let ada = server.person("ada").await;
     for frequency in ["daily", "weekdays", "weekends", "weekly", "monthly"] {
-        let made = ada.post("/api/reminders/", with("frequency", frequency)).await.expect(StatusCode::CREATED);
-        assert_eq!(made["frequency"], frequency);
-        assert!(made["next_due_at"].as_str().unwrap().ends_with("T20:00:00Z"));
+        let created = ada.post("/api/reminders/", with("frequency", frequency)).await.expect(StatusCode::CREATED);
+        assert_eq!(created["frequency"], frequency);
+        assert!(created["next_due_at"].as_str().unwrap().ends_with("T20:00:00Z"));
     }
     let mut custom = with("frequency", "custom");
     custom["custom_days"] = json!("Fri, mon");
-    let made = ada.post("/api/reminders/", custom).await.expect(StatusCode::CREATED);
-    assert_eq!(made["custom_days"], "mon,fri");
-    let path = format!("/api/reminders/{}", made["id"].as_str().unwrap());
+    let created = ada.post("/api/reminders/", custom).await.expect(StatusCode::CREATED);
+    assert_eq!(created["custom_days"], "mon,fri");
+    let path = format!("/api/reminders/{}", created["id"].as_str().unwrap());
     let kept = ada.put(&path, json!({"title": "kept"})).await.expect(StatusCode::OK);
     assert_eq!(kept["custom_days"], "mon,fri");
     let daily = ada.put(&path, json!({"frequency": "daily"})).await.expect(StatusCode::OK);
@@ -98,9 +98,9 @@ async fn a_preview_shows_the_next_five_times(server: Server) {
 
     // The preview matches the reminder.
     let daily = with("time_zone", "Asia/Kolkata");
-    let made = ada.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
+    let created = ada.post("/api/reminders/", daily.clone()).await.expect(StatusCode::CREATED);
     let daily = json!({"frequency": "daily", "time": daily["time"], "time_zone": daily["time_zone"]});
-    assert_eq!(preview(&daily).await.expect(StatusCode::OK)["times"][0], made["next_due_at"]);
+    assert_eq!(preview(&daily).await.expect(StatusCode::OK)["times"][0], created["next_due_at"]);
     let last = json!({"frequency": "monthly", "time": "9999-12-29T20:00:00Z", "time_zone": "UTC"});
     assert_eq!(preview(&last).await.expect(StatusCode::OK), json!({"times": ["9999-12-29T20:00:00Z"]}));
 
@@ -116,7 +116,7 @@ async fn a_preview_shows_the_next_five_times(server: Server) {
         body[field] = value;
         assert_eq!(preview(&body).await.refused(), place);
     }
-    assert_eq!(ada.get("/api/reminders/").await.body, json!([made]));
+    assert_eq!(ada.get("/api/reminders/").await.body, json!([created]));
 }
 
 async fn invalid_reminders_are_rejected(server: Server) {

@@ -254,16 +254,16 @@ impl ApiResponse {
         let (status, headers) = (response.status(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let answer = Self { status, headers, body };
+        let response = Self { status, headers, body };
         if status.is_client_error() || status.is_server_error() {
-            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
-            assert_eq!(answer.body["status"], status.as_u16());
-            assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.len() > 5), "{answer:?}");
-            let errors = answer.body["errors"].as_array();
-            assert!(errors.into_iter().flatten().all(|error| error["code"].is_string()), "{answer:?}");
+            assert_eq!(response.header("content-type"), Some("application/problem+json"), "{response:?}");
+            assert_eq!(response.body["status"], status.as_u16());
+            assert!(response.body["detail"].as_str().is_some_and(|detail| detail.len() > 5), "{response:?}");
+            let errors = response.body["errors"].as_array();
+            assert!(errors.into_iter().flatten().all(|error| error["code"].is_string()), "{response:?}");
         }
-        assert!(answer.header("x-request-id").is_some());
-        answer
+        assert!(response.header("x-request-id").is_some());
+        response
     }
 
     /// The body, which must have this status.
@@ -307,11 +307,11 @@ pub fn lenient() -> Config {
     Config { rate_limits: false, ..Config::default() }
 }
 
-/// Waits until requests are answered with 401. A node may have accounts and tokens in its cache for 5 seconds, so that
+/// Waits until requests are refused with 401. A node may have accounts and tokens in its cache for 5 seconds, so that
 /// much more than a minute means another lifetime, even on a busy machine.
 pub async fn wait_until_unauthorized(send: impl AsyncFn() -> StatusCode) {
     let start = Instant::now();
-    wait_until("the node answers with 401", async || send().await == StatusCode::UNAUTHORIZED).await;
+    wait_until("the node refuses with 401", async || send().await == StatusCode::UNAUTHORIZED).await;
     assert!(start.elapsed() < Duration::from_mins(1), "401 came after {:?}", start.elapsed());
 }
 

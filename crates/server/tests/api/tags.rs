@@ -27,8 +27,8 @@ async fn tags_are_created_changed_and_deleted(server: Server) {
     let entry_path = format!("/api/journals/{}", entry["id"].as_str().unwrap());
     assert_eq!(ada.get(&entry_path).await.body["tags"][0]["name"], "TEST tag");
 
-    let gone = ada.delete(&path).await.expect(StatusCode::OK);
-    assert_eq!(gone, json!({"message": "Tag deleted successfully"}));
+    let deleted = ada.delete(&path).await.expect(StatusCode::OK);
+    assert_eq!(deleted, json!({"message": "Tag deleted successfully"}));
     assert_eq!(ada.get(&entry_path).await.expect(StatusCode::OK)["tags"], json!([]));
     for response in [ada.get(&path).await, ada.put(&path, json!({})).await, ada.delete(&path).await] {
         assert_eq!(response.expect(StatusCode::NOT_FOUND)["detail"], "Tag not found");

@@ -160,7 +160,7 @@ async fn the_security_policy_allows_only_what_the_app_needs() {
     }
     let features = header(&page, "permissions-policy");
     assert!(features.contains("microphone=(self)") && features.contains("camera=()"), "{features}");
-    // What belongs to the API never answers with the app.
+    // A path of the API never returns the app.
     let missing = app.get("/assets/none.js", &[]).await;
     assert_eq!(header(&missing, "content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
     assert_eq!((header(&missing, "cache-control"), header(&missing, "permissions-policy")), ("no-store", ""));
@@ -186,10 +186,10 @@ async fn no_path_leaves_the_folder() {
         let mut stream = TcpStream::connect(app.server.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let status = answer.split(' ').nth(1).unwrap_or_default();
-        assert!(["404", "400"].contains(&status) && !answer.contains("secret"), "{path}: {answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let status = response.split(' ').nth(1).unwrap_or_default();
+        assert!(["404", "400"].contains(&status) && !response.contains("secret"), "{path}: {response}");
     }
 }
 

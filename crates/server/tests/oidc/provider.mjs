@@ -55,7 +55,7 @@ function provider(issuer) {
     ttl: { IdToken: 300, AccessToken: 300, AuthorizationCode: 120, Interaction: 600, Grant: 600, Session: 600 },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_, id) => people[id] && { accountId: id, claims: () => ({ sub: id, ...people[id] }) },
-    // Whoever signs in agrees to all that is asked for.
+    // Every user who signs in grants all that is requested.
     async loadExistingGrant(context) {
       const { client, session, provider, params } = context.oidc;
       const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });

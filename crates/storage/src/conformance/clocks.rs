@@ -5,7 +5,7 @@ use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, SESSION_SECONDS, Se
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::secret_tag::{
     FREE_TRIES, IDLE_SECONDS, LOGIN_SECONDS, LONGEST_WAIT, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, OpaqueSession,
-    OpaqueState, Started, TakenLogin,
+    OpaqueState, Started, StartedLogin,
 };
 use sotto_domain::{OpaqueSessionId, SecretTagId, SessionId, Timestamp, UserId};
 
@@ -31,7 +31,7 @@ pub async fn token_reuse_is_detected_after_a_clock_jump_and_back(world: &World) 
         assert!(matches!(refreshed, Rotation::Rotated(_)));
         let reused = world.sessions().rotate(user, session.id, 1, at(5000), at(10)).await.unwrap();
         assert_eq!(reused, Rotation::Reused, "{ahead}");
-        assert_eq!(world.sessions().standing(user, session.id).await.unwrap(), None);
+        assert_eq!(world.sessions().get_with_user(user, session.id).await.unwrap(), None);
     }
 }
 
@@ -40,7 +40,7 @@ pub async fn session_expiry_from_a_wrong_clock_is_corrected(world: &World) {
     let [usual, wrong] = [world.session(user).await, world.session(user).await];
     let end = at(3650 * DAY);
     world.sessions().rotate(user, wrong.id, 1, end, at(5)).await.unwrap();
-    let end_of = async |id| world.sessions().standing(user, id).await.unwrap().unwrap().expires_at;
+    let end_of = async |id| world.sessions().get_with_user(user, id).await.unwrap().unwrap().expires_at;
     assert_eq!(world.sessions().correct_ends(at(10)).await.unwrap(), 1);
     assert_eq!(end_of(wrong.id).await, at(10 + SESSION_SECONDS));
     assert_eq!(end_of(usual.id).await, usual.expires_at);
@@ -174,7 +174,7 @@ pub async fn attempts_from_a_wrong_clock_are_redated(world: &World) {
 pub async fn the_use_of_an_api_token_is_recorded_again(world: &World) {
     let user = world.user().await;
     let token = world.api_token(user, [1; 32]).await;
-    let last_use = async || world.api_tokens().standing(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
+    let last_use = async || world.api_tokens().find_with_user(&[1; 32]).await.unwrap().unwrap().token.last_used_at;
     for ahead in AHEAD {
         world.api_tokens().note_use(user, token.id, at(ahead)).await.unwrap();
         world.api_tokens().note_use(user, token.id, at(10)).await.unwrap();
@@ -190,7 +190,7 @@ pub async fn small_clock_differences_between_servers_are_tolerated(world: &World
     // A server with a clock that is ahead starts the attempt and unlocks the tag.
     let login = world.login(user, tag, ahead).await;
     let taken = sessions.take(user, login, now).await.unwrap();
-    assert!(taken.is_some_and(|taken: TakenLogin| taken.tag == tag));
+    assert!(taken.is_some_and(|taken: StartedLogin| taken.tag == tag));
     let (open, _) = world.unlock(user, tag, ahead).await;
     assert_eq!(sessions.open(user, open, &TOKEN, now).await.unwrap(), Some(tag));
     let session = world.session(user).await;

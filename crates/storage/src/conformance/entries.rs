@@ -103,8 +103,8 @@ pub async fn create_attaches_existing_and_new_tags(world: &World) {
     ];
     assert_eq!(entry.tags, expected, "in order of their names' keys, and under the names that they had");
     assert_eq!(world.entries().get(user, entry.id).await.unwrap(), Some(entry));
-    let made = world.tags().get(user, blue.id).await.unwrap().unwrap();
-    assert_eq!((made.name, made.color, made.created_at), (blue.name, blue.color, at(0)));
+    let created = world.tags().get(user, blue.id).await.unwrap().unwrap();
+    assert_eq!((created.name, created.color, created.created_at), (blue.name, blue.color, at(0)));
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 3);
 }
 

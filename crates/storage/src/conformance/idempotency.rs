@@ -17,14 +17,14 @@ use super::world::{World, assert_conflict, at, at_once, plan, sealed, up_to};
 const USED: &str = "pk_idempotency_keys";
 
 /// An idempotency key of a user, distinguished by `number`.
-#[expect(clippy::unnecessary_wraps, reason = "so do creates take it")]
+#[expect(clippy::unnecessary_wraps, reason = "creates take an option")]
 pub fn keyed(user: UserId, number: u8) -> Option<KeyedCreate> {
     Some(KeyedCreate { user, key_hash: [number; 32], request_hash: [number + 100; 32] })
 }
 
-async fn made(world: &World, user: UserId, number: u8) -> Option<Uuid> {
-    let made = world.idempotency_keys().find(user, &[number; 32]).await.unwrap();
-    made.map(|RecordedCreate { request_hash, id }| {
+async fn recorded_id(world: &World, user: UserId, number: u8) -> Option<Uuid> {
+    let recorded = world.idempotency_keys().find(user, &[number; 32]).await.unwrap();
+    recorded.map(|RecordedCreate { request_hash, id }| {
         assert_eq!(request_hash, [number + 100; 32]);
         id
     })
@@ -36,13 +36,13 @@ where
     T: std::fmt::Debug,
     F: Future<Output = (Uuid, Result<T, StorageError>)>,
 {
-    assert_eq!(made(world, user, number).await, None);
+    assert_eq!(recorded_id(world, user, number).await, None);
     let (id, outcome) = create(keyed(user, number)).await;
     outcome.unwrap();
-    assert_eq!(made(world, user, number).await, Some(id));
+    assert_eq!(recorded_id(world, user, number).await, Some(id));
     let (_, outcome) = create(keyed(user, number)).await;
     assert_conflict(outcome, USED);
-    assert_eq!(made(world, user, number).await, Some(id));
+    assert_eq!(recorded_id(world, user, number).await, Some(id));
 }
 
 pub async fn each_create_with_one_key_creates_one_row(world: &World) {
@@ -128,8 +128,8 @@ pub async fn a_used_key_is_reported_before_other_errors(world: &World) {
 
 pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
     let user = world.user().await;
-    let one_of = |made: usize, refused: Vec<StorageError>| {
-        assert_eq!((made, refused.len()), (1, 7), "{refused:?}");
+    let one_of = |created: usize, refused: Vec<StorageError>| {
+        assert_eq!((created, refused.len()), (1, 7), "{refused:?}");
         for error in refused {
             assert_conflict::<()>(Err(error), USED);
         }
@@ -138,10 +138,10 @@ pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
         let (storage, new) = (world.storage.clone(), world.new_tag(&format!("tag {number}")));
         async move { storage.tags().create(user, &new, keyed(user, 1), at(0)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = tags.await.into_iter().partition(Result::is_ok);
-    one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
+    let (created, refused): (Vec<_>, Vec<_>) = tags.await.into_iter().partition(Result::is_ok);
+    one_of(created.len(), refused.into_iter().filter_map(Result::err).collect());
     let kept = world.tags().list(user, None, 10).await.unwrap();
-    assert_eq!(kept, [made.into_iter().next().unwrap().unwrap()]);
+    assert_eq!(kept, [created.into_iter().next().unwrap().unwrap()]);
 
     // These creates consist of several steps, and create a tag too.
     let entries = at_once(8, |number| {
@@ -149,10 +149,10 @@ pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
         new.tags = vec![world.named(&format!("tag of {number}"))];
         async move { storage.entries().create(user, &new, keyed(user, 2), at(0)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = entries.await.into_iter().partition(Result::is_ok);
-    one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
+    let (created, refused): (Vec<_>, Vec<_>) = entries.await.into_iter().partition(Result::is_ok);
+    one_of(created.len(), refused.into_iter().filter_map(Result::err).collect());
     let kept = world.entries().list(user, &up_to(10)).await.unwrap();
-    assert_eq!(made.into_iter().next().unwrap().unwrap(), Created::Created(kept[0].clone()));
+    assert_eq!(created.into_iter().next().unwrap().unwrap(), Created::Created(kept[0].clone()));
     assert_eq!(world.tags().list(user, None, 10).await.unwrap().len(), 2);
 
     // These creates are subject to a limit, so they wait for each other's lock on the user.
@@ -161,8 +161,8 @@ pub async fn one_of_many_creates_with_one_key_creates_a_row(world: &World) {
         let hash = [u8::try_from(number).unwrap(); 32];
         async move { storage.api_tokens().create(&token, &hash, keyed(user, 3)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = tokens.await.into_iter().partition(Result::is_ok);
-    one_of(made.len(), refused.into_iter().filter_map(Result::err).collect());
+    let (created, refused): (Vec<_>, Vec<_>) = tokens.await.into_iter().partition(Result::is_ok);
+    one_of(created.len(), refused.into_iter().filter_map(Result::err).collect());
     assert_eq!(world.api_tokens().list(user).await.unwrap().len(), 1);
 }
 
@@ -196,11 +196,11 @@ pub async fn a_failed_create_does_not_use_its_key(world: &World) {
     let refused = world.sealed_entries().create(user, EntryId(world.id()), &nobodys, key, at(0)).await.unwrap();
     assert_eq!(refused, Stored::UnknownSecretTag);
 
-    assert_eq!(made(world, user, 1).await, None);
+    assert_eq!(recorded_id(world, user, 1).await, None);
     new.tags = vec![TagChoice::Existing(tag.id)];
     let created = world.entries().create(user, &new, key, at(0)).await.unwrap();
     assert!(matches!(created, Created::Created(_)), "{created:?}");
-    assert_eq!(made(world, user, 1).await, Some(new.id.0));
+    assert_eq!(recorded_id(world, user, 1).await, Some(new.id.0));
 }
 
 pub async fn a_key_outlives_its_row(world: &World) {
@@ -208,7 +208,7 @@ pub async fn a_key_outlives_its_row(world: &World) {
     let tag = world.new_tag("one");
     world.tags().create(user, &tag, keyed(user, 1), at(0)).await.unwrap();
     assert!(world.tags().delete(user, tag.id).await.unwrap());
-    assert_eq!(made(world, user, 1).await, Some(tag.id.0));
+    assert_eq!(recorded_id(world, user, 1).await, Some(tag.id.0));
     assert_conflict(world.tags().create(user, &tag, keyed(user, 1), at(1)).await, USED);
 }
 
@@ -221,13 +221,13 @@ pub async fn keys_are_deleted_after_a_day_and_with_their_user(world: &World) {
     let keys = world.idempotency_keys();
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS - 1)).await.unwrap(), 0);
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS + 4)).await.unwrap(), 1);
-    assert_eq!(made(world, user, 1).await, None);
-    assert!(made(world, user, 2).await.is_some());
+    assert_eq!(recorded_id(world, user, 1).await, None);
+    assert!(recorded_id(world, user, 2).await.is_some());
     // The key creates a row again.
     world.tags().create(user, &world.new_tag("later"), keyed(user, 1), at(KEPT_SECONDS)).await.unwrap();
     world.users().delete(user).await.unwrap();
-    assert_eq!((made(world, user, 1).await, made(world, user, 2).await), (None, None));
-    assert!(made(world, other, 1).await.is_some());
+    assert_eq!((recorded_id(world, user, 1).await, recorded_id(world, user, 2).await), (None, None));
+    assert!(recorded_id(world, other, 1).await.is_some());
 }
 
 pub async fn a_key_from_a_wrong_clock_is_redated(world: &World) {
@@ -241,8 +241,8 @@ pub async fn a_key_from_a_wrong_clock_is_redated(world: &World) {
     assert_eq!(keys.correct_dates(at(0)).await.unwrap(), 1);
     assert_eq!(keys.correct_dates(at(0)).await.unwrap(), 0);
     assert_eq!(keys.delete_expired(at(KEPT_SECONDS)).await.unwrap(), 1);
-    assert_eq!(made(world, user, 1).await, None);
-    assert!(made(world, user, 2).await.is_some());
+    assert_eq!(recorded_id(world, user, 1).await, None);
+    assert!(recorded_id(world, user, 2).await.is_some());
 }
 
 pub async fn create_rejects_a_key_of_a_deleted_user(world: &World) {

@@ -86,9 +86,9 @@ pub async fn one_of_many_sign_ups_with_one_identity_succeeds(world: &World) {
         let (storage, identity) = (world.storage.clone(), world.new_identity(new.id, ISSUER, "ada"));
         async move { storage.identities().sign_up(&new, None, &identity, at(0)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
+    let (created, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
     assert_eq!(
-        (made.len(), world.users().list(&UserQuery { limit: 100, ..UserQuery::default() }).await.unwrap().len()),
+        (created.len(), world.users().list(&UserQuery { limit: 100, ..UserQuery::default() }).await.unwrap().len()),
         (1, 1)
     );
     for outcome in refused {
@@ -110,8 +110,9 @@ pub async fn a_google_identity_is_recorded_in_the_account(world: &World) {
     assert_eq!(world.users().get(user).await.unwrap().unwrap().updated_at, at(6));
 
     let new = world.new_user("new@example.org");
-    let made = world.identities().sign_up(&new, None, &world.new_identity(new.id, GOOGLE, "333"), at(0)).await.unwrap();
-    assert_eq!(world.users().get(new.id).await.unwrap(), Some(User { google_id: Some("333".into()), ..made }));
+    let created =
+        world.identities().sign_up(&new, None, &world.new_identity(new.id, GOOGLE, "333"), at(0)).await.unwrap();
+    assert_eq!(world.users().get(new.id).await.unwrap(), Some(User { google_id: Some("333".into()), ..created }));
 }
 
 pub async fn unlink_keeps_the_last_way_to_sign_in(world: &World) {

@@ -2,7 +2,7 @@
 
 use sotto_domain::secret_tag::{
     FREE_TRIES, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, OPEN_SECONDS,
-    OpaqueSession, OpaqueState, Started, TakenLogin,
+    OpaqueSession, OpaqueState, Started, StartedLogin,
 };
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
@@ -37,7 +37,7 @@ pub async fn a_started_login_is_taken_once(world: &World) {
     assert_conflict(sessions.start(&login, at(1)).await, "pk_opaque_sessions");
 
     let taken = sessions.take(user, login.id, at(5)).await.unwrap();
-    assert!(taken == Some(TakenLogin { tag, state: login.state, expires_at: at(LOGIN_SECONDS) }));
+    assert!(taken == Some(StartedLogin { tag, state: login.state, expires_at: at(LOGIN_SECONDS) }));
     let failed = OpaqueSession { state: OpaqueState::Failed, last_activity: at(5), ..session };
     assert_eq!(sessions.list(user, at(5)).await.unwrap(), [failed]);
     assert_eq!(sessions.take(user, login.id, at(5)).await.unwrap(), None);

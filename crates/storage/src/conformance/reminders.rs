@@ -17,10 +17,10 @@ pub async fn create_and_get_every_frequency(world: &World) {
         ("custom", Some("mon,fri"), "2025-01-24T19:00:00Z"),
     ] {
         let (id, plan) = (ReminderId(world.id()), plan("Write 🖋️", frequency, days));
-        let made = world.reminders().create(user, id, &plan, None, at(0)).await.unwrap();
+        let created = world.reminders().create(user, id, &plan, None, at(0)).await.unwrap();
         let next_due_at = Some(Timestamp::parse(due).unwrap());
-        assert_eq!(made, Reminder { id, user_id: user, plan, next_due_at, created_at: at(0), updated_at: at(0) });
-        assert_eq!(world.reminders().get(user, id).await.unwrap(), Some(made));
+        assert_eq!(created, Reminder { id, user_id: user, plan, next_due_at, created_at: at(0), updated_at: at(0) });
+        assert_eq!(world.reminders().get(user, id).await.unwrap(), Some(created));
     }
 }
 
@@ -45,9 +45,9 @@ pub async fn create_rejects_a_deleted_user(world: &World) {
 pub async fn a_paused_reminder_is_never_due(world: &World) {
     let user = world.user().await;
     let off = ReminderPlan { is_active: false, ..plan("Off", "custom", Some("sun")) };
-    let made = world.reminders().create(user, ReminderId(world.id()), &off, None, at(0)).await.unwrap();
-    assert_eq!(made.next_due_at, None);
-    assert_eq!(world.reminders().get(user, made.id).await.unwrap(), Some(made));
+    let created = world.reminders().create(user, ReminderId(world.id()), &off, None, at(0)).await.unwrap();
+    assert_eq!(created.next_due_at, None);
+    assert_eq!(world.reminders().get(user, created.id).await.unwrap(), Some(created));
 }
 
 pub async fn replace_changes_the_expected_version(world: &World) {
@@ -85,19 +85,20 @@ pub async fn one_of_two_replacements_of_one_version_succeeds(world: &World) {
 
 pub async fn delete_succeeds_once(world: &World) {
     let user = world.user().await;
-    let (gone, kept) = (world.reminder(user, "gone").await, world.reminder(user, "kept").await);
-    assert!(world.reminders().delete(user, gone.id).await.unwrap());
-    assert!(!world.reminders().delete(user, gone.id).await.unwrap());
-    assert_eq!(world.reminders().get(user, gone.id).await.unwrap(), None);
+    let (deleted, kept) = (world.reminder(user, "gone").await, world.reminder(user, "kept").await);
+    assert!(world.reminders().delete(user, deleted.id).await.unwrap());
+    assert!(!world.reminders().delete(user, deleted.id).await.unwrap());
+    assert_eq!(world.reminders().get(user, deleted.id).await.unwrap(), None);
     assert_eq!(world.reminders().list(user, None, 10).await.unwrap(), vec![kept]);
 }
 
 pub async fn list_pages_in_order_of_creation(world: &World) {
     let user = world.user().await;
-    let mut made = vec![];
+    let mut created = vec![];
     for number in 0..7 {
         let plan = plan(&format!("{}", 9 - number), "daily", None);
-        made.push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(number / 3)).await.unwrap());
+        created
+            .push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(number / 3)).await.unwrap());
     }
     let mut seen: Vec<Reminder> = vec![];
     loop {
@@ -108,7 +109,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
         }
         seen.extend(page);
     }
-    assert_eq!(seen, made);
+    assert_eq!(seen, created);
 }
 
 pub async fn a_nonexistent_reminder_is_missing(world: &World) {
@@ -130,14 +131,14 @@ pub async fn a_new_time_zone_of_a_user_moves_the_reminders_in_the_old_one(world:
     let monthly = plan("monthly", "monthly", None);
     let off = ReminderPlan { is_active: false, ..plan("off", "custom", Some("mon,fri")) };
     let elsewhere = plan("elsewhere", "daily", None).moved_to(&zone("Asia/Tokyo"));
-    let mut made = vec![daily];
+    let mut created = vec![daily];
     for plan in [monthly, off, elsewhere.clone()] {
-        made.push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(0)).await.unwrap());
+        created.push(world.reminders().create(user, ReminderId(world.id()), &plan, None, at(0)).await.unwrap());
     }
 
     let changed = world.users().update(user, &zone_patch("America/New_York"), at(60)).await.unwrap().unwrap();
     assert_eq!((changed.time_zone.name(), changed.updated_at), ("America/New_York", at(60)));
-    let expected = made.into_iter().map(|old| {
+    let expected = created.into_iter().map(|old| {
         if old.plan == elsewhere {
             return old;
         }

@@ -115,9 +115,9 @@ pub async fn update_replaces_the_words(world: &World) {
 
 pub async fn deleted_entries_are_not_found(world: &World) {
     let user = world.user().await;
-    let gone = world.write(user, "mountains gone").await.id;
+    let deleted = world.write(user, "mountains gone").await.id;
     world.write(user, "mountains kept").await;
-    assert_eq!(world.entries().delete(user, gone, None).await.unwrap(), Deleted::Deleted(vec![]));
+    assert_eq!(world.entries().delete(user, deleted, None).await.unwrap(), Deleted::Deleted(vec![]));
     assert_eq!(world.contents(user, &search("mountains")).await, ["mountains kept"]);
     assert_eq!(world.contents(user, &search("gone")).await, [""; 0]);
 }

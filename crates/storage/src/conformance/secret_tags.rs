@@ -174,7 +174,7 @@ pub async fn delete_removes_entries_only_if_requested(world: &World) {
     assert_eq!(world.sealed_entries().get(user, kept.id).await.unwrap(), Some(kept.clone()));
     assert_eq!(world.entries().get(user, plain.id).await.unwrap(), Some(plain));
     world.sealed_entries().delete(user, kept.id, None).await.unwrap();
-    assert_eq!(delete(other, false).await, gone());
+    assert_eq!(delete(other, false).await, removed());
     assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
 }
 
@@ -202,7 +202,7 @@ pub async fn delete_returns_the_freed_recordings(world: &World) {
     assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
 }
 
-/// Meanwhile entries move to another secret tag and recordings are put: each recording is either returned as freed or
+/// At the same time, entries move to another secret tag and recordings are put: each recording is either returned as freed or
 /// still attached.
 pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &World) {
     for _ in 0..4 {
@@ -235,15 +235,15 @@ pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &
                 }
             }
         });
-        let (put, gone): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
-        let (mut put, mut gone) = (put.concat(), gone.concat());
+        let (put, removed): (Vec<_>, Vec<_>) = outcomes.await.into_iter().unzip();
+        let (mut put, mut removed) = (put.concat(), removed.concat());
         for entry in entries {
             // The recording of an entry that moved out in time is still attached.
-            gone.extend(world.attachments().get(user, entry).await.unwrap().map(|left| left.id));
+            removed.extend(world.attachments().get(user, entry).await.unwrap().map(|left| left.id));
         }
         put.sort();
-        gone.sort();
-        assert_eq!(put, gone);
+        removed.sort();
+        assert_eq!(put, removed);
     }
 }
 
@@ -255,7 +255,7 @@ pub async fn delete_removes_the_sessions_of_the_tag(world: &World) {
     let open = world.unlock(user, tag, at(2)).await.0;
     world.secret_tags().set_lock(user, other, &lock(8), 1, None, at(3)).await.unwrap();
     let kept = world.fail(user, other, at(4)).await;
-    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), gone());
+    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), removed());
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(5)).await.unwrap(), None);
     let left: Vec<_> = world.opaque_sessions().list(user, at(5)).await.unwrap();
     assert_eq!(left.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(), [(kept, OpaqueState::Failed)]);
@@ -308,6 +308,6 @@ pub async fn a_nonexistent_secret_tag_is_missing(world: &World) {
 }
 
 /// The deletion of a secret tag without entries.
-fn gone() -> DeletedSecretTag {
+fn removed() -> DeletedSecretTag {
     DeletedSecretTag::Deleted { entries: 0, freed: vec![] }
 }

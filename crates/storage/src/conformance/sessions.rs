@@ -1,6 +1,6 @@
 //! Tests sessions: sign-in, rotation of refresh tokens, and the end of a session.
 
-use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, Session, Standing};
+use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, Session, SessionWithUser};
 use sotto_domain::{SessionId, UserId};
 
 use super::world::{World, assert_conflict, at, at_once};
@@ -9,8 +9,8 @@ pub async fn start_and_standing(world: &World) {
     let user = world.user().await;
     let session = world.session(user).await;
     let account = world.users().get(user).await.unwrap().unwrap();
-    let standing = world.sessions().standing(user, session.id).await.unwrap();
-    assert_eq!(standing, Some(Standing { user: account, expires_at: at(1000) }));
+    let with_user = world.sessions().get_with_user(user, session.id).await.unwrap();
+    assert_eq!(with_user, Some(SessionWithUser { user: account, expires_at: at(1000) }));
     assert_eq!(world.sessions().list(user, at(0)).await.unwrap(), vec![session.clone()]);
     assert_conflict(world.sessions().start(&session).await, "pk_login_sessions");
 
@@ -33,7 +33,7 @@ pub async fn rotate_raises_the_generation(world: &World) {
     let rotation = world.sessions().rotate(user, session.id, 1, at(2000), at(5)).await.unwrap();
     assert_eq!(rotation, Rotation::Rotated(raised.clone()));
     assert_eq!(world.sessions().list(user, at(5)).await.unwrap(), vec![raised]);
-    assert_eq!(world.sessions().standing(user, session.id).await.unwrap().unwrap().expires_at, at(2000));
+    assert_eq!(world.sessions().get_with_user(user, session.id).await.unwrap().unwrap().expires_at, at(2000));
 }
 
 pub async fn rotate_accepts_the_previous_generation_for_a_moment(world: &World) {
@@ -49,7 +49,7 @@ pub async fn rotate_accepts_the_previous_generation_for_a_moment(world: &World) 
     }
     let late = world.sessions().rotate(user, session.id, 1, at(3000), last_moment.plus_seconds(1)).await.unwrap();
     assert_eq!(late, Rotation::Reused);
-    assert_eq!(world.sessions().standing(user, session.id).await.unwrap(), None);
+    assert_eq!(world.sessions().get_with_user(user, session.id).await.unwrap(), None);
 }
 
 pub async fn rotate_ends_a_session_after_token_reuse(world: &World) {
@@ -101,7 +101,7 @@ pub async fn end_succeeds_once(world: &World) {
     let (session, other) = (world.session(user).await.id, world.session(user).await);
     assert!(world.sessions().end(user, session).await.unwrap());
     assert!(!world.sessions().end(user, session).await.unwrap());
-    assert_eq!(world.sessions().standing(user, session).await.unwrap(), None);
+    assert_eq!(world.sessions().get_with_user(user, session).await.unwrap(), None);
     assert_eq!(world.sessions().list(user, at(0)).await.unwrap(), vec![other]);
 }
 

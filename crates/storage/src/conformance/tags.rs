@@ -53,8 +53,8 @@ pub async fn one_of_many_creates_with_one_name_succeeds(world: &World) {
         let (storage, new) = (world.storage.clone(), world.new_tag(["sun", "SUN"][number % 2]));
         async move { storage.tags().create(user, &new, None, at(0)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
-    assert_eq!(made.len(), 1);
+    let (created, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
+    assert_eq!(created.len(), 1);
     for outcome in refused {
         assert_conflict(outcome, "uq_tags_user_name_key");
     }
@@ -91,13 +91,13 @@ pub async fn update_rejects_an_equivalent_name(world: &World) {
 
 pub async fn delete_unlinks_and_keeps_the_entries(world: &World) {
     let user = world.user().await;
-    let (gone, kept) = (world.tag(user, "gone").await, world.tag(user, "kept").await);
+    let (deleted, kept) = (world.tag(user, "gone").await, world.tag(user, "kept").await);
     let mut new = world.new_entry("text");
-    new.tags = vec![TagChoice::Existing(gone.id), TagChoice::Existing(kept.id)];
+    new.tags = vec![TagChoice::Existing(deleted.id), TagChoice::Existing(kept.id)];
     let entry = world.store(user, &new).await;
-    assert!(world.tags().delete(user, gone.id).await.unwrap());
-    assert!(!world.tags().delete(user, gone.id).await.unwrap());
-    assert_eq!(world.tags().get(user, gone.id).await.unwrap(), None);
+    assert!(world.tags().delete(user, deleted.id).await.unwrap());
+    assert!(!world.tags().delete(user, deleted.id).await.unwrap());
+    assert_eq!(world.tags().get(user, deleted.id).await.unwrap(), None);
     let found = world.entries().list(user, &up_to(10)).await.unwrap();
     assert_eq!(found[0].tags, entry.tags[1..]);
     assert_eq!((found[0].revision, &found[0].body.content), (1, &entry.body.content));
@@ -107,10 +107,10 @@ pub async fn delete_unlinks_and_keeps_the_entries(world: &World) {
 
 pub async fn list_pages_in_order_of_creation(world: &World) {
     let user = world.user().await;
-    let mut made = vec![];
+    let mut created = vec![];
     for number in 0..7 {
         let new = world.new_tag(&format!("{}", 9 - number));
-        made.push(world.tags().create(user, &new, None, at(number / 3)).await.unwrap());
+        created.push(world.tags().create(user, &new, None, at(number / 3)).await.unwrap());
     }
     let mut seen: Vec<Tag> = vec![];
     loop {
@@ -121,7 +121,7 @@ pub async fn list_pages_in_order_of_creation(world: &World) {
         }
         seen.extend(page);
     }
-    assert_eq!(seen, made);
+    assert_eq!(seen, created);
 }
 
 pub async fn a_nonexistent_tag_is_missing(world: &World) {

@@ -58,8 +58,8 @@ pub async fn one_of_many_creates_with_one_address_succeeds(world: &World) {
         let (storage, new) = (world.storage.clone(), world.new_user("ada@example.org"));
         async move { storage.users().create(&new, None, at(0)).await }
     });
-    let (made, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
-    assert_eq!(made.len(), 1);
+    let (created, refused): (Vec<_>, Vec<_>) = outcomes.await.into_iter().partition(Result::is_ok);
+    assert_eq!(created.len(), 1);
     for outcome in refused {
         assert_conflict(outcome, "idx_users_email");
     }
@@ -152,12 +152,12 @@ pub async fn set_password_replaces_the_hash_and_ends_the_other_sessions(world: &
     assert!(world.users().set_password(user, &hash, Some(kept), at(1)).await.unwrap());
     assert_eq!(world.users().credentials(&new.email).await.unwrap().unwrap().password_hash, Some(hash.clone()));
     assert_eq!(world.users().get(user).await.unwrap().unwrap().updated_at, at(1));
-    assert!(world.sessions().standing(user, kept).await.unwrap().is_some());
-    assert!(world.sessions().standing(user, ended).await.unwrap().is_none());
-    assert!(world.sessions().standing(other, elsewhere).await.unwrap().is_some());
+    assert!(world.sessions().get_with_user(user, kept).await.unwrap().is_some());
+    assert!(world.sessions().get_with_user(user, ended).await.unwrap().is_none());
+    assert!(world.sessions().get_with_user(other, elsewhere).await.unwrap().is_some());
 
     assert!(world.users().set_password(user, &hash, None, at(2)).await.unwrap());
-    assert!(world.sessions().standing(user, kept).await.unwrap().is_none());
+    assert!(world.sessions().get_with_user(user, kept).await.unwrap().is_none());
 }
 
 pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) {
@@ -165,17 +165,17 @@ pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) 
     let other = world.user().await;
     let (session, elsewhere) = (world.session(user).await.id, world.session(other).await.id);
     assert!(world.users().set_active(user, true, at(1)).await.unwrap());
-    assert!(world.sessions().standing(user, session).await.unwrap().unwrap().user.is_active);
+    assert!(world.sessions().get_with_user(user, session).await.unwrap().unwrap().user.is_active);
 
     assert!(world.users().set_active(user, false, at(2)).await.unwrap());
     let found = world.users().get(user).await.unwrap().unwrap();
     assert_eq!((found.is_active, found.updated_at), (false, at(2)));
-    assert_eq!(world.sessions().standing(user, session).await.unwrap(), None);
-    assert!(world.sessions().standing(other, elsewhere).await.unwrap().unwrap().user.is_active);
+    assert_eq!(world.sessions().get_with_user(user, session).await.unwrap(), None);
+    assert!(world.sessions().get_with_user(other, elsewhere).await.unwrap().unwrap().user.is_active);
 
     assert!(world.users().set_active(user, true, at(3)).await.unwrap());
     assert!(world.users().get(user).await.unwrap().unwrap().is_active);
-    assert_eq!(world.sessions().standing(user, session).await.unwrap(), None);
+    assert_eq!(world.sessions().get_with_user(user, session).await.unwrap(), None);
 }
 
 pub async fn delete_removes_all_rows_of_the_user(world: &World) {
@@ -193,7 +193,7 @@ pub async fn delete_removes_all_rows_of_the_user(world: &World) {
     assert_eq!(world.users().delete(user).await.unwrap(), Administered::Done(()));
     assert_eq!(world.users().get(user).await.unwrap(), None);
     assert!(world.users().credentials(&new.email).await.unwrap().is_none());
-    assert_eq!(world.sessions().standing(user, session.id).await.unwrap(), None);
+    assert_eq!(world.sessions().get_with_user(user, session.id).await.unwrap(), None);
     assert_eq!(world.entries().get(user, entry.id).await.unwrap(), None);
     assert_eq!(world.tags().list(user, None, 10).await.unwrap(), vec![]);
     assert_eq!(world.reminders().get(user, reminder.id).await.unwrap(), None);
@@ -211,9 +211,9 @@ pub async fn delete_removes_all_rows_of_the_user(world: &World) {
 }
 
 pub async fn list_pages_through_every_account_once(world: &World) {
-    let mut made = vec![];
+    let mut created = vec![];
     for _ in 0..5 {
-        made.push(world.user().await);
+        created.push(world.user().await);
     }
     let mut seen: Vec<User> = vec![];
     loop {
@@ -227,9 +227,9 @@ pub async fn list_pages_through_every_account_once(world: &World) {
     }
     assert!(seen.is_sorted_by_key(|user| user.email.as_str().to_owned()));
     let mut seen: Vec<_> = seen.iter().map(|user| user.id).collect();
-    made.sort();
+    created.sort();
     seen.sort();
-    assert_eq!(seen, made);
+    assert_eq!(seen, created);
 }
 
 pub async fn list_searches_addresses_and_names(world: &World) {
@@ -269,7 +269,7 @@ pub async fn administer_changes_only_the_given_fields(world: &World) {
     let new = world.new_user("ada@example.org");
     let (old, other) = (world.users().create(&new, None, at(0)).await.unwrap(), world.user().await);
     let (session, elsewhere) = (world.session(old.id).await.id, world.session(other).await.id);
-    let is_valid = async |user, session| world.sessions().standing(user, session).await.unwrap().is_some();
+    let is_valid = async |user, session| world.sessions().get_with_user(user, session).await.unwrap().is_some();
 
     let named =
         AccountPatch { full_name: Some(Some("Ada".into())), is_superuser: Some(true), ..AccountPatch::default() };
@@ -312,7 +312,7 @@ pub async fn the_last_active_superuser_stays(world: &World) {
     }
     assert_eq!(users.delete(ada).await.unwrap(), Administered::LastSuperuser);
     assert_eq!(users.get(ada).await.unwrap().unwrap().updated_at, at(0));
-    assert!(world.sessions().standing(ada, session).await.unwrap().is_some());
+    assert!(world.sessions().get_with_user(ada, session).await.unwrap().is_some());
     // The last superuser may be changed in other ways, and other users may be deleted.
     let named = AccountPatch { full_name: Some(Some("Ada".into())), is_active: Some(true), ..AccountPatch::default() };
     expect_done(users.administer(ada, &named, at(3)).await.unwrap());

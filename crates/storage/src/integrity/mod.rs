@@ -20,7 +20,7 @@ use crate::schema::{Check, SchemaError};
 
 pub(crate) use foreign_keys::{Orphans, orphans};
 pub use recordings::check_recordings;
-pub(crate) use search::Sqlite as SqliteSearch;
+pub(crate) use search::SearchIndexFaults;
 
 /// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -28,28 +28,28 @@ const WITHOUT_ENTRY: &str = "
 const OWNERS: &str = "
     SELECT hex(e.user_id), count(*) FROM search_documents d JOIN journal_entries e ON e.id = d.entry_id
     WHERE e.secret_tag_id IS NULL GROUP BY e.user_id";
-const OF_OWNER: &str =
+const INDEXED_OF_OWNER: &str =
     "SELECT count(*) FROM journal_entries_fts WHERE journal_entries_fts MATCH char(34, 57344) || ?1 || char(34)";
 
 /// Adds the words of the documents with numbers after ?1, up to ?2.
-const EXPECT: &str = "
+const INSERT_EXPECTED: &str = "
     INSERT INTO temp.expected (rowid, owner, title, content)
     SELECT document, char(57344) || hex(e.user_id), e.title, e.content
     FROM search_documents d JOIN journal_entries e ON e.id = d.entry_id
     WHERE d.document > ?1 AND d.document <= ?2 AND e.secret_tag_id IS NULL";
-const NEXT: &str =
+const END_OF_BATCH: &str =
     "SELECT max(document) FROM (SELECT document FROM search_documents WHERE document > ?1 ORDER BY document LIMIT ?2)";
 
-const FORGET: &str = "
+const DELETE_INDEX: &str = "
     INSERT INTO journal_entries_fts (journal_entries_fts) VALUES ('delete-all');
     DELETE FROM search_documents;";
 /// Does for a batch of entries what the triggers do for one.
-const REMEMBER: &str = "
+const ADD_DOCUMENTS: &str = "
     INSERT INTO search_documents (entry_id)
     SELECT id FROM journal_entries e
     WHERE secret_tag_id IS NULL AND NOT EXISTS (SELECT 1 FROM search_documents d WHERE d.entry_id = e.id)
     LIMIT ?1";
-const INDEX_NEW: &str = "
+const INDEX_ADDED_DOCUMENTS: &str = "
     INSERT INTO journal_entries_fts (rowid, owner, title, content)
     SELECT document, char(57344) || hex(e.user_id), e.title, e.content
     FROM search_documents d JOIN journal_entries e ON e.id = d.entry_id
@@ -57,26 +57,26 @@ const INDEX_NEW: &str = "
 
 /// The result of a quick check: the numbers of missing entries and of surplus documents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sqlite {
+pub struct SearchIndexFaults {
     pub missing: u64,
     pub surplus: u64,
 }
 
-impl Sqlite {
+impl SearchIndexFaults {
     /// Counts missing and surplus documents. Reads keys but no text.
-    pub fn look(connection: &Connection) -> Result<Self> {
+    pub fn count(connection: &Connection) -> Result<Self> {
         let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
-        let mut look = Self { missing: count(WITHOUT_DOCUMENT)?, surplus: count(WITHOUT_ENTRY)? };
+        let mut faults = Self { missing: count(WITHOUT_DOCUMENT)?, surplus: count(WITHOUT_ENTRY)? };
         let mut owners = connection.prepare(OWNERS)?;
-        let mut of_owner = connection.prepare(OF_OWNER)?;
+        let mut of_owner = connection.prepare(INDEXED_OF_OWNER)?;
         let owners = owners.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
         for owner in owners {
             let (owner, documents) = owner?;
             let indexed: i64 = of_owner.query_row([owner], |row| row.get(0))?;
-            look.missing += (documents - indexed).max(0).unsigned_abs();
-            look.surplus += (indexed - documents).max(0).unsigned_abs();
+            faults.missing += (documents - indexed).max(0).unsigned_abs();
+            faults.surplus += (indexed - documents).max(0).unsigned_abs();
         }
-        Ok(look)
+        Ok(faults)
     }
 
     /// Describes the fault as a clause.
@@ -98,13 +98,13 @@ pub(super) fn check(connection: &Connection, schema: &Schema, found: &mut Integr
     if !["search_documents", "journal_entries"].iter().all(|table| schema.tables.contains_key(*table)) {
         return;
     }
-    let compared = fault(connection, module);
+    let compared = find_fault(connection, module);
     if let Some(fault) = compared.unwrap_or_else(|error| Some(error.to_string())) {
-        damaged(found, &fault);
+        add_finding(found, &fault);
     }
 }
 
-pub(super) fn damaged(found: &mut Integrity, what: &str) {
+pub(super) fn add_finding(found: &mut Integrity, what: &str) {
     if found.findings.iter().any(|one| one.kind == FindingKind::SearchIndex) {
         return;
     }
@@ -114,10 +114,10 @@ pub(super) fn damaged(found: &mut Integrity, what: &str) {
         .mended_by(REPAIR_COMMAND);
 }
 
-fn fault(connection: &Connection, module: &str) -> Result<Option<String>> {
+fn find_fault(connection: &Connection, module: &str) -> Result<Option<String>> {
     // The transaction gives all queries the same snapshot without blocking writers.
     let transaction = connection.unchecked_transaction()?;
-    if let Some(fault) = Sqlite::look(&transaction)?.fault() {
+    if let Some(fault) = SearchIndexFaults::count(&transaction)?.fault() {
         return Ok(Some(fault));
     }
     transaction.execute_batch(&format!(
@@ -127,8 +127,10 @@ fn fault(connection: &Connection, module: &str) -> Result<Option<String>> {
     ))?;
     let mut expected = Words::default();
     let mut last = 0_i64;
-    while let Some(next) = transaction.query_row(NEXT, (last, ENTRIES_PER_BATCH), |row| row.get::<_, Option<i64>>(0))? {
-        transaction.execute(EXPECT, [last, next])?;
+    while let Some(next) =
+        transaction.query_row(END_OF_BATCH, (last, ENTRIES_PER_BATCH), |row| row.get::<_, Option<i64>>(0))?
+    {
+        transaction.execute(INSERT_EXPECTED, [last, next])?;
         expected.add(&transaction, "temp.expected_words")?;
         transaction.execute("INSERT INTO temp.expected (expected) VALUES ('delete-all')", [])?;
         last = next;
@@ -178,15 +180,15 @@ pub(super) fn rebuild(path: &Path) -> Result<Result<u64, IntegrityError>> {
     }
     let write = rusqlite::TransactionBehavior::Immediate;
     let transaction = connection.transaction_with_behavior(write)?;
-    transaction.execute_batch(FORGET)?;
+    transaction.execute_batch(DELETE_INDEX)?;
     transaction.commit()?;
     let mut entries = 0;
     loop {
         let transaction = connection.transaction_with_behavior(write)?;
         let last: i64 =
             transaction.query_row("SELECT coalesce(max(document), 0) FROM search_documents", [], |row| row.get(0))?;
-        let added = transaction.execute(REMEMBER, [ENTRIES_PER_BATCH])?;
-        transaction.execute(INDEX_NEW, [last])?;
+        let added = transaction.execute(ADD_DOCUMENTS, [ENTRIES_PER_BATCH])?;
+        transaction.execute(INDEX_ADDED_DOCUMENTS, [last])?;
         transaction.commit()?;
         entries += added as u64;
         if added == 0 {

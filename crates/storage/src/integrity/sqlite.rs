@@ -92,7 +92,7 @@ fn report(fault: &str, count: u64, found: &mut Integrity) {
     } else if fault.starts_with("CHECK constraint failed in ") {
         // The later evaluation of each check constraint reports its name.
     } else if fault.contains("journal_entries_fts") {
-        search::damaged(found, fault);
+        search::add_finding(found, fault);
     } else {
         damaged(found, &format!("{fault} ({count} times)"));
     }

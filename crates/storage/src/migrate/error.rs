@@ -214,7 +214,7 @@ pub enum MigrateError {
         /// Why it cannot be read.
         reason: String,
     },
-    /// The database cannot be opened or does not answer.
+    /// The database cannot be opened or does not respond.
     #[error("the database {database} cannot be used: {reason}")]
     Database {
         /// The database, without its password.

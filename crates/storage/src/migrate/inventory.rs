@@ -162,7 +162,7 @@ impl Column {
 }
 
 fn undeclared(declared: &[Loss], before: &Inventory, after: &Inventory) -> Vec<Destroyed> {
-    let gone = accounted_for(declared, before, after);
+    let accounted = accounted_for(declared, before, after);
     let mut found = Vec::new();
     for table in before.0.iter().filter(|table| !table.derived) {
         if declared.contains(&table.loss(None)) {
@@ -173,14 +173,14 @@ fn undeclared(declared: &[Loss], before: &Inventory, after: &Inventory) -> Vec<D
             continue;
         };
         let rows = table.rows_lost(after);
-        if rows > 0 && !gone.contains(table.name.as_str()) {
+        if rows > 0 && !accounted.contains(table.name.as_str()) {
             found.push(Destroyed { what: table.loss(None), how: Destruction::Rows(rows) });
         }
         let open = table.columns.iter().filter(|column| !column.derived);
         for column in open.filter(|column| !declared.contains(&table.loss(Some(&column.name)))) {
             let how = match column.successor(table, now) {
                 None => Some(Destruction::Dropped(column.values)),
-                Some(_) if refers_to(table, column, &gone) => None,
+                Some(_) if refers_to(table, column, &accounted) => None,
                 // A deleted row takes its values with it.
                 Some(_) if column.values_lost(table, after) > rows => {
                     Some(Destruction::Values(column.values_lost(table, after) - rows))
@@ -225,8 +225,8 @@ fn accounted_for<'i>(declared: &[Loss], before: &'i Inventory, after: &Inventory
 }
 
 /// Whether a column belongs to a foreign key to a table with missing rows: `ON DELETE SET NULL` clears it.
-fn refers_to(table: &Table, column: &Column, gone: &BTreeSet<&str>) -> bool {
-    table.keys.iter().any(|key| gone.contains(key.table.as_str()) && key.columns.contains(&column.name))
+fn refers_to(table: &Table, column: &Column, with_missing_rows: &BTreeSet<&str>) -> bool {
+    table.keys.iter().any(|key| with_missing_rows.contains(key.table.as_str()) && key.columns.contains(&column.name))
 }
 
 impl fmt::Display for Destroyed {

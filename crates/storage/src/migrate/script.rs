@@ -30,7 +30,7 @@ impl Migrator {
     /// On a database at another revision it stops without changes.
     ///
     /// # Errors
-    /// As [`Migrator::upgrade`], and [`MigrateError::NoStart`] without `from` if the database does not answer.
+    /// As [`Migrator::upgrade`], and [`MigrateError::NoStart`] without `from` if the database does not respond.
     pub async fn upgrade_script(&self, target: &Target, from: Option<&Target>) -> Result<String> {
         self.script(Direction::Up, target, from, false).await
     }

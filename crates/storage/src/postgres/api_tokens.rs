@@ -1,7 +1,7 @@
 //! Stores API tokens.
 
 use async_trait::async_trait;
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenWithUser, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
@@ -21,7 +21,7 @@ const CREATE: &str = "INSERT INTO api_tokens
 
 const COUNT: &str = "SELECT count(*) FROM api_tokens WHERE user_id = $1";
 
-const STANDING: &str = concat!(
+const FIND_WITH_USER: &str = concat!(
     "SELECT ",
     user_columns!(),
     ", ",
@@ -72,8 +72,8 @@ impl ApiTokens for Postgres {
         Ok(CreatedApiToken::Created)
     }
 
-    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
-        let row = self.pool.query_opt(STANDING, &[&hash.as_slice()]).await?;
+    async fn find_with_user(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenWithUser>> {
+        let row = self.pool.query_opt(FIND_WITH_USER, &[&hash.as_slice()]).await?;
         row.as_ref().map(read_row).transpose()
     }
 

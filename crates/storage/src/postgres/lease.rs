@@ -99,7 +99,7 @@ impl<'a> Lease<'a> {
         >,
     ) -> DriverResult<Statement> {
         #[cfg(test)]
-        self.pool.statement_log.note(client, sql, parameters).await?;
+        self.pool.statement_log.log(client, sql, parameters).await?;
         client.prepare_cached(sql).await
     }
 

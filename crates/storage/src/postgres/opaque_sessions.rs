@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::secret_tag::{
     self, ACTIVITY_SECONDS, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, NewLogin,
-    OPEN_SECONDS, OpaqueSession, OpaqueState, Started, TakenLogin,
+    OPEN_SECONDS, OpaqueSession, OpaqueState, Started, StartedLogin,
 };
 use sotto_domain::storage::{OpaqueSessions, Result};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
@@ -137,7 +137,7 @@ impl OpaqueSessions for Postgres {
         Ok(Started::Started)
     }
 
-    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<TakenLogin>> {
+    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<StartedLogin>> {
         let latest = secret_tag::latest_end(now, LOGIN_SECONDS);
         let row = self.pool.query_opt(TAKE, &[&user.0, &id.0, &Instant(now), &Instant(latest)]).await?;
         row.as_ref().map(read_row).transpose()

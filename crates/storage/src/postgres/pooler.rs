@@ -29,7 +29,7 @@ const SECOND_CLIENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rejects a pooler behind which prepared statements are not safe.
 ///
 /// # Errors
-/// `Unavailable` with [`UNSAFE`], or if the pooler does not answer.
+/// `Unavailable` with [`UNSAFE`], or if the pooler does not respond.
 pub async fn check(client: &Client, servers: &Servers) -> Result<()> {
     let failed = |error: Error| StorageError::Unavailable(error::sentence(&error));
     if renames_statements(client).await.map_err(failed)? {

@@ -1,7 +1,7 @@
 //! Stores sessions: which devices a user has signed in on.
 
 use async_trait::async_trait;
-use sotto_domain::account::{Rotation, SESSION_SECONDS, Session, Standing};
+use sotto_domain::account::{Rotation, SESSION_SECONDS, Session, SessionWithUser};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::storage::{Result, Sessions};
 use sotto_domain::{SessionId, Timestamp, UserId};
@@ -15,7 +15,7 @@ const START: &str = "INSERT INTO login_sessions
     (id, user_id, generation, rotated_at, expires_at, user_agent, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
 
-const STANDING: &str = concat!(
+const GET_WITH_USER: &str = concat!(
     "SELECT ",
     user_columns!(),
     ", s.expires_at FROM login_sessions s JOIN users ON users.id = s.user_id
@@ -64,8 +64,8 @@ impl Sessions for Postgres {
             .map(drop)
     }
 
-    async fn standing(&self, user_id: UserId, id: SessionId) -> Result<Option<Standing>> {
-        let row = self.pool.query_opt(STANDING, &[&user_id.0, &id.0]).await?;
+    async fn get_with_user(&self, user_id: UserId, id: SessionId) -> Result<Option<SessionWithUser>> {
+        let row = self.pool.query_opt(GET_WITH_USER, &[&user_id.0, &id.0]).await?;
         row.as_ref().map(read_row).transpose()
     }
 

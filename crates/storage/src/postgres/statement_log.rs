@@ -26,7 +26,7 @@ impl StatementLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).replace(Vec::new()).unwrap_or_default()
     }
 
-    pub async fn note(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> DriverResult<()> {
+    pub async fn log(&self, client: &Object, sql: &str, parameters: Option<Parameters<'_>>) -> DriverResult<()> {
         if !self.is_on() {
             return Ok(());
         }

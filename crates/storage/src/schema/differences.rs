@@ -54,7 +54,7 @@ impl Schema {
         let mut list = Vec::new();
         for (name, expected, found) in pairs(&self.tables, &found.tables) {
             match (expected, found) {
-                (Some(expected), Some(found)) => table(name, expected, found, &mut list),
+                (Some(expected), Some(found)) => compare_tables(name, expected, found, &mut list),
                 _ => list.push(Difference::new(name, SchemaPart::Table, name, expected.map(size), found.map(size))),
             }
         }
@@ -144,26 +144,26 @@ fn pairs<'m, K: Ord, T>(
     names.map(|name| (name, left.get(name), right.get(name)))
 }
 
-fn table(name: &str, expected: &Table, found: &Table, list: &mut Vec<Difference>) {
+fn compare_tables(name: &str, expected: &Table, found: &Table, list: &mut Vec<Difference>) {
     if expected.options(true) != found.options(true) {
         // All tables of PostgreSQL are strict, and SQL has no word for it there.
         let options = |table: &Table| Some(table.options(expected.strict != found.strict));
         list.push(Difference::new(name, SchemaPart::Table, name, options(expected), options(found)));
     }
-    parts(name, SchemaPart::Column, &expected.columns, &found.columns, list);
-    order(name, &expected.columns, &found.columns, list);
-    parts(name, SchemaPart::PrimaryKey, expected.primary_key.as_slice(), found.primary_key.as_slice(), list);
-    parts(name, SchemaPart::Unique, &expected.uniques, &found.uniques, list);
-    parts(name, SchemaPart::ForeignKey, &expected.foreign_keys, &found.foreign_keys, list);
-    parts(name, SchemaPart::Check, &expected.checks, &found.checks, list);
-    parts(name, SchemaPart::Index, &expected.indexes, &found.indexes, list);
-    parts(name, SchemaPart::Trigger, &expected.triggers, &found.triggers, list);
-    parts(name, SchemaPart::Exclusion, &expected.exclusions, &found.exclusions, list);
-    parts(name, SchemaPart::Rule, &expected.rules, &found.rules, list);
-    parts(name, SchemaPart::Policy, &expected.policies, &found.policies, list);
+    compare_parts(name, SchemaPart::Column, &expected.columns, &found.columns, list);
+    compare_order(name, &expected.columns, &found.columns, list);
+    compare_parts(name, SchemaPart::PrimaryKey, expected.primary_key.as_slice(), found.primary_key.as_slice(), list);
+    compare_parts(name, SchemaPart::Unique, &expected.uniques, &found.uniques, list);
+    compare_parts(name, SchemaPart::ForeignKey, &expected.foreign_keys, &found.foreign_keys, list);
+    compare_parts(name, SchemaPart::Check, &expected.checks, &found.checks, list);
+    compare_parts(name, SchemaPart::Index, &expected.indexes, &found.indexes, list);
+    compare_parts(name, SchemaPart::Trigger, &expected.triggers, &found.triggers, list);
+    compare_parts(name, SchemaPart::Exclusion, &expected.exclusions, &found.exclusions, list);
+    compare_parts(name, SchemaPart::Rule, &expected.rules, &found.rules, list);
+    compare_parts(name, SchemaPart::Policy, &expected.policies, &found.policies, list);
 }
 
-fn parts<T: Named>(table: &str, part: SchemaPart, expected: &[T], found: &[T], list: &mut Vec<Difference>) {
+fn compare_parts<T: Named>(table: &str, part: SchemaPart, expected: &[T], found: &[T], list: &mut Vec<Difference>) {
     let find = |list: &[T], one: &T| list.iter().position(|other| other.identity() == one.identity());
     for one in expected {
         let other = find(found, one).map(|at| &found[at]);
@@ -178,7 +178,7 @@ fn parts<T: Named>(table: &str, part: SchemaPart, expected: &[T], found: &[T], l
 }
 
 /// Compares the order of the columns that both tables have.
-fn order(table: &str, expected: &[Column], found: &[Column], list: &mut Vec<Difference>) {
+fn compare_order(table: &str, expected: &[Column], found: &[Column], list: &mut Vec<Difference>) {
     let common = |these: &[Column], those: &[Column]| -> Vec<String> {
         let both = these.iter().filter(|one| those.iter().any(|other| other.name == one.name));
         both.map(|one| one.name.clone()).collect()

@@ -53,7 +53,7 @@ pub(crate) fn is_derived(table: &str) -> bool {
 /// Why a schema could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The database cannot be opened or does not answer.
+    /// The database cannot be opened or does not respond.
     #[error("the schema of {database} cannot be read: {reason}")]
     Unreadable {
         /// The database, without its password.
@@ -86,7 +86,7 @@ pub enum SchemaError {
 /// Reads the schema of a database.
 ///
 /// # Errors
-/// If the database cannot be opened or does not answer.
+/// If the database cannot be opened or does not respond.
 pub async fn read(url: &DatabaseUrl) -> Result<Schema, SchemaError> {
     let failed = |reason: String| SchemaError::Unreadable { database: url.to_string(), reason };
     match url {

@@ -28,13 +28,13 @@ pub fn page(sqlite: &Schema, postgres: &Schema) -> String {
         mermaid(postgres)
     );
     for (name, pair) in &tables {
-        table(&mut page, name, *pair);
+        write_table(&mut page, name, *pair);
     }
-    standards(&mut page);
+    write_standards(&mut page);
     page
 }
 
-fn table(page: &mut String, name: &str, (sqlite, postgres): Pair<'_>) {
+fn write_table(page: &mut String, name: &str, (sqlite, postgres): Pair<'_>) {
     let _ = write!(page, "\n## {name}\n\n{}\n\n", reasons::find(&reasons::TABLES, name));
     page.push_str("| column | holds | PostgreSQL | SQLite |\n|---|---|---|---|\n");
     let Some(either) = postgres.or(sqlite) else { return };
@@ -42,7 +42,7 @@ fn table(page: &mut String, name: &str, (sqlite, postgres): Pair<'_>) {
         let on = |table: Option<&Table>| {
             table
                 .and_then(|table| table.column(&column.name))
-                .map_or("–".to_owned(), |column| code(&column.definition))
+                .map_or("–".to_owned(), |column| inline_code(&column.definition))
         };
         let _ = writeln!(page, "| `{}` | {} | {} | {} |", column.name, column.kind, on(postgres), on(sqlite));
     }
@@ -59,10 +59,10 @@ fn table(page: &mut String, name: &str, (sqlite, postgres): Pair<'_>) {
     for check in &words.checks {
         let _ = writeln!(page, "* `{}`: `CHECK ({})`", check.name, check.expression);
     }
-    indexes(page, (sqlite, postgres));
+    write_indexes(page, (sqlite, postgres));
 }
 
-fn indexes(page: &mut String, (sqlite, postgres): Pair<'_>) {
+fn write_indexes(page: &mut String, (sqlite, postgres): Pair<'_>) {
     let mut rows: BTreeMap<&str, (String, Vec<&str>)> = BTreeMap::new();
     for (engine, table) in [("SQLite", sqlite), ("PostgreSQL", postgres)] {
         for (name, what) in table.into_iter().flat_map(named_indexes) {
@@ -76,7 +76,8 @@ fn indexes(page: &mut String, (sqlite, postgres): Pair<'_>) {
     let both = sqlite.is_some() && postgres.is_some();
     for (name, (what, engines)) in rows {
         let only = if both && engines.len() == 1 { format!(" ({} only)", engines.join("")) } else { String::new() };
-        let _ = writeln!(page, "| `{name}`{only} | {} | {} |", code(&what), reasons::find(&reasons::INDEXES, name));
+        let _ =
+            writeln!(page, "| `{name}`{only} | {} | {} |", inline_code(&what), reasons::find(&reasons::INDEXES, name));
     }
 }
 
@@ -90,7 +91,7 @@ pub(super) fn named_indexes(table: &Table) -> impl Iterator<Item = (&str, String
     uniques.chain(indexes)
 }
 
-fn standards(page: &mut String) {
+fn write_standards(page: &mut String) {
     page.push_str("\n## The standards\n\n");
     for rule in &RULES {
         let _ = writeln!(page, "* **{}**: {}", rule.id, rule.sentence);
@@ -103,7 +104,7 @@ fn standards(page: &mut String) {
 }
 
 /// Code in a table cell, with vertical bars escaped.
-fn code(text: &str) -> String {
+fn inline_code(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     let fence = if text.contains('`') { "``" } else { "`" };
     format!("{fence}{text}{fence}")

@@ -125,7 +125,7 @@ pub fn violations(schema: &Schema, engine: Engine) -> Vec<Violation> {
 }
 
 /// Whether a table may break a rule; for `*`, whether it may break all rules.
-pub fn excepted(rule: &str, table: &str) -> bool {
+pub fn is_exempt(rule: &str, table: &str) -> bool {
     let rules = EXCEPTIONS.iter().filter(|one| one.table == table).flat_map(|one| one.rule.split(' '));
     rules.into_iter().any(|one| one == rule || one == "*")
 }
@@ -143,7 +143,7 @@ type Finding = (String, String);
 
 impl Context<'_> {
     fn violations(&self, rule: &Rule) -> Vec<Violation> {
-        if excepted(rule.id, self.name) {
+        if is_exempt(rule.id, self.name) {
             return Vec::new();
         }
         let found = (rule.check)(self).into_iter();

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sotto_domain::api_token::{ApiToken, ApiTokenStanding, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
+use sotto_domain::api_token::{ApiToken, ApiTokenWithUser, CreatedApiToken, MAX_TOKENS, USE_INTERVAL_SECONDS};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{ApiTokens, Result};
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use crate::rows::{api_token_columns, user_columns};
 
@@ -22,7 +22,7 @@ impl ApiTokens for Sqlite {
         self.create_keyed(key, id, now, work, |outcome| *outcome == CreatedApiToken::Created).await
     }
 
-    async fn standing(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenStanding>> {
+    async fn find_with_user(&self, hash: &[u8; 32]) -> Result<Option<ApiTokenWithUser>> {
         let hash = *hash;
         self.read(move |connection| {
             let sql = concat!(
@@ -88,6 +88,6 @@ fn create(connection: &Connection, token: &ApiToken, hash: &[u8; 32]) -> rusqlit
         token.last_used_at.map(Timestamp::as_micros),
         token.created_at.as_micros(),
     ];
-    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_api_tokens_user"))?;
+    connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_api_tokens_user"))?;
     Ok(CreatedApiToken::Created)
 }

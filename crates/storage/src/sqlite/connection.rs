@@ -78,6 +78,6 @@ fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
 fn make_private(path: &Path) -> storage::Result<()> {
     refuse_stale_logs(path).map_err(StorageError::Unavailable)?;
     share_mode(path);
-    let made = create_private(path).map(drop);
-    made.map_err(|error| StorageError::Unavailable(format!("{} cannot be opened: {error}", path.display())))
+    let created = create_private(path).map(drop);
+    created.map_err(|error| StorageError::Unavailable(format!("{} cannot be opened: {error}", path.display())))
 }

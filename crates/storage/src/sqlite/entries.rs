@@ -12,7 +12,7 @@ use sotto_domain::{EntryId, TagId, Timestamp, UserId};
 
 use super::entry_row::{columns, read_all};
 use super::entry_tags::TagReader;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::values::uuid;
 use super::{Sqlite, attachments, entry_list, tags};
 
@@ -96,7 +96,7 @@ fn create(connection: &Connection, user: UserId, new: NewEntry, now: Timestamp) 
             ":word_count": new.body.words(),
             ":now": now.as_micros(),
         })
-        .map_err(breaks("fk_journal_entries_user"))?;
+        .map_err(name_foreign_key("fk_journal_entries_user"))?;
     let tags = link_tags(connection, user, new.id, new.tags, now)?;
     let entry =
         Entry { id: new.id, user_id: user, body: new.body, tags, revision: 1, created_at: now, updated_at: now };

@@ -41,7 +41,7 @@ const UNIQUES: [(&str, &str); 28] = [
 ];
 
 /// Runs `work` and turns a panic in it into an error.
-pub fn guarded<T>(
+pub fn run_catching_panics<T>(
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     connection: &Connection,
 ) -> storage::Result<T> {
@@ -72,7 +72,7 @@ pub fn commit_error(error: &Error) -> StorageError {
 }
 
 /// Adds the name of the foreign key that a statement can violate, because SQLite does not report it.
-pub fn breaks(foreign_key: &'static str) -> impl Fn(Error) -> Error {
+pub fn name_foreign_key(foreign_key: &'static str) -> impl Fn(Error) -> Error {
     move |error| match error {
         Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             Error::SqliteFailure(failure, Some(format!("FOREIGN KEY constraint failed: {foreign_key}")))

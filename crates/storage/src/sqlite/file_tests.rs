@@ -64,15 +64,15 @@ async fn deleted_words_are_nowhere_in_the_files() {
     for tag in world.tags().list(user, None, 1000).await.unwrap() {
         assert!(world.tags().delete(user, tag.id).await.unwrap());
     }
-    let (gone, kept): (Vec<_>, Vec<_>) = (0..400).partition(|number| number % 4 != 2);
+    let (deleted, kept): (Vec<_>, Vec<_>) = (0..400).partition(|number| number % 4 != 2);
     let words = |numbers: Vec<usize>| numbers.into_iter().map(word).collect::<Vec<_>>();
-    let (gone, kept) = (words(gone), words(kept));
+    let (deleted, kept) = (words(deleted), words(kept));
 
     // The index and the log are erased in the next quiet moment.
-    wait_until("the deleted words are erased", async || found_in_files(&path, &gone).is_empty()).await;
+    wait_until("the deleted words are erased", async || found_in_files(&path, &deleted).is_empty()).await;
     assert_eq!(found_in_files(&path, &kept), kept);
     world.close().await;
-    assert_eq!(found_in_files(&path, &gone), [""; 0]);
+    assert_eq!(found_in_files(&path, &deleted), [""; 0]);
 }
 
 /// Without waiting: sealing returns only when the plain text is erased.

@@ -9,7 +9,7 @@ use sotto_domain::{Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 
 #[async_trait]
@@ -43,14 +43,14 @@ impl IdempotencyKeys for Sqlite {
 
 impl Sqlite {
     /// Like [`Self::write`], for a create. With a key, runs `work` only if the key is unused, and uses up the key only
-    /// if `made` says that `work` created the row with this id.
+    /// if `was_created` says that `work` created the row with this id.
     pub(super) async fn create_keyed<T, W>(
         &self,
         key: Option<KeyedCreate>,
         id: Uuid,
         now: Timestamp,
         work: W,
-        made: fn(&T) -> bool,
+        was_created: fn(&T) -> bool,
     ) -> storage::Result<T>
     where
         T: Send + 'static,
@@ -62,7 +62,7 @@ impl Sqlite {
             // create.
             record(connection, &key, id, now)?;
             let outcome = work(connection)?;
-            if !made(&outcome) {
+            if !was_created(&outcome) {
                 let sql = "DELETE FROM idempotency_keys WHERE user_id = ?1 AND key_hash = ?2";
                 connection.prepare_cached(sql)?.execute(params![key.user.0.as_bytes(), key.key_hash])?;
             }
@@ -76,5 +76,5 @@ fn record(connection: &Connection, key: &KeyedCreate, id: Uuid, now: Timestamp) 
     let sql = "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
     let parameters = params![key.user.0.as_bytes(), key.key_hash, key.request_hash, id.as_bytes(), now.as_micros()];
-    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_idempotency_keys_user")).map(drop)
+    connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_idempotency_keys_user")).map(drop)
 }

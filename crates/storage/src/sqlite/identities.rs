@@ -8,7 +8,7 @@ use sotto_domain::storage::{Identities, Result};
 use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use crate::rows::{identity_columns, user_columns};
 
@@ -79,7 +79,7 @@ fn link(connection: &Connection, identity: &Identity) -> rusqlite::Result<()> {
         identity.email,
         identity.created_at.as_micros(),
     ];
-    connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(breaks("fk_identities_user"))
+    connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(name_foreign_key("fk_identities_user"))
 }
 
 /// With several Google identities, the account shows one of them, always the same.

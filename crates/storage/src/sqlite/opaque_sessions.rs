@@ -9,13 +9,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::secret_tag::{
     self, ACTIVITY_SECONDS, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, NewLogin,
-    OPEN_SECONDS, OpaqueSession, OpaqueState, Started, TakenLogin,
+    OPEN_SECONDS, OpaqueSession, OpaqueState, Started, StartedLogin,
 };
 use sotto_domain::storage::{OpaqueSessions, Result};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use super::values::{damaged, timestamp, uuid};
 
@@ -26,7 +26,7 @@ impl OpaqueSessions for Sqlite {
         self.write(move |connection| start(connection, &login, now)).await
     }
 
-    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<TakenLogin>> {
+    async fn take(&self, user: UserId, id: OpaqueSessionId, now: Timestamp) -> Result<Option<StartedLogin>> {
         self.write(move |connection| take(connection, user, id, now)).await
     }
 
@@ -148,7 +148,7 @@ fn start(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite:
         login.expires_at.as_micros(),
         now.as_micros(),
     ];
-    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_opaque_sessions_user"))?;
+    connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_opaque_sessions_user"))?;
     Ok(Started::Started)
 }
 
@@ -176,7 +176,7 @@ fn take(
     user: UserId,
     id: OpaqueSessionId,
     now: Timestamp,
-) -> rusqlite::Result<Option<TakenLogin>> {
+) -> rusqlite::Result<Option<StartedLogin>> {
     let sql = "SELECT binary_tag_id, session_data, expires_at FROM opaque_sessions
                WHERE session_id = ?2 AND user_id = ?1 AND session_state = 'initialized'
                    AND expires_at > ?3 AND expires_at <= ?4";

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use sotto_domain::storage;
 use tokio::sync::oneshot;
 
-use super::error::guarded;
+use super::error::run_catching_panics;
 use super::queue::{Queue, closed};
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
@@ -34,7 +34,7 @@ impl Readers {
         self.0.submit(Box::new(move |connection| {
             // The caller may have given up.
             if !reply.is_closed() {
-                let _ = reply.send(guarded(work, connection));
+                let _ = reply.send(run_catching_panics(work, connection));
             }
         }))?;
         receiver.await.unwrap_or_else(|_| Err(closed()))

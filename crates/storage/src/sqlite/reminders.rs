@@ -9,7 +9,7 @@ use sotto_domain::{ReminderId, Timestamp, UserId, Zone};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use crate::rows::reminder_columns;
 
@@ -93,7 +93,7 @@ fn create(
             ":next_due_at": next_due_at.map(Timestamp::as_micros),
             ":now": now.as_micros(),
         })
-        .map_err(breaks("fk_reminders_user"))?;
+        .map_err(name_foreign_key("fk_reminders_user"))?;
     Ok(Reminder { id, user_id: user, plan, next_due_at, created_at: now, updated_at: now })
 }
 

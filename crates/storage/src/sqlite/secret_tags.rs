@@ -9,7 +9,7 @@ use sotto_domain::secret_tag::{
 use sotto_domain::storage::{Result, SecretTags};
 use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
 
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use super::values::uuid;
 use super::{Sqlite, attachments};
@@ -118,7 +118,7 @@ fn create(
             ":verifier": new.recovery_verifier,
             ":now": now.as_micros(),
         })
-        .map_err(breaks("fk_secret_tags_user"))?;
+        .map_err(name_foreign_key("fk_secret_tags_user"))?;
     let NewSecretTag { id, lock, metadata, recovery_wrap, recovery_verifier } = new;
     Ok(CreatedSecretTag::Created(SecretTag {
         id,

@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use sotto_domain::account::{Rotation, SESSION_SECONDS, Session, Standing};
+use sotto_domain::account::{Rotation, SESSION_SECONDS, Session, SessionWithUser};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::storage::{Result, Sessions};
 use sotto_domain::{SessionId, Timestamp, UserId};
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use crate::rows::{session_columns, user_columns};
 
@@ -19,8 +19,8 @@ impl Sessions for Sqlite {
         self.write(move |connection| start(connection, &session)).await
     }
 
-    async fn standing(&self, user: UserId, id: SessionId) -> Result<Option<Standing>> {
-        self.read(move |connection| standing(connection, user, id)).await
+    async fn get_with_user(&self, user: UserId, id: SessionId) -> Result<Option<SessionWithUser>> {
+        self.read(move |connection| get_with_user(connection, user, id)).await
     }
 
     async fn rotate(
@@ -84,10 +84,10 @@ fn start(connection: &Connection, session: &Session) -> rusqlite::Result<()> {
         session.user_agent,
         session.created_at.as_micros(),
     ];
-    connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(breaks("fk_login_sessions_user"))
+    connection.prepare_cached(sql)?.execute(parameters).map(drop).map_err(name_foreign_key("fk_login_sessions_user"))
 }
 
-fn standing(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<Option<Standing>> {
+fn get_with_user(connection: &Connection, user: UserId, id: SessionId) -> rusqlite::Result<Option<SessionWithUser>> {
     let sql = concat!(
         "SELECT ",
         user_columns!(),

@@ -9,7 +9,7 @@ use sotto_domain::{TagId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Sqlite;
-use super::error::breaks;
+use super::error::name_foreign_key;
 use super::row::read_row;
 use crate::rows::tag_columns;
 
@@ -63,7 +63,7 @@ pub fn create(connection: &Connection, user: UserId, new: NewTag, now: Timestamp
         user.0.as_bytes(),
         now.as_micros(),
     ];
-    connection.prepare_cached(sql)?.execute(parameters).map_err(breaks("fk_tags_user"))?;
+    connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_tags_user"))?;
     Ok(Tag { id: new.id, user_id: user, name: new.name, color: new.color, created_at: now, updated_at: now })
 }
 

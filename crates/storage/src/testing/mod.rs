@@ -24,7 +24,7 @@ pub struct Scratch {
 impl Scratch {
     /// A database in a file in a temporary folder.
     pub fn sqlite() -> Self {
-        let folder = TempDir::new().expect("a temporary folder can be made");
+        let folder = TempDir::new().expect("a temporary folder can be created");
         let url = DatabaseUrl::Sqlite(folder.path().join("journal.db"));
         Self { url, _folder: Some(folder), postgres: None }
     }
@@ -72,8 +72,8 @@ pub fn run_script(url: &DatabaseUrl, script: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut shell = command.spawn().expect("the program is installed: `make tools` does that");
     // A client that has stopped at an error does not read the rest.
-    let _ = shell.stdin.take().expect("it has an input").write_all(script.as_bytes());
-    shell.wait_with_output().expect("it ends")
+    let _ = shell.stdin.take().expect("the client has a standard input").write_all(script.as_bytes());
+    shell.wait_with_output().expect("the client ends")
 }
 
 /// Returns the whole content of a database as SQL. Databases with equal dumps have equal content.
@@ -128,7 +128,7 @@ pub async fn run_sql(url: &DatabaseUrl, sql: &str) -> Result<(), String> {
             run.map_err(|error| error.to_string())
         }
         DatabaseUrl::Postgres(url) => {
-            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server responds");
             tokio::spawn(connection);
             client.batch_execute(sql).await.map_err(|error| error.to_string())
         }
@@ -148,7 +148,7 @@ impl Drop for Scratch {
 }
 
 async fn execute(url: &str, sql: &str) {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server answers");
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server responds");
     tokio::spawn(connection);
-    client.batch_execute(sql).await.expect("the test server makes and drops databases");
+    client.batch_execute(sql).await.expect("the test server creates and drops databases");
 }

@@ -136,31 +136,31 @@ impl Manifest {
         if self.tables.len() != found.tables.len() {
             return Some("its manifest lists other tables than its beginning".into());
         }
-        for (said, is) in self.tables.iter().zip(&found.tables) {
-            if said.name != is.name {
-                return Some(format!("its manifest lists {} where {} should be", said.name, is.name));
+        for (listed, actual) in self.tables.iter().zip(&found.tables) {
+            if listed.name != actual.name {
+                return Some(format!("its manifest lists {} where {} should be", listed.name, actual.name));
             }
-            if let Some(reason) = files(&said.files, &is.files) {
+            if let Some(reason) = files(&listed.files, &actual.files) {
                 return Some(reason);
             }
-            if said.sum != is.sum {
-                return Some(format!("the rows of {} are {}, and should be {}", said.name, is.sum, said.sum));
+            if listed.sum != actual.sum {
+                return Some(format!("the rows of {} are {}, and should be {}", listed.name, actual.sum, listed.sum));
             }
         }
         files(&self.attachments, &found.attachments).or_else(|| files(self.keys.as_slice(), found.keys.as_slice()))
     }
 }
 
-fn files(said: &[FileSum], found: &[FileSum]) -> Option<String> {
-    let missing = said.iter().find(|file| found.iter().all(|one| one.name != file.name));
+fn files(listed: &[FileSum], found: &[FileSum]) -> Option<String> {
+    let missing = listed.iter().find(|file| found.iter().all(|one| one.name != file.name));
     if let Some(file) = missing {
         return Some(format!("the file {} is missing", file.name));
     }
-    let extra = found.iter().find(|file| said.iter().all(|one| one.name != file.name));
+    let extra = found.iter().find(|file| listed.iter().all(|one| one.name != file.name));
     if let Some(file) = extra {
         return Some(format!("the file {} is not in its manifest", file.name));
     }
-    let other = said.iter().zip(found).find(|(said, found)| said != found);
+    let other = listed.iter().zip(found).find(|(listed, found)| listed != found);
     other.map(|(_, found)| format!("the file {} is not what was written", found.name))
 }
 

@@ -82,7 +82,7 @@ async fn run_queries_for_unknown_user(storage: &dyn Storage) -> std::result::Res
     if let Ok(email) = Email::parse("nobody@invalid.example") {
         storage.users().credentials(&email).await?;
     }
-    storage.sessions().standing(user, SessionId(nothing)).await?;
+    storage.sessions().get_with_user(user, SessionId(nothing)).await?;
     storage.sessions().list(user, late).await?;
     storage.sessions().delete_expired(early).await?;
     storage.entries().get(user, EntryId(nothing)).await?;

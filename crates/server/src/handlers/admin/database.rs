@@ -153,7 +153,7 @@ pub struct StatementResponse {
 pub async fn get(State(app): State<App>, _: Superuser) -> Result<Json<DatabaseResponse>, ApiError> {
     let known = monitor::with_latest(&app, |state, readings| {
         let alerts = state
-            .judged(&app)
+            .assessed_alerts(&app)
             .map(|(alert, alert_state)| AlertResponse::new(alert, alert_state, state.verdict(&app, alert_state)));
         (readings.since_start(), alerts.collect(), state.failing_since, state.last_backup())
     });

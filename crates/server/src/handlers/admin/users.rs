@@ -81,17 +81,17 @@ pub struct AccountCreate {
 pub async fn create(
     State(app): State<App>,
     Superuser(signed_in): Superuser,
-    IdempotentJson(request, key): IdempotentJson<AccountCreate>,
+    IdempotentJson(request, idempotency): IdempotentJson<AccountCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<AccountResponse>)>, ApiError> {
     let (by, users) = (signed_in.id(), app.storage.users());
     let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
-    let make = async |keyed| {
+    let make = async |key| {
         let new = new_account(&app, request).await?;
-        let user = users.create(&new, keyed, app.now()).await?;
+        let user = users.create(&new, key, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
         Ok(respond(user))
     };
-    key.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
+    idempotency.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
 }
 
 async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiError> {

@@ -215,7 +215,7 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
     match app.storage.sessions().rotate(claims.sub, claims.sid, generation, expires_at, now).await? {
         Rotation::Rotated(session) => token_response(&app, &session, by_cookie),
         Rotation::Reused => {
-            app.standings.invalidate(&claims.sid);
+            app.session_cache.invalidate(&claims.sid);
             tracing::warn!(user = %claims.sub, session = %claims.sid, "a refresh token was used twice; its session was ended");
             Err(SESSION_ENDED)
         }
@@ -231,7 +231,7 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
 ))]
 pub async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, ApiError> {
     app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
-    app.standings.invalidate(&signed_in.session);
+    app.session_cache.invalidate(&signed_in.session);
     Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
 }
 

@@ -19,7 +19,7 @@ use super::{open_session, session_cookies};
 use crate::app::App;
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser};
-use crate::auth::{SignedIn, standing};
+use crate::auth::{SignedIn, valid_session};
 use crate::config::Registration;
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
@@ -67,11 +67,14 @@ pub async fn start(
 ) -> Result<Response, ApiError> {
     let next = params.next.map_or_else(|| Ok("/".to_owned()), local_path)?;
     let link = signed_in.ok().map(|signed_in| (signed_in.id(), signed_in.session));
-    let begun =
-        if params.link && link.is_none() { Err(Failure::SignInFirst) } else { begin(&app, &id, next, link).await };
+    let begun = if params.link && link.is_none() {
+        Err(Failure::SignInFirst)
+    } else {
+        start_handshake(&app, &id, next, link).await
+    };
     match begun {
         Ok((address, sealed)) => redirect(&address, cookies::set_handshake(&app.config, &sealed)?, HeaderMap::new()),
-        Err(failure) => fail(&app, &id, &failure),
+        Err(failure) => redirect_with_error(&app, &id, &failure),
     }
 }
 
@@ -123,12 +126,12 @@ pub async fn finish(
     };
     match sign_in.await {
         Ok((next, tokens)) => redirect(&next, cookies::set_handshake(&app.config, "")?, tokens),
-        Err(failure) => fail(&app, &id, &failure),
+        Err(failure) => redirect_with_error(&app, &id, &failure),
     }
 }
 
 /// The provider's address, and the sealed handshake for the cookie.
-async fn begin(
+async fn start_handshake(
     app: &App,
     id: &str,
     next: String,
@@ -187,7 +190,7 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
     }
     if let Some(found) = app.storage.users().credentials(&email).await? {
         if found.user.is_active {
-            identities.link(&identity(app, found.user.id, provider_user)).await?;
+            identities.link(&new_identity(app, found.user.id, provider_user)).await?;
             tracing::info!(user = %found.user.id, issuer = provider_user.issuer, "an identity was linked by its verified e-mail address");
         }
         return Ok(found.user);
@@ -204,7 +207,7 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
         is_superuser: false,
         time_zone: provider_user.time_zone.clone().unwrap_or_else(Zone::utc),
     };
-    let identity = identity(app, new.id, provider_user);
+    let identity = new_identity(app, new.id, provider_user);
     let user = identities.sign_up(&new, provider_user.avatar_url.as_deref(), &identity, app.now()).await?;
     tracing::info!(user = %user.id, issuer = provider_user.issuer, "an account was created by signing in with a provider");
     Ok(user)
@@ -212,9 +215,9 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
 
 /// Links the identity to the account whose session requested it, if the session is still valid.
 async fn link(app: &App, user: UserId, session: SessionId, provider_user: &ProviderUser) -> Result<(), Failure> {
-    standing(app, user, session).await?.ok_or(Failure::SignInFirst)?;
+    valid_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
     let identities = app.storage.identities();
-    match identities.link(&identity(app, user, provider_user)).await {
+    match identities.link(&new_identity(app, user, provider_user)).await {
         Ok(()) => {
             tracing::info!(%user, issuer = provider_user.issuer, "an identity was linked");
             Ok(())
@@ -227,7 +230,7 @@ async fn link(app: &App, user: UserId, session: SessionId, provider_user: &Provi
     }
 }
 
-fn identity(app: &App, user_id: UserId, provider_user: &ProviderUser) -> Identity {
+fn new_identity(app: &App, user_id: UserId, provider_user: &ProviderUser) -> Identity {
     Identity {
         id: IdentityId::new(app.clock.as_ref(), app.random.as_ref()),
         user_id,
@@ -249,7 +252,7 @@ fn local_path(text: String) -> Result<String, ApiError> {
     }
 }
 
-fn fail(app: &App, provider: &str, failure: &Failure) -> Result<Response, ApiError> {
+fn redirect_with_error(app: &App, provider: &str, failure: &Failure) -> Result<Response, ApiError> {
     failure.log(provider);
     metrics::counter!("sotto_logins_total", "outcome" => "provider_failed").increment(1);
     let address = format!("/login?error={}", failure.code());

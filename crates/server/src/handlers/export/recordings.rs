@@ -34,7 +34,7 @@ impl Export {
         sealed: bool,
         name: &str,
     ) -> Result<Option<OpenRecording>, Stopped> {
-        let mut gone = None;
+        let mut replaced = None;
         loop {
             let attachment = self.app.storage.attachments().get(self.user, entry).await?;
             // A recording that differs from its entry here is newer than the entry that was read.
@@ -44,7 +44,7 @@ impl Export {
             match self.app.attachments.read(self.user, attachment.id, whole).await {
                 Ok(Some(stream)) => return Ok(Some(OpenRecording { name, attachment, stream })),
                 // The recording was replaced at this moment.
-                Ok(None) if gone != Some(attachment.id) => gone = Some(attachment.id),
+                Ok(None) if replaced != Some(attachment.id) => replaced = Some(attachment.id),
                 Ok(None) => {
                     self.note_missing(&name, &attachment, "it is missing");
                     return Ok(None);

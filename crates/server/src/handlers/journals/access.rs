@@ -8,7 +8,7 @@ use sotto_domain::{AttachmentId, EntryId, Flaw, SecretTagId, Timestamp, Zone};
 
 use super::request::SealedChange;
 use super::response::EntryResponse;
-use super::{ID_TAKEN, NOT_FOUND, clash, current};
+use super::{ID_TAKEN, NOT_FOUND, current_entry, id_conflict};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::auth::unlock_tokens::{LOCKED, Unlocks};
@@ -66,7 +66,7 @@ impl EntryAccess<'_> {
             Stored::Stored(entry) => Ok((StatusCode::CREATED, entry.into())),
             Stored::Exists(entry) if !self.can_read(&entry).await? => Err(ID_TAKEN),
             Stored::Exists(AnyEntry::Sealed(entry)) if is_retry(&entry, body) => Ok((StatusCode::OK, entry.into())),
-            Stored::Exists(entry) => Err(clash(entry)?),
+            Stored::Exists(entry) => Err(id_conflict(entry)?),
             Stored::IdTaken => Err(ID_TAKEN),
             Stored::UnknownSecretTag => Err(LOCKED),
             other => Err(self.refusal(other).await?),
@@ -96,7 +96,7 @@ impl EntryAccess<'_> {
             None => AnyEntry::Sealed(self.find(id).await?.ok_or(NOT_FOUND)?),
         };
         if entry.revision() != expected {
-            return Err(ApiError::PreconditionFailed(current(entry)?));
+            return Err(ApiError::PreconditionFailed(current_entry(entry)?));
         }
         let date = change.date.apply(entry.date().clone());
         let body = SealedBody { tag: change.tag, sealed: change.sealed, date };
@@ -163,7 +163,7 @@ impl EntryAccess<'_> {
     /// The error for a refused change. The stored entry is included only if the caller may read it.
     async fn refusal<T>(&self, stored: Stored<T>) -> Result<ApiError, ApiError> {
         Ok(match stored {
-            Stored::Stale(entry) if self.can_read(&entry).await? => ApiError::PreconditionFailed(current(entry)?),
+            Stored::Stale(entry) if self.can_read(&entry).await? => ApiError::PreconditionFailed(current_entry(entry)?),
             Stored::UnknownSecretTag => LOCKED,
             Stored::UnknownTag(tag) => ApiError::unknown_tag(tag),
             _ => NOT_FOUND,

@@ -171,23 +171,23 @@ pub async fn create(
     State(app): State<App>,
     caller: Authorized<EntriesWrite>,
     unlocks: Unlocks,
-    IdempotentJson(request, key): IdempotentJson<EntryCreate>,
+    IdempotentJson(request, idempotency): IdempotentJson<EntryCreate>,
 ) -> Result<CreateResponse<Located>, ApiError> {
     let (user, entries) = (caller.id(), app.storage.entries());
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
     let under = request.secret_tag();
-    let make = async |keyed| {
+    let make = async |key| {
         let new = match request.parse(&app, caller.user())? {
             Create::Plain(new) => new,
             Create::Sealed(id, body) => {
-                let (status, entry) = access.create(id, &body, keyed).await?;
-                return Ok(located(status, entry));
+                let (status, entry) = access.create(id, &body, key).await?;
+                return Ok(with_location(status, entry));
             }
         };
-        match entries.create(user, &new, keyed, app.now()).await? {
-            Created::Created(entry) => Ok(located(StatusCode::CREATED, entry)),
-            Created::Exists(entry) if entry.is_retry_of(&new) => Ok(located(StatusCode::OK, entry)),
-            Created::Exists(entry) => Err(clash(AnyEntry::Plain(entry))?),
+        match entries.create(user, &new, key, app.now()).await? {
+            Created::Created(entry) => Ok(with_location(StatusCode::CREATED, entry)),
+            Created::Exists(entry) if entry.is_retry_of(&new) => Ok(with_location(StatusCode::OK, entry)),
+            Created::Exists(entry) => Err(id_conflict(AnyEntry::Plain(entry))?),
             Created::IdTaken => Err(ID_TAKEN),
             Created::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
         }
@@ -198,11 +198,11 @@ pub async fn create(
             unlocks.require(&app, &caller, tag).await?;
         }
         if let Some(entry) = entries.get(user, EntryId(id)).await? {
-            return Ok(Some(located(StatusCode::CREATED, entry)));
+            return Ok(Some(with_location(StatusCode::CREATED, entry)));
         }
-        Ok(access.find(EntryId(id)).await?.map(|entry| located(StatusCode::CREATED, entry)))
+        Ok(access.find(EntryId(id)).await?.map(|entry| with_location(StatusCode::CREATED, entry)))
     };
-    key.create(&app, user, make, find).await
+    idempotency.create(&app, user, make, find).await
 }
 
 /// One of your entries.
@@ -219,10 +219,10 @@ pub async fn get(
     unlocks: Unlocks,
 ) -> Result<(HeaderMap, Json<EntryResponse>), ApiError> {
     if let Some(entry) = app.storage.entries().get(caller.id(), EntryId(id)).await? {
-        return Ok(tagged(entry));
+        return Ok(with_etag(entry));
     }
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
-    access.find(EntryId(id)).await?.map(tagged).ok_or(NOT_FOUND)
+    access.find(EntryId(id)).await?.map(with_etag).ok_or(NOT_FOUND)
 }
 
 /// Change an entry.
@@ -255,15 +255,15 @@ pub async fn update(
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
     let request = request.without_unknown_zone(&access, id).await?;
     let (patch, unseals) = match request.parse(&app)? {
-        Change::Seal(change) => return access.seal(id, change, expected).await.map(tagged),
+        Change::Seal(change) => return access.seal(id, change, expected).await.map(with_etag),
         Change::Unseal(patch) => (patch, true),
         Change::Patch(patch) => (patch, false),
     };
     match app.storage.entries().update(caller.id(), id, &patch, expected, app.now()).await? {
-        Updated::Updated(entry) => Ok(tagged(entry)),
-        Updated::Missing if unseals => access.unseal(id, patch, expected).await.map(tagged),
+        Updated::Updated(entry) => Ok(with_etag(entry)),
+        Updated::Missing if unseals => access.unseal(id, patch, expected).await.map(with_etag),
         Updated::Missing => Err(access.refuse_patch(id).await?),
-        Updated::Stale(entry) => Err(ApiError::PreconditionFailed(current(entry)?)),
+        Updated::Stale(entry) => Err(ApiError::PreconditionFailed(current_entry(entry)?)),
         Updated::UnknownTag(tag) => Err(ApiError::unknown_tag(tag)),
     }
 }
@@ -292,7 +292,7 @@ pub async fn delete(
     let freed = match app.storage.entries().delete(caller.id(), id, expected).await? {
         Deleted::Deleted(freed) => freed,
         Deleted::Missing => EntryAccess { app: &app, caller: &caller, unlocks: &unlocks }.delete(id, expected).await?,
-        Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current(entry)?)),
+        Deleted::Stale(entry) => return Err(ApiError::PreconditionFailed(current_entry(entry)?)),
     };
     app.attachments.free(caller.id(), &freed).await;
     Ok(message("Journal entry deleted successfully"))
@@ -322,7 +322,7 @@ fn expected_revision(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
     revision.map(Some).ok_or_else(|| ApiError::invalid("header", "if-match", &Flaw::NotAnEtag))
 }
 
-fn tagged(entry: impl Into<EntryResponse>) -> (HeaderMap, Json<EntryResponse>) {
+fn with_etag(entry: impl Into<EntryResponse>) -> (HeaderMap, Json<EntryResponse>) {
     let entry = entry.into();
     let mut headers = HeaderMap::new();
     headers.extend(HeaderValue::try_from(format!("\"{}\"", entry.revision)).ok().map(|etag| (header::ETAG, etag)));
@@ -331,20 +331,20 @@ fn tagged(entry: impl Into<EntryResponse>) -> (HeaderMap, Json<EntryResponse>) {
 
 type Located = (StatusCode, HeaderMap, Json<EntryResponse>);
 
-fn located(status: StatusCode, entry: impl Into<EntryResponse>) -> Located {
+fn with_location(status: StatusCode, entry: impl Into<EntryResponse>) -> Located {
     let entry = entry.into();
     let location = HeaderValue::try_from(format!("/api/journals/{}", entry.id));
-    let (mut headers, body) = tagged(entry);
+    let (mut headers, body) = with_etag(entry);
     headers.extend(location.ok().map(|location| (header::LOCATION, location)));
     (status, headers, body)
 }
 
 /// The error for a create whose id belongs to another entry that the caller may read.
-fn clash(entry: AnyEntry) -> Result<ApiError, ApiError> {
+fn id_conflict(entry: AnyEntry) -> Result<ApiError, ApiError> {
     let detail = "You have another entry with this id; `current` has it.";
-    Ok(ApiError::Conflict(Code::IdTaken, detail, Some(current(entry)?)))
+    Ok(ApiError::Conflict(Code::IdTaken, detail, Some(current_entry(entry)?)))
 }
 
-fn current(entry: impl Into<EntryResponse>) -> Result<Box<serde_json::Value>, ApiError> {
+fn current_entry(entry: impl Into<EntryResponse>) -> Result<Box<serde_json::Value>, ApiError> {
     serde_json::to_value(entry.into()).map(Box::new).map_err(ApiError::internal)
 }

@@ -91,13 +91,13 @@ impl EntryCreate {
                 ("tags", !self.tags.is_empty()),
                 ("tag_ids", !self.tag_ids.is_empty()),
             ])?;
-            let id = self.id.ok_or_else(|| missing("id", "must be given: an entry is sealed for its id"))?;
+            let id = self.id.ok_or_else(|| missing_field("id", "must be given: an entry is sealed for its id"))?;
             let (id, date) = SealedBody::check(EntryId(id), &self.entry_date, zone)?;
             return Ok(Create::Sealed(id, SealedBody { tag: sealed.0, sealed: sealed.1, date }));
         }
-        let content = self.content.ok_or_else(|| missing("content", "must be given, even if it is empty"))?;
+        let content = self.content.ok_or_else(|| missing_field("content", "must be given, even if it is empty"))?;
         let id = self.id.map_or_else(|| EntryId::new(app.clock.as_ref(), app.random.as_ref()), EntryId);
-        let tags = choices(app, self.tags, self.tag_ids)?;
+        let tags = tag_choices(app, self.tags, self.tag_ids)?;
         let audio_url = self.audio_url.as_deref();
         Ok(Create::Plain(NewEntry::parse(id, self.title, content, audio_url, &self.entry_date, zone, tags)?))
     }
@@ -203,7 +203,7 @@ impl EntryUpdate {
         }
         let tags = match (self.tags, self.tag_ids) {
             (None, None) => None,
-            (names, ids) => Some(choices(app, names.unwrap_or_default(), ids.unwrap_or_default())?),
+            (names, ids) => Some(tag_choices(app, names.unwrap_or_default(), ids.unwrap_or_default())?),
         };
         let audio_url = self.audio_url.as_ref().map(Option::as_deref);
         let patch = EntryPatch::parse(self.title, self.content, audio_url, date, zone, tags)?;
@@ -217,12 +217,14 @@ fn sealed_fields(tag: Option<Uuid>, fields: [Option<&str>; 4]) -> Result<Option<
     const NAMES: [&str; 4] = ["encrypted_content", "wrapped_key", "encryption_iv", "wrap_iv"];
     let Some(tag) = tag else {
         let stray = NAMES.into_iter().zip(fields).find(|(_, field)| field.is_some());
-        return stray
-            .map_or(Ok(None), |_| Err(missing("secret_tag_id", "must be given: sealed fields need a secret tag")));
+        return stray.map_or(Ok(None), |_| {
+            Err(missing_field("secret_tag_id", "must be given: sealed fields need a secret tag"))
+        });
     };
     let mut bytes = [const { Vec::new() }; 4];
     for ((name, field), bytes) in NAMES.into_iter().zip(fields).zip(&mut bytes) {
-        let text = field.ok_or_else(|| missing(name, "must be given: an entry under a secret tag must be sealed"))?;
+        let text =
+            field.ok_or_else(|| missing_field(name, "must be given: an entry under a secret tag must be sealed"))?;
         *bytes = base64url::decode(name, text)?;
     }
     let [content, key, encryption_iv, wrap_iv] = bytes;
@@ -251,11 +253,11 @@ fn refuse_plaintext(fields: &[(&str, bool)]) -> Result<(), ApiError> {
     }
 }
 
-fn missing(field: &str, sentence: &'static str) -> ApiError {
+fn missing_field(field: &str, sentence: &'static str) -> ApiError {
     ApiError::invalid("body", field, &Flaw::Missing(sentence))
 }
 
-fn choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoice>, ApiError> {
+fn tag_choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoice>, ApiError> {
     let mut choices: Vec<TagChoice> = ids.into_iter().map(|id| TagChoice::Existing(TagId(id))).collect();
     for (index, name) in names.iter().enumerate() {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());

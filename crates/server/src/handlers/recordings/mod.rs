@@ -83,7 +83,7 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
-    let recording = find(&access, EntryId(id)).await?;
+    let recording = find_recording(&access, EntryId(id)).await?;
     let (status, part, head) = response_head(&recording, &headers)?;
     if status == StatusCode::NOT_MODIFIED {
         return Ok((status, head).into_response());
@@ -119,7 +119,7 @@ pub async fn head(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let access = EntryAccess { app: &app, caller: &caller, unlocks: &unlocks };
-    let (status, _, head) = response_head(&find(&access, EntryId(id)).await?, &headers)?;
+    let (status, _, head) = response_head(&find_recording(&access, EntryId(id)).await?, &headers)?;
     Ok((status, head).into_response())
 }
 
@@ -232,7 +232,7 @@ pub async fn delete(
     unlocks: Unlocks,
 ) -> Result<Json<Message>, ApiError> {
     let entry = EntryId(id);
-    find(&EntryAccess { app: &app, caller: &caller, unlocks: &unlocks }, entry).await?;
+    find_recording(&EntryAccess { app: &app, caller: &caller, unlocks: &unlocks }, entry).await?;
     let user = caller.id();
     let freed = app.storage.attachments().remove(user, entry, &audio_url(entry), app.now()).await?;
     if freed.is_empty() {
@@ -245,7 +245,7 @@ pub async fn delete(
 const NOT_FOUND: ApiError = ApiError::NotFound(Code::NotFound, "Recording not found");
 
 /// The recording of an entry that the caller may read.
-async fn find(access: &EntryAccess<'_>, entry: EntryId) -> Result<Attachment, ApiError> {
+async fn find_recording(access: &EntryAccess<'_>, entry: EntryId) -> Result<Attachment, ApiError> {
     let recording = access.app.storage.attachments().get(access.caller.id(), entry).await?;
     match recording {
         Some(recording) if !recording.sealed => Ok(recording),

@@ -85,7 +85,7 @@ pub async fn start(
 ) -> Result<Json<RecoverStarted>, ApiError> {
     let proof = base64url::read("recovery_proof", &request.recovery_proof)?;
     let message = base64url::read("registration_request", &request.registration_request)?;
-    let tag = prove(&app, &signed_in, SecretTagId(id), &proof).await?;
+    let tag = verify_proof(&app, &signed_in, SecretTagId(id), &proof).await?;
     let RegistrationAnswer { registration_response, server_keys } =
         RegistrationAnswer::respond(&app, Scope { user: signed_in.id(), tag: tag.id }, &message)?;
     Ok(Json(RecoverStarted {
@@ -119,13 +119,18 @@ pub async fn finish(
     let RecoverFinish { recovery_proof, registration_record, server_keys, wrapped_master_key, version } = request;
     let proof = base64url::read("recovery_proof", &recovery_proof)?;
     let lock = parse_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
-    let tag = prove(&app, &signed_in, SecretTagId(id), &proof).await?;
+    let tag = verify_proof(&app, &signed_in, SecretTagId(id), &proof).await?;
     let changed = app.storage.secret_tags().set_lock(signed_in.id(), tag.id, &lock, version, None, app.now()).await?;
     changed.map(|tag| Json(SecretTagResponse::locked(&tag))).ok_or(OTHER_VERSION)
 }
 
 /// The secret tag, if the proof is right. A missing secret tag takes the same steps and fails.
-async fn prove(app: &App, signed_in: &SignedIn, id: SecretTagId, proof: &RecoveryProof) -> Result<SecretTag, ApiError> {
+async fn verify_proof(
+    app: &App,
+    signed_in: &SignedIn,
+    id: SecretTagId,
+    proof: &RecoveryProof,
+) -> Result<SecretTag, ApiError> {
     let tag = app.storage.secret_tags().get(signed_in.id(), id).await?;
     let attempt = Attempt::begin(app, signed_in, id).await?;
     let stored = tag.as_ref().map_or(&[0; RecoveryVerifier::LENGTH][..], |tag| &tag.recovery_verifier);

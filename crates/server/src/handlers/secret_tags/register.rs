@@ -98,24 +98,24 @@ pub async fn finish(
     State(app): State<App>,
     signed_in: SignedIn,
     unlocks: Unlocks,
-    IdempotentJson(request, key): IdempotentJson<RegisterFinish>,
+    IdempotentJson(request, idempotency): IdempotentJson<RegisterFinish>,
 ) -> Result<CreateResponse<(StatusCode, Json<SecretTagResponse>)>, ApiError> {
     let user = signed_in.id();
     let respond = |tag, open| (StatusCode::CREATED, Json(SecretTagResponse::new(&tag, open)));
-    let make = async |keyed| Ok(respond(create_secret_tag(&app, user, &request, keyed).await?, false));
+    let make = async |key| Ok(respond(create_secret_tag(&app, user, &request, key).await?, false));
     let find = async |id| {
         let Some(tag) = app.storage.secret_tags().get(user, SecretTagId(id)).await? else { return Ok(None) };
         let open = unlocks.session(&app, &signed_in, tag.id).await?.is_some();
         Ok(Some(respond(tag, open)))
     };
-    key.create(&app, user, make, find).await
+    idempotency.create(&app, user, make, find).await
 }
 
 async fn create_secret_tag(
     app: &App,
     user: UserId,
     request: &RegisterFinish,
-    keyed: Option<KeyedCreate>,
+    key: Option<KeyedCreate>,
 ) -> Result<SecretTag, ApiError> {
     const _: () = assert!(MAX_SECRET_TAGS == 100);
     let id = tag_id(request.tag_id)?;
@@ -130,7 +130,7 @@ async fn create_secret_tag(
         recovery_wrap: recovery_wrap.as_bytes().to_vec(),
         recovery_verifier: recovery_verifier.as_bytes().to_vec(),
     };
-    match app.storage.secret_tags().create(user, &new, keyed, app.now()).await? {
+    match app.storage.secret_tags().create(user, &new, key, app.now()).await? {
         CreatedSecretTag::Created(tag) => Ok(tag),
         CreatedSecretTag::IdTaken => Err(id_taken()),
         CreatedSecretTag::TooMany => Err(ApiError::Conflict(

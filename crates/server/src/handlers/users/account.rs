@@ -64,13 +64,13 @@ impl From<User> for AccountResponse {
 }
 
 /// The result of a change or deletion of an account. After a change, this node reads all permissions again; other nodes
-/// do so within [`crate::config::STANDING_SECONDS`].
+/// do so within [`crate::config::CREDENTIAL_CACHE_SECONDS`].
 pub fn finish_change<T>(app: &App, outcome: Administered<T>, missing: ApiError) -> Result<T, ApiError> {
     match outcome {
         Administered::Done(done) => {
             // The caches do not know which entries belong to the user, so both are cleared.
-            app.standings.invalidate_all();
-            app.token_standings.invalidate_all();
+            app.session_cache.invalidate_all();
+            app.api_token_cache.invalidate_all();
             Ok(done)
         }
         Administered::Missing => Err(missing),

@@ -83,7 +83,7 @@ pub async fn update(
         password::check_current_password(&app, &user.email, request.current_password).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
-    app.standings.invalidate(&signed_in.session);
+    app.session_cache.invalidate(&signed_in.session);
     profile(&app, changed).await.map(Json)
 }
 

@@ -51,7 +51,7 @@ pub async fn update(
     let hash = app.hasher.hash(password).await?;
     if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
         // The cache does not know which entries belong to the user, so it is cleared.
-        app.standings.invalidate_all();
+        app.session_cache.invalidate_all();
         Ok(message("Password changed successfully"))
     } else {
         Err(GONE)

@@ -1,4 +1,4 @@
-//! How long a request may take. `tower_http::timeout` would answer without a problem document, and could not tell a read from
+//! How long a request may take. `tower_http::timeout` would respond without a problem document, and could not tell a read from
 //! a change whose outcome is unknown.
 
 use std::io;

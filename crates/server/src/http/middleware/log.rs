@@ -22,7 +22,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     let cause = response.extensions_mut().remove::<Cause>();
     let (status, elapsed) = (response.status(), started.elapsed());
     let route = route_name(matched.as_ref(), &response);
-    count(&method, route, status, elapsed);
+    count_request(&method, route, status, elapsed);
     let request_id = id.as_ref().map_or("", RequestId::as_str);
     if status.is_server_error() {
         let cause = cause.map(|cause| with_sources(cause.as_ref())).unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) async fn log_request(request: Request, next: Next) -> Response {
     response
 }
 
-fn count(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+fn count_request(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
     let method = match method.as_str() {
         known @ ("GET" | "POST" | "PUT" | "DELETE" | "HEAD" | "OPTIONS" | "PATCH") => known.to_owned(),
         _ => "other".to_owned(),

@@ -33,7 +33,7 @@ pub enum Alert {
     Backup,
 }
 
-/// The input of a judgement.
+/// What a verdict is based on.
 pub struct Evidence<'a> {
     /// The changes since the last reading.
     pub period: &'a Snapshot,
@@ -98,7 +98,7 @@ pub const DISK_FULL: &str = "disk full";
 const CLEAR_SLOW_FACTOR: f64 = 0.8;
 /// Index usage this many points above the threshold is good.
 const CLEAR_SCANS_POINTS: f64 = 2.0;
-/// Tables with fewer reads in a period are not judged.
+/// Tables with fewer reads in a period are not assessed.
 const MIN_READS: u64 = 20;
 
 impl Alert {

@@ -27,7 +27,7 @@ fn period() -> Snapshot {
     }
 }
 
-/// Judges a period with the given faults and nothing else wrong.
+/// Assesses a period with the given faults and nothing else wrong.
 fn reading(
     alert: Alert,
     period: &Snapshot,
@@ -39,7 +39,7 @@ fn reading(
     alert.assess(&Evidence { period, thresholds, faults, recordings, clock, backup: None, backup_days: None })
 }
 
-fn judged(alert: Alert, period: &Snapshot) -> Verdict {
+fn verdict_on(alert: Alert, period: &Snapshot) -> Verdict {
     reading(alert, period, &BTreeMap::new(), None, &ClockHealth::default()).verdict
 }
 
@@ -98,14 +98,14 @@ fn a_raised_alert_keeps_its_start_and_reason() {
 #[test]
 fn the_slowest_statement_determines_the_verdict() {
     let mut period = period();
-    assert_eq!(judged(Alert::SlowStatement, &period), Verdict::Unknown);
+    assert_eq!(verdict_on(Alert::SlowStatement, &period), Verdict::Unknown);
     for (total_ms, verdict) in
         [(1001.0, Verdict::Bad), (1000.0, Verdict::Between), (801.0, Verdict::Between), (800.0, Verdict::Good)]
     {
         let statement =
             |text: &str, total_ms| StatementHealth { text: text.into(), calls: 10, total_ms, ..<_>::default() };
         period.statements = vec![statement("SELECT 1", 1.0), statement("SELECT slow", total_ms)];
-        assert_eq!(judged(Alert::SlowStatement, &period), verdict, "{total_ms}");
+        assert_eq!(verdict_on(Alert::SlowStatement, &period), verdict, "{total_ms}");
     }
 }
 
@@ -121,38 +121,38 @@ fn index_usage_is_assessed_on_large_tables_with_reads() {
     ] {
         let mut period = period();
         period.tables = vec![table];
-        assert_eq!(judged(Alert::IndexUsage, &period), verdict, "{:?}", period.tables);
+        assert_eq!(verdict_on(Alert::IndexUsage, &period), verdict, "{:?}", period.tables);
     }
 }
 
 #[test]
 fn violations_are_reported_by_name() {
     let mut period = period();
-    assert_eq!(judged(Alert::ConstraintViolation, &period), Verdict::Good);
+    assert_eq!(verdict_on(Alert::ConstraintViolation, &period), Verdict::Good);
     let faults = BTreeMap::from([("ck_entries_kept".to_owned(), 2)]);
     let reading = reading(Alert::ConstraintViolation, &period, &faults, None, &ClockHealth::default());
     assert_eq!((reading.verdict, reading.figure), (Verdict::Bad, 2.0));
     assert!(reading.sentence.contains("ck_entries_kept"), "{reading:?}");
     period.damage = vec!["The file is damaged.".into()];
-    assert_eq!(judged(Alert::ConstraintViolation, &period), Verdict::Bad);
+    assert_eq!(verdict_on(Alert::ConstraintViolation, &period), Verdict::Bad);
 }
 
 #[test]
 fn a_lack_of_disk_space_is_a_separate_alert() {
     let faults = BTreeMap::from([(DISK_FULL.to_owned(), 2)]);
-    let judged = |alert: Alert, faults| reading(alert, &period(), faults, None, &ClockHealth::default()).verdict;
-    assert_eq!(judged(Alert::DiskFull, &faults), Verdict::Bad);
-    assert_eq!(judged(Alert::ConstraintViolation, &faults), Verdict::Good);
-    assert_eq!(judged(Alert::DiskFull, &BTreeMap::new()), Verdict::Good);
+    let verdict_on = |alert: Alert, faults| reading(alert, &period(), faults, None, &ClockHealth::default()).verdict;
+    assert_eq!(verdict_on(Alert::DiskFull, &faults), Verdict::Bad);
+    assert_eq!(verdict_on(Alert::ConstraintViolation, &faults), Verdict::Good);
+    assert_eq!(verdict_on(Alert::DiskFull, &BTreeMap::new()), Verdict::Good);
 }
 
 #[test]
 fn incomplete_and_unknown_migrations_are_bad() {
     let mut period = period();
-    assert_eq!(judged(Alert::Migration, &period), Verdict::Good);
+    assert_eq!(verdict_on(Alert::Migration, &period), Verdict::Good);
     for state in [SchemaState::Behind, SchemaState::Unknown, SchemaState::Contradictory] {
         period.schema.state = state;
-        assert_eq!(judged(Alert::Migration, &period), Verdict::Bad, "{state:?}");
+        assert_eq!(verdict_on(Alert::Migration, &period), Verdict::Bad, "{state:?}");
     }
     period.schema.state = SchemaState::UpToDate;
     period.indexes = vec![IndexHealth { name: "idx_half".into(), valid: false, ..<_>::default() }];
@@ -162,7 +162,7 @@ fn incomplete_and_unknown_migrations_are_bad() {
 
 #[test]
 fn attachment_store_errors_are_reported_verbatim() {
-    assert_eq!(judged(Alert::Recordings, &period()), Verdict::Good);
+    assert_eq!(verdict_on(Alert::Recordings, &period()), Verdict::Good);
     let trouble = Some("It belongs to another database.");
     let reading = reading(Alert::Recordings, &period(), &BTreeMap::new(), trouble, &ClockHealth::default());
     assert_eq!((reading.verdict, reading.sentence.as_str()), (Verdict::Bad, "It belongs to another database."));
@@ -170,9 +170,9 @@ fn attachment_store_errors_are_reported_verbatim() {
 
 #[test]
 fn a_changed_clock_is_bad_for_an_hour() {
-    let judged = |clock: &ClockHealth| reading(Alert::Clock, &period(), &BTreeMap::new(), None, clock);
-    assert_eq!(judged(&ClockHealth::default()).verdict, Verdict::Good);
-    let reading = judged(&ClockHealth { set_by: Some(-3600.0), ..ClockHealth::default() });
+    let assess = |clock: &ClockHealth| reading(Alert::Clock, &period(), &BTreeMap::new(), None, clock);
+    assert_eq!(assess(&ClockHealth::default()).verdict, Verdict::Good);
+    let reading = assess(&ClockHealth { set_by: Some(-3600.0), ..ClockHealth::default() });
     assert_eq!((reading.verdict, reading.figure), (Verdict::Bad, 3600.0));
     assert!(reading.sentence.contains("set back by 3600 seconds"), "{}", reading.sentence);
     assert_eq!(Alert::Clock.raise_after(3), 1);
@@ -180,7 +180,7 @@ fn a_changed_clock_is_bad_for_an_hour() {
 
 #[test]
 fn a_backup_is_missed_only_if_backups_are_monitored() {
-    let judged = |last: Option<&LastBackup>, backup_days| {
+    let assess = |last: Option<&LastBackup>, backup_days| {
         let (thresholds, faults, clock) = (Thresholds::default(), BTreeMap::new(), ClockHealth::default());
         let period = period();
         Alert::Backup.assess(&Evidence {
@@ -195,7 +195,7 @@ fn a_backup_is_missed_only_if_backups_are_monitored() {
     };
     let days_ago = |days: i64| LastBackup::At(at(60).plus_seconds(-days * 86_400));
     let unreadable = LastBackup::Unreadable("it is cut off".into());
-    for (last, days, verdict, said) in [
+    for (last, days, verdict, message) in [
         (Some(&LastBackup::Never), None, Verdict::Good, "not watched"),
         (Some(&LastBackup::Never), Some(7), Verdict::Bad, "No backup was made"),
         (Some(&days_ago(7)), Some(7), Verdict::Good, "7 days ago, at 2025-01-15T10:01:00Z."),
@@ -205,9 +205,9 @@ fn a_backup_is_missed_only_if_backups_are_monitored() {
         (Some(&unreadable), Some(7), Verdict::Bad, "it is cut off"),
         (None, Some(7), Verdict::Unknown, "does not answer"),
     ] {
-        let reading = judged(last, days);
+        let reading = assess(last, days);
         assert_eq!(reading.verdict, verdict, "{reading:?}");
-        assert!(reading.sentence.contains(said), "{reading:?}");
+        assert!(reading.sentence.contains(message), "{reading:?}");
     }
 }
 
@@ -216,7 +216,7 @@ fn the_verdict_is_from_the_last_reading_and_the_message_from_the_raise() {
     let mut alert_state = AlertState::new();
     assert_eq!(alert_state.verdict, Verdict::Unknown);
     let reading = |verdict, sentence: &str| Reading { verdict, figure: 0.0, sentence: sentence.into() };
-    for (verdict, sentence, raised, said) in [
+    for (verdict, sentence, raised, message) in [
         (Verdict::Good, "well", false, "well"),
         // One bad reading raises nothing, but it is shown.
         (Verdict::Bad, "slow", false, "slow"),
@@ -229,7 +229,7 @@ fn the_verdict_is_from_the_last_reading_and_the_message_from_the_raise() {
     ] {
         alert_state.update(reading(verdict, sentence), at(0), 2, 2);
         let shown = (alert_state.verdict, alert_state.raised_at.is_some(), alert_state.reading.sentence.as_str());
-        assert_eq!(shown, (verdict, raised, said));
+        assert_eq!(shown, (verdict, raised, message));
     }
 }
 

@@ -74,7 +74,7 @@ async fn no_forged_token_is_accepted() {
         ("a changed claim", |provider, nonce| {
             let (_, body) = provider.honest(nonce);
             let parts: Vec<_> = body["id_token"].as_str().unwrap().split('.').collect();
-            let claims = with(provider, nonce, "sub", json!("somebody else")).to_string();
+            let claims = with(provider, nonce, "sub", json!("another person")).to_string();
             response(&format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims), parts[2]))
         }),
         ("another issuer", |provider, nonce| {

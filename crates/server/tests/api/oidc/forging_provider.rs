@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 type TokenResponder = dyn Fn(&ForgingProvider, &str) -> (u16, Value) + Send + Sync;
 
 /// The responses.
-pub struct Answers {
+pub struct ForgedResponses {
     /// Instead of its metadata, if given.
     pub description: Option<Value>,
     /// The response of the token endpoint for a nonce.
@@ -27,7 +27,7 @@ pub struct Answers {
 pub struct ForgingProvider {
     pub issuer: String,
     pub key: Key,
-    pub responses: Mutex<Answers>,
+    pub responses: Mutex<ForgedResponses>,
     nonce: Mutex<String>,
 }
 
@@ -38,7 +38,7 @@ impl ForgingProvider {
     pub async fn start() -> Arc<Self> {
         let listener = crate::server::free_port().await;
         let address: SocketAddr = listener.local_addr().unwrap();
-        let responses = Answers { description: None, token: Box::new(ForgingProvider::honest) };
+        let responses = ForgedResponses { description: None, token: Box::new(ForgingProvider::honest) };
         let provider = Arc::new(Self {
             issuer: format!("http://{address}"),
             key: Key::new(),

@@ -34,10 +34,10 @@ impl SchemaTracker {
             return Ok(());
         }
         let mut now = shape(connection)?;
-        let gone: Vec<&Table> = self.shape.0.iter().filter(|table| now.table(&table.name).is_none()).collect();
+        let dropped: Vec<&Table> = self.shape.0.iter().filter(|table| now.table(&table.name).is_none()).collect();
         let new = now.0.iter().filter(|table| self.shape.table(&table.name).is_none()).count();
         for table in &mut now.0 {
-            let was = self.shape.table(&table.name).or(match gone.as_slice() {
+            let was = self.shape.table(&table.name).or(match dropped.as_slice() {
                 [renamed] if new == 1 => Some(*renamed),
                 _ => None,
             });
@@ -81,10 +81,10 @@ impl Table {
 
 fn carry_columns(was: &Table, columns: &mut [Column]) {
     let has = |columns: &[Column], name: &str| columns.iter().any(|column| column.name == name);
-    let gone: Vec<&Column> = was.columns.iter().filter(|column| !has(columns, &column.name)).collect();
+    let dropped: Vec<&Column> = was.columns.iter().filter(|column| !has(columns, &column.name)).collect();
     let new = columns.iter().filter(|column| !has(&was.columns, &column.name)).count();
     for column in columns {
-        let same = was.columns.iter().find(|one| one.name == column.name).or(match gone.as_slice() {
+        let same = was.columns.iter().find(|one| one.name == column.name).or(match dropped.as_slice() {
             [renamed] if new == 1 => Some(*renamed),
             _ => None,
         });

@@ -82,7 +82,7 @@ async fn a_wrong_declaration_is_rejected() {
             false,
         ),
     ];
-    for (down, said, on_empty_tables) in cases {
+    for (down, message, on_empty_tables) in cases {
         for scratch in both().await {
             let migrator = with_way_down(&scratch, down).await;
             let before = dump(&scratch.url);
@@ -96,7 +96,7 @@ async fn a_wrong_declaration_is_rejected() {
                 // Empty tables contain no values to count.
                 let counted =
                     refused.replace("(0 values)", "(1 value)").replace("children (0 rows)", "children (3 rows)");
-                assert_contains(&counted, said);
+                assert_contains(&counted, message);
                 assert_eq!(dump(&scratch.url), before, "{down}");
                 assert_eq!(current(&migrator).await, "0002_more");
             }

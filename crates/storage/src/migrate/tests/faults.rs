@@ -84,7 +84,7 @@ async fn a_lost_connection_rolls_back_the_step() {
         });
         // A down migration first runs on temporary tables, on a separate connection.
         wait_until("the run fails", async || {
-            cut(&admin).await;
+            terminate_waiting_connection(&admin).await;
             run.is_finished()
         })
         .await;
@@ -101,7 +101,7 @@ async fn a_lost_connection_rolls_back_the_step() {
 }
 
 /// Terminates the connection that waits for the lock 42, if there is one.
-async fn cut(admin: &Client) {
+async fn terminate_waiting_connection(admin: &Client) {
     let cut =
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";

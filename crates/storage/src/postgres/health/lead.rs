@@ -72,7 +72,7 @@ impl Lead {
     }
 
     /// Whether the connection, and with it the lock, still exists.
-    pub fn stands(&self) -> bool {
+    pub fn is_held(&self) -> bool {
         !self.client.is_closed()
     }
 

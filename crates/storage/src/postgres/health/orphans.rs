@@ -60,23 +60,23 @@ impl Postgres {
         damage: &mut Vec<String>,
     ) -> Result<(Vec<String>, Option<Timestamp>)> {
         let mut last = self.inspection.lock().await;
-        if last.lead.as_ref().is_some_and(|lead| !lead.stands()) {
+        if last.lead.as_ref().is_some_and(|lead| !lead.is_held()) {
             last.lead = None;
         }
         if last.lead.is_none()
             && let Some(findings) = Findings::read(&self.pool).await?
         {
-            return Ok(of_another(findings, damage));
+            return Ok(report_findings_of_another_server(findings, damage));
         }
-        let good = |at: Timestamp| at <= now && now < at.plus_seconds(INTERVAL_SECONDS);
-        if !last.at.is_some_and(good) {
+        let is_recent = |at: Timestamp| at <= now && now < at.plus_seconds(INTERVAL_SECONDS);
+        if !last.at.is_some_and(is_recent) {
             if last.lead.is_none() {
                 last.lead = Lead::try_acquire(&self.pool).await;
                 // Several servers may have tried to become the lead at the same time; one of them has succeeded.
                 if last.lead.is_none()
                     && let Some(findings) = Findings::read(&self.pool).await?
                 {
-                    return Ok(of_another(findings, damage));
+                    return Ok(report_findings_of_another_server(findings, damage));
                 }
             }
             self.inspect(&mut last, now).await?;
@@ -128,7 +128,7 @@ impl Postgres {
 }
 
 /// Adds the findings of another server to `damage`, and returns a note about that server.
-fn of_another(findings: Findings, damage: &mut Vec<String>) -> (Vec<String>, Option<Timestamp>) {
+fn report_findings_of_another_server(findings: Findings, damage: &mut Vec<String>) -> (Vec<String>, Option<Timestamp>) {
     let Findings { place, at, broken } = findings;
     damage.extend(broken.into_iter().map(|name| {
         format!(

@@ -19,7 +19,7 @@ struct Relay {
     address: SocketAddr,
     frozen: watch::Sender<bool>,
     /// The number of connections that were accepted.
-    made: Arc<AtomicUsize>,
+    accepted: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -30,8 +30,8 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (frozen, watching) = watch::channel(false);
-        let made: Arc<AtomicUsize> = Arc::default();
-        let counter = made.clone();
+        let accepted: Arc<AtomicUsize> = Arc::default();
+        let counter = accepted.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if counter.fetch_add(1, Ordering::Relaxed) < refused {
@@ -43,7 +43,7 @@ impl Relay {
                 tokio::spawn(hand_on(from_server, to_client, watching.clone()));
             }
         });
-        Self { address, frozen, made }
+        Self { address, frozen, accepted }
     }
 
     fn freeze(&self, frozen: bool) {
@@ -94,16 +94,16 @@ async fn only_the_first_connection_of_a_frozen_server_delays_a_call() {
     let storage = Postgres::connect_with(&both, options).await.unwrap();
     use_all(&storage, CONNECTIONS).await;
     assert_eq!(storage.pool.connections.status().size, CONNECTIONS);
-    assert!(relay.made.load(Ordering::Relaxed) >= CONNECTIONS);
+    assert!(relay.accepted.load(Ordering::Relaxed) >= CONNECTIONS);
 
     relay.freeze(true);
     let sentence = unavailable(storage.ping().await);
     assert!(sentence.contains("did not answer in time"), "{sentence}");
     storage.ping().await.unwrap();
     // From now on the other host is tried first.
-    let before = relay.made.load(Ordering::Relaxed);
+    let before = relay.accepted.load(Ordering::Relaxed);
     use_all(&storage, CONNECTIONS).await;
-    assert_eq!(relay.made.load(Ordering::Relaxed), before);
+    assert_eq!(relay.accepted.load(Ordering::Relaxed), before);
 }
 
 #[tokio::test]
@@ -135,15 +135,15 @@ async fn a_server_that_starts_later_is_waited_for() {
     let (user, _) = server.rsplit_once('@').unwrap();
     let url = format!("{user}@{}/{database}", relay.address);
     wait_until_reachable(&url, Duration::from_mins(2)).await.unwrap();
-    assert_eq!(relay.made.load(Ordering::Relaxed), 4);
+    assert_eq!(relay.accepted.load(Ordering::Relaxed), 4);
 
     let late = Relay::to(&journal, usize::MAX).await;
     let url = format!("{user}@{}/{database}", late.address);
     unavailable(wait_until_reachable(&url, Duration::from_secs(1)).await);
-    let attempts = late.made.load(Ordering::Relaxed);
+    let attempts = late.accepted.load(Ordering::Relaxed);
     assert!((2..=5).contains(&attempts), "{attempts}");
     unavailable(wait_until_reachable(&url, Duration::ZERO).await);
-    assert_eq!(late.made.load(Ordering::Relaxed), attempts + 1);
+    assert_eq!(late.accepted.load(Ordering::Relaxed), attempts + 1);
 }
 
 #[tokio::test]

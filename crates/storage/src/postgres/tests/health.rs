@@ -113,12 +113,13 @@ async fn one_server_inspects_and_the_others_report_its_findings() {
     let second = Postgres::connect(&journal.url).await.unwrap();
     let third = Postgres::connect(&journal.url).await.unwrap();
     let at = async |storage: &Postgres, seconds: i64| storage.snapshot(now().plus_seconds(seconds)).await.unwrap();
-    let is_told = |snapshot: &Snapshot| snapshot.notes.iter().any(|note| note.contains("by another server"));
+    let another_server_inspects =
+        |snapshot: &Snapshot| snapshot.notes.iter().any(|note| note.contains("by another server"));
     let first = at(&journal.storage, 0).await;
-    assert!(!is_told(&first) && first.inspected_at == Some(now()), "{first:?}");
+    assert!(!another_server_inspects(&first) && first.inspected_at == Some(now()), "{first:?}");
     for storage in [&second, &third] {
         let other = at(storage, 0).await;
-        assert!(is_told(&other) && other.inspected_at.is_some(), "{:?}", other.notes);
+        assert!(another_server_inspects(&other) && other.inspected_at.is_some(), "{:?}", other.notes);
     }
     let break_it =
         "SET session_replication_role = replica; DELETE FROM users; SELECT pg_stat_force_next_flush(); SELECT 1";
@@ -142,13 +143,16 @@ async fn one_server_inspects_and_the_others_report_its_findings() {
     }
 
     journal.storage.close().await;
-    wait_until("the second server inspects the database", async || !is_told(&at(&second, seconds).await)).await;
+    wait_until("the second server inspects the database", async || {
+        !another_server_inspects(&at(&second, seconds).await)
+    })
+    .await;
     let own = at(&second, seconds).await;
     assert!(
         own.damage.iter().any(|finding| finding.contains("fk_journal_entries_user") && finding.contains(": 1.")),
         "{own:?}"
     );
-    assert!(is_told(&at(&third, seconds).await));
+    assert!(another_server_inspects(&at(&third, seconds).await));
 
     // Repaired damage is no longer reported.
     journal.admin.batch_execute("DELETE FROM journal_entries; SELECT pg_stat_force_next_flush()").await.unwrap();

@@ -14,13 +14,13 @@ pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
     let triggers = diff.in_part(SchemaPart::Trigger).filter(|one| one.found.is_some());
     sql.extend(triggers.map(|one| format!("DROP TRIGGER {} ON {};", one.name, one.table)));
     for part in [SchemaPart::ForeignKey, SchemaPart::Check, SchemaPart::Unique, SchemaPart::PrimaryKey] {
-        let old = diff.in_part(part).filter(|one| one.found.is_some() && !elsewhere(diff, part, one));
+        let old = diff.in_part(part).filter(|one| one.found.is_some() && !is_in_another_migration(diff, part, one));
         sql.extend(old.map(|one| format!("ALTER TABLE {} DROP CONSTRAINT {};", one.table, one.name)));
     }
     create_tables(diff, &mut sql);
-    columns(diff, &mut sql);
+    change_columns(diff, &mut sql);
     for part in [SchemaPart::PrimaryKey, SchemaPart::Unique, SchemaPart::Check, SchemaPart::ForeignKey] {
-        let new = diff.in_part(part).filter(|one| one.expected.is_some() && !elsewhere(diff, part, one));
+        let new = diff.in_part(part).filter(|one| one.expected.is_some() && !is_in_another_migration(diff, part, one));
         sql.extend(new.filter_map(|one| {
             let constraint = constraint(diff.to.tables.get(&one.table)?, part, &one.name)?;
             let later = is_validated_later(diff, &one.table, part, &one.name);
@@ -39,7 +39,7 @@ pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
 }
 
 /// Whether another migration adds or drops this constraint.
-fn elsewhere(diff: &SchemaDiff<'_>, part: SchemaPart, one: &Difference) -> bool {
+fn is_in_another_migration(diff: &SchemaDiff<'_>, part: SchemaPart, one: &Difference) -> bool {
     part == SchemaPart::Unique && takes_over_an_index(diff, &one.table, &one.name)
 }
 
@@ -76,18 +76,18 @@ fn constraints(table: &Table) -> Vec<(SchemaPart, &str)> {
     primary.chain(uniques).chain(keys).chain(checks).collect()
 }
 
-fn columns(diff: &SchemaDiff<'_>, sql: &mut Vec<String>) {
+fn change_columns(diff: &SchemaDiff<'_>, sql: &mut Vec<String>) {
     sql.extend(diff.questions());
     sql.extend(diff.new_columns().map(|(table, column)| add_column(table, column)));
     for (table, from, to) in diff.changed_columns() {
-        sql.extend(alter(from, to).map(|what| format!("ALTER TABLE {table} ALTER COLUMN {} {what};", to.name)));
+        sql.extend(alterations(from, to).map(|what| format!("ALTER TABLE {table} ALTER COLUMN {} {what};", to.name)));
     }
     if diff.direction == Direction::Down {
         sql.extend(diff.old_columns().map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")));
     }
 }
 
-fn alter(from: &Column, to: &Column) -> impl Iterator<Item = String> {
+fn alterations(from: &Column, to: &Column) -> impl Iterator<Item = String> {
     let default = match &to.default {
         Some(default) => format!("SET DEFAULT {default}"),
         None => "DROP DEFAULT".to_owned(),

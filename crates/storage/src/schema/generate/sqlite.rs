@@ -10,7 +10,7 @@ use crate::schema::{Column, Schema, SchemaPart, Table, Trigger};
 
 /// The statements in a working order.
 pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
-    let rebuilt = rebuilt(diff);
+    let rebuilt = tables_to_rebuild(diff);
     let mut sql = Vec::new();
     let (old_views, old_triggers) = (views_in_the_way(diff, &rebuilt), triggers_in_the_way(diff, &rebuilt));
     sql.extend(old_views.iter().map(|name| format!("DROP VIEW {name};")));
@@ -26,7 +26,7 @@ pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
         let old = diff.old_columns().filter(|(table, _)| stays(table));
         sql.extend(old.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")));
     }
-    sql.extend(rebuilt.iter().filter_map(|table| rebuild(diff, table)));
+    sql.extend(rebuilt.iter().filter_map(|table| rebuild_table(diff, table)));
     sql.extend(diff.old_tables().into_iter().map(|(name, _)| format!("DROP TABLE {name};")));
     let new_triggers = triggers(diff.to).filter(|(table, trigger)| {
         let was = diff.from.tables.get(*table).is_some_and(|table| table.triggers.contains(trigger));
@@ -43,7 +43,7 @@ pub(super) fn statements(diff: &SchemaDiff<'_>) -> Vec<String> {
 }
 
 /// The tables that must be rebuilt.
-fn rebuilt(diff: &SchemaDiff<'_>) -> BTreeSet<String> {
+fn tables_to_rebuild(diff: &SchemaDiff<'_>) -> BTreeSet<String> {
     let constraints =
         [SchemaPart::PrimaryKey, SchemaPart::Unique, SchemaPart::ForeignKey, SchemaPart::Check].into_iter();
     let mut tables: BTreeSet<String> =
@@ -74,7 +74,7 @@ fn can_be_added(column: &Column) -> bool {
 
 /// Creates the desired table, copies the values of the columns that both have, and recreates the indexes that stay.
 /// Other indexes are dropped before or created later.
-fn rebuild(diff: &SchemaDiff<'_>, name: &str) -> Option<String> {
+fn rebuild_table(diff: &SchemaDiff<'_>, name: &str) -> Option<String> {
     let (from, to) = (diff.from.tables.get(name)?, diff.to.tables.get(name)?);
     let statement = to.statement.as_ref()?;
     let body = &statement[statement.find('(')?..];
@@ -98,7 +98,7 @@ fn rebuild(diff: &SchemaDiff<'_>, name: &str) -> Option<String> {
 fn triggers_in_the_way(diff: &SchemaDiff<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
     let found = triggers(diff.from).filter(|(table, trigger)| {
         let stays = diff.to.tables.get(*table).is_none_or(|table| table.triggers.contains(trigger));
-        !stays || rebuilt.iter().any(|name| name == *table || speaks_of(&trigger.definition, name))
+        !stays || rebuilt.iter().any(|name| name == *table || mentions(&trigger.definition, name))
     });
     found.map(|(_, trigger)| trigger.name.clone()).collect()
 }
@@ -106,7 +106,7 @@ fn triggers_in_the_way(diff: &SchemaDiff<'_>, rebuilt: &BTreeSet<String>) -> BTr
 /// Views that change or are dropped, and those that mention a rebuilt table.
 fn views_in_the_way(diff: &SchemaDiff<'_>, rebuilt: &BTreeSet<String>) -> BTreeSet<String> {
     let found = diff.from.views.iter().filter(|(name, view)| {
-        diff.to.views.get(*name) != Some(*view) || rebuilt.iter().any(|table| speaks_of(view, table))
+        diff.to.views.get(*name) != Some(*view) || rebuilt.iter().any(|table| mentions(view, table))
     });
     found.map(|(name, _)| name.clone()).collect()
 }
@@ -115,6 +115,6 @@ fn triggers(schema: &Schema) -> impl Iterator<Item = (&String, &Trigger)> {
     schema.tables.iter().flat_map(|(name, table): (&String, &Table)| table.triggers.iter().map(move |one| (name, one)))
 }
 
-fn speaks_of(sql: &str, name: &str) -> bool {
+fn mentions(sql: &str, name: &str) -> bool {
     sql.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
 }

@@ -13,7 +13,7 @@ use crate::schema::{Column, ColumnKind, Schema};
 pub(super) type Cuts = BTreeMap<(String, String), u64>;
 
 /// The type of a column with its length and further words, in the engine's syntax.
-fn declared(kind: &ColumnKind) -> &str {
+fn type_name(kind: &ColumnKind) -> &str {
     match kind {
         ColumnKind::Uuid => "UUID",
         ColumnKind::Text => "TEXT",
@@ -28,13 +28,16 @@ fn declared(kind: &ColumnKind) -> &str {
 
 /// The query that counts the values that the new type would change. A cast does not report that: it cuts texts and
 /// bits, and rounds numbers and times.
-fn count(table: &str, from: &Column, to: &Column) -> String {
-    format!("SELECT count(*) FROM {table} WHERE {}", would_change(&from.name, declared(&from.kind), declared(&to.kind)))
+fn count_query(table: &str, from: &Column, to: &Column) -> String {
+    format!(
+        "SELECT count(*) FROM {table} WHERE {}",
+        would_change(&from.name, type_name(&from.kind), type_name(&to.kind))
+    )
 }
 
 /// The statements. They refuse to cut a value; removing the first two allows it.
 pub(super) fn change(table: &str, from: &Column, to: &Column, cut: Option<u64>) -> String {
-    let (name, kind) = (&from.name, declared(&to.kind));
+    let (name, kind) = (&from.name, type_name(&to.kind));
     let mut actions = Vec::new();
     // A default is not cast together with the values.
     actions.extend(from.default.as_ref().map(|_| format!("ALTER COLUMN {name} DROP DEFAULT")));
@@ -43,7 +46,7 @@ pub(super) fn change(table: &str, from: &Column, to: &Column, cut: Option<u64>) 
     if from.nullable != to.nullable {
         actions.push(format!("ALTER COLUMN {name} {} NOT NULL", if to.nullable { "DROP" } else { "SET" }));
     }
-    let count = count(table, from, to);
+    let count = count_query(table, from, to);
     let found = match cut {
         Some(cut) => format!("In the connected database, {cut} values would be cut: {count}"),
         None => format!("This counts the values that would be cut: {count}"),
@@ -77,6 +80,6 @@ pub(super) async fn cuts(server: &DatabaseUrl, current: &Schema, desired: &Schem
 
 /// `None` if the table does not exist, or a value cannot be cast.
 async fn cut_of(client: &Client, table: &str, from: &Column, to: Option<&Column>) -> Option<u64> {
-    let row = client.query_one(&count(table, from, to?), &[]).await.ok()?;
+    let row = client.query_one(&count_query(table, from, to?), &[]).await.ok()?;
     row.try_get::<_, i64>(0).ok().map(i64::unsigned_abs)
 }

@@ -32,14 +32,14 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
     let (table, name) = (quoted(&one.table), quoted(&one.name));
     let sides = (expected.tables.get(&one.table), found.tables.get(&one.table));
     match one.part {
-        SchemaPart::Table => self::table(sides, one),
-        SchemaPart::Column => column(sides, one),
+        SchemaPart::Table => repair_table(sides, one),
+        SchemaPart::Column => repair_column(sides, one),
         SchemaPart::Order => Repair::new(one, Vec::new()).note(
             "PostgreSQL cannot move a column, and the program names its columns, so their order makes no difference to it.",
         ),
-        SchemaPart::PrimaryKey | SchemaPart::Unique | SchemaPart::ForeignKey | SchemaPart::Check | SchemaPart::Exclusion => constraint(sides, one),
-        SchemaPart::Index => index(sides, one),
-        SchemaPart::Trigger => trigger(sides, one),
+        SchemaPart::PrimaryKey | SchemaPart::Unique | SchemaPart::ForeignKey | SchemaPart::Check | SchemaPart::Exclusion => repair_constraint(sides, one),
+        SchemaPart::Index => repair_index(sides, one),
+        SchemaPart::Trigger => repair_trigger(sides, one),
         SchemaPart::Rule => {
             let create = |to: &Clause| format!("{};", to.definition);
             let drop = one.found.is_some().then(|| format!("DROP RULE {name} ON {table};"));
@@ -52,12 +52,12 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
             let to = sides.0.and_then(|to| to.policies.iter().find(|policy| policy.name == one.name));
             Repair::new(one, drop.into_iter().chain(to.map(create)).collect())
         }
-        SchemaPart::View => object(one, "VIEW"),
-        SchemaPart::MaterializedView => object(one, "MATERIALIZED VIEW"),
-        SchemaPart::ForeignTable => object(one, "FOREIGN TABLE"),
-        SchemaPart::Sequence => object(one, "SEQUENCE"),
-        SchemaPart::Type if one.found.as_ref().is_some_and(|found| found.starts_with("DOMAIN")) => object(one, "DOMAIN"),
-        SchemaPart::Type => object(one, "TYPE"),
+        SchemaPart::View => repair_object(one, "VIEW"),
+        SchemaPart::MaterializedView => repair_object(one, "MATERIALIZED VIEW"),
+        SchemaPart::ForeignTable => repair_object(one, "FOREIGN TABLE"),
+        SchemaPart::Sequence => repair_object(one, "SEQUENCE"),
+        SchemaPart::Type if one.found.as_ref().is_some_and(|found| found.starts_with("DOMAIN")) => repair_object(one, "DOMAIN"),
+        SchemaPart::Type => repair_object(one, "TYPE"),
         SchemaPart::Function => match &one.expected {
             Some(definition) => Repair::new(one, vec![format!("{definition};")]),
             // The name already includes the arguments.
@@ -67,7 +67,7 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
 }
 
 /// Repairs an object outside of tables, which holds no rows of the journal.
-fn object(one: &Difference, kind: &str) -> Repair {
+fn repair_object(one: &Difference, kind: &str) -> Repair {
     let name = quoted(&one.name);
     let drop = one.found.is_some().then(|| format!("DROP {kind} {name};"));
     let create = one.expected.as_ref().map(|definition| {
@@ -85,10 +85,10 @@ fn object(one: &Difference, kind: &str) -> Repair {
     repair
 }
 
-fn table((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
+fn repair_table((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
     let name = quoted(&one.table);
     let (to, from) = match (to, from) {
-        (Some(to), None) => return Repair::new(one, create(&one.table, to)),
+        (Some(to), None) => return Repair::new(one, create_table(&one.table, to)),
         (Some(to), Some(from)) => (to, from),
         _ => return Repair::new(one, vec![format!("DROP TABLE {name};")]).loses(format!("all rows of {}", one.table)),
     };
@@ -111,16 +111,16 @@ fn table((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repa
             parents.and_then(|parent| alter(&format!("{}INHERIT {parent}", if add { "" } else { "NO " })))
         }
     };
-    let gone = from.marks.iter().filter(|mark| !to.marks.contains(mark));
-    let mut statements: Vec<String> = gone.filter_map(|mark| statement(mark, false)).collect();
+    let dropped = from.marks.iter().filter(|mark| !to.marks.contains(mark));
+    let mut statements: Vec<String> = dropped.filter_map(|mark| statement(mark, false)).collect();
     let new = to.marks.iter().filter(|mark| !from.marks.contains(mark));
     statements.extend(new.filter_map(|mark| statement(mark, true)));
     Repair { note: note.map(str::to_owned), ..Repair::new(one, statements) }
 }
 
-fn create(name: &str, table: &Table) -> Vec<String> {
+fn create_table(name: &str, table: &Table) -> Vec<String> {
     let columns = table.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.definition));
-    let constraints = named(table).map(|(name, clause)| format!("CONSTRAINT {} {clause}", quoted(&name)));
+    let constraints = constraint_clauses(table).map(|(name, clause)| format!("CONSTRAINT {} {clause}", quoted(&name)));
     let items: Vec<String> = columns.chain(constraints).collect();
     let name = quoted(name);
     let mut statements = vec![format!("CREATE TABLE {name} (\n    {}\n);", items.join(",\n    "))];
@@ -130,7 +130,7 @@ fn create(name: &str, table: &Table) -> Vec<String> {
 }
 
 /// All constraints, each with its clause.
-fn named(table: &Table) -> impl Iterator<Item = (String, String)> {
+fn constraint_clauses(table: &Table) -> impl Iterator<Item = (String, String)> {
     let primary = table.primary_key.iter().map(|key| (key.name.clone(), format!("PRIMARY KEY {key}")));
     let uniques = table.uniques.iter().map(|key| (key.name.clone(), format!("UNIQUE {key}")));
     let foreign = table.foreign_keys.iter().map(|key| (key.name.clone(), format!("FOREIGN KEY {key}")));
@@ -139,7 +139,7 @@ fn named(table: &Table) -> impl Iterator<Item = (String, String)> {
     primary.chain(uniques).chain(foreign).chain(checks).chain(exclusions)
 }
 
-fn column((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
+fn repair_column((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
     let (table, name) = (quoted(&one.table), quoted(&one.name));
     let (to, from) = (to.and_then(|to| to.column(&one.name)), from.and_then(|from| from.column(&one.name)));
     let alter = |what: String| format!("ALTER TABLE {table} ALTER COLUMN {name} {what};");
@@ -152,12 +152,12 @@ fn column((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Rep
             repair.note("This fails if there are rows: then restore the values from a backup.")
         }
         (Some(to), Some(from)) => {
-            let (kind, definition) = (typed(to), &one.expected);
+            let (kind, definition) = (type_with_collation(to), &one.expected);
             let mut statements = Vec::new();
             let mut note = None;
-            if from.generated != to.generated || identity(from) != identity(to) {
+            if from.generated != to.generated || generated_clause(from) != generated_clause(to) {
                 note = Some(format!("The column has to be created as {}.", definition.clone().unwrap_or_default()));
-            } else if kind != typed(from) {
+            } else if kind != type_with_collation(from) {
                 // A default of the old type would make the change fail.
                 statements.extend(from.default.as_ref().map(|_| alter("DROP DEFAULT".to_owned())));
                 statements.push(alter(format!(
@@ -187,18 +187,19 @@ fn column((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Rep
 }
 
 /// The type of a column with its collation.
-fn typed(column: &Column) -> &str {
+fn type_with_collation(column: &Column) -> &str {
     let end = [" NOT NULL", " DEFAULT ", " GENERATED "].iter().filter_map(|word| column.definition.find(word)).min();
     &column.definition[..end.unwrap_or(column.definition.len())]
 }
 
-fn identity(column: &Column) -> Option<&str> {
+fn generated_clause(column: &Column) -> Option<&str> {
     column.definition.find(" GENERATED ").map(|at| &column.definition[at..])
 }
 
-fn constraint((to, from_table): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
+fn repair_constraint((to, from_table): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
     let (table, name) = (quoted(&one.table), quoted(&one.name));
-    let clause = |table: Option<&Table>| table.and_then(|table| named(table).find(|(name, _)| *name == one.name));
+    let clause =
+        |table: Option<&Table>| table.and_then(|table| constraint_clauses(table).find(|(name, _)| *name == one.name));
     let (to_clause, from_clause) = (clause(to), clause(from_table));
     if let Some((_, to)) = &to_clause
         && let Some((_, from)) = &from_clause
@@ -227,7 +228,7 @@ fn constraint((to, from_table): (Option<&Table>, Option<&Table>), one: &Differen
     }
 }
 
-fn index((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
+fn repair_index((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
     let (table, name) = (quoted(&one.table), quoted(&one.name));
     let of = |table: Option<&Table>| {
         table.and_then(|table| table.indexes.iter().find(|index| index.name == one.name)).cloned()
@@ -249,7 +250,7 @@ fn create_index(table: &str, index: &Index, how: &str) -> String {
     format!("CREATE {unique}INDEX {how}{} ON {table} {};", quoted(&index.name), index.definition)
 }
 
-fn trigger((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
+fn repair_trigger((to, from): (Option<&Table>, Option<&Table>), one: &Difference) -> Repair {
     let (table, name) = (quoted(&one.table), quoted(&one.name));
     let of = |table: Option<&Table>| {
         table.and_then(|table| table.triggers.iter().find(|trigger| trigger.name == one.name)).cloned()

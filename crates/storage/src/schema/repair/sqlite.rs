@@ -19,7 +19,7 @@ pub(super) fn repairs(expected: &Schema, found: &Schema, differences: &[Differen
             && differences.iter().filter(of_table).any(|one| needs_rebuild(one, to))
         {
             rebuilt.push(table);
-            repairs.push(rebuild(table, from, to, differences.iter().filter(of_table)));
+            repairs.push(rebuild_table(table, from, to, differences.iter().filter(of_table)));
         } else {
             repairs.push(repair(expected, found, one));
         }
@@ -52,9 +52,9 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
     let to = expected.tables.get(&one.table);
     match one.part {
         SchemaPart::Table => match (to, found.tables.get(&one.table)) {
-            (Some(to), None) if !is_shadow(expected, &one.table) => Repair::new(one, create(&one.table, to)),
+            (Some(to), None) if !is_shadow(expected, &one.table) => Repair::new(one, create_table(&one.table, to)),
             (Some(to), Some(_)) if to.module.is_some() => {
-                let statements = std::iter::once(format!("DROP TABLE {table};")).chain(create(&one.table, to));
+                let statements = std::iter::once(format!("DROP TABLE {table};")).chain(create_table(&one.table, to));
                 Repair::new(one, statements.collect()).note("`sotto db reindex` fills it afterwards.")
             }
             (None, Some(_)) if !is_shadow(found, &one.table) => {
@@ -90,7 +90,12 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
 }
 
 /// Creates the expected table and copies the rows of the existing one.
-fn rebuild<'d>(name: &str, from: &Table, to: &Table, differences: impl Iterator<Item = &'d Difference>) -> Repair {
+fn rebuild_table<'d>(
+    name: &str,
+    from: &Table,
+    to: &Table,
+    differences: impl Iterator<Item = &'d Difference>,
+) -> Repair {
     let (new, old) = (quoted(&format!("new_{name}")), quoted(name));
     let kept = |column: &&Column| {
         column.generated.is_none() && from.column(&column.name).is_some_and(|one| one.generated.is_none())
@@ -116,7 +121,7 @@ fn rebuild<'d>(name: &str, from: &Table, to: &Table, differences: impl Iterator<
     }
 }
 
-fn create(name: &str, table: &Table) -> Vec<String> {
+fn create_table(name: &str, table: &Table) -> Vec<String> {
     let statement = table.statement.iter().map(|statement| format!("{statement};"));
     let indexes = table.indexes.iter().map(|index| create_index(&quoted(name), index));
     statement.chain(indexes).chain(table.triggers.iter().map(|trigger| format!("{};", trigger.definition))).collect()

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, Result};
 
 use super::{Column, ColumnKind, Index, KeyConstraint, Schema, Table, Trigger};
 use table::Definition;
-use tokens::{parentheses, spelled, text, tokens};
+use tokens::{normalized, split_at_parentheses, text, tokens};
 
 pub(super) fn read(path: &Path) -> Result<Schema> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -33,7 +33,7 @@ pub(super) fn read_from(connection: &Connection) -> Result<Schema> {
         Ok((name, table))
     });
     let tables = tables.collect::<Result<_>>()?;
-    let views = of("view")?.into_iter().map(|(name, sql)| (name, spelled(&sql))).collect();
+    let views = of("view")?.into_iter().map(|(name, sql)| (name, normalized(&sql))).collect();
     Ok(Schema { tables, views, ..Schema::default() })
 }
 
@@ -85,12 +85,12 @@ fn columns(connection: &Connection, table: &str, written: &Definition) -> Result
         let computed = row.get::<_, u32>(5)? != 0;
         let generated = definition.split_once("AS (").filter(|_| computed);
         let column = Column {
-            kind: kind(&name, &declared, &definition),
+            kind: column_kind(&name, &declared, &definition),
             nullable: !row.get::<_, bool>(2)?,
-            default: row.get::<_, Option<String>>(3)?.map(|sql| spelled(&sql)),
+            default: row.get::<_, Option<String>>(3)?.map(|sql| normalized(&sql)),
             generated: generated.and_then(|(before, _)| {
                 let tokens = tokens(&definition[before.len()..]);
-                parentheses(&tokens).map(|(_, inside, _)| text(inside))
+                split_at_parentheses(&tokens).map(|(_, inside, _)| text(inside))
             }),
             definition,
             name,
@@ -105,7 +105,7 @@ fn columns(connection: &Connection, table: &str, written: &Definition) -> Result
 }
 
 /// STRICT tables have five types. The check in a column's own definition shows which kind of value it holds.
-fn kind(column: &str, declared: &str, definition: &str) -> ColumnKind {
+fn column_kind(column: &str, declared: &str, definition: &str) -> ColumnKind {
     let checked = |check: &str| definition.contains(&format!("CHECK ({check})"));
     match declared.to_ascii_uppercase().as_str() {
         "BLOB" if checked(&format!("length({column}) = 16")) => ColumnKind::Uuid,
@@ -154,7 +154,7 @@ fn triggers(connection: &Connection, table: &str) -> Result<Vec<Trigger>> {
     )?;
     let rows = rows.query_map([table], |row| {
         let definition: String = row.get(1)?;
-        Ok(Trigger { name: row.get(0)?, meaning: spelled(&definition), definition, state: "" })
+        Ok(Trigger { name: row.get(0)?, meaning: normalized(&definition), definition, state: "" })
     })?;
     rows.collect()
 }
@@ -162,9 +162,9 @@ fn triggers(connection: &Connection, table: &str) -> Result<Vec<Trigger>> {
 /// The condition after WHERE, which follows the list of columns, without outer parentheses.
 fn predicate(sql: &str) -> Option<String> {
     let tokens = tokens(sql);
-    let (_, _, behind) = parentheses(&tokens)?;
+    let (_, _, behind) = split_at_parentheses(&tokens)?;
     let [first, predicate @ ..] = behind else { return None };
-    let inside = match parentheses(predicate) {
+    let inside = match split_at_parentheses(predicate) {
         Some(([], inside, [])) => inside,
         _ => predicate,
     };

@@ -1,6 +1,6 @@
 //! Parses `CREATE TABLE` statements: <https://www.sqlite.org/lang_createtable.html>.
 
-use super::tokens::{Token, deeper, items, parentheses, text, tokens};
+use super::tokens::{Token, depth_after, split_at_commas, split_at_parentheses, text, tokens};
 use crate::schema::{Check, ForeignKey, KeyConstraint};
 
 /// The parts of the statement, of which the pragmas report only some.
@@ -19,7 +19,7 @@ impl Definition {
     pub(super) fn parse(statement: &str) -> Self {
         let mut definition = Self::default();
         let tokens = tokens(statement);
-        for item in parentheses(&tokens).map(|(_, inside, _)| items(inside)).unwrap_or_default() {
+        for item in split_at_parentheses(&tokens).map(|(_, inside, _)| split_at_commas(inside)).unwrap_or_default() {
             let (column, clauses) = match item {
                 [first, ..] if starts_constraint(first) => (None, item),
                 [name, rest @ ..] => (Some(name.name()), rest),
@@ -28,7 +28,7 @@ impl Definition {
             if let Some(column) = column {
                 definition.columns.push((column.to_owned(), text(clauses)));
             }
-            for clause in constraints(clauses) {
+            for clause in split_constraints(clauses) {
                 definition.add(column, clause);
             }
         }
@@ -53,12 +53,12 @@ impl Definition {
         let [rule, rest @ ..] = clause else { return };
         let rest = if rest.first().is_some_and(|next| next.is("KEY")) { &rest[1..] } else { rest };
         // A constraint of one column is treated as a constraint of the table on that column.
-        let (columns, definition) = match (column, parentheses(rest)) {
+        let (columns, definition) = match (column, split_at_parentheses(rest)) {
             (Some(column), _) => (
                 vec![column.to_owned()],
                 format!("({column}) {}", text(if rule.is("REFERENCES") { clause } else { rest })),
             ),
-            (None, Some((_, inside, _))) => (names(inside), text(rest)),
+            (None, Some((_, inside, _))) => (column_names(inside), text(rest)),
             (None, None) => return,
         };
         let definition = definition.trim_end().to_owned();
@@ -69,7 +69,7 @@ impl Definition {
         } else if rule.is("FOREIGN") || rule.is("REFERENCES") {
             self.foreign_keys.extend(foreign_key(name, columns, definition, clause));
         } else if rule.is("CHECK") && column.is_none() {
-            let expression = parentheses(rest).map(|(_, inside, _)| text(inside)).unwrap_or_default();
+            let expression = split_at_parentheses(rest).map(|(_, inside, _)| text(inside)).unwrap_or_default();
             self.checks.push(Check { name, expression, definition, validated: true });
         }
     }
@@ -78,8 +78,8 @@ impl Definition {
 fn foreign_key(name: String, columns: Vec<String>, definition: String, clause: &[Token]) -> Option<ForeignKey> {
     let at = clause.iter().position(|token| token.is("REFERENCES"))?;
     let target = &clause[at + 1..];
-    let references = match parentheses(target) {
-        Some(([_], inside, _)) => names(inside),
+    let references = match split_at_parentheses(target) {
+        Some(([_], inside, _)) => column_names(inside),
         // Without a list, the key refers to the other table's primary key.
         _ => Vec::new(),
     };
@@ -119,8 +119,12 @@ fn deferrable(tokens: &[Token]) -> &'static str {
 }
 
 /// The columns of a list, without collations and orders, in lower case because SQLite ignores case.
-fn names(list: &[Token]) -> Vec<String> {
-    items(list).into_iter().filter_map(|item| item.first()).map(|token| token.name().to_ascii_lowercase()).collect()
+fn column_names(list: &[Token]) -> Vec<String> {
+    split_at_commas(list)
+        .into_iter()
+        .filter_map(|item| item.first())
+        .map(|token| token.name().to_ascii_lowercase())
+        .collect()
 }
 
 fn starts_constraint(token: &Token) -> bool {
@@ -128,7 +132,7 @@ fn starts_constraint(token: &Token) -> bool {
 }
 
 /// Splits the constraints of a column or a table. SQLite does not require commas between them.
-fn constraints(tokens: &[Token]) -> Vec<&[Token]> {
+fn split_constraints(tokens: &[Token]) -> Vec<&[Token]> {
     let mut starts = Vec::new();
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -144,7 +148,7 @@ fn constraints(tokens: &[Token]) -> Vec<&[Token]> {
         if depth == 0 && starts_one && !named {
             starts.push(at);
         }
-        depth = deeper(depth, token);
+        depth = depth_after(depth, token);
     }
     let ends = starts.iter().skip(1).copied().chain([tokens.len()]);
     starts.iter().zip(ends).map(|(start, end)| &tokens[*start..end]).collect()

@@ -73,17 +73,17 @@ pub(super) fn text(tokens: &[Token]) -> String {
 }
 
 /// Normalizes a statement.
-pub(super) fn spelled(sql: &str) -> String {
+pub(super) fn normalized(sql: &str) -> String {
     let tokens = tokens(sql);
     text(&tokens).trim_end_matches(';').to_owned()
 }
 
 /// Splits a list at its commas, except inside of parentheses.
-pub(super) fn items(tokens: &[Token]) -> Vec<&[Token]> {
+pub(super) fn split_at_commas(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_usize;
     let mut items: Vec<_> = tokens
         .split(|token| {
-            depth = deeper(depth, token);
+            depth = depth_after(depth, token);
             depth == 0 && token.is(",")
         })
         .collect();
@@ -92,18 +92,18 @@ pub(super) fn items(tokens: &[Token]) -> Vec<&[Token]> {
 }
 
 /// The tokens before, inside and after the first pair of parentheses.
-pub(super) fn parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token], &[Token])> {
+pub(super) fn split_at_parentheses(tokens: &[Token]) -> Option<(&[Token], &[Token], &[Token])> {
     let open = tokens.iter().position(|token| token.is("("))?;
     let mut depth = 0;
     let close = tokens[open..].iter().position(|token| {
-        depth = deeper(depth, token);
+        depth = depth_after(depth, token);
         depth == 0
     })?;
     Some((&tokens[..open], &tokens[open + 1..open + close], &tokens[open + close + 1..]))
 }
 
 /// The depth of parentheses after a token.
-pub(super) fn deeper(depth: usize, token: &Token) -> usize {
+pub(super) fn depth_after(depth: usize, token: &Token) -> usize {
     match token.text.as_str() {
         "(" if token.kind == TokenKind::Sign => depth + 1,
         ")" if token.kind == TokenKind::Sign => depth.saturating_sub(1),
@@ -191,29 +191,32 @@ mod tests {
             ("\"order\" \"two words\" \"a\"\"b\"", "\"order\" \"two words\" \"a\"\"b\""),
             ("new.id, x'AB', 1 - 2;", "new.id, x'ab', 1 - 2"),
         ] {
-            assert_eq!(spelled(written), spelled_as, "{written}");
+            assert_eq!(normalized(written), spelled_as, "{written}");
         }
     }
 
     #[test]
     fn different_meanings_stay_different() {
-        assert_ne!(spelled("a = 'X'"), spelled("a = 'x'"));
-        assert_ne!(spelled("a = 'b  c'"), spelled("a = 'b c'"));
-        assert_ne!(spelled("\"a b\""), spelled("a b"));
+        assert_ne!(normalized("a = 'X'"), normalized("a = 'x'"));
+        assert_ne!(normalized("a = 'b  c'"), normalized("a = 'b c'"));
+        assert_ne!(normalized("\"a b\""), normalized("a b"));
     }
 
     #[test]
     fn unparsed_text_is_kept() {
-        assert_eq!(spelled("a 'never closed"), "a 'never closed");
-        assert_eq!(spelled(""), "");
+        assert_eq!(normalized("a 'never closed"), "a 'never closed");
+        assert_eq!(normalized(""), "");
     }
 
     #[test]
     fn lists_and_parentheses_are_matched() {
         let all = tokens("t (a CHECK (a IN (')', 'x')), b) STRICT");
-        let (before, inside, behind) = parentheses(&all).unwrap();
+        let (before, inside, behind) = split_at_parentheses(&all).unwrap();
         assert_eq!((text(before), text(behind)), ("t".to_owned(), "STRICT".to_owned()));
-        assert_eq!(items(inside).into_iter().map(text).collect::<Vec<_>>(), ["a CHECK (a IN (')', 'x'))", "b"]);
-        assert!(parentheses(&tokens("t (a")).is_none());
+        assert_eq!(
+            split_at_commas(inside).into_iter().map(text).collect::<Vec<_>>(),
+            ["a CHECK (a IN (')', 'x'))", "b"]
+        );
+        assert!(split_at_parentheses(&tokens("t (a")).is_none());
     }
 }

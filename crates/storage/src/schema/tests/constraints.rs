@@ -23,15 +23,15 @@ const STORE: &str = "INSERT INTO attachment_store (id, name, next_sweep_at, swee
 
 #[tokio::test]
 async fn every_key_is_unique() {
-    let twice = keys();
+    let duplicates = keys();
     for database in Database::both().await {
         let mut expected = BTreeSet::new();
         for (_, table) in database.schema.clone().neutral().tables {
             expected.extend(table.primary_key.into_iter().chain(table.uniques).map(|key| key.name));
             expected.extend(table.indexes.into_iter().filter(|index| index.unique).map(|index| index.name));
         }
-        assert_eq!(expected, names(&twice));
-        for (name, statement) in &twice {
+        assert_eq!(expected, names(&duplicates));
+        for (name, statement) in &duplicates {
             let refused_by = database.refuse(statement).await;
             // Keys of owner and id contain the primary key, which rejects the row first.
             let contains_primary = database.schema.tables.values().any(|table| {
@@ -66,11 +66,11 @@ async fn every_foreign_key_rejects_missing_rows_and_rows_of_other_users() {
 
 #[tokio::test]
 async fn every_check_constraint_rejects() {
-    let wrong = checks();
+    let violations = checks();
     for database in Database::both().await {
         let checks = database.schema.tables.values().flat_map(|table| &table.checks);
-        assert_eq!(checks.map(|check| check.name.clone()).collect::<BTreeSet<_>>(), names(&wrong));
-        for (name, statement) in &wrong {
+        assert_eq!(checks.map(|check| check.name.clone()).collect::<BTreeSet<_>>(), names(&violations));
+        for (name, statement) in &violations {
             assert_eq!(database.refuse(statement).await, *name, "{statement}");
         }
         for (number, frequency) in ["daily", "weekdays", "weekends", "weekly", "monthly"].iter().enumerate() {

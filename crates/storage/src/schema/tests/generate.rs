@@ -298,7 +298,7 @@ fn a_skeleton_is_refused_until_it_is_filled_in() {
 fn a_message_becomes_a_file_name_or_is_rejected() {
     let project = Project::new();
     let long = "x".repeat(LONGEST_MESSAGE + 1);
-    for (message, said) in [
+    for (message, reason) in [
         ("", "is empty"),
         (" \t ", "is empty"),
         (long.as_str(), "more than 72"),
@@ -309,7 +309,7 @@ fn a_message_becomes_a_file_name_or_is_rejected() {
         ("…", "does not begin with a letter"),
     ] {
         let refused = revision(message, &project.migrations()).unwrap_err().to_string();
-        assert!(refused.contains(said), "{message}: {refused}");
+        assert!(refused.contains(reason), "{message}: {refused}");
     }
     assert_eq!(project.files().len(), 0);
 }

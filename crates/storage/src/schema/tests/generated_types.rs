@@ -47,7 +47,7 @@ fn table(types: impl Iterator<Item = &'static str>) -> String {
 }
 
 /// The offered statements for each column: the comment lines after its question, without their dashes.
-fn offers(text: &str) -> BTreeMap<usize, String> {
+fn offered_statements(text: &str) -> BTreeMap<usize, String> {
     let mut offers = BTreeMap::new();
     for block in text.split("-- decide: things.c").skip(1) {
         let (column, rest) = block.split_once(' ').unwrap();
@@ -70,7 +70,7 @@ async fn no_generated_type_change_destroys_a_value() {
     let server = Scratch::postgres().await;
     assert!(project.generate(&server.url).await.unwrap().undecided);
     let text = fs::read_to_string(project.migrations().join("postgres/0002_change_it.up.sql")).unwrap();
-    let offers = offers(&text);
+    let offers = offered_statements(&text);
     assert_eq!(offers.len(), TYPES.len(), "{text}");
 
     let client = connect(&server.url).await.unwrap();

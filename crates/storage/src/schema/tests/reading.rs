@@ -4,7 +4,7 @@ use super::Database;
 use crate::schema::{self, ColumnKind, Table};
 
 impl Database {
-    async fn made(&self, statements: &str) -> schema::Schema {
+    async fn schema_after(&self, statements: &str) -> schema::Schema {
         self.batch(statements).await;
         schema::read(&self.scratch.url).await.unwrap()
     }
@@ -18,7 +18,7 @@ fn table<'s>(schema: &'s schema::Schema, name: &str) -> &'s Table {
 async fn both_catalogues_contain_columns_keys_and_views() {
     for database in Database::both().await {
         let schema = database
-            .made(
+            .schema_after(
                 "CREATE TABLE parts (
                      id INTEGER NOT NULL PRIMARY KEY, size INTEGER, double INTEGER GENERATED ALWAYS AS (size * 2) STORED,
                      a INTEGER, b INTEGER,
@@ -59,7 +59,7 @@ async fn both_catalogues_contain_columns_keys_and_views() {
 async fn sqlite_catalogue_contains_the_storage_of_tables() {
     let [sqlite, _] = Database::both().await;
     let schema = sqlite
-        .made(
+        .schema_after(
             "CREATE TABLE plain (id INTEGER PRIMARY KEY);
              CREATE TABLE both (id BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
              CREATE VIRTUAL TABLE words USING fts5 (a, b, detail = none);",
@@ -75,7 +75,7 @@ async fn sqlite_catalogue_contains_the_storage_of_tables() {
 async fn postgres_catalogue_contains_methods_collations_and_unvalidated_constraints() {
     let [_, postgres] = Database::both().await;
     let schema = postgres
-        .made(
+        .schema_after(
             "CREATE TABLE words (id INTEGER GENERATED ALWAYS AS IDENTITY, a TEXT COLLATE \"C\" NOT NULL DEFAULT 'x', b TEXT[]);
              CREATE INDEX idx_words_b ON words USING gin (b);
              ALTER TABLE words ADD CONSTRAINT ck_words_a CHECK (a <> '') NOT VALID;

@@ -17,8 +17,8 @@ fn repair(scratch: &Scratch, report: &Report) {
         one.loses = None;
     }
     let output = run_script(&scratch.url, &script(Engine::from(&scratch.url), &repairs));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.to_lowercase().contains("error"), "{said}\n{repairs:#?}");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !message.to_lowercase().contains("error"), "{message}\n{repairs:#?}");
 }
 
 /// Makes each change, finds it by its name and repairs it before the next one.

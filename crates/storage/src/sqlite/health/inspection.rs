@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 use sotto_domain::Timestamp;
 use sotto_domain::storage::{self, StorageError};
 
-use crate::integrity::SqliteSearch;
+use crate::integrity::SearchIndexFaults;
 use crate::sqlite::connection::BUSY_TIMEOUT;
 use crate::sqlite::error::storage_error;
 use crate::sqlite::values::count;
@@ -239,8 +239,8 @@ impl Inspection {
         if !connection.query_row(HAS_SEARCH, [], |row| row.get::<_, bool>(0))? {
             return Ok(());
         }
-        let fault = match SqliteSearch::look(connection) {
-            Ok(look) => look.fault(),
+        let fault = match SearchIndexFaults::count(connection) {
+            Ok(faults) => faults.fault(),
             Err(error) if is_damage(&error) => Some(error.to_string()),
             Err(error) => return Err(error),
         };

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use sotto_domain::storage::{self, StorageError};
 use tokio::sync::oneshot;
 
-use super::error::{commit_error, guarded, storage_error};
+use super::error::{commit_error, run_catching_panics, storage_error};
 use super::queue::{Queue, closed};
 use super::upkeep::Upkeep;
 
@@ -139,7 +139,7 @@ where
 
     fn run(&mut self, connection: &Connection) -> bool {
         if let State::Waiting(work) = std::mem::replace(&mut self.state, State::Running) {
-            self.state = State::Done(guarded(work, connection));
+            self.state = State::Done(run_catching_panics(work, connection));
         }
         matches!(self.state, State::Done(Ok(_)))
     }

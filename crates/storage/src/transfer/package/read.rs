@@ -228,8 +228,8 @@ impl Reading<'_> {
         if self.next()?.as_deref() != Some(MANIFEST_SUM) {
             return Err(self.damaged("its last file is missing: it was cut off before its end".into()));
         }
-        let (said, _) = self.whole(MANIFEST_SUM)?;
-        if said != format!("{}  {MANIFEST}\n", sum.sha256).as_bytes() {
+        let (checksum, _) = self.whole(MANIFEST_SUM)?;
+        if checksum != format!("{}  {MANIFEST}\n", sum.sha256).as_bytes() {
             return Err(self.damaged("its manifest is not what was written".into()));
         }
         if let Some(name) = self.next()? {

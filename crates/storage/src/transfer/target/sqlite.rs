@@ -109,8 +109,8 @@ impl Target for SqliteTarget {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         let filled = search::fill(&mut self.connection);
-        let made = filled.and_then(|()| indexes::create_missing(&mut self.connection, &self.indexes));
-        made.map_err(|error| self.unwritable(&error))?;
+        let indexed = filled.and_then(|()| indexes::create_missing(&mut self.connection, &self.indexes));
+        indexed.map_err(|error| self.unwritable(&error))?;
         refuse_damage(&self.connection, &self.path)?;
         let unmark = self.connection.execute("DELETE FROM schema_migrations WHERE version = ?1", [VERSION]);
         unmark.map_err(|error| self.unwritable(&error))?;

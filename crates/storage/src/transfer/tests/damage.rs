@@ -110,14 +110,14 @@ async fn every_change_in_a_folder_is_named() {
             &["attachments", "neither a file nor a folder"],
         ),
     ];
-    for (number, (edit, said)) in edits.into_iter().enumerate() {
+    for (number, (edit, message)) in edits.into_iter().enumerate() {
         let workspace = Workspace::new();
         let path = workspace.path("folder");
         let manifest = backup_to_folder(populated.url(), &path, &rows(), &Observer::default()).await.unwrap();
         assert_eq!(check(&path).await.unwrap(), manifest);
         edit(&path);
         let refusal = sentence(check(&path).await);
-        for part in said {
+        for part in message {
             assert!(refusal.contains(part), "edit {number}: {refusal}");
         }
     }
@@ -190,7 +190,7 @@ async fn malicious_archives_do_no_harm() {
     let wrong_kind = gzip(b"[1]\n");
     let deep = gzip(&b"[".repeat(1 << 20));
     let rows = "tables/001-notes/000001.jsonl.gz";
-    for (members, said) in [
+    for (members, message) in [
         (vec![("sotto-backup.json", newer.as_bytes())], "of format 2"),
         (vec![("sotto-backup.json", b"{}".as_slice())], "is damaged"),
         (vec![first, (rows, &long_row)], "its last row has no end"),
@@ -201,7 +201,7 @@ async fn malicious_archives_do_no_harm() {
         (vec![first, ("manifest.json", b"{}")], "cut off"),
     ] {
         fs::write(&path, archive(&members)).unwrap();
-        assert_contains(&sentence(check(&path).await), &[said]);
+        assert_contains(&sentence(check(&path).await), &[message]);
     }
 
     // Members that the writer refuses to create.

@@ -322,7 +322,7 @@ async fn a_restore_onto_a_failing_disk_fails() {
     let refused = sentence(restore(&package, &destination, &Observer::default()).await);
     assert_contains(&refused, &["is damaged", "idx_users_email", "--restart"]);
     assert!(!path.exists());
-    let anew = crate::transfer::Destination { restart: true, ..destination };
-    restore(&package, &anew, &Observer::default()).await.unwrap();
+    let restarted = crate::transfer::Destination { restart: true, ..destination };
+    restore(&package, &restarted, &Observer::default()).await.unwrap();
     assert_whole(&target.url, &manifest).await;
 }

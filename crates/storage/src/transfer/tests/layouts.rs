@@ -38,7 +38,7 @@ fn every_shipped_revision_can_be_transferred() {
 
 #[test]
 fn tables_that_cannot_be_transferred_are_named() {
-    for (sql, said) in [
+    for (sql, message) in [
         ("CREATE TABLE notes (id BLOB NOT NULL CHECK (length(id) = 16)) STRICT", "notes has no primary key"),
         ("CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, weight REAL) STRICT", "notes.weight"),
         (
@@ -51,6 +51,6 @@ fn tables_that_cannot_be_transferred_are_named() {
             "a, b form a circle",
         ),
     ] {
-        assert_contains(&sentence(layout(sql)), &[said]);
+        assert_contains(&sentence(layout(sql)), &[message]);
     }
 }

@@ -1,12 +1,12 @@
 //! Backup, restore and copy on real databases of both engines.
 
+mod account_deletion;
 mod damage;
 mod data;
-mod departures;
 mod faults;
 mod layouts;
 mod round_trips;
-mod strays;
+mod stale_logs;
 mod targets;
 
 use std::path::{Path, PathBuf};

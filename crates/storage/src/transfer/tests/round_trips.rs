@@ -149,7 +149,7 @@ async fn attachments_and_keys_are_restored_and_existing_ones_stay() {
         fs::write(workspace.path(name), content).unwrap();
     }
     for draft in ["attachments/.half.unfinished", "attachments/half#1"] {
-        fs::write(workspace.path(draft), "somebody is writing it").unwrap();
+        fs::write(workspace.path(draft), "still being written").unwrap();
     }
     let contents = BackupOptions {
         attachments: Some(workspace.path("attachments").into()),

@@ -944,7 +944,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Metrics for Prometheus. */
+        /**
+         * Metrics for Prometheus.
+         * @description With a metrics token, for clients that send it. Without one, for clients on the same machine.
+         */
         get: operations["operation_metrics"];
         put?: never;
         post?: never;
@@ -1492,7 +1495,7 @@ export interface components {
          * @description The kind of a problem, where the status alone does not identify it. Treat an unknown code like the status.
          * @enum {string}
          */
-        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description The id in addresses. */
@@ -7799,6 +7802,15 @@ export interface operations {
             };
             /** @description The metrics token is missing or wrong. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server has no metrics token, and the request comes from another machine. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -94,7 +94,8 @@ impl App {
     }
 }
 
-/// Entries expire after [`CREDENTIAL_CACHE_SECONDS`], so a revoked session or token works on this node for at most that long.
+/// Entries expire after [`CREDENTIAL_CACHE_SECONDS`], so a revoked session or token works on this node for at most that
+/// long.
 fn short_lived_cache<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>() -> Cache<K, V> {
     Cache::builder().max_capacity(100_000).time_to_live(Duration::from_secs(CREDENTIAL_CACHE_SECONDS)).build()
 }

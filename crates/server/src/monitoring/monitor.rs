@@ -1,5 +1,5 @@
-//! The monitor: takes snapshots of the database's health, assesses the changes since the last one, and reports raised and
-//! cleared alerts.
+//! The monitor: takes snapshots of the database's health, assesses the changes since the last one, and reports raised
+//! and cleared alerts.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -202,8 +202,8 @@ pub async fn delete_returns_the_freed_recordings(world: &World) {
     assert_eq!(world.attachments().known(user, &all).await.unwrap(), [kept.id, plain.id]);
 }
 
-/// At the same time, entries move to another secret tag and recordings are put: each recording is either returned as freed or
-/// still attached.
+/// At the same time, entries move to another secret tag and recordings are put: each recording is either returned as
+/// freed or still attached.
 pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &World) {
     for _ in 0..4 {
         let user = world.user().await;

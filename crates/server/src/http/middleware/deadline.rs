@@ -1,5 +1,5 @@
-//! How long a request may take. `tower_http::timeout` would respond without a problem document, and could not tell a read from
-//! a change whose outcome is unknown.
+//! How long a request may take. `tower_http::timeout` would respond without a problem document, and could not tell a
+//! read from a change whose outcome is unknown.
 
 use std::io;
 use std::sync::Arc;

@@ -118,8 +118,8 @@ pub async fn no_method_reads_or_changes_rows_of_another_user(world: &World) {
     assert_eq!(tried, contract_methods(), "every method of the contract is tried here");
 }
 
-/// The name `Trait.method` of each method of a service, read from the source of the contract. `mod.rs` has `Storage` itself,
-/// whose methods read and change no rows.
+/// The name `Trait.method` of each method of a service, read from the source of the contract. `mod.rs` has `Storage`
+/// itself, whose methods read and change no rows.
 pub(crate) fn contract_methods() -> BTreeSet<String> {
     let services = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/src/storage");
     let mut methods = BTreeSet::new();

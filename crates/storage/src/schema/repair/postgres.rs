@@ -35,9 +35,14 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
         SchemaPart::Table => repair_table(sides, one),
         SchemaPart::Column => repair_column(sides, one),
         SchemaPart::Order => Repair::new(one, Vec::new()).note(
-            "PostgreSQL cannot move a column, and the program names its columns, so their order makes no difference to it.",
+            "PostgreSQL cannot move a column, and the program names its columns, so their order makes no difference to \
+             it.",
         ),
-        SchemaPart::PrimaryKey | SchemaPart::Unique | SchemaPart::ForeignKey | SchemaPart::Check | SchemaPart::Exclusion => repair_constraint(sides, one),
+        SchemaPart::PrimaryKey
+        | SchemaPart::Unique
+        | SchemaPart::ForeignKey
+        | SchemaPart::Check
+        | SchemaPart::Exclusion => repair_constraint(sides, one),
         SchemaPart::Index => repair_index(sides, one),
         SchemaPart::Trigger => repair_trigger(sides, one),
         SchemaPart::Rule => {
@@ -56,7 +61,9 @@ fn repair(expected: &Schema, found: &Schema, one: &Difference) -> Repair {
         SchemaPart::MaterializedView => repair_object(one, "MATERIALIZED VIEW"),
         SchemaPart::ForeignTable => repair_object(one, "FOREIGN TABLE"),
         SchemaPart::Sequence => repair_object(one, "SEQUENCE"),
-        SchemaPart::Type if one.found.as_ref().is_some_and(|found| found.starts_with("DOMAIN")) => repair_object(one, "DOMAIN"),
+        SchemaPart::Type if one.found.as_ref().is_some_and(|found| found.starts_with("DOMAIN")) => {
+            repair_object(one, "DOMAIN")
+        }
         SchemaPart::Type => repair_object(one, "TYPE"),
         SchemaPart::Function => match &one.expected {
             Some(definition) => Repair::new(one, vec![format!("{definition};")]),

@@ -7,19 +7,20 @@
 -- can point at another user's row, whatever the code does.
 
 CREATE TABLE users (
-    id              UUID        NOT NULL,
-    email           TEXT        NOT NULL,
-    hashed_password TEXT,
-    full_name       TEXT,
-    is_active       BOOLEAN     NOT NULL DEFAULT TRUE,
-    is_superuser    BOOLEAN     NOT NULL DEFAULT FALSE,
-    google_id       TEXT,
-    avatar_url      TEXT,
-    time_zone       TEXT        NOT NULL DEFAULT 'UTC',
-    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    draft_key       BYTEA,
-    preferences     TEXT,
+    id                UUID        NOT NULL,
+    email             TEXT        NOT NULL,
+    hashed_password   TEXT,
+    full_name         TEXT,
+    is_active         BOOLEAN     NOT NULL DEFAULT TRUE,
+    is_superuser      BOOLEAN     NOT NULL DEFAULT FALSE,
+    google_id         TEXT,
+    avatar_url        TEXT,
+    time_zone         TEXT        NOT NULL DEFAULT 'UTC',
+    created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
+    draft_key         BYTEA,
+    preferences       TEXT,
+    email_verified_at TIMESTAMPTZ,
     CONSTRAINT pk_users PRIMARY KEY (id),
     CONSTRAINT ck_users_draft_key CHECK (length(draft_key) = 32),
     CONSTRAINT ck_users_preferences CHECK (octet_length(preferences) <= 16384)
@@ -174,14 +175,15 @@ CREATE INDEX idx_opaque_sessions_expires_at ON opaque_sessions (expires_at);
 CREATE INDEX idx_opaque_sessions_binary_tag_id ON opaque_sessions (binary_tag_id);
 
 CREATE TABLE login_sessions (
-    id         UUID        NOT NULL,
-    user_id    UUID        NOT NULL,
-    generation INTEGER     NOT NULL DEFAULT 1,
-    rotated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    expires_at TIMESTAMPTZ NOT NULL,
-    user_agent TEXT,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    id           UUID        NOT NULL,
+    user_id      UUID        NOT NULL,
+    generation   INTEGER     NOT NULL DEFAULT 1,
+    rotated_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    expires_at   TIMESTAMPTZ NOT NULL,
+    user_agent   TEXT,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    confirmed_at TIMESTAMPTZ,
     CONSTRAINT pk_login_sessions PRIMARY KEY (id),
     CONSTRAINT fk_login_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT ck_login_sessions_generation CHECK (generation >= 1)
@@ -284,6 +286,31 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT ck_idempotency_keys_request_hash CHECK (length(request_hash) = 32)
 );
 CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
+
+-- What happened to an account and its logins, for its owner to read. Kept for 90 days.
+CREATE TABLE security_events (
+    id         UUID        NOT NULL,
+    user_id    UUID        NOT NULL,
+    kind       TEXT        NOT NULL,
+    client     TEXT,
+    user_agent TEXT,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT pk_security_events PRIMARY KEY (id),
+    CONSTRAINT fk_security_events_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+CREATE INDEX idx_security_events_user_created ON security_events (user_id, created_at, id);
+CREATE INDEX idx_security_events_created_at ON security_events (created_at);
+
+-- Ids of deleted secret tags. An id determines the OPRF key of a secret tag, so it is never used again.
+CREATE TABLE deleted_secret_tags (
+    user_id    UUID        NOT NULL,
+    tag_id     UUID        NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT pk_deleted_secret_tags PRIMARY KEY (user_id, tag_id),
+    CONSTRAINT fk_deleted_secret_tags_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
 
 ALTER TABLE secret_tags
     ADD CONSTRAINT fk_secret_tags_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;

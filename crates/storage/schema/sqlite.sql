@@ -21,6 +21,7 @@ CREATE TABLE users (
     updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
     draft_key         BLOB,
     preferences       TEXT,
+    email_verified_at INTEGER,
     CONSTRAINT pk_users PRIMARY KEY (id),
     CONSTRAINT ck_users_draft_key CHECK (length(draft_key) = 32),
     CONSTRAINT ck_users_preferences CHECK (length(CAST(preferences AS BLOB)) <= 16384)
@@ -216,6 +217,7 @@ CREATE TABLE login_sessions (
     user_agent        TEXT,
     created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
     updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    confirmed_at      INTEGER,
     CONSTRAINT pk_login_sessions PRIMARY KEY (id),
     CONSTRAINT fk_login_sessions_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT ck_login_sessions_generation CHECK (generation >= 1)
@@ -318,3 +320,28 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT ck_idempotency_keys_request_hash CHECK (length(request_hash) = 32)
 ) STRICT;
 CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
+
+-- What happened to an account and its logins, for its owner to read. Kept for 90 days.
+CREATE TABLE security_events (
+    id                BLOB    NOT NULL CHECK (length(id) = 16),
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    kind              TEXT    NOT NULL,
+    client            TEXT,
+    user_agent        TEXT,
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_security_events PRIMARY KEY (id),
+    CONSTRAINT fk_security_events_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX idx_security_events_user_created ON security_events (user_id, created_at, id);
+CREATE INDEX idx_security_events_created_at ON security_events (created_at);
+
+-- Ids of deleted secret tags. An id determines the OPRF key of a secret tag, so it is never used again.
+CREATE TABLE deleted_secret_tags (
+    user_id           BLOB    NOT NULL CHECK (length(user_id) = 16),
+    tag_id            BLOB    NOT NULL CHECK (length(tag_id) = 16),
+    created_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    updated_at        INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    CONSTRAINT pk_deleted_secret_tags PRIMARY KEY (user_id, tag_id),
+    CONSTRAINT fk_deleted_secret_tags_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+) STRICT;

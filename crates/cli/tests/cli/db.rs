@@ -20,23 +20,23 @@ on_both_engines!(
 );
 
 const NEXT: [(&str, &str); 2] = [
-    ("0006_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id));\n"),
-    ("0006_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
+    ("0007_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL, CONSTRAINT pk_moods PRIMARY KEY (id));\n"),
+    ("0007_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
 async fn upgrade_downgrade_and_upgrade_again(home: Home) {
     assert!(home.run(&["db", "current"]).ok().starts_with("base"));
     let report = home.run(&["db", "upgrade", "--json"]).json();
-    assert_eq!((&report["from"], report["steps"].as_array().unwrap().len()), (&Value::from("base"), 5));
-    assert!(home.run(&["db", "current"]).ok().starts_with("0005_idempotency_keys: the database is up to date"));
+    assert_eq!((&report["from"], report["steps"].as_array().unwrap().len()), (&Value::from("base"), 6));
+    assert!(home.run(&["db", "current"]).ok().starts_with("0006_account_safety: the database is up to date"));
     assert!(home.run(&["db", "upgrade"]).ok().contains("already"));
     let history = home.run(&["db", "history", "--json"]).json();
     assert!(history[0]["applied_at"].is_string());
-    assert!(home.run(&["db", "downgrade", "-5"]).ok().contains("to base"));
+    assert!(home.run(&["db", "downgrade", "-6"]).ok().contains("to base"));
     assert!(home.run(&["db", "history"]).ok().contains("not applied"));
     home.run(&["db", "upgrade", "+1"]).ok();
     home.run(&["db", "downgrade", "base"]).ok();
-    home.run(&["db", "upgrade", "0005"]).ok();
+    home.run(&["db", "upgrade", "0006"]).ok();
 }
 
 async fn eight_concurrent_upgrades_apply_each_step_once(home: Home) {
@@ -48,7 +48,7 @@ async fn eight_concurrent_upgrades_apply_each_step_once(home: Home) {
         children.into_iter().map(|child| Finished::from_output(child.wait_with_output().unwrap()).json()).collect();
     let steps: usize = reports.iter().map(|report| report["steps"].as_array().unwrap().len()).sum();
     assert_eq!(steps, 6, "{reports:?}");
-    assert!(reports.iter().all(|report| report["to"] == "0006_add_moods"), "{reports:?}");
+    assert!(reports.iter().all(|report| report["to"] == "0007_add_moods"), "{reports:?}");
 }
 
 async fn a_killed_step_leaves_no_partial_result(home: Home) {
@@ -65,7 +65,7 @@ async fn a_killed_step_leaves_no_partial_result(home: Home) {
     let up = format!("{}\n{slow}\n", NEXT[0].1);
     let migrations = home.migrations(&[(NEXT[0].0, &up), NEXT[1]]);
     kill_in_the_middle(&home, &["db", "upgrade", "--migrations", &migrations]).await;
-    assert!(home.run(&["db", "current"]).ok().starts_with("0005_idempotency_keys"));
+    assert!(home.run(&["db", "current"]).ok().starts_with("0006_account_safety"));
 
     // The corrected file succeeds, because it was never applied. The down migration is just as safe.
     let down = format!(
@@ -76,7 +76,7 @@ async fn a_killed_step_leaves_no_partial_result(home: Home) {
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
     kill_in_the_middle(&home, &["db", "downgrade", "-1", "--migrations", &migrations]).await;
     let current = home.run(&["db", "current", "--migrations", &migrations]).ok();
-    assert!(current.starts_with("0006_add_moods"), "{current}");
+    assert!(current.starts_with("0007_add_moods"), "{current}");
 }
 
 /// Kills the program in the middle of a step, and asserts that no trace of the step is left.
@@ -125,7 +125,7 @@ async fn a_server_refuses_an_unknown_schema(home: Home) {
     home.run(&["db", "upgrade", "--migrations", &migrations]).ok();
     for arguments in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"]] {
         let refusal = home.run(arguments).refused();
-        assert!(refusal.contains("0006_add_moods") && refusal.contains("does not know"), "{refusal}");
+        assert!(refusal.contains("0007_add_moods") && refusal.contains("does not know"), "{refusal}");
     }
     home.run(&["db", "downgrade", "-1", "--migrations", &migrations]).ok();
     RunningServer::start(&home, &[]).stop();
@@ -145,7 +145,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     assert_eq!(home.run(&["db", "upgrade", "!"]).code, Some(2));
     let migrations = home.migrations(&NEXT[..1]);
     let refusal = home.run(&["db", "upgrade", "--migrations", &migrations]).refused();
-    assert!(refusal.contains("0006_add_moods"), "{refusal}");
+    assert!(refusal.contains("0007_add_moods"), "{refusal}");
     let migrations = home.migrations(&[
         NEXT[0],
         NEXT[1],
@@ -165,7 +165,7 @@ async fn a_dry_run_reports_and_changes_nothing(home: Home) {
     let before = dump(&home.url());
 
     let up = home.run(&["db", "upgrade", "--dry-run", "--migrations", &migrations]).ok();
-    assert!(up.contains("from 0005_idempotency_keys to 0006_add_moods; nothing was changed"), "{up}");
+    assert!(up.contains("from 0006_account_safety to 0007_add_moods; nothing was changed"), "{up}");
     let locks = if sqlite { "locks the file: RESERVED, writers wait" } else { "locks no existing table" };
     assert!(up.contains(locks), "{up}");
 

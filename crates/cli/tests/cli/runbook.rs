@@ -10,8 +10,8 @@ const RUNBOOK: &str = include_str!("../../../../docs/runbook.md");
 
 /// The migration of the next version, a table with rows.
 const MOODS: [(&str, &str); 2] = [
-    ("0006_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
-    ("0006_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
+    ("0007_add_moods.up.sql", "CREATE TABLE moods (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO moods VALUES (1);\n"),
+    ("0007_add_moods.down.sql", "-- loses: moods\nDROP TABLE moods;\n"),
 ];
 
 /// The tested sections, so that no section with commands lacks a test.
@@ -107,7 +107,7 @@ impl Deployed {
 async fn a_failed_deployment_on_sqlite_is_downgraded_by_one_step() {
     let deployed = Deployed::on(Home::sqlite()).await;
     let output = follow(&deployed.home, "Bad deploy, SQLite: one step back", &deployed.migrations).ok();
-    assert!(output.contains("deletes 1 row of moods") && output.contains("0005_idempotency_keys: "), "{output}");
+    assert!(output.contains("deletes 1 row of moods") && output.contains("0006_account_safety: "), "{output}");
     deployed.is_back().await;
 }
 
@@ -165,7 +165,7 @@ async fn a_failed_deployment_on_postgresql_is_downgraded() {
     let users = home.run(&["user", "list", "--database", &restored]);
     home.execute("DROP DATABASE IF EXISTS sotto_restored WITH (FORCE)").await.unwrap();
     let output = output.ok();
-    assert!(output.contains("locks moods: ACCESS EXCLUSIVE") && output.contains("0006_add_moods: "), "{output}");
+    assert!(output.contains("locks moods: ACCESS EXCLUSIVE") && output.contains("0007_add_moods: "), "{output}");
     assert!(output.contains("backups/before-downgrade-"), "a backup was taken by itself: {output}");
     assert!(users.refused().contains("does not know"), "the backup has the newer schema");
     assert_eq!(contents(&home.path("store")), before);
@@ -178,12 +178,12 @@ async fn a_failed_deployment_on_postgresql_is_downgraded() {
 async fn an_interrupted_upgrade_continues() {
     for home in [Home::sqlite(), Home::postgres().await] {
         home.run(&["db", "upgrade"]).ok();
-        let third = ("0007_more.down.sql", "-- loses: nothing\nSELECT 1;");
-        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DROP TABLE nowhere;"), third]);
+        let third = ("0008_more.down.sql", "-- loses: nothing\nSELECT 1;");
+        let broken = home.migrations(&[MOODS[0], MOODS[1], ("0008_more.up.sql", "DROP TABLE nowhere;"), third]);
         home.run(&["db", "upgrade", "--migrations", &broken]).refused();
-        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0007_more.up.sql", "DELETE FROM moods;"), third]);
+        let mended = home.migrations(&[MOODS[0], MOODS[1], ("0008_more.up.sql", "DELETE FROM moods;"), third]);
         let output = follow(&home, "Half-applied upgrade", &mended).ok();
-        assert!(output.contains("to 0007_more"), "{output}");
+        assert!(output.contains("to 0008_more"), "{output}");
     }
 }
 
@@ -195,14 +195,14 @@ async fn an_invalid_index_is_found_and_rebuilt() {
     home.run_with_input(&["user", "create", "bob@example.org", "--password-stdin"], "correct horse battery\n").ok();
     let index = "-- no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY idx_users_zone ON users (time_zone);";
     let down = "-- loses: nothing\n-- no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS idx_users_zone;";
-    let migrations = home.migrations(&[("0006_zone.up.sql", index), ("0006_zone.down.sql", down)]);
+    let migrations = home.migrations(&[("0007_zone.up.sql", index), ("0007_zone.down.sql", down)]);
     let refused = home.run(&["db", "upgrade", "--migrations", &migrations]).err;
     assert!(refused.contains("left an INVALID index"), "{refused}");
     let named = "These rows stand in the way, in the table users: Key (time_zone)=(UTC) is duplicated";
     assert!(refused.contains(named), "{refused}");
     home.execute("UPDATE users SET time_zone = 'Europe/Berlin' WHERE email LIKE 'bob%'").await.unwrap();
     let output = follow(&home, "INVALID index, PostgreSQL", &migrations).ok();
-    assert!(output.contains("idx_users_zone | users") && output.contains("to 0006_zone"), "{output}");
+    assert!(output.contains("idx_users_zone | users") && output.contains("to 0007_zone"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +212,7 @@ async fn lost_rows_are_in_the_copy() {
     home.run(&["db", "downgrade", "-1", "--allow-data-loss", "--migrations", &deployed.migrations]).ok();
     for item in fs::read_dir(home.path("data")).unwrap() {
         let path = item.unwrap().path();
-        if path.to_str().unwrap().contains("journal-at-0006") {
+        if path.to_str().unwrap().contains("journal-at-0007") {
             fs::remove_file(path).unwrap();
         }
     }
@@ -267,6 +267,6 @@ async fn a_database_administrator_upgrades_by_script() {
         home.run(&["db", "upgrade"]).ok();
         let migrations = home.migrations(&MOODS);
         let output = follow(&home, title, &migrations).ok();
-        assert!(output.contains("0006_add_moods: the database is up to date"), "{output}");
+        assert!(output.contains("0007_add_moods: the database is up to date"), "{output}");
     }
 }

@@ -2,7 +2,7 @@
 //! reason, and for a reason without an index.
 
 /// The contents of each table.
-pub(super) const TABLES: [(&str, &str); 15] = [
+pub(super) const TABLES: [(&str, &str); 17] = [
     ("users", "The accounts."),
     ("secret_tags", "The tags whose entries are encrypted in the browser."),
     (
@@ -23,11 +23,13 @@ pub(super) const TABLES: [(&str, &str); 15] = [
         "idempotency_keys",
         "Which row a create with an `Idempotency-Key` has made; hashes of the key and the request, and no copy of them.",
     ),
+    ("security_events", "What happened to an account and its logins, for its owner to read; kept for 90 days."),
+    ("deleted_secret_tags", "Ids of deleted secret tags, which are never used again."),
     ("search_documents", "On SQLite, the number by which the full text index knows an entry."),
 ];
 
 /// The purpose of each index, including those of unique constraints.
-pub(super) const INDEXES: [(&str, &str); 34] = [
+pub(super) const INDEXES: [(&str, &str); 36] = [
     ("idx_users_email", "signing in; one account per address"),
     ("idx_users_google_id", "signing in with Google; one account per identity"),
     ("idx_secret_tags_server_keys", "which of the server's keys are still needed, of all users"),
@@ -64,6 +66,8 @@ pub(super) const INDEXES: [(&str, &str); 34] = [
     ("uq_api_tokens_token_hash", "the token that a request shows"),
     ("idx_api_tokens_user_id", "the list of tokens; deleting an account"),
     ("idx_idempotency_keys_created_at", "clearing away what is a day old, of all users"),
+    ("idx_security_events_user_created", "recent activity, newest first, and its pages; deleting an account"),
+    ("idx_security_events_created_at", "deleting what is older than 90 days, of all users"),
     ("uq_search_documents_entry", "the number of an entry when it changes or goes"),
 ];
 

@@ -9,7 +9,7 @@ use sotto_domain::storage::{self, StorageError};
 /// The columns of each unique constraint in the format of SQLite's messages, and its name in the schema. A constraint
 /// that follows from another one has that one's name, because a row that violates one violates both, and SQLite may
 /// report either.
-const UNIQUES: [(&str, &str); 28] = [
+const UNIQUES: [(&str, &str); 30] = [
     ("users.id", "pk_users"),
     ("users.email", "idx_users_email"),
     ("users.google_id", "idx_users_google_id"),
@@ -38,6 +38,8 @@ const UNIQUES: [(&str, &str); 28] = [
     ("api_tokens.id", "pk_api_tokens"),
     ("api_tokens.token_hash", "uq_api_tokens_token_hash"),
     ("idempotency_keys.user_id, idempotency_keys.key_hash", "pk_idempotency_keys"),
+    ("security_events.id", "pk_security_events"),
+    ("deleted_secret_tags.user_id, deleted_secret_tags.tag_id", "pk_deleted_secret_tags"),
 ];
 
 /// Runs `work` and turns a panic in it into an error.
@@ -146,6 +148,7 @@ mod tests {
             include_str!("../../migrations/sqlite/0003_web_app.up.sql"),
             include_str!("../../migrations/sqlite/0004_attachment_store.up.sql"),
             include_str!("../../migrations/sqlite/0005_idempotency_keys.up.sql"),
+            include_str!("../../migrations/sqlite/0006_account_safety.up.sql"),
         );
         connection.execute_batch(schema).unwrap();
         let sql =

@@ -2,7 +2,7 @@
 
 use super::{Database, SEALED};
 
-const OWNED: [&str; 11] = [
+const OWNED: [&str; 13] = [
     "secret_tags",
     "journal_entries",
     "tags",
@@ -14,6 +14,8 @@ const OWNED: [&str; 11] = [
     "identities",
     "api_tokens",
     "idempotency_keys",
+    "security_events",
+    "deleted_secret_tags",
 ];
 
 /// Ids of objects that must still be deleted outlive the account.

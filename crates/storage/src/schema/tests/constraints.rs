@@ -18,7 +18,8 @@ const ATTACHMENT: &str =
 const IDENTITY: &str = "INSERT INTO identities (id, user_id, issuer, subject)";
 const TOKEN: &str = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes)";
 const KEY: &str = "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id)";
-
+const EVENT: &str = "INSERT INTO security_events (id, user_id, kind)";
+const DELETED_TAG: &str = "INSERT INTO deleted_secret_tags (user_id, tag_id)";
 const STORE: &str = "INSERT INTO attachment_store (id, name, next_sweep_at, sweeps)";
 
 #[tokio::test]
@@ -162,6 +163,8 @@ pub(super) fn keys() -> Vec<(&'static str, String)> {
         ("pk_api_tokens", format!("{TOKEN} VALUES (#91, #2, 'new', #h9, '')")),
         ("uq_api_tokens_token_hash", format!("{TOKEN} VALUES (#99, #2, 'new', #h1, '')")),
         ("pk_idempotency_keys", format!("{KEY} VALUES (#1, #h1, #h6, #12)")),
+        ("pk_security_events", format!("{EVENT} VALUES (#121, #2, 'signed_in')")),
+        ("pk_deleted_secret_tags", format!("{DELETED_TAG} VALUES (#1, #38)")),
     ]
 }
 
@@ -181,6 +184,8 @@ pub(super) fn references() -> Vec<(&'static str, String)> {
         ("fk_identities_user", format!("{IDENTITY} VALUES (#89, #9, 'https://id.example.org', 'new')")),
         ("fk_api_tokens_user", format!("{TOKEN} VALUES (#99, #9, 'new', #h9, '')")),
         ("fk_idempotency_keys_user", format!("{KEY} VALUES (#9, #h9, #h6, #12)")),
+        ("fk_security_events_user", format!("{EVENT} VALUES (#129, #9, 'signed_in')")),
+        ("fk_deleted_secret_tags_user", format!("{DELETED_TAG} VALUES (#9, #38)")),
     ]
 }
 

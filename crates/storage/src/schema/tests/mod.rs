@@ -35,7 +35,7 @@ enum Engine {
     Postgres(tokio_postgres::Client),
 }
 
-const POPULATION: [&str; 14] = [
+const POPULATION: [&str; 16] = [
     "INSERT INTO users (id, email, google_id) VALUES (#1, 'ada@example.org', 'ada'), (#2, 'bob@example.org', NULL)",
     "INSERT INTO secret_tags (tag_id, user_id, registration_record, wrapped_master_key, server_keys, metadata, \
      recovery_wrap, recovery_verifier) VALUES (#31, #1, #b192, #b61, #b16, #b61, #b61, #b32), (#32, #2, #b192, #b61, \
@@ -60,6 +60,9 @@ const POPULATION: [&str; 14] = [
      (#92, #2, 'phone', #h2, 'entries:read')",
     "INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id) VALUES (#1, #h1, #h5, #11), (#2, #h2, \
      #h5, #13)",
+    "INSERT INTO security_events (id, user_id, kind, client) VALUES (#121, #1, 'signed_in', '192.0.2.1'), (#122, #2, \
+     'signed_in', NULL)",
+    "INSERT INTO deleted_secret_tags (user_id, tag_id) VALUES (#1, #38), (#2, #38)",
 ];
 
 /// A sealed entry of the first user, with all required columns.

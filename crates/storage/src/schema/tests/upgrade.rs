@@ -13,7 +13,7 @@ const ORIGINAL_TABLES: [&str; 6] =
     ["users", "journal_entries", "tags", "journal_entry_tags", "reminders", "login_sessions"];
 
 /// Tables that did not exist at revision 0001.
-const NEWER_TABLES: [&str; 7] = [
+const NEWER_TABLES: [&str; 9] = [
     "secret_tags",
     "opaque_sessions",
     "attachments",
@@ -21,6 +21,8 @@ const NEWER_TABLES: [&str; 7] = [
     "identities",
     "api_tokens",
     "idempotency_keys",
+    "security_events",
+    "deleted_secret_tags",
 ];
 
 impl Database {
@@ -115,6 +117,8 @@ async fn downgrade_from_the_web_app_and_back_keeps_older_tables() {
             "2 rows of identities",
             "2 rows of api_tokens",
             "2 rows of idempotency_keys",
+            "2 rows of security_events",
+            "2 rows of deleted_secret_tags",
             "1 value of users.draft_key",
         ] {
             assert!(refused.contains(part), "{refused}");

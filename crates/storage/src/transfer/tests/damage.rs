@@ -68,7 +68,7 @@ async fn every_truncation_is_detected_and_nothing_is_restored() {
     assert_contains(&sentence(check(&workspace.path("nowhere")).await), &["nowhere", "cannot be opened"]);
 }
 
-const TAGS: &str = "tables/012-tags/000001.jsonl.gz";
+const TAGS: &str = "tables/014-tags/000001.jsonl.gz";
 
 /// A change of a folder, and the expected parts of the error.
 type Edit = (fn(&Path), &'static [&'static str]);
@@ -77,13 +77,13 @@ type Edit = (fn(&Path), &'static [&'static str]);
 async fn every_change_in_a_folder_is_named() {
     let populated = Populated::sqlite().await;
     let edits: [Edit; 9] = [
-        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/012-tags/000001.jsonl.gz", "is missing"]),
+        (|at| fs::remove_file(at.join(TAGS)).unwrap(), &["tables/014-tags/000001.jsonl.gz", "is missing"]),
         (|at| fs::remove_file(at.join("manifest.json")).unwrap(), &["another is missing"]),
         (|at| fs::remove_file(at.join("manifest.json.sha256")).unwrap(), &["cut off"]),
         (|at| fs::remove_file(at.join("sotto-backup.json")).unwrap(), &["does not begin like a backup"]),
         (|at| fs::write(at.join("attachments"), "").unwrap(), &["attachments"]),
         (
-            |at| fs::write(at.join("tables/012-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
+            |at| fs::write(at.join("tables/014-tags/000002.jsonl.gz"), gzip(b"")).unwrap(),
             &["000002", "not in its manifest"],
         ),
         (
@@ -100,7 +100,7 @@ async fn every_change_in_a_folder_is_named() {
                 rows.drain(..=end);
                 fs::write(at.join(TAGS), gzip(&rows)).unwrap();
             },
-            &["012-tags", "is not what was written"],
+            &["014-tags", "is not what was written"],
         ),
         (
             |at| {

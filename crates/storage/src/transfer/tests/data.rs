@@ -105,6 +105,7 @@ async fn fill(writer: &mut Writer, user: u128) {
         ("time_zone", "Europe/Berlin".into()),
         ("draft_key", if user == 1 { Value::Null } else { Value::Bytes((0..32).collect()) }),
         ("preferences", some(user)),
+        ("email_verified_at", if user == 1 { Value::Null } else { instant(user) }),
     ];
     writer.insert("users", account.into_iter().chain(times(user))).await;
     let secret = id(2, user);
@@ -198,6 +199,7 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("rotated_at", instant(number)),
         ("expires_at", instant(number)),
         ("user_agent", some(number)),
+        ("confirmed_at", if even { instant(number) } else { Value::Null }),
     ];
     writer.insert("login_sessions", login.into_iter().chain(times(number))).await;
     let recording = [
@@ -238,6 +240,16 @@ async fn others(writer: &mut Writer, number: u128, owner: Uuid, secret: Uuid) {
         ("created_id", id(13, number).into()),
     ];
     writer.insert("idempotency_keys", key.into_iter().chain(times(number))).await;
+    let event = [
+        ("id", id(14, number).into()),
+        ("user_id", owner.into()),
+        ("kind", text(number)),
+        ("client", some(number)),
+        ("user_agent", some(number + 1)),
+    ];
+    writer.insert("security_events", event.into_iter().chain(times(number))).await;
+    let deleted = [("user_id", owner.into()), ("tag_id", id(15, number).into())];
+    writer.insert("deleted_secret_tags", deleted.into_iter().chain(times(number))).await;
 }
 
 fn place(number: u128, count: usize) -> usize {

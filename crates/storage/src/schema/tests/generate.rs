@@ -46,7 +46,7 @@ async fn unambiguous_differences_are_generated_completely() {
                 "    note TEXT, -- what for\n    weight INTEGER NOT NULL DEFAULT 0,\n    CONSTRAINT pk_tags PRIMARY",
             ),
             ("CREATE TABLE login_sessions (", "CREATE TABLE moods (\n    id BLOB NOT NULL CHECK (length(id) = 16),\n    user_id BLOB NOT NULL CHECK (length(user_id) = 16),\n    name TEXT NOT NULL,\n    CONSTRAINT pk_moods PRIMARY KEY (id),\n    CONSTRAINT uq_moods_user_name UNIQUE (user_id, name),\n    CONSTRAINT ck_moods_name CHECK (name <> ''),\n    CONSTRAINT fk_moods_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE\n) STRICT;\nCREATE INDEX idx_moods_name ON moods (name);\nCREATE TABLE login_sessions ("),
-            ("user_agent        TEXT,", "user_agent        TEXT,\n    device TEXT,"),
+            ("    confirmed_at      INTEGER,", "    device TEXT,\n    confirmed_at      INTEGER,"),
         ],
     );
     project.edit(
@@ -61,7 +61,7 @@ async fn unambiguous_differences_are_generated_completely() {
                 "    note TEXT,\n    weight INTEGER NOT NULL DEFAULT 0,\n    CONSTRAINT pk_tags PRIMARY",
             ),
             ("CREATE TABLE login_sessions (", "CREATE TABLE moods (\n    id UUID NOT NULL,\n    user_id UUID NOT NULL,\n    name TEXT NOT NULL,\n    CONSTRAINT pk_moods PRIMARY KEY (id),\n    CONSTRAINT uq_moods_user_name UNIQUE (user_id, name),\n    CONSTRAINT ck_moods_name CHECK (name <> ''),\n    CONSTRAINT fk_moods_user FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE\n);\nCREATE INDEX idx_moods_name ON moods (name);\nCREATE TABLE login_sessions ("),
-            ("user_agent TEXT,", "user_agent TEXT,\n    device TEXT,"),
+            ("    confirmed_at TIMESTAMPTZ,", "    device TEXT,\n    confirmed_at TIMESTAMPTZ,"),
             // A change on one engine only.
             ("CREATE INDEX idx_login_sessions_user_id", "CREATE INDEX idx_login_sessions_agent ON login_sessions USING gin (to_tsvector('simple', user_agent));\nCREATE INDEX idx_login_sessions_user_id"),
         ],

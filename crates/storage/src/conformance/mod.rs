@@ -16,6 +16,7 @@ mod reminders;
 mod sealed_entries;
 mod search;
 mod secret_tags;
+mod security_events;
 mod sessions;
 mod storage;
 mod tags;
@@ -228,6 +229,15 @@ on_each_engine! {
         an_entry_never_outlives_its_secret_tag
         server_keys_returns_each_key_once
         a_nonexistent_secret_tag_is_missing
+    }
+    security_events {
+        record_and_list_every_kind
+        an_unknown_kind_is_listed
+        record_rejects_a_deleted_user_and_a_taken_id
+        pages_are_newest_first
+        the_oldest_events_beyond_the_limit_are_deleted
+        events_are_deleted_after_90_days_and_with_their_user
+        an_event_from_a_wrong_clock_is_redated
     }
     opaque_sessions {
         a_started_login_is_taken_once

@@ -227,6 +227,9 @@ on_each_engine! {
         concurrent_deletes_and_changes_leave_and_lose_no_recording
         delete_removes_the_sessions_of_the_tag
         an_entry_never_outlives_its_secret_tag
+        the_id_of_a_deleted_secret_tag_stays_taken
+        create_and_delete_of_one_id_at_once_leave_it_taken
+        create_ends_the_attempts_of_its_registration
         server_keys_returns_each_key_once
         a_nonexistent_secret_tag_is_missing
     }

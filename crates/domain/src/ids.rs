@@ -79,6 +79,10 @@ id!(
     /// An API token.
     ApiTokenId
 );
+id!(
+    /// A security event.
+    SecurityEventId
+);
 
 fn new_uuid(clock: &dyn Clock, random: &dyn Random) -> Uuid {
     let mut tail = [0; 10];

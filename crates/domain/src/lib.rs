@@ -19,6 +19,7 @@ pub mod ids;
 mod properties;
 pub mod reminder;
 pub mod secret_tag;
+pub mod security_event;
 pub mod statistics;
 pub mod storage;
 pub mod tag;
@@ -29,8 +30,8 @@ pub use clock::{Clock, Random, Timestamp};
 pub use entry_date::EntryDate;
 pub use flaw::Flaw;
 pub use ids::{
-    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SessionId, StoreId, TagId,
-    UserId,
+    ApiTokenId, AttachmentId, EntryId, IdentityId, OpaqueSessionId, ReminderId, SecretTagId, SecurityEventId,
+    SessionId, StoreId, TagId, UserId,
 };
 pub use text::{Violation, Violations};
 pub use zone::Zone;

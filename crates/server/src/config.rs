@@ -20,6 +20,8 @@ pub struct Config {
     pub registration: Registration,
     /// Whether sign-up and sign-in are rate limited. Off for load tests only.
     pub rate_limits: bool,
+    /// Whether the audit log contains e-mail addresses and whole client addresses.
+    pub audit_addresses: bool,
     /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// The bearer token that `/metrics` requires, if set.
@@ -82,6 +84,7 @@ impl Default for Config {
             public_url: None,
             registration: Registration::Open,
             rate_limits: true,
+            audit_addresses: false,
             trusted_proxies: Vec::new(),
             metrics_token: None,
             audio_limit: AUDIO_LIMIT,

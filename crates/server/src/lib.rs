@@ -3,6 +3,7 @@
 
 mod app;
 pub mod attachments;
+pub mod audit;
 pub mod auth;
 pub mod config;
 mod disk_space;

@@ -14,7 +14,8 @@ use crate::handlers::journals::{self, calendar};
 use crate::handlers::secret_tags::{self, phrase, recover, register, unlock};
 use crate::handlers::users::{self, draft_key, password};
 use crate::handlers::{
-    api_tokens, docs, export, health, identities, opaque_sessions, recordings, reminders, server, sessions, tags, web,
+    activity, api_tokens, docs, export, health, identities, opaque_sessions, recordings, reminders, server, sessions,
+    tags, web,
 };
 use crate::http::error::ApiError;
 use crate::http::middleware::{DEADLINE, UPLOAD_DEADLINE, enforce_deadline, with_middleware};
@@ -52,6 +53,7 @@ pub fn api() -> (Router<App>, Router<App>, OpenApi) {
         .routes(routes!(password::update))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::delete))
+        .routes(routes!(activity::list))
         .routes(routes!(identities::list))
         .routes(routes!(identities::delete))
         .routes(routes!(api_tokens::list, api_tokens::create))

@@ -10,10 +10,11 @@ use sotto_domain::idempotency::RecordedCreate;
 use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
 use sotto_domain::secret_tag::{PhraseLock, Sealed, SealedEntry, SecretTag, StartedLogin};
+use sotto_domain::security_event::{SecurityEvent, SecurityEventKind};
 use sotto_domain::tag::{Color, Tag, TagName};
 use sotto_domain::{
-    ApiTokenId, AttachmentId, EntryDate, EntryId, IdentityId, ReminderId, SecretTagId, SessionId, StoreId, TagId,
-    Timestamp, UserId, Zone,
+    ApiTokenId, AttachmentId, EntryDate, EntryId, IdentityId, ReminderId, SecretTagId, SecurityEventId, SessionId,
+    StoreId, TagId, Timestamp, UserId, Zone,
 };
 use uuid::Uuid;
 
@@ -342,6 +343,25 @@ impl FromRow for Store {
     }
 }
 
+macro_rules! security_event_columns {
+    () => {
+        "id, user_id, kind, client, user_agent, created_at"
+    };
+}
+
+impl FromRow for SecurityEvent {
+    fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
+        Ok(Self {
+            id: SecurityEventId(row.uuid()?),
+            user_id: UserId(row.uuid()?),
+            kind: SecurityEventKind::from_stored(row.text()?),
+            client: row.optional_string()?,
+            user_agent: row.optional_string()?,
+            created_at: row.instant()?,
+        })
+    }
+}
+
 /// Reads `request_hash` and `created_id`.
 impl FromRow for RecordedCreate {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
@@ -350,6 +370,6 @@ impl FromRow for RecordedCreate {
 }
 
 pub(crate) use {
-    api_token_columns, attachment_columns, identity_columns, reminder_columns, secret_tag_columns, session_columns,
-    store_columns, tag_columns, user_columns,
+    api_token_columns, attachment_columns, identity_columns, reminder_columns, secret_tag_columns,
+    security_event_columns, session_columns, store_columns, tag_columns, user_columns,
 };

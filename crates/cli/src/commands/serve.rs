@@ -46,6 +46,7 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
     let recordings = common.attachments().recordings().await?;
     recordings.claim(&*storage, &SystemClock, &SystemRandom).await?;
     let engine = storage.engine();
+    config.audit_addresses = common.audit_addresses();
     config.monitoring.data_dir = Some(common.data_dir());
     config.monitoring.database_dir = match &database {
         DatabaseUrl::Sqlite(path) => path.parent().map(Path::to_owned),

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use clap::Subcommand;
 use serde_json::json;
 use sotto_domain::account::{self, AccountPatch, Administered, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
 use sotto_domain::{Clock, UserId, Zone};
+use sotto_server::audit::{self, Event, Unstored};
 use sotto_server::auth::password;
 use sotto_server::system::{SystemClock, SystemRandom};
 
@@ -87,13 +89,14 @@ impl UserCommand {
         announce(common, &common.database());
         expect_schema(common).await?;
         let storage = common.database().open().await?;
-        let outcome = self.run_with_storage(&storage, &common.attachments()).await;
+        let outcome = self.run_with_storage(&storage, common).await;
         storage.close().await;
         outcome
     }
 
-    async fn run_with_storage(self, storage: &Arc<dyn Storage>, recordings: &AttachmentLocation) -> Result<()> {
+    async fn run_with_storage(self, storage: &Arc<dyn Storage>, common: &CommonSettings) -> Result<()> {
         let users = storage.users();
+        let audit = Audit { storage, addresses: common.audit_addresses() };
         match self {
             Self::Create { email, name, superuser, time_zone, password_stdin } => {
                 let (email, full_name, time_zone) =
@@ -102,7 +105,10 @@ impl UserCommand {
                 let id = UserId::new(&SystemClock, &SystemRandom);
                 let new = NewUser { id, email, password_hash, full_name, is_superuser: superuser, time_zone };
                 match users.create(&new, None, SystemClock.now()).await {
-                    Ok(user) => print_line(&format!("{} can now sign in.", user.email.as_str())),
+                    Ok(user) => {
+                        audit.record(Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
+                        print_line(&format!("{} can now sign in.", user.email.as_str()))
+                    }
                     Err(StorageError::Conflict { .. }) => {
                         Err(CliError::Refused(format!("{} already has an account", new.email.as_str())))
                     }
@@ -113,34 +119,65 @@ impl UserCommand {
             Self::Deactivate { email } => {
                 let user = find(storage, &email).await?;
                 users.set_active(user.id, false, SystemClock.now()).await?;
+                audit.change(&user, user.is_active, SecurityEventKind::AccountDeactivated).await;
                 print_line(&format!("{} is deactivated.", user.email.as_str()))
             }
             Self::Activate { email } => {
                 let user = find(storage, &email).await?;
                 users.set_active(user.id, true, SystemClock.now()).await?;
+                audit.change(&user, !user.is_active, SecurityEventKind::AccountActivated).await;
                 print_line(&format!("{} can sign in again.", user.email.as_str()))
             }
             Self::Promote { email } => {
                 let user = find(storage, &email).await?;
                 administer(storage, &user, true).await?;
+                audit.change(&user, !user.is_superuser, SecurityEventKind::SuperuserGranted).await;
                 print_line(&format!("{} is a superuser.", user.email.as_str()))
             }
             Self::Demote { email } => {
                 let user = find(storage, &email).await?;
                 administer(storage, &user, false).await?;
+                audit.change(&user, user.is_superuser, SecurityEventKind::SuperuserRevoked).await;
                 print_line(&format!("{} is an ordinary account.", user.email.as_str()))
             }
             Self::Delete { email, yes } => {
                 let user = find(storage, &email).await?;
-                delete(storage, &user, recordings, yes).await?;
+                delete(storage, &user, &common.attachments(), yes).await?;
+                let deleted = Event::unstored(Some(user.id), Unstored::AccountDeleted);
+                audit.record(deleted.with_address(&user.email)).await;
                 print_line(&format!("{} and all its data have been deleted.", user.email.as_str()))
             }
             Self::SetPassword { email, password_stdin } => {
                 let user = find(storage, &email).await?;
                 let hash = hash(&ask_password(password_stdin)?)?;
                 users.set_password(user.id, &hash, None, SystemClock.now()).await?;
+                audit.change(&user, true, SecurityEventKind::PasswordResetByOperator).await;
                 print_line(&format!("{} has a new password; all its sessions have ended.", user.email.as_str()))
             }
+        }
+    }
+}
+
+/// Writes to the audit log what the command does.
+struct Audit<'a> {
+    storage: &'a Arc<dyn Storage>,
+    addresses: bool,
+}
+
+impl Audit<'_> {
+    /// Records a change of an account, unless the account was like that before.
+    async fn change(&self, user: &User, is_change: bool, kind: SecurityEventKind) {
+        if is_change {
+            self.record(Event::of(user.id, kind)).await;
+        }
+    }
+
+    /// The command has done its work, so a failure to store the event does not fail it.
+    async fn record(&self, event: Event<'_>) {
+        let recorded =
+            audit::record_of_operator(&**self.storage, &SystemClock, &SystemRandom, self.addresses, event).await;
+        if let Err(error) = recorded {
+            tracing::warn!(%error, "a security event could not be stored");
         }
     }
 }

@@ -17,7 +17,7 @@ const FOLDER: &str = "a folder in quotes";
 const TRUTH: &str = "true or false";
 
 /// The keys with the expected values.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 22] = [
     ("data_dir", FOLDER),
     ("database", "\"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST:PORT/NAME\""),
     ("database_connections", "a whole number, without quotes"),
@@ -27,6 +27,7 @@ const KEYS: [(&str, &str); 21] = [
     ("audio_quota", "a whole number of bytes, without quotes"),
     ("log", "\"error\", \"warn\", \"info\", \"debug\", or a filter in quotes"),
     ("log_format", "\"text\" or \"json\""),
+    ("audit_addresses", TRUTH),
     ("listen", "an IP address and a port in quotes, such as \"127.0.0.1:8080\""),
     ("drain_seconds", "a whole number of seconds, without quotes"),
     ("public_url", "an address in quotes, such as \"https://journal.example.org\""),

@@ -60,6 +60,9 @@ pub struct CommonSettings {
     /// The log format [default: text]
     #[arg(long, env = "SOTTO_LOG_FORMAT", global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Write e-mail addresses and whole client addresses to the audit log [default: false]
+    #[arg(long, env = "SOTTO_AUDIT_ADDRESSES", global = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    audit_addresses: Option<bool>,
 }
 
 /// The format of log lines.
@@ -179,6 +182,7 @@ impl CommonSettings {
             attachments: self.attachments.or(file.attachments),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
+            audit_addresses: self.audit_addresses.or(file.audit_addresses),
         };
         Ok((common, serving))
     }
@@ -205,6 +209,11 @@ impl CommonSettings {
     /// The location of attachments.
     pub fn attachments(&self) -> AttachmentLocation {
         self.attachments.clone().unwrap_or_else(|| AttachmentLocation::Folder(self.data_dir().join("attachments")))
+    }
+
+    /// Whether the audit log contains e-mail addresses and whole client addresses.
+    pub fn audit_addresses(&self) -> bool {
+        self.audit_addresses.unwrap_or(false)
     }
 
     /// Creates the data folder, if it is missing, for its owner only.
@@ -283,6 +292,8 @@ impl ServeSettings {
                 Some(SignUp::Open) | None => Registration::Open,
             },
             rate_limits: self.rate_limits != Some(Switch::Off),
+            // A setting of every command, so `serve` sets it.
+            audit_addresses: false,
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             metrics_token: self.metrics_token.clone(),
             audio_limit: self.audio_limit.unwrap_or(AUDIO_LIMIT),

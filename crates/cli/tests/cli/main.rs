@@ -21,6 +21,7 @@ macro_rules! on_both_engines {
 
 mod acknowledged;
 mod advise;
+mod audit;
 mod backup;
 mod bucket;
 mod check;

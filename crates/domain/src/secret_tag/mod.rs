@@ -73,7 +73,7 @@ pub struct NewSecretTag {
 pub enum CreatedSecretTag {
     /// The secret tag is stored.
     Created(SecretTag),
-    /// This user or another one has a secret tag with this id. Nothing was changed.
+    /// This user or another one has a secret tag with this id, or this user has deleted one. Nothing was changed.
     IdTaken,
     /// The user already has [`MAX_SECRET_TAGS`].
     TooMany,

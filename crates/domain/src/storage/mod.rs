@@ -31,6 +31,7 @@ mod opaque_sessions;
 mod reminders;
 mod sealed_entries;
 mod secret_tags;
+mod security_events;
 mod sessions;
 mod tags;
 mod users;
@@ -52,6 +53,7 @@ pub use opaque_sessions::OpaqueSessions;
 pub use reminders::Reminders;
 pub use sealed_entries::SealedEntries;
 pub use secret_tags::SecretTags;
+pub use security_events::SecurityEvents;
 pub use sessions::Sessions;
 pub use tags::Tags;
 pub use users::Users;
@@ -107,6 +109,7 @@ pub trait Storage:
     + Attachments
     + AttachmentStore
     + IdempotencyKeys
+    + SecurityEvents
     + Health
 {
     /// Returns `Ok` if the database responds.
@@ -184,6 +187,11 @@ impl<'a> dyn Storage + 'a {
 
     /// Idempotency keys.
     pub fn idempotency_keys(&self) -> &(dyn IdempotencyKeys + 'a) {
+        self
+    }
+
+    /// Security events.
+    pub fn security_events(&self) -> &(dyn SecurityEvents + 'a) {
         self
     }
 

@@ -11,7 +11,8 @@ use crate::secret_tag::{CreatedSecretTag, DeletedSecretTag, NewSecretTag, Phrase
 /// Secret tags.
 #[async_trait]
 pub trait SecretTags: Send + Sync {
-    /// Creates a secret tag. Returns `Conflict{fk_secret_tags_user}` if the user does not exist.
+    /// Creates a secret tag, and deletes the attempts that were started with its id, which are those of its
+    /// registration; failed ones stay. Returns `Conflict{fk_secret_tags_user}` if the user does not exist.
     async fn create(
         &self,
         user: UserId,
@@ -19,6 +20,8 @@ pub trait SecretTags: Send + Sync {
         key: Option<KeyedCreate>,
         now: Timestamp,
     ) -> Result<CreatedSecretTag>;
+    /// Whether the user has, or has deleted, a secret tag with this id. Such an id cannot be used for a new one.
+    async fn is_taken(&self, user: UserId, id: SecretTagId) -> Result<bool>;
     /// Returns the secret tag.
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>>;
     /// Returns a user's secret tags: first those that have been unlocked, the most recent unlock first, then the others
@@ -39,7 +42,15 @@ pub trait SecretTags: Send + Sync {
     /// Replaces name and colour. Returns false if there is no such secret tag.
     async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
     /// Deletes a secret tag and its sessions. Deletes its entries and their recordings only if `with_entries` is set.
-    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag>;
+    /// The id stays taken for as long as the user exists: it determines the key that passphrases are tested with, and
+    /// somebody may have a copy of what that key opens.
+    async fn delete(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        with_entries: bool,
+        now: Timestamp,
+    ) -> Result<DeletedSecretTag>;
     /// Returns the fingerprints of the server keys that secret tags of all users were made with, without duplicates.
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>>;
 }

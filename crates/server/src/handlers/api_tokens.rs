@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sotto_domain::api_token::{ApiToken, ApiTokenDraft, CreatedApiToken, Scope};
 use sotto_domain::idempotency::KeyedCreate;
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::{ApiTokenId, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::auth::api_tokens::ApiSecret;
 use crate::http::error::{ApiError, Code};
@@ -94,6 +96,7 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 ))]
 pub async fn create(
     State(app): State<App>,
+    origin: Origin,
     signed_in: SignedIn,
     IdempotentJson(request, idempotency): IdempotentJson<ApiTokenCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ApiTokenMade>)>, ApiError> {
@@ -105,6 +108,8 @@ pub async fn create(
         let id = ApiTokenId::new(app.clock.as_ref(), app.random.as_ref());
         let secret = idempotency.api_secret(&app, user, id).unwrap_or_else(|| ApiSecret::new(app.random.as_ref()));
         let token = create_api_token(&app, user, id, &secret, &request, key).await?;
+        let created = Event::of_owner(&signed_in, SecurityEventKind::ApiTokenCreated).token(id);
+        audit::record(&app, &origin, created).await;
         Ok(respond(token, secret))
     };
     let find = async |id| {
@@ -134,10 +139,7 @@ async fn create_api_token(
         created_at: now,
     };
     match app.storage.api_tokens().create(&token, &secret.hash(), key).await? {
-        CreatedApiToken::Created => {
-            tracing::info!(user = %token.user_id, token = %token.id, "an API token was created");
-            Ok(token)
-        }
+        CreatedApiToken::Created => Ok(token),
         CreatedApiToken::TooMany => Err(ApiError::Conflict(
             Code::TooManyApiTokens,
             "You already have 50 API tokens; delete one that you do not use.",
@@ -156,12 +158,19 @@ async fn create_api_token(
         (status = 404, description = "No such token of yours."),
     )
 )]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(
+    State(app): State<App>,
+    origin: Origin,
+    signed_in: SignedIn,
+    Id(id): Id,
+) -> Result<Json<Message>, ApiError> {
     if !app.storage.api_tokens().delete(signed_in.id(), ApiTokenId(id)).await? {
         return Err(ApiError::NotFound(Code::NotFound, "Token not found"));
     }
     // The cache has tokens by their hash, which only storage knows, so it is cleared.
     app.api_token_cache.invalidate_all();
+    let deleted = Event::of_owner(&signed_in, SecurityEventKind::ApiTokenDeleted).token(ApiTokenId(id));
+    audit::record(&app, &origin, deleted).await;
     Ok(message("Token deleted successfully"))
 }
 

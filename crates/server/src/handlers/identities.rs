@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sotto_domain::identity::{Identity, Unlinked};
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::{IdentityId, Timestamp};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
@@ -61,9 +63,17 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
         (status = 409, description = "Without it you could not sign in."),
     )
 )]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(
+    State(app): State<App>,
+    origin: Origin,
+    signed_in: SignedIn,
+    Id(id): Id,
+) -> Result<Json<Message>, ApiError> {
     match app.storage.identities().unlink(signed_in.id(), IdentityId(id), app.now()).await? {
-        Unlinked::Unlinked => Ok(message("Identity unlinked successfully")),
+        Unlinked::Unlinked => {
+            audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::IdentityUnlinked)).await;
+            Ok(message("Identity unlinked successfully"))
+        }
         Unlinked::Missing => Err(ApiError::NotFound(Code::NotFound, "Identity not found")),
         Unlinked::LastWayIn => Err(ApiError::Conflict(
             Code::LastWayIn,

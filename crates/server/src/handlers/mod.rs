@@ -1,6 +1,7 @@
 //! The handlers: one file or folder per resource, named like its routes, with the schemas of its requests and
 //! responses.
 
+pub mod activity;
 pub mod admin;
 pub mod api_tokens;
 pub mod auth;

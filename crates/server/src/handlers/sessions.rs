@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use sotto_domain::account::Session;
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::{SessionId, Timestamp};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
@@ -61,11 +63,17 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
         (status = 404, description = "No such session of yours."),
     )
 )]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(session): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(
+    State(app): State<App>,
+    origin: Origin,
+    signed_in: SignedIn,
+    Id(session): Id,
+) -> Result<Json<Message>, ApiError> {
     let session = SessionId(session);
     if !app.storage.sessions().end(signed_in.id(), session).await? {
         return Err(ApiError::NotFound(Code::NotFound, "Session not found"));
     }
     app.session_cache.invalidate(&session);
+    audit::record(&app, &origin, Event::of(signed_in.id(), SecurityEventKind::SessionEnded).session(session)).await;
     Ok(message("Session ended successfully"))
 }

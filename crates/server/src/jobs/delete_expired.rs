@@ -1,4 +1,4 @@
-//! Deletes expired sessions, OPAQUE sessions and idempotency keys, and drops idle rate limits.
+//! Deletes expired sessions, OPAQUE sessions, idempotency keys and security events, and drops idle rate limits.
 
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ async fn delete_expired(app: &App) {
         app.storage.sessions().correct_ends(now).await,
         app.storage.opaque_sessions().correct_dates(now).await,
         app.storage.idempotency_keys().correct_dates(now).await,
+        app.storage.security_events().correct_dates(now).await,
     ] {
         match corrected {
             Ok(0) => {}
@@ -42,6 +43,7 @@ async fn delete_expired(app: &App) {
     report(app, "logins", app.storage.sessions().delete_expired(app.now()).await);
     report(app, "logins to secret tags", app.storage.opaque_sessions().delete_expired(app.now()).await);
     report(app, "idempotency keys", app.storage.idempotency_keys().delete_expired(app.now()).await);
+    report(app, "security events", app.storage.security_events().delete_expired(app.now()).await);
 }
 
 fn report(app: &App, what: &str, deleted: storage::Result<u64>) {

@@ -3,6 +3,7 @@
 
 mod account_deletion;
 mod accounts;
+mod activity;
 mod admin;
 mod admin_users;
 mod api_tokens;

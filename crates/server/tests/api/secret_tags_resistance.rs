@@ -16,6 +16,7 @@ on_both_engines!(
     messages_are_valid_once_and_in_their_context,
     wrong_passphrases_are_delayed_and_reported,
     every_use_of_an_oprf_key_is_counted,
+    registering_an_id_gives_no_free_guesses,
     a_token_is_valid_only_for_its_session,
     an_unlock_expires,
     simultaneous_unlocks_are_limited
@@ -184,6 +185,47 @@ async fn every_use_of_an_oprf_key_is_counted(server: Server) {
     }
     let request = login_request(&secret);
     ada.post(&format!("{}/unlock/start", secret.path), request).await.expect(StatusCode::TOO_MANY_REQUESTS);
+}
+
+/// Someone with an old copy of the database cannot guess by registering the id of a secret tag: not of a deleted one,
+/// and not without limit of one that this database does not know.
+async fn registering_an_id_gives_no_free_guesses(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let request =
+        sotto_crypto::client::Registration::start(secret.scope, phrase(), &SystemRandom).unwrap().0.to_string();
+    let start = async |person: &Person<'_>, tag: &Value| {
+        let register = json!({"tag_id": tag, "registration_request": request});
+        person.post("/api/secret-tags/register/start", register).await
+    };
+    // A finished registration leaves no failed attempt.
+    let open = secret.unlock(PHRASE).await;
+    assert_eq!(open.response["failed_tries"]["count"], 0);
+    open.delete(&secret.path).await.expect(StatusCode::OK);
+    let deleted = json!(secret.scope.tag);
+    for _ in 0..2 {
+        start(&ada, &deleted).await.expect(StatusCode::CONFLICT);
+        let (_, mut finish) = Secret::prepare(&ada, PHRASE).await;
+        finish["tag_id"] = deleted.clone();
+        ada.post("/api/secret-tags/register/finish", finish).await.expect(StatusCode::CONFLICT);
+    }
+    // The same id of another user has another key.
+    let ben = server.person("ben").await;
+    start(&ben, &deleted).await.expect(StatusCode::OK);
+
+    let unknown = json!(new_id());
+    let mut tries = 0;
+    loop {
+        match start(&ada, &unknown).await.status {
+            StatusCode::OK => tries += 1,
+            StatusCode::TOO_MANY_REQUESTS => break,
+            status => panic!("{status}"),
+        }
+        assert!(tries < 10);
+    }
+    let path = format!("/api/secret-tags/{}/unlock/start", unknown.as_str().unwrap());
+    ada.post(&path, login_request(&secret)).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    start(&ben, &unknown).await.expect(StatusCode::OK);
 }
 
 async fn a_token_is_valid_only_for_its_session(server: Server) {

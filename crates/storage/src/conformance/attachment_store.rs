@@ -134,7 +134,7 @@ pub async fn deletes_record_freed_attachments(world: &World) {
     assert_eq!(world.freed().await, expected, "one of an entry that is unsealed");
 
     let both = [world.recorded_under(user, tag).await.1, world.recorded_under(user, tag).await.1];
-    let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
+    let deleted = world.secret_tags().delete(user, tag, true, at(9)).await.unwrap();
     assert!(matches!(deleted, DeletedSecretTag::Deleted { .. }));
     expected.extend(both.map(|recording| (user, recording)));
     assert_eq!(world.freed().await, expected, "those under a secret tag that is deleted");
@@ -164,7 +164,7 @@ pub async fn rejected_changes_record_no_freed_attachments(world: &World) {
     assert!(matches!(world.sealed_entries().delete(user, hidden, Some(9)).await.unwrap(), Stored::Stale(_)));
     let seal = world.sealed_entries().seal(user, entry, &sealed(tag, 1), 9, at(7)).await.unwrap();
     assert!(matches!(seal, Stored::Stale(_)));
-    let deleted = world.secret_tags().delete(user, tag, false).await.unwrap();
+    let deleted = world.secret_tags().delete(user, tag, false, at(9)).await.unwrap();
     assert!(matches!(deleted, DeletedSecretTag::HasEntries(1)));
     let quota = world.attachments().put(user, &world.new_recording(entry), Some(1), at(7)).await.unwrap();
     assert!(matches!(quota, Attached::OverQuota(_)));

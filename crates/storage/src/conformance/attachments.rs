@@ -177,7 +177,7 @@ pub async fn a_recording_is_deleted_with_its_entry(world: &World) {
     assert!(matches!(delete(Some(7)).await, Stored::Stale(_)));
     assert_eq!(delete(Some(1)).await, Stored::Stored(vec![attachment.id]));
     sealed(world.write_sealed(user, tag).await.id).await;
-    world.secret_tags().delete(user, tag, true).await.unwrap();
+    world.secret_tags().delete(user, tag, true, at(9)).await.unwrap();
     assert_eq!(world.attachments().usage(user).await.unwrap(), 0);
 }
 

@@ -16,6 +16,7 @@ mod reminders;
 mod sealed_entries;
 mod search;
 mod secret_tags;
+mod security_events;
 mod sessions;
 mod storage;
 mod tags;
@@ -226,8 +227,20 @@ on_each_engine! {
         concurrent_deletes_and_changes_leave_and_lose_no_recording
         delete_removes_the_sessions_of_the_tag
         an_entry_never_outlives_its_secret_tag
+        the_id_of_a_deleted_secret_tag_stays_taken
+        create_and_delete_of_one_id_at_once_leave_it_taken
+        create_ends_the_attempts_of_its_registration
         server_keys_returns_each_key_once
         a_nonexistent_secret_tag_is_missing
+    }
+    security_events {
+        record_and_list_every_kind
+        an_unknown_kind_is_listed
+        record_rejects_a_deleted_user_and_a_taken_id
+        pages_are_newest_first
+        the_oldest_events_beyond_the_limit_are_deleted
+        events_are_deleted_after_90_days_and_with_their_user
+        an_event_from_a_wrong_clock_is_redated
     }
     opaque_sessions {
         a_started_login_is_taken_once

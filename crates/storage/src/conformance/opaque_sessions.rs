@@ -201,7 +201,7 @@ pub async fn unlock_requires_a_taken_login(world: &World) {
     let unknown = world.fail(user, SecretTagId(world.id()), at(3)).await;
     assert_eq!(unlock(unknown, at(3)).await, None);
     let deleted = world.fail(user, tag, at(3)).await;
-    world.secret_tags().delete(user, tag, false).await.unwrap();
+    world.secret_tags().delete(user, tag, false, at(9)).await.unwrap();
     assert_eq!(unlock(deleted, at(3)).await, None);
 }
 

@@ -89,7 +89,7 @@ pub async fn secret_tags_per_user_are_limited(world: &World) {
     assert_eq!(create(&taken).await, CreatedSecretTag::IdTaken);
     world.secret_tag(other).await;
 
-    world.secret_tags().delete(user, last, false).await.unwrap();
+    world.secret_tags().delete(user, last, false, at(9)).await.unwrap();
     assert!(matches!(create(&world.new_secret_tag()).await, CreatedSecretTag::Created(_)));
 }
 
@@ -162,7 +162,7 @@ pub async fn delete_removes_entries_only_if_requested(world: &World) {
     let (first, second) = (world.write_sealed(user, tag).await, world.write_sealed(user, tag).await);
     let kept = world.write_sealed(user, other).await;
 
-    let delete = async |tag, with| world.secret_tags().delete(user, tag, with).await.unwrap();
+    let delete = async |tag, with| world.secret_tags().delete(user, tag, with, at(9)).await.unwrap();
     assert_eq!(delete(tag, false).await, DeletedSecretTag::HasEntries(2));
     assert!(world.secret_tags().get(user, tag).await.unwrap().is_some());
     assert_eq!(world.sealed_entries().list(user, tag, None, 10).await.unwrap().len(), 2);
@@ -191,9 +191,9 @@ pub async fn delete_returns_the_freed_recordings(world: &World) {
     let kept = world.attach(user, &encrypted(world.write_sealed(user, other).await.id)).await.0;
     let plain = world.attach(user, &world.new_recording(world.write(user, "said").await.id)).await.0;
 
-    let refused = world.secret_tags().delete(user, tag, false).await.unwrap();
+    let refused = world.secret_tags().delete(user, tag, false, at(9)).await.unwrap();
     assert_eq!(refused, DeletedSecretTag::HasEntries(4));
-    let deleted = world.secret_tags().delete(user, tag, true).await.unwrap();
+    let deleted = world.secret_tags().delete(user, tag, true, at(9)).await.unwrap();
     let DeletedSecretTag::Deleted { entries: 4, mut freed } = deleted else { panic!("{deleted:?}") };
     freed.sort();
     assert_eq!(freed, recordings);
@@ -218,7 +218,7 @@ pub async fn concurrent_deletes_and_changes_leave_and_lose_no_recording(world: &
             let new = NewAttachment { audio_url: None, ..world.new_recording(entry) };
             async move {
                 match number {
-                    4 => match storage.secret_tags().delete(user, tag, true).await.unwrap() {
+                    4 => match storage.secret_tags().delete(user, tag, true, at(9)).await.unwrap() {
                         DeletedSecretTag::Deleted { freed, .. } => (vec![], freed),
                         other => panic!("{other:?}"),
                     },
@@ -255,7 +255,7 @@ pub async fn delete_removes_the_sessions_of_the_tag(world: &World) {
     let open = world.unlock(user, tag, at(2)).await.0;
     world.secret_tags().set_lock(user, other, &lock(8), 1, None, at(3)).await.unwrap();
     let kept = world.fail(user, other, at(4)).await;
-    assert_eq!(world.secret_tags().delete(user, tag, false).await.unwrap(), removed());
+    assert_eq!(world.secret_tags().delete(user, tag, false, at(9)).await.unwrap(), removed());
     assert_eq!(world.opaque_sessions().open(user, open, &TOKEN, at(5)).await.unwrap(), None);
     let left: Vec<_> = world.opaque_sessions().list(user, at(5)).await.unwrap();
     assert_eq!(left.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(), [(kept, OpaqueState::Failed)]);
@@ -269,7 +269,7 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
             let (storage, id) = (world.storage.clone(), EntryId(world.id()));
             async move {
                 if number == 4 {
-                    storage.secret_tags().delete(user, tag, true).await.unwrap();
+                    storage.secret_tags().delete(user, tag, true, at(9)).await.unwrap();
                     return None;
                 }
                 Some(storage.sealed_entries().create(user, id, &sealed(tag, 1), None, at(1)).await.unwrap())
@@ -284,6 +284,75 @@ pub async fn an_entry_never_outlives_its_secret_tag(world: &World) {
             }
         }
     }
+}
+
+pub async fn the_id_of_a_deleted_secret_tag_stays_taken(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let (tag, kept, nobody) =
+        (world.secret_tag(user).await.id, world.secret_tag(user).await.id, world.new_secret_tag().id);
+    let taken = async |user| {
+        let mut taken = vec![];
+        for id in [tag, kept, nobody] {
+            taken.push(world.secret_tags().is_taken(user, id).await.unwrap());
+        }
+        taken
+    };
+    assert_eq!((taken(user).await, taken(other).await), (vec![true, true, false], vec![false; 3]));
+    let sealed = world.write_sealed(user, tag).await;
+    assert_eq!(world.secret_tags().delete(user, tag, false, at(1)).await.unwrap(), DeletedSecretTag::HasEntries(1));
+    world.sealed_entries().delete(user, sealed.id, None).await.unwrap();
+    assert_eq!(world.secret_tags().delete(user, tag, false, at(2)).await.unwrap(), removed());
+    assert_eq!((taken(user).await, taken(other).await), (vec![true, true, false], vec![false; 3]));
+
+    let again = NewSecretTag { id: tag, ..world.new_secret_tag() };
+    assert_eq!(world.secret_tags().create(user, &again, None, at(3)).await.unwrap(), CreatedSecretTag::IdTaken);
+    assert_eq!(world.secret_tags().get(user, tag).await.unwrap(), None);
+    // With another user the id has another key.
+    let created = world.secret_tags().create(other, &again, None, at(3)).await.unwrap();
+    assert!(matches!(created, CreatedSecretTag::Created(_)), "{created:?}");
+    world.users().delete(user).await.unwrap();
+    assert_eq!((taken(user).await, taken(other).await), (vec![false; 3], vec![true, false, false]));
+}
+
+pub async fn create_and_delete_of_one_id_at_once_leave_it_taken(world: &World) {
+    for _ in 0..4 {
+        let user = world.user().await;
+        let tag = world.secret_tag(user).await.id;
+        let again = NewSecretTag { id: tag, ..world.new_secret_tag() };
+        at_once(8, |number| {
+            let (storage, again) = (world.storage.clone(), again.clone());
+            async move {
+                if number == 4 {
+                    assert_eq!(storage.secret_tags().delete(user, tag, false, at(1)).await.unwrap(), removed());
+                } else {
+                    let created = storage.secret_tags().create(user, &again, None, at(1)).await.unwrap();
+                    assert_eq!(created, CreatedSecretTag::IdTaken);
+                }
+            }
+        })
+        .await;
+        assert_eq!(world.secret_tags().list(user).await.unwrap(), []);
+    }
+}
+
+pub async fn create_ends_the_attempts_of_its_registration(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let new = world.new_secret_tag();
+    let failed = world.fail(user, new.id, at(0)).await;
+    world.login(user, new.id, at(1)).await;
+    let elsewhere = world.secret_tag(user).await.id;
+    let kept = world.login(user, elsewhere, at(2)).await;
+    let of_other = world.login(other, new.id, at(3)).await;
+    // A rejected create changes nothing.
+    let taken = NewSecretTag { id: elsewhere, ..world.new_secret_tag() };
+    assert_eq!(world.secret_tags().create(user, &taken, None, at(4)).await.unwrap(), CreatedSecretTag::IdTaken);
+    world.secret_tags().create(user, &new, None, at(4)).await.unwrap();
+    let left = async |user| {
+        let sessions = world.opaque_sessions().list(user, at(5)).await.unwrap();
+        sessions.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(left(user).await, [kept, failed]);
+    assert_eq!(left(other).await, [of_other]);
 }
 
 pub async fn server_keys_returns_each_key_once(world: &World) {
@@ -304,7 +373,7 @@ pub async fn a_nonexistent_secret_tag_is_missing(world: &World) {
     assert_eq!(secret_tags.list(user).await.unwrap(), []);
     assert_eq!(secret_tags.set_lock(user, nobody, &lock(2), 1, None, at(1)).await.unwrap(), None);
     assert!(!secret_tags.set_metadata(user, nobody, &[2; 93], at(1)).await.unwrap());
-    assert_eq!(secret_tags.delete(user, nobody, true).await.unwrap(), DeletedSecretTag::Missing);
+    assert_eq!(secret_tags.delete(user, nobody, true, at(9)).await.unwrap(), DeletedSecretTag::Missing);
 }
 
 /// The deletion of a secret tag without entries.

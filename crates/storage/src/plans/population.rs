@@ -19,6 +19,7 @@ pub enum RowKind {
     Attachment,
     Identity,
     Token,
+    SecurityEvent,
 }
 
 /// The id of row number `n` of a user.
@@ -99,6 +100,10 @@ pub fn statements(spelling: &Spelling) -> String {
         INSERT INTO idempotency_keys (user_id, key_hash, request_hash, created_id, created_at)
             SELECT {of_u}, {token_hash}, {verifier}, {tag}, {then}
             FROM numbers u, numbers e, numbers t WHERE u.n <= {USERS} AND e.n <= 8 AND t.n = 1;
+        INSERT INTO security_events (id, user_id, kind, created_at)
+            SELECT {event}, {of_u}, 'signed_in', {then} FROM numbers u, numbers e WHERE u.n <= {USERS} AND e.n <= 8;
+        INSERT INTO deleted_secret_tags (user_id, tag_id)
+            SELECT {of_u}, {deleted} FROM numbers u, numbers t WHERE u.n <= {USERS} AND t.n <= 2;
         DROP TABLE numbers;",
         user = id(RowKind::User, "n", "0"),
         of_u = id(RowKind::User, "u.n", "0"),
@@ -122,6 +127,8 @@ pub fn statements(spelling: &Spelling) -> String {
         identity = id(RowKind::Identity, "u.n", "e.n"),
         token = id(RowKind::Token, "u.n", "e.n"),
         token_hash = unhex(&vec![format!("{} || {}", hex("u.n"), hex("e.n")); 4].join(" || ")),
+        event = id(RowKind::SecurityEvent, "u.n", "e.n"),
+        deleted = id(RowKind::SecretTag, "u.n", "9000 + t.n"),
         opaque = id(RowKind::OpaqueSession, "u.n", "e.n"),
         then = instant("-e.n"),
         made = instant("-t.n"),

@@ -27,6 +27,7 @@ mod room;
 mod row;
 mod sealed_entries;
 mod secret_tags;
+mod security_events;
 pub(crate) mod server;
 mod sessions;
 mod slots;

@@ -7,6 +7,7 @@ use sotto_domain::secret_tag::{
 };
 use sotto_domain::storage::{Result, SecretTags};
 use sotto_domain::{AttachmentId, OpaqueSessionId, SecretTagId, Timestamp, UserId};
+use uuid::Uuid;
 
 use super::Postgres;
 use super::idempotency::Record;
@@ -23,6 +24,11 @@ pub(super) const LOCK_USER: &str = "SELECT 1 FROM users WHERE id = $1 FOR NO KEY
 const CREATE: &str = "INSERT INTO secret_tags (user_id, tag_id, registration_record, wrapped_master_key, server_keys,
         metadata, recovery_wrap, recovery_verifier, version, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT DO NOTHING";
+
+const IS_DELETED: &str = "SELECT 1 FROM deleted_secret_tags WHERE user_id = $1 AND tag_id = $2";
+
+const IS_TAKEN: &str = "SELECT 1 FROM secret_tags WHERE user_id = $1 AND tag_id = $2
+    UNION ALL SELECT 1 FROM deleted_secret_tags WHERE user_id = $1 AND tag_id = $2 LIMIT 1";
 
 const COUNT: &str = "SELECT count(*) FROM secret_tags WHERE user_id = $1";
 
@@ -69,6 +75,9 @@ const DELETE_SESSIONS: &str = "DELETE FROM opaque_sessions WHERE user_id = $1 AN
 
 const DELETE: &str = "DELETE FROM secret_tags WHERE user_id = $1 AND tag_id = $2";
 
+const NOTE_DELETED: &str = "INSERT INTO deleted_secret_tags (user_id, tag_id, created_at, updated_at)
+    VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING";
+
 const SERVER_KEYS: &str = "SELECT DISTINCT server_keys FROM secret_tags ORDER BY server_keys";
 
 #[async_trait]
@@ -82,7 +91,8 @@ impl SecretTags for Postgres {
     ) -> Result<CreatedSecretTag> {
         let lease = self.pool.lease().await?;
         let (lock, create) = (lease.prepare(LOCK_USER).await?, lease.prepare(CREATE).await?);
-        let counting = lease.prepare(COUNT).await?;
+        let (counting, deleted) = (lease.prepare(COUNT).await?, lease.prepare(IS_DELETED).await?);
+        let end_attempts = lease.prepare(END_OTHERS).await?;
         let record = Record::prepare(&lease, key, new.id.0, now).await?;
         let client = lease.client()?;
         let parameters: Parameters<'_> = &[
@@ -97,22 +107,25 @@ impl SecretTags for Postgres {
             &Instant(now),
         ];
         let owner: Parameters<'_> = &[&user.0];
+        let tag: Parameters<'_> = &[&user.0, &new.id.0];
         let write = Box::pin(async {
             tokio::try_join!(biased;
                 client.execute(&lock, owner),
                 Record::write(record.as_ref(), client),
                 client.execute(&create, parameters),
                 client.query_one(&counting, owner),
+                client.query_opt(&deleted, tag),
             )
         });
-        let (_, (), created, counted) = lease.begin(write).await?;
-        if created == 0 {
+        let (_, (), created, counted, deleted) = lease.begin(write).await?;
+        if created == 0 || deleted.is_some() {
             return Ok(CreatedSecretTag::IdTaken);
         }
         if count::<i64, u32>(&counted, 0)? > MAX_SECRET_TAGS {
             return Ok(CreatedSecretTag::TooMany);
         }
-        lease.commit(async { Ok(()) }).await?;
+        let attempts: Parameters<'_> = &[&user.0, &bytes(&new.id.0), &None::<Uuid>];
+        lease.commit(client.execute(&end_attempts, attempts)).await?;
         let NewSecretTag { id, lock, metadata, recovery_wrap, recovery_verifier } = new.clone();
         Ok(CreatedSecretTag::Created(SecretTag {
             id,
@@ -125,6 +138,10 @@ impl SecretTags for Postgres {
             created_at: now,
             updated_at: now,
         }))
+    }
+
+    async fn is_taken(&self, user: UserId, id: SecretTagId) -> Result<bool> {
+        Ok(self.pool.query_opt(IS_TAKEN, &[&user.0, &id.0]).await?.is_some())
     }
 
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
@@ -172,12 +189,18 @@ impl SecretTags for Postgres {
         Ok(self.pool.execute(SET_METADATA, &[&user.0, &id.0, &metadata, &Instant(now)]).await? > 0)
     }
 
-    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag> {
+    async fn delete(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        with_entries: bool,
+        now: Timestamp,
+    ) -> Result<DeletedSecretTag> {
         let lease = self.pool.lease().await?;
         let (lock_user, lock) = (lease.prepare(LOCK_USER).await?, lease.prepare(LOCK).await?);
         let (counting, delete_entries) = (lease.prepare(COUNT_ENTRIES).await?, lease.prepare(DELETE_ENTRIES).await?);
         let (delete_sessions, delete) = (lease.prepare(DELETE_SESSIONS).await?, lease.prepare(DELETE).await?);
-        let lock_recordings = lease.prepare(LOCK_RECORDINGS).await?;
+        let (lock_recordings, note) = (lease.prepare(LOCK_RECORDINGS).await?, lease.prepare(NOTE_DELETED).await?);
         let client = lease.client()?;
         let owner: Parameters<'_> = &[&user.0];
         let key: Parameters<'_> = &[&user.0, &id.0];
@@ -198,14 +221,16 @@ impl SecretTags for Postgres {
             return Ok(DeletedSecretTag::HasEntries(entries));
         }
         let sessions: Parameters<'_> = &[&user.0, &bytes(&id.0)];
+        let noted: Parameters<'_> = &[&user.0, &id.0, &Instant(now)];
         let write = Box::pin(async {
             tokio::try_join!(biased;
                 client.execute(&delete_entries, key),
                 client.execute(&delete_sessions, sessions),
                 client.execute(&delete, key),
+                client.execute(&note, noted),
             )
         });
-        let (deleted, _, _) = lease.commit(write).await?;
+        let (deleted, ..) = lease.commit(write).await?;
         let freed = read_rows(&recordings, |row| read(row, 0).map(AttachmentId))?;
         Ok(DeletedSecretTag::Deleted { entries: deleted, freed })
     }

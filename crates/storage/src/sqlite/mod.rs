@@ -26,6 +26,7 @@ mod room;
 mod row;
 mod sealed_entries;
 mod secret_tags;
+mod security_events;
 mod sessions;
 mod tags;
 mod upkeep;

@@ -29,6 +29,10 @@ impl SecretTags for Sqlite {
         self.create_keyed(key, id, now, work, |outcome| matches!(outcome, CreatedSecretTag::Created(_))).await
     }
 
+    async fn is_taken(&self, user: UserId, id: SecretTagId) -> Result<bool> {
+        self.read(move |connection| Ok(exists(connection, user, id)? || is_deleted(connection, user, id)?)).await
+    }
+
     async fn get(&self, user: UserId, id: SecretTagId) -> Result<Option<SecretTag>> {
         self.read(move |connection| get(connection, user, id)).await
     }
@@ -68,8 +72,14 @@ impl SecretTags for Sqlite {
         .await
     }
 
-    async fn delete(&self, user: UserId, id: SecretTagId, with_entries: bool) -> Result<DeletedSecretTag> {
-        self.write(move |connection| delete(connection, user, id, with_entries)).await
+    async fn delete(
+        &self,
+        user: UserId,
+        id: SecretTagId,
+        with_entries: bool,
+        now: Timestamp,
+    ) -> Result<DeletedSecretTag> {
+        self.write(move |connection| delete(connection, user, id, with_entries, now)).await
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
@@ -87,13 +97,20 @@ pub fn exists(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlit
     connection.prepare_cached(sql)?.exists([user.0.as_bytes(), id.0.as_bytes()])
 }
 
+/// Whether the user has deleted a secret tag with this id.
+fn is_deleted(connection: &Connection, user: UserId, id: SecretTagId) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM deleted_secret_tags WHERE user_id = ?1 AND tag_id = ?2";
+    connection.prepare_cached(sql)?.exists([user.0.as_bytes(), id.0.as_bytes()])
+}
+
 fn create(
     connection: &Connection,
     user: UserId,
     new: NewSecretTag,
     now: Timestamp,
 ) -> rusqlite::Result<CreatedSecretTag> {
-    if connection.prepare_cached("SELECT 1 FROM secret_tags WHERE tag_id = ?1")?.exists([new.id.0.as_bytes()])? {
+    let of_anybody = "SELECT 1 FROM secret_tags WHERE tag_id = ?1";
+    if connection.prepare_cached(of_anybody)?.exists([new.id.0.as_bytes()])? || is_deleted(connection, user, new.id)? {
         return Ok(CreatedSecretTag::IdTaken);
     }
     let sql = "SELECT count(*) FROM secret_tags WHERE user_id = ?1";
@@ -119,6 +136,7 @@ fn create(
             ":now": now.as_micros(),
         })
         .map_err(name_foreign_key("fk_secret_tags_user"))?;
+    end_sessions(connection, user, new.id, None)?;
     let NewSecretTag { id, lock, metadata, recovery_wrap, recovery_verifier } = new;
     Ok(CreatedSecretTag::Created(SecretTag {
         id,
@@ -161,12 +179,21 @@ fn set_lock(
         new.version,
         now.as_micros(),
     ])?;
-    // Failed sessions stay, because they count towards the limits.
+    end_sessions(connection, user, id, keep)?;
+    Ok(Some(new))
+}
+
+/// Ends the sessions of a secret tag except `keep`. Failed sessions stay, because they count towards the limits.
+fn end_sessions(
+    connection: &Connection,
+    user: UserId,
+    id: SecretTagId,
+    keep: Option<OpaqueSessionId>,
+) -> rusqlite::Result<()> {
     let sql = "DELETE FROM opaque_sessions
                WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state <> 'failed' AND session_id IS NOT ?3";
     let keep = keep.map(|keep| *keep.0.as_bytes());
-    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), id.0.as_bytes(), keep])?;
-    Ok(Some(new))
+    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), id.0.as_bytes(), keep]).map(drop)
 }
 
 fn delete(
@@ -174,6 +201,7 @@ fn delete(
     user: UserId,
     id: SecretTagId,
     with_entries: bool,
+    now: Timestamp,
 ) -> rusqlite::Result<DeletedSecretTag> {
     if !exists(connection, user, id)? {
         return Ok(DeletedSecretTag::Missing);
@@ -199,5 +227,8 @@ fn delete(
     ] {
         connection.prepare_cached(sql)?.execute(key)?;
     }
+    let sql = "INSERT INTO deleted_secret_tags (user_id, tag_id, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
+               ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute(params![user.0.as_bytes(), id.0.as_bytes(), now.as_micros()])?;
     Ok(DeletedSecretTag::Deleted { entries: entries.into(), freed })
 }

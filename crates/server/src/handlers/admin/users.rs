@@ -5,11 +5,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use sotto_domain::account::{self, AccountPatch, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::text::{self, Check};
 use sotto_domain::{UserId, Zone};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
+use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::Superuser;
 use crate::handlers::users::account::{AccountResponse, finish_change};
 use crate::handlers::{Message, message};
@@ -80,6 +82,7 @@ pub struct AccountCreate {
 ))]
 pub async fn create(
     State(app): State<App>,
+    origin: Origin,
     Superuser(signed_in): Superuser,
     IdempotentJson(request, idempotency): IdempotentJson<AccountCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<AccountResponse>)>, ApiError> {
@@ -88,7 +91,7 @@ pub async fn create(
     let make = async |key| {
         let new = new_account(&app, request).await?;
         let user = users.create(&new, key, app.now()).await?;
-        tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
+        audit::record(&app, &origin, Event::unstored(Some(user.id), Unstored::AccountCreated).by(by)).await;
         Ok(respond(user))
     };
     idempotency.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
@@ -139,6 +142,7 @@ pub struct AccountUpdate {
 )]
 pub async fn update(
     State(app): State<App>,
+    origin: Origin,
     Superuser(signed_in): Superuser,
     Id(id): Id,
     extract::Json(request): extract::Json<AccountUpdate>,
@@ -150,10 +154,36 @@ pub async fn update(
     check.finish(Some(()))?;
     let (is_active, is_superuser) = (request.is_active, request.is_superuser);
     let patch = AccountPatch { is_active, is_superuser, full_name, password_hash: hash(&app, password).await? };
+    let before = app.storage.users().get(UserId(id)).await?.ok_or(NOT_FOUND)?;
     let outcome = app.storage.users().administer(UserId(id), &patch, app.now()).await?;
     let user = finish_change(&app, outcome, NOT_FOUND)?;
-    tracing::info!(by = %signed_in.id(), user = %id, ?is_active, ?is_superuser, "a superuser changed an account");
+    for event in changes(&before, &user, &patch) {
+        audit::record(&app, &origin, event.by(signed_in.id())).await;
+    }
     Ok(Json(user.into()))
+}
+
+/// The events of a change that a superuser has made.
+fn changes(before: &User, after: &User, patch: &AccountPatch) -> Vec<Event<'static>> {
+    let mut events = Vec::new();
+    let mut of = |kind| events.push(Event::of(after.id, kind));
+    match (before.is_active, after.is_active) {
+        (true, false) => of(SecurityEventKind::AccountDeactivated),
+        (false, true) => of(SecurityEventKind::AccountActivated),
+        _ => {}
+    }
+    match (before.is_superuser, after.is_superuser) {
+        (true, false) => of(SecurityEventKind::SuperuserRevoked),
+        (false, true) => of(SecurityEventKind::SuperuserGranted),
+        _ => {}
+    }
+    if patch.password_hash.is_some() {
+        of(SecurityEventKind::PasswordResetByOperator);
+    }
+    if before.full_name != after.full_name {
+        events.push(Event::unstored(Some(after.id), Unstored::AccountChanged));
+    }
+    events
 }
 
 /// Delete an account and all of its data.
@@ -168,12 +198,15 @@ pub async fn update(
 )]
 pub async fn delete(
     State(app): State<App>,
+    origin: Origin,
     Superuser(signed_in): Superuser,
     Id(id): Id,
 ) -> Result<Json<Message>, ApiError> {
+    let user = app.storage.users().get(UserId(id)).await?.ok_or(NOT_FOUND)?;
     finish_change(&app, app.storage.users().delete(UserId(id)).await?, NOT_FOUND)?;
     app.attachments.delete_all(UserId(id)).await;
-    tracing::info!(by = %signed_in.id(), user = %id, "a superuser deleted an account");
+    let deleted = Event::unstored(Some(user.id), Unstored::AccountDeleted).by(signed_in.id());
+    audit::record(&app, &origin, deleted.with_address(&user.email)).await;
     Ok(message("User deleted successfully"))
 }
 

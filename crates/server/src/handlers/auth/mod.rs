@@ -4,11 +4,12 @@ pub mod oidc;
 
 use axum::Json;
 use axum::extract::{Extension, FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
-use sotto_domain::text::{self, Check};
+use sotto_domain::security_event::SecurityEventKind;
+use sotto_domain::text::Check;
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
 
@@ -16,6 +17,7 @@ use super::users::account::UserResponse;
 use super::{Message, message};
 
 use crate::app::App;
+use crate::audit::{self, Event, Origin, Unstored, user_agent};
 use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
@@ -51,6 +53,7 @@ pub struct RegisterRequest {
 pub async fn register(
     State(app): State<App>,
     Extension(client): Extension<ClientAddress>,
+    origin: Origin,
     extract::Json(request): extract::Json<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
     if app.config.registration == Registration::Closed {
@@ -71,7 +74,7 @@ pub async fn register(
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
     let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
     let user = app.storage.users().create(&new, None, app.now()).await?;
-    tracing::info!(user = %user.id, "an account was created");
+    audit::record(&app, &origin, Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
     Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))
 }
 
@@ -145,6 +148,7 @@ pub struct TokenResponse {
 pub async fn login(
     State(app): State<App>,
     Extension(client): Extension<ClientAddress>,
+    origin: Origin,
     headers: HeaderMap,
     request: LoginRequest,
 ) -> Result<Response, ApiError> {
@@ -158,13 +162,15 @@ pub async fn login(
     let credentials = app.storage.users().credentials(&email).await?;
     let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
     let matches = app.hasher.verify(request.password, hash).await?;
+    let refused = Event::unstored(user.as_ref().map(|user| user.id), Unstored::SignInRefused).with_address(&email);
     let Some(user) = user.filter(|_| matches) else {
         metrics::counter!("sotto_logins_total", "outcome" => "refused").increment(1);
-        tracing::info!(client = %client.0, "a sign-in was refused");
+        audit::record(&app, &origin, refused.because("wrong_login")).await;
         return Err(WRONG);
     };
     if !user.is_active {
         metrics::counter!("sotto_logins_total", "outcome" => "deactivated").increment(1);
+        audit::record(&app, &origin, refused.because("deactivated")).await;
         return Err(ApiError::Forbidden(
             Code::AccountDeactivated,
             "This account is deactivated; ask the operator of this server.",
@@ -172,6 +178,7 @@ pub async fn login(
     }
     let session = open_session(&app, user.id, &headers).await?;
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
+    audit::record(&app, &origin, Event::of(user.id, SecurityEventKind::SignedIn).session(session.id)).await;
     token_response(&app, &session, request.cookie)
 }
 
@@ -192,7 +199,7 @@ pub struct RefreshRequest {
     (status = 401, description = "The token is invalid or expired."),
     (status = 403, description = "Another site sent the request with a cookie."),
 ))]
-pub async fn refresh(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+pub async fn refresh(State(app): State<App>, origin: Origin, request: Request) -> Result<Response, ApiError> {
     let (parts, content) = request.into_parts();
     let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
     if cookie.is_some() {
@@ -216,7 +223,8 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
         Rotation::Rotated(session) => token_response(&app, &session, by_cookie),
         Rotation::Reused => {
             app.session_cache.invalidate(&claims.sid);
-            tracing::warn!(user = %claims.sub, session = %claims.sid, "a refresh token was used twice; its session was ended");
+            let reused = Event::of(claims.sub, SecurityEventKind::RefreshTokenReused).session(claims.sid);
+            audit::record(&app, &origin, reused).await;
             Err(SESSION_ENDED)
         }
         Rotation::Missing => Err(SESSION_ENDED),
@@ -229,23 +237,23 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses(
     (status = 200, body = Message),
 ))]
-pub async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, ApiError> {
+pub async fn logout(State(app): State<App>, origin: Origin, signed_in: SignedIn) -> Result<Response, ApiError> {
     app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
     app.session_cache.invalidate(&signed_in.session);
+    audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::SignedOut)).await;
     Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
 }
 
 /// Starts a session for a user who has proved their identity.
 pub(super) async fn open_session(app: &App, user: UserId, headers: &HeaderMap) -> Result<Session, ApiError> {
     let now = app.now();
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let session = Session {
         id: SessionId::new(app.clock.as_ref(), app.random.as_ref()),
         user_id: user,
         generation: 1,
         rotated_at: now,
         expires_at: now.plus_seconds(SESSION_SECONDS),
-        user_agent: agent.and_then(|agent| text::line(&agent.chars().take(200).collect::<String>(), 200).ok()),
+        user_agent: user_agent(headers),
         created_at: now,
     };
     app.storage.sessions().start(&session).await?;

@@ -11,12 +11,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use sotto_domain::account::{NewUser, User};
 use sotto_domain::identity::Identity;
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::storage::StorageError;
 use sotto_domain::{Flaw, IdentityId, SessionId, UserId, Zone};
 use utoipa::IntoParams;
 
 use super::{open_session, session_cookies};
 use crate::app::App;
+use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser};
 use crate::auth::{SignedIn, valid_session};
@@ -104,6 +106,7 @@ pub struct CallbackParams {
 pub async fn finish(
     State(app): State<App>,
     Extension(client): Extension<ClientAddress>,
+    origin: Origin,
     ProviderId(id): ProviderId,
     params: Result<Query<CallbackParams>, ApiError>,
     headers: HeaderMap,
@@ -116,17 +119,23 @@ pub async fn finish(
         let code = params.code.ok_or_else(|| Failure::ProviderError("its response has no code".into()))?;
         let provider_user = provider.authenticate(code, &handshake, app.now()).await?;
         if let Some((user, session)) = handshake.link {
-            link(&app, user, session, &provider_user).await?;
-            return Ok((handshake.next, HeaderMap::new()));
+            link(&app, &origin, user, session, &provider_user).await?;
+            return Ok::<_, Failure>((handshake.next, HeaderMap::new()));
         }
-        let user = find_account(&app, client, &provider_user).await?;
+        let user = find_account(&app, client, &origin, &provider_user).await?;
         let session = open_session(&app, user.id, &headers).await?;
         metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
+        let signed_in = Event::of(user.id, SecurityEventKind::SignedInWithProvider).session(session.id);
+        audit::record(&app, &origin, signed_in).await;
         Ok((handshake.next, session_cookies(&app, &session)?))
     };
     match sign_in.await {
         Ok((next, tokens)) => redirect(&next, cookies::set_handshake(&app.config, "")?, tokens),
-        Err(failure) => redirect_with_error(&app, &id, &failure),
+        Err(failure) => {
+            let refused = Event::unstored(None, Unstored::SignInRefused).because(failure.code());
+            audit::record(&app, &origin, refused).await;
+            redirect_with_error(&app, &id, &failure)
+        }
     }
 }
 
@@ -167,10 +176,15 @@ fn read_handshake(
 }
 
 /// The account of an identity: the linked one, or the one with the verified address, or a new one.
-async fn find_account(app: &App, client: ClientAddress, provider_user: &ProviderUser) -> Result<User, Failure> {
+async fn find_account(
+    app: &App,
+    client: ClientAddress,
+    origin: &Origin,
+    provider_user: &ProviderUser,
+) -> Result<User, Failure> {
     // Of two tabs at once, the second finds the account that the first has created.
     for _ in 0..2 {
-        let user = match find_or_create(app, client, provider_user).await {
+        let user = match find_or_create(app, client, origin, provider_user).await {
             Err(Failure::ServerError(ApiError::Conflict(..))) => continue,
             other => other?,
         };
@@ -179,7 +193,12 @@ async fn find_account(app: &App, client: ClientAddress, provider_user: &Provider
     Err(Failure::ServerError(ApiError::Busy))
 }
 
-async fn find_or_create(app: &App, client: ClientAddress, provider_user: &ProviderUser) -> Result<User, Failure> {
+async fn find_or_create(
+    app: &App,
+    client: ClientAddress,
+    origin: &Origin,
+    provider_user: &ProviderUser,
+) -> Result<User, Failure> {
     let identities = app.storage.identities();
     if let Some(user) = identities.find(&provider_user.issuer, &provider_user.subject).await? {
         return Ok(user);
@@ -191,7 +210,7 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
     if let Some(found) = app.storage.users().credentials(&email).await? {
         if found.user.is_active {
             identities.link(&new_identity(app, found.user.id, provider_user)).await?;
-            tracing::info!(user = %found.user.id, issuer = provider_user.issuer, "an identity was linked by its verified e-mail address");
+            audit::record(app, origin, Event::of(found.user.id, SecurityEventKind::IdentityLinked)).await;
         }
         return Ok(found.user);
     }
@@ -209,17 +228,23 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
     };
     let identity = new_identity(app, new.id, provider_user);
     let user = identities.sign_up(&new, provider_user.avatar_url.as_deref(), &identity, app.now()).await?;
-    tracing::info!(user = %user.id, issuer = provider_user.issuer, "an account was created by signing in with a provider");
+    audit::record(app, origin, Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
     Ok(user)
 }
 
 /// Links the identity to the account whose session requested it, if the session is still valid.
-async fn link(app: &App, user: UserId, session: SessionId, provider_user: &ProviderUser) -> Result<(), Failure> {
+async fn link(
+    app: &App,
+    origin: &Origin,
+    user: UserId,
+    session: SessionId,
+    provider_user: &ProviderUser,
+) -> Result<(), Failure> {
     valid_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
     let identities = app.storage.identities();
     match identities.link(&new_identity(app, user, provider_user)).await {
         Ok(()) => {
-            tracing::info!(%user, issuer = provider_user.issuer, "an identity was linked");
+            audit::record(app, origin, Event::of(user, SecurityEventKind::IdentityLinked).session(session)).await;
             Ok(())
         }
         Err(StorageError::Conflict { constraint }) if constraint == "uq_identities_issuer_subject" => {

@@ -16,6 +16,7 @@ use futures_util::stream;
 use serde::Serialize;
 use sotto_domain::entry::{Entry, EntryQuery};
 use sotto_domain::secret_tag::{SealedEntry, SecretTag};
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::storage::StorageError;
 use sotto_domain::{EntryId, SecretTagId, Timestamp, UserId};
 use tokio::runtime::Handle;
@@ -27,6 +28,7 @@ use super::secret_tags::SecretTagResponse;
 use super::tags::TagResponse;
 use super::users::account::UserResponse;
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::auth::unlock_tokens::Unlocks;
 use crate::http::error::ApiError;
@@ -58,9 +60,15 @@ const QUEUED_CHUNKS: usize = 2;
         ("content-disposition" = String, description = "A name for the file"),
     )),
 ))]
-pub async fn export(State(app): State<App>, signed_in: SignedIn, unlocks: Unlocks) -> Result<Response, ApiError> {
+pub async fn export(
+    State(app): State<App>,
+    origin: Origin,
+    signed_in: SignedIn,
+    unlocks: Unlocks,
+) -> Result<Response, ApiError> {
     let place = app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;
     let open = unlocks.tags(&app, &signed_in).await?;
+    audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::Exported)).await;
     let today = app.now().day_in(&signed_in.user().time_zone);
     let (pieces, mut arriving) = mpsc::channel(QUEUED_CHUNKS);
     let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), missing: String::new(), pieces };

@@ -151,7 +151,7 @@ pub async fn delete(
 ) -> Result<Json<Message>, ApiError> {
     let tag = SecretTagId(id);
     unlocks.require(&app, &signed_in, tag).await?;
-    match app.storage.secret_tags().delete(signed_in.id(), tag, params.with_entries).await? {
+    match app.storage.secret_tags().delete(signed_in.id(), tag, params.with_entries, app.now()).await? {
         DeletedSecretTag::Deleted { freed, .. } => {
             app.attachments.free(signed_in.id(), &freed).await;
             Ok(message("Secret tag deleted successfully"))

@@ -5,12 +5,14 @@ use axum::extract::State;
 use serde::Deserialize;
 use sotto_crypto::Scope;
 use sotto_domain::SecretTagId;
+use sotto_domain::security_event::SecurityEventKind;
 use utoipa::ToSchema;
 
 use super::SecretTagResponse;
 use super::attempt::Attempt;
 use super::register::{RegistrationAnswer, parse_lock};
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::auth::unlock_tokens::Unlocks;
 use crate::http::base64url;
@@ -85,6 +87,7 @@ pub async fn start(
 )]
 pub async fn finish(
     State(app): State<App>,
+    origin: Origin,
     signed_in: SignedIn,
     Id(id): Id,
     unlocks: Unlocks,
@@ -96,7 +99,9 @@ pub async fn finish(
     let session = unlocks.require(&app, &signed_in, tag).await?;
     let secret_tags = app.storage.secret_tags();
     let changed = secret_tags.set_lock(signed_in.id(), tag, &lock, version, Some(session), app.now()).await?;
-    changed.map(|tag| Json(SecretTagResponse::open(&tag))).ok_or(OTHER_VERSION)
+    let tag = changed.ok_or(OTHER_VERSION)?;
+    audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::PassphraseChanged)).await;
+    Ok(Json(SecretTagResponse::open(&tag)))
 }
 
 /// Another change was faster.

@@ -7,6 +7,7 @@ use sotto_crypto::Scope;
 use sotto_crypto::sealed::{RecoveryProof, RecoveryVerifier};
 use sotto_domain::SecretTagId;
 use sotto_domain::secret_tag::SecretTag;
+use sotto_domain::security_event::SecurityEventKind;
 use utoipa::ToSchema;
 
 use super::SecretTagResponse;
@@ -14,6 +15,7 @@ use super::attempt::Attempt;
 use super::phrase::OTHER_VERSION;
 use super::register::{RegistrationAnswer, parse_lock};
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::http::base64url;
 use crate::http::error::{ApiError, Code};
@@ -112,6 +114,7 @@ pub async fn start(
 )]
 pub async fn finish(
     State(app): State<App>,
+    origin: Origin,
     signed_in: SignedIn,
     Id(id): Id,
     extract::Json(request): extract::Json<RecoverFinish>,
@@ -121,7 +124,9 @@ pub async fn finish(
     let lock = parse_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
     let tag = verify_proof(&app, &signed_in, SecretTagId(id), &proof).await?;
     let changed = app.storage.secret_tags().set_lock(signed_in.id(), tag.id, &lock, version, None, app.now()).await?;
-    changed.map(|tag| Json(SecretTagResponse::locked(&tag))).ok_or(OTHER_VERSION)
+    let tag = changed.ok_or(OTHER_VERSION)?;
+    audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::SecretTagRecovered)).await;
+    Ok(Json(SecretTagResponse::locked(&tag)))
 }
 
 /// The secret tag, if the proof is right. A missing secret tag takes the same steps and fails.

@@ -13,6 +13,7 @@ use sotto_domain::{Flaw, SecretTagId, UserId};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::attempt::Attempt;
 use super::{SecretTagResponse, id_taken};
 use crate::app::App;
 use crate::auth::SignedIn;
@@ -69,9 +70,12 @@ pub struct RegisterFinish {
 }
 
 /// Start to create a secret tag.
+///
+/// It counts as a failed attempt until it is finished.
 #[utoipa::path(post, path = "/api/secret-tags/register/start", tag = "secret-tags", operation_id = "register_start", request_body = RegisterStart, responses(
     (status = 200, body = RegistrationAnswer),
-    (status = 409, description = "You already have a secret tag with this id."),
+    (status = 409, description = "You have, or have deleted, a secret tag with this id."),
+    (status = 429, description = "Too many failed attempts; wait `Retry-After` seconds."),
 ))]
 pub async fn start(
     State(app): State<App>,
@@ -80,10 +84,13 @@ pub async fn start(
 ) -> Result<Json<RegistrationAnswer>, ApiError> {
     let tag = tag_id(request.tag_id)?;
     let message = base64url::read("registration_request", &request.registration_request)?;
-    // For an existing secret tag, this would allow guessing passphrases without being counted.
-    if app.storage.secret_tags().get(signed_in.id(), tag).await?.is_some() {
+    // Somebody may have a copy of what the passphrase of an existing or deleted secret tag opens.
+    if app.storage.secret_tags().is_taken(signed_in.id(), tag).await? {
         return Err(id_taken());
     }
+    // The response lets the caller test a passphrase on a secret tag that this database does not know: one that was
+    // created after the backup that it was restored from. Finishing the registration ends the attempt.
+    Attempt::begin(&app, &signed_in, tag).await?;
     RegistrationAnswer::respond(&app, Scope { user: signed_in.id(), tag }, &message).map(Json)
 }
 

@@ -11,11 +11,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use sotto_domain::Flaw;
 use sotto_domain::account::{Email, User, UserPatch};
+use sotto_domain::security_event::SecurityEventKind;
 use utoipa::ToSchema;
 
 use self::account::{GONE, UserResponse, finish_change};
 use super::{Message, message};
 use crate::app::App;
+use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::SignedIn;
 use crate::auth::cookies::clear_tokens;
 use crate::http::error::ApiError;
@@ -67,6 +69,7 @@ pub async fn get(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Use
 ))]
 pub async fn update(
     State(app): State<App>,
+    origin: Origin,
     signed_in: SignedIn,
     extract::Json(request): extract::Json<UserUpdate>,
 ) -> Result<Json<UserResponse>, ApiError> {
@@ -84,6 +87,9 @@ pub async fn update(
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
     app.session_cache.invalidate(&signed_in.session);
+    if changed.email != user.email {
+        audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::EmailChanged)).await;
+    }
     profile(&app, changed).await.map(Json)
 }
 
@@ -109,6 +115,7 @@ pub struct AccountDeletion {
 pub async fn delete(
     State(app): State<App>,
     Extension(client): Extension<ClientAddress>,
+    origin: Origin,
     signed_in: SignedIn,
     extract::Json(request): extract::Json<AccountDeletion>,
 ) -> Result<Response, ApiError> {
@@ -123,7 +130,8 @@ pub async fn delete(
     }
     finish_change(&app, app.storage.users().delete(user.id).await?, GONE)?;
     app.attachments.delete_all(user.id).await;
-    tracing::info!(user = %user.id, "an account was deleted by its owner");
+    let deleted = Event::unstored(Some(user.id), Unstored::AccountDeleted).session(signed_in.session);
+    audit::record(&app, &origin, deleted.with_address(&user.email)).await;
     Ok((clear_tokens(&app.config)?, message("Account deleted successfully")).into_response())
 }
 

@@ -5,11 +5,13 @@ use axum::extract::State;
 use serde::Deserialize;
 use sotto_domain::Flaw;
 use sotto_domain::account::{Email, Password};
+use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::text::Check;
 use utoipa::ToSchema;
 
 use super::account::GONE;
 use crate::app::App;
+use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::handlers::{Message, message};
 use crate::http::error::ApiError;
@@ -36,6 +38,7 @@ pub struct PasswordUpdate {
 ))]
 pub async fn update(
     State(app): State<App>,
+    origin: Origin,
     signed_in: SignedIn,
     extract::Json(request): extract::Json<PasswordUpdate>,
 ) -> Result<Json<Message>, ApiError> {
@@ -52,6 +55,8 @@ pub async fn update(
     if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
         // The cache does not know which entries belong to the user, so it is cleared.
         app.session_cache.invalidate_all();
+        let kind = if user.has_password { SecurityEventKind::PasswordChanged } else { SecurityEventKind::PasswordSet };
+        audit::record(&app, &origin, Event::of_owner(&signed_in, kind)).await;
         Ok(message("Password changed successfully"))
     } else {
         Err(GONE)

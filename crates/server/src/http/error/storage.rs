@@ -39,7 +39,8 @@ impl From<StorageError> for ApiError {
                 | "fk_api_tokens_user"
                 | "fk_secret_tags_user"
                 | "fk_opaque_sessions_user"
-                | "fk_idempotency_keys_user" => Self::Unauthorized(Code::AccountGone, "This account no longer exists."),
+                | "fk_idempotency_keys_user"
+                | "fk_security_events_user" => Self::Unauthorized(Code::AccountGone, "This account no longer exists."),
                 _ => Self::internal(error),
             },
             StorageError::Busy => Self::Busy,

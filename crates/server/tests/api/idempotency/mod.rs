@@ -103,7 +103,7 @@ impl<'a> Maker<'a> {
             // The secret tag must be unlocked first.
             let (user, id) = (self.open.scope.user, SecretTagId(row["id"].as_str().unwrap().parse().unwrap()));
             let secret_tags = self.person().server.app.storage.secret_tags();
-            let deleted = secret_tags.delete(user, id, false).await.unwrap();
+            let deleted = secret_tags.delete(user, id, false, self.person().server.app.now()).await.unwrap();
             assert!(matches!(deleted, DeletedSecretTag::Deleted { .. }), "{deleted:?}");
             return;
         }

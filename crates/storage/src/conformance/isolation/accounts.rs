@@ -6,6 +6,7 @@ use sotto_domain::account::{
 use sotto_domain::api_token::ApiToken;
 use sotto_domain::identity::{Identity, Unlinked};
 use sotto_domain::secret_tag::{NewLogin, OpaqueState, Started};
+use sotto_domain::security_event::{KEPT_SECONDS, SecurityEvent};
 use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId};
 
 use super::{Belongings, ISSUER, belongings, hash_of};
@@ -121,6 +122,25 @@ pub(super) async fn try_idempotency_keys(world: &World, ada: &Belongings, bob: &
     assert_eq!(keys.delete_expired(at(1)).await.unwrap(), 0);
     on("IdempotencyKeys.correct_dates");
     assert_eq!(keys.correct_dates(at(1)).await.unwrap(), 0);
+}
+
+pub(super) async fn try_security_events(world: &World, ada: &Belongings, bob: &Belongings, mut on: impl FnMut(&str)) {
+    let me = ada.user.id;
+    let events = world.security_events();
+    let theirs = &bob.security_events[0];
+    on("SecurityEvents.record");
+    let taken = SecurityEvent { user_id: me, ..theirs.clone() };
+    assert_conflict(events.record(&taken).await, "pk_security_events");
+    on("SecurityEvents.list");
+    for after in [None, Some((at(1), theirs.id.0))] {
+        assert_eq!(events.list(me, after, 100).await.unwrap(), ada.security_events);
+    }
+    on("SecurityEvents.delete_expired");
+    world.security_event(me, at(-KEPT_SECONDS)).await;
+    assert_eq!(events.delete_expired(at(0)).await.unwrap(), 1);
+    on("SecurityEvents.correct_dates");
+    assert_eq!(events.correct_dates(at(0)).await.unwrap(), 0);
+    assert_eq!(belongings(world, bob.user.id).await, *bob);
 }
 
 pub(super) async fn try_ending_sessions_and_deleting(

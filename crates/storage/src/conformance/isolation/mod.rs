@@ -14,6 +14,7 @@ use sotto_domain::entry::Entry;
 use sotto_domain::identity::Identity;
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{OpaqueSession, SealedEntry, SecretTag};
+use sotto_domain::security_event::SecurityEvent;
 use sotto_domain::tag::Tag;
 use sotto_domain::{Timestamp, UserId};
 
@@ -38,6 +39,7 @@ struct Belongings {
     opaque_sessions: Vec<OpaqueSession>,
     sealed_entries: Vec<SealedEntry>,
     recordings: Vec<Attachment>,
+    security_events: Vec<SecurityEvent>,
 }
 
 async fn belongings(world: &World, id: UserId) -> Belongings {
@@ -68,6 +70,7 @@ async fn belongings(world: &World, id: UserId) -> Belongings {
         opaque_sessions: world.opaque_sessions().list(id, at(1)).await.unwrap(),
         sealed_entries,
         recordings,
+        security_events: world.security_events().list(id, None, 100).await.unwrap(),
     }
 }
 
@@ -85,6 +88,7 @@ async fn user_with_belongings(world: &World) -> Belongings {
     world.write_sealed(user, tag).await;
     world.unlock(user, tag, at(0)).await;
     world.login(user, tag, at(0)).await;
+    world.security_event(user, at(0)).await;
     belongings(world, user).await
 }
 
@@ -108,6 +112,7 @@ pub async fn no_method_reads_or_changes_rows_of_another_user(world: &World) {
     journal::try_entries(world, &ada, &bob, &mut on).await;
     journal::try_tags(world, &ada, &bob, &mut on).await;
     journal::try_reminders(world, &ada, &bob, &mut on).await;
+    accounts::try_security_events(world, &ada, &bob, &mut on).await;
     secret_tags::try_secret_tags(world, &ada, &bob, &mut on).await;
     secret_tags::try_opaque_sessions(world, &ada, &bob, &mut on).await;
     secret_tags::try_sealed_entries(world, &ada, &bob, &mut on).await;

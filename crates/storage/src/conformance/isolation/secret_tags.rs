@@ -14,6 +14,8 @@ pub(super) async fn try_secret_tags(world: &World, ada: &Belongings, bob: &Belon
     let mut new = world.new_secret_tag();
     new.id = theirs;
     assert_eq!(secret_tags.create(me, &new, None, at(1)).await.unwrap(), CreatedSecretTag::IdTaken);
+    on("SecretTags.is_taken");
+    assert!(!secret_tags.is_taken(me, theirs).await.unwrap());
     on("SecretTags.get");
     assert_eq!(secret_tags.get(me, theirs).await.unwrap(), None);
     on("SecretTags.list");
@@ -24,7 +26,7 @@ pub(super) async fn try_secret_tags(world: &World, ada: &Belongings, bob: &Belon
     assert!(!secret_tags.set_metadata(me, theirs, &[5; 93], at(1)).await.unwrap());
     on("SecretTags.delete");
     for with_entries in [false, true] {
-        assert_eq!(secret_tags.delete(me, theirs, with_entries).await.unwrap(), DeletedSecretTag::Missing);
+        assert_eq!(secret_tags.delete(me, theirs, with_entries, at(1)).await.unwrap(), DeletedSecretTag::Missing);
     }
     // This method is about the server's keys and involves no user.
     on("SecretTags.server_keys");

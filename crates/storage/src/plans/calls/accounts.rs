@@ -5,8 +5,9 @@ use sotto_domain::account::{
 };
 use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
+use sotto_domain::security_event::{KEPT_SECONDS, SecurityEvent, SecurityEventKind};
 use sotto_domain::storage::Storage;
-use sotto_domain::{ApiTokenId, IdentityId, SessionId, Zone};
+use sotto_domain::{ApiTokenId, IdentityId, SecurityEventId, SessionId, Zone};
 
 use super::{me, other_user};
 use crate::conformance::world::at;
@@ -154,4 +155,28 @@ pub(super) async fn api_tokens(storage: &dyn Storage, after: &mut impl FnMut(&st
     after("ApiTokens.list");
     assert!(tokens.delete(me(), new.id).await.unwrap());
     after("ApiTokens.delete");
+}
+
+pub(super) async fn security_events(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
+    let events = storage.security_events();
+    let event = |n: u32| SecurityEventId(id(RowKind::SecurityEvent, 1, n));
+    let new = SecurityEvent {
+        id: event(90),
+        user_id: me(),
+        kind: SecurityEventKind::SignedOut,
+        client: None,
+        user_agent: None,
+        created_at: at(0),
+    };
+    events.record(&new).await.unwrap();
+    after("SecurityEvents.record");
+    for place in [None, Some((at(-2 * 3600), event(2).0))] {
+        assert!(!events.list(me(), place, 100).await.unwrap().is_empty());
+    }
+    after("SecurityEvents.list");
+    // The oldest events only: as many as expire in a day.
+    assert!(events.delete_expired(at(KEPT_SECONDS - 8 * 3600)).await.unwrap() > 0);
+    after("SecurityEvents.delete_expired");
+    assert_eq!(events.correct_dates(at(0)).await.unwrap(), 0);
+    after("SecurityEvents.correct_dates");
 }

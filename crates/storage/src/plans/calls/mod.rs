@@ -18,6 +18,7 @@ pub async fn all(storage: &dyn Storage, mut after: impl FnMut(&str)) {
     accounts::identities(storage, &mut after).await;
     accounts::api_tokens(storage, &mut after).await;
     journal::idempotency_keys(storage, &mut after).await;
+    accounts::security_events(storage, &mut after).await;
     secret_tags::secret_tags(storage, &mut after).await;
     secret_tags::opaque_sessions(storage, &mut after).await;
     secret_tags::sealed_entries(storage, &mut after).await;

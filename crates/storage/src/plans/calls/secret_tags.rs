@@ -22,6 +22,10 @@ pub(super) async fn secret_tags(storage: &dyn Storage, after: &mut impl FnMut(&s
     secret_tags.create(me(), &new, None, at(0)).await.unwrap();
     secret_tags.create(me(), &new, None, at(0)).await.unwrap();
     after("SecretTags.create");
+    for (n, is_taken) in [(1, true), (9001, true), (91, false)] {
+        assert_eq!(secret_tags.is_taken(me(), secret(n)).await.unwrap(), is_taken);
+    }
+    after("SecretTags.is_taken");
     secret_tags.get(me(), secret(1)).await.unwrap().unwrap();
     after("SecretTags.get");
     assert_eq!(secret_tags.list(me()).await.unwrap().len(), 3);
@@ -30,8 +34,11 @@ pub(super) async fn secret_tags(storage: &dyn Storage, after: &mut impl FnMut(&s
     after("SecretTags.set_lock");
     assert!(secret_tags.set_metadata(me(), secret(90), &[1; 93], at(1)).await.unwrap());
     after("SecretTags.set_metadata");
-    assert!(matches!(secret_tags.delete(me(), secret(1), false).await.unwrap(), DeletedSecretTag::HasEntries(_)));
-    secret_tags.delete(me(), secret(90), true).await.unwrap();
+    assert!(matches!(
+        secret_tags.delete(me(), secret(1), false, at(1)).await.unwrap(),
+        DeletedSecretTag::HasEntries(_)
+    ));
+    secret_tags.delete(me(), secret(90), true, at(1)).await.unwrap();
     after("SecretTags.delete");
     assert_eq!(secret_tags.server_keys().await.unwrap(), [[0; 16]]);
     after("SecretTags.server_keys");

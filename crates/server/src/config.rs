@@ -10,6 +10,7 @@ use sotto_domain::health::Thresholds;
 use utoipa::ToSchema;
 
 use crate::auth::oidc::ProviderSettings;
+use crate::http::listen::ConnectionLimits;
 
 /// The settings of a running server. The command line makes them from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Config {
     pub rate_limits: bool,
     /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Limits on connections. [`Self::trusted_proxies`] are exempt from those per client.
+    pub connections: ConnectionLimits,
     /// The bearer token that `/metrics` requires, if set.
     pub metrics_token: Option<String>,
     /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
@@ -83,6 +86,7 @@ impl Default for Config {
             registration: Registration::Open,
             rate_limits: true,
             trusted_proxies: Vec::new(),
+            connections: ConnectionLimits::default(),
             metrics_token: None,
             audio_limit: AUDIO_LIMIT,
             audio_quota: None,

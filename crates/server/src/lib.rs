@@ -24,7 +24,7 @@ pub use app::App;
 pub use attachments::AttachmentStore;
 pub use auth::oidc::ProviderSettings;
 pub use config::{Config, Monitoring, Registration, Webhook};
-pub use http::listen::{Stage, accept};
+pub use http::listen::{ConnectionLimits, Stage, accept, raise_descriptor_limit};
 pub use http::middleware::with_middleware;
 pub use keys::Keys;
 pub use monitoring::monitor::take_reading;

@@ -1,6 +1,7 @@
 //! HTTP without the resources: connections, middleware, extractors, and the parts that several handlers share.
 
 pub mod base64url;
+pub mod client_network;
 pub mod cursor;
 pub mod error;
 pub mod etag;

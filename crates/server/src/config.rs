@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::auth::oidc::ProviderSettings;
 use crate::http::listen::ConnectionLimits;
+use crate::http::share::ShareLimits;
 
 /// The settings of a running server. The command line makes them from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Limits on connections. [`Self::trusted_proxies`] are exempt from those per client.
     pub connections: ConnectionLimits,
+    /// What requests may take of the server, together and per user.
+    pub shares: ShareLimits,
     /// The bearer token that `/metrics` requires, if set.
     pub metrics_token: Option<String>,
     /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
@@ -87,6 +90,7 @@ impl Default for Config {
             rate_limits: true,
             trusted_proxies: Vec::new(),
             connections: ConnectionLimits::default(),
+            shares: ShareLimits::default(),
             metrics_token: None,
             audio_limit: AUDIO_LIMIT,
             audio_quota: None,

@@ -26,6 +26,7 @@ pub use auth::oidc::ProviderSettings;
 pub use config::{Config, Monitoring, Registration, Webhook};
 pub use http::listen::{ConnectionLimits, Stage, accept, raise_descriptor_limit};
 pub use http::middleware::with_middleware;
+pub use http::share::ShareLimits;
 pub use keys::Keys;
 pub use monitoring::monitor::take_reading;
 pub use router::router;

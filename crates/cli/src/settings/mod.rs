@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use sotto_domain::attachment::MAX_BYTES;
 use sotto_server::config::AUDIO_LIMIT;
-use sotto_server::{Config, ConnectionLimits, Registration};
+use sotto_server::{Config, ConnectionLimits, Registration, ShareLimits};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::postgres::PoolOptions;
 
@@ -296,6 +296,10 @@ impl ServeSettings {
                 Some(SignUp::Open) | None => Registration::Open,
             },
             rate_limits: self.rate_limits != Some(Switch::Off),
+            shares: match self.rate_limits {
+                Some(Switch::Off) => ShareLimits::for_load_tests(),
+                Some(Switch::On) | None => ShareLimits::default(),
+            },
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
             connections: self.connections(),
             metrics_token: self.metrics_token.clone(),

@@ -16,6 +16,7 @@ mod health;
 mod idempotency;
 mod isolation;
 mod journals;
+mod limits;
 mod listing;
 mod malformed_requests;
 mod oidc;

@@ -20,8 +20,9 @@ use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
+use crate::http::body::body;
 use crate::http::error::{ApiError, Code};
-use crate::http::extract::{self, body, media_type, parse_form, parse_json};
+use crate::http::extract::{self, media_type, parse_form, parse_json};
 use crate::http::middleware::ClientAddress;
 
 /// A new account.

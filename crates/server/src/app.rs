@@ -67,7 +67,7 @@ impl App {
         Self(Arc::new(Inner {
             storage,
             attachments,
-            rate_limits: RateLimits::new(config.rate_limits),
+            rate_limits: RateLimits::new(config.rate_limits, clock.clone()),
             providers: Providers::new(&config, &keys.token_signing),
             shares: Shares::new(config.shares.clone()),
             monitor: Monitor::new(config.monitoring.data_dir.as_deref()),

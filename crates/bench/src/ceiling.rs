@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::routing::get;
 use serde_json::{Value, json};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, AttachmentStore, Config, Keys, Stage, with_middleware};
+use sotto_server::{App, AttachmentStore, Config, ConnectionLimits, Keys, Stage, with_middleware};
 use sotto_storage::DatabaseUrl;
 use tempfile::{NamedTempFile, TempDir};
 use tokio::net::TcpListener;
@@ -83,7 +83,7 @@ pub async fn serve(recording: &Path, end: impl Future<Output = ()>) -> Result<()
     let listener = TcpListener::bind(std::env::var("SOTTO_LISTEN")?).await?;
     let (stage, stages) = watch::channel(Stage::Serving);
     let stack = with_middleware(routes, &app(folder.path()).await?);
-    tokio::join!(sotto_server::accept(listener, stack, stages), async {
+    tokio::join!(sotto_server::accept(listener, stack, ConnectionLimits::default(), stages), async {
         end.await;
         stage.send_replace(Stage::Finishing);
     });

@@ -81,6 +81,9 @@ flaws! {
     /// Like `TooMany`, for tokens.
     #[error("must be at most {max} tokens; these are {count}")]
     TooManyTokens { max: usize, count: usize } = "too_many" [max]
+    /// Like `TooMany`, where counting stopped at the limit.
+    #[error("must be at most {max}")]
+    More { max: usize } = "too_many" [max]
     /// The number is too small or too large.
     #[error("must lie between {min} and {max}")]
     OutOfRange { min: u32, max: u32 } = "out_of_range" [min, max]

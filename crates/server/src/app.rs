@@ -21,6 +21,7 @@ use crate::config::{CONCURRENT_EXPORTS, CREDENTIAL_CACHE_SECONDS, Config};
 use crate::disk_space::DiskSpace;
 use crate::http::cursor::CursorKey;
 use crate::http::idempotency::IdempotencySecret;
+use crate::http::share::Shares;
 use crate::keys::{Keys, SecretTagKeys};
 use crate::metrics;
 use crate::monitoring::clock::{ClockHealth, ClockMonitor};
@@ -47,6 +48,7 @@ pub struct Inner {
     /// One permit for each export that may run at the same time.
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) api_token_cache: Cache<[u8; 32], Arc<ApiTokenWithUser>>,
+    pub(crate) shares: Shares,
     pub(crate) metrics: PrometheusHandle,
     pub(crate) monitor: Monitor,
     pub(crate) disk_space: DiskSpace,
@@ -65,8 +67,9 @@ impl App {
         Self(Arc::new(Inner {
             storage,
             attachments,
-            rate_limits: RateLimits::new(config.rate_limits),
+            rate_limits: RateLimits::new(config.rate_limits, clock.clone()),
             providers: Providers::new(&config, &keys.token_signing),
+            shares: Shares::new(config.shares.clone()),
             monitor: Monitor::new(config.monitoring.data_dir.as_deref()),
             config,
             session_tokens: SessionTokens::new(&keys.token_signing),

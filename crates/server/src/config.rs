@@ -10,6 +10,8 @@ use sotto_domain::health::Thresholds;
 use utoipa::ToSchema;
 
 use crate::auth::oidc::ProviderSettings;
+use crate::http::listen::ConnectionLimits;
+use crate::http::share::ShareLimits;
 
 /// The settings of a running server. The command line makes them from flags, variables and `sotto.toml`.
 #[derive(Debug, Clone)]
@@ -24,6 +26,10 @@ pub struct Config {
     pub audit_addresses: bool,
     /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Limits on connections. [`Self::trusted_proxies`] are exempt from those per client.
+    pub connections: ConnectionLimits,
+    /// What requests may take of the server, together and per user.
+    pub shares: ShareLimits,
     /// The bearer token that `/metrics` requires, if set.
     pub metrics_token: Option<String>,
     /// The longest recording, in bytes; at most [`sotto_domain::attachment::MAX_BYTES`].
@@ -86,6 +92,8 @@ impl Default for Config {
             rate_limits: true,
             audit_addresses: false,
             trusted_proxies: Vec::new(),
+            connections: ConnectionLimits::default(),
+            shares: ShareLimits::default(),
             metrics_token: None,
             audio_limit: AUDIO_LIMIT,
             audio_quota: None,

@@ -11,7 +11,9 @@ use crate::{jobs, router};
 /// sender counts as that stage.
 pub async fn serve(listener: TcpListener, app: App, stage: watch::Receiver<Stage>) {
     let jobs = jobs::start(&app);
-    accept(listener, router(&app), stage).await;
+    let mut limits = app.config.connections.clone();
+    limits.exempt.extend(&app.config.trusted_proxies);
+    accept(listener, router(&app), limits, stage).await;
     jobs.abort();
     app.storage.close().await;
 }

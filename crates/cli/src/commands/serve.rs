@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, Stage};
+use sotto_server::{App, ConnectionLimits, Stage};
 use sotto_storage::DatabaseUrl;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ use crate::stop::{StopReason, StopSignal};
 pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()> {
     let mut signal = StopSignal::listen();
     let mut config = serving.to_config()?;
+    let descriptors = sotto_server::raise_descriptor_limit();
+    config.connections.places = ConnectionLimits::places_for(descriptors);
     announce(common, &common.database());
     common.make_data_dir()?;
     // Held until the storage is closed.
@@ -56,6 +58,8 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
 
     print_welcome(common, app.config.public_url.clone().unwrap_or_else(|| format!("http://{address}")))?;
     tracing::info!(%address, engine, version = env!("CARGO_PKG_VERSION"), "serving");
+    let connections = &app.config.connections;
+    tracing::info!(descriptors, connections = connections.places, per_client = connections.per_client, "limits");
     if app.config.web_dir.is_none() && !sotto_server::web_files::is_embedded() {
         tracing::warn!("the web app is not built in: build it first, or set SOTTO_WEB_DIR to its folder");
     }

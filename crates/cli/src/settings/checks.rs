@@ -130,6 +130,11 @@ pub mod in_file {
         Err(D::Error::custom(format!("{number} is not in 1..=1000")))
     }
 
+    pub fn connections_per_client<'de, D: Deserializer<'de>>(deserializer: D) -> Read<u16, D::Error> {
+        let number = u16::deserialize(deserializer)?;
+        if number > 0 { Ok(Some(number)) } else { Err(D::Error::custom("0 is not in 1..=65535")) }
+    }
+
     pub fn audio_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Read<u32, D::Error> {
         let limit = u32::deserialize(deserializer)?;
         if (1..=MAX_BYTES).contains(&limit) {

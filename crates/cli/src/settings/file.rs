@@ -20,6 +20,7 @@ const TRUTH: &str = "true or false";
 const KEYS: [(&str, &str); 22] = [
     ("data_dir", FOLDER),
     ("database", "\"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST:PORT/NAME\""),
+    ("connections_per_client", "a whole number, without quotes"),
     ("database_connections", "a whole number, without quotes"),
     ("database_wait", "a whole number of seconds, without quotes"),
     ("attachments", "a folder in quotes, or \"s3://bucket/prefix\""),

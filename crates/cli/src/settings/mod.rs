@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use sotto_domain::attachment::MAX_BYTES;
 use sotto_server::config::AUDIO_LIMIT;
-use sotto_server::{Config, Registration};
+use sotto_server::{Config, ConnectionLimits, Registration, ShareLimits};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::postgres::PoolOptions;
 
@@ -103,6 +103,11 @@ pub struct ServeSettings {
     #[arg(long, env = "SOTTO_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
     #[serde(deserialize_with = "in_file::networks")]
     trusted_proxies: Option<Vec<IpNet>>,
+    /// The largest number of connections at once from one client network, an IPv4 address or an IPv6 /56; trusted
+    /// proxies are exempt [default: 256]
+    #[arg(long, env = "SOTTO_CONNECTIONS_PER_CLIENT", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[serde(deserialize_with = "in_file::connections_per_client")]
+    connections_per_client: Option<u16>,
     /// The bearer token that /metrics requires [default: none is required]
     #[arg(long, env = "SOTTO_METRICS_TOKEN", value_name = "TOKEN", value_parser = token, hide_env_values = true)]
     #[serde(deserialize_with = "in_file::token")]
@@ -241,6 +246,7 @@ impl ServeSettings {
             public_url: self.public_url.or(file.public_url),
             registration: self.registration.or(file.registration),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
+            connections_per_client: self.connections_per_client.or(file.connections_per_client),
             metrics_token: self.metrics_token.or(file.metrics_token),
             rate_limits: self.rate_limits.or(file.rate_limits),
             audio_limit: self.audio_limit.or(file.audio_limit),
@@ -283,6 +289,13 @@ impl ServeSettings {
         self.key_file.clone().unwrap_or_else(|| common.data_dir().join("keys.json"))
     }
 
+    /// The limits on connections, for any number of file descriptors.
+    fn connections(&self) -> ConnectionLimits {
+        let usual = ConnectionLimits::default();
+        let per_client = self.connections_per_client.map_or(usual.per_client, usize::from);
+        ConnectionLimits { per_client, ..usual }
+    }
+
     /// The configuration of the server.
     pub fn to_config(&self) -> Result<Config> {
         Ok(Config {
@@ -294,7 +307,12 @@ impl ServeSettings {
             rate_limits: self.rate_limits != Some(Switch::Off),
             // A setting of every command, so `serve` sets it.
             audit_addresses: false,
+            shares: match self.rate_limits {
+                Some(Switch::Off) => ShareLimits::for_load_tests(),
+                Some(Switch::On) | None => ShareLimits::default(),
+            },
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),
+            connections: self.connections(),
             metrics_token: self.metrics_token.clone(),
             audio_limit: self.audio_limit.unwrap_or(AUDIO_LIMIT),
             audio_quota: self.audio_quota,

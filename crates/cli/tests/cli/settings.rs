@@ -40,6 +40,7 @@ fn unknown_settings_are_refused_with_a_hint() {
         ("web_dir = \"nowhere\"", "nowhere has no index.html: build the app"),
         ("attachments = \"gs://x\"", "s3://bucket/prefix"),
         ("audio_limit = 0", "audio_limit"),
+        ("connections_per_client = 0", "connections_per_client: 0 is not in 1..=65535"),
         ("database_connections = 0", "database_connections: 0 is not in 1..=1000"),
         ("database_connections = 1001", "database_connections: 1001 is not in 1..=1000"),
         ("database_wait = -1", "database_wait"),

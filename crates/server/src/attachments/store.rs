@@ -21,8 +21,10 @@ use uuid::Uuid;
 
 use crate::sha256;
 
-/// Part size of an upload, the minimum that S3 accepts. Two parts are in memory at a time.
-const UPLOAD_PART: usize = 5 << 20;
+/// Part size of an upload to a bucket, the minimum that S3 accepts. Two parts are in memory at a time.
+const BUCKET_PART: usize = 5 << 20;
+/// Part size of an upload to a folder, which has no minimum.
+const FOLDER_PART: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
 pub struct AttachmentStore {
@@ -84,8 +86,9 @@ impl AttachmentStore {
     /// If the store cannot be reached.
     pub async fn upload(&self, user: UserId, id: AttachmentId) -> Result<Upload, Error> {
         let upload = self.objects.put_multipart(&object_key(user, id)).await?;
+        let part = if self.folder.is_some() { FOLDER_PART } else { BUCKET_PART };
         Ok(Upload {
-            writer: Some(WriteMultipart::new_with_chunk_size(upload, UPLOAD_PART)),
+            writer: Some(WriteMultipart::new_with_chunk_size(upload, part)),
             hash: sha256::new_context(),
             length: 0,
         })

@@ -21,6 +21,7 @@ use crate::auth::api_tokens::ApiSecret;
 use crate::auth::cookies;
 use crate::auth::session_tokens::{TokenError, TokenKind};
 use crate::http::error::{ApiError, Code};
+use crate::http::share::Held;
 
 pub struct Caller(Credential);
 
@@ -57,7 +58,16 @@ impl Caller {
         }
     }
 
+    /// The caller, who takes one of the user's places for requests.
     async fn authenticate(parts: &Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Self::identify(parts, app).await?;
+        if let Some(held) = parts.extensions.get::<Held>() {
+            app.shares.enter(caller.id(), held).await?;
+        }
+        Ok(caller)
+    }
+
+    async fn identify(parts: &Parts, app: &App) -> Result<Self, ApiError> {
         const NOT_SIGNED_IN: ApiError = ApiError::Unauthorized(
             Code::NotSignedIn,
             "Sign in first: this request needs a bearer token or a session cookie.",

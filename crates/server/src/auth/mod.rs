@@ -3,6 +3,7 @@
 pub mod api_tokens;
 mod caller;
 pub mod cookies;
+mod hashing;
 pub mod oidc;
 pub mod password;
 pub mod rate_limits;

@@ -1,38 +1,47 @@
 //! Password hashing with Argon2id (RFC 9106), on a bounded number of threads.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use sotto_domain::Random;
+use argon2::{Algorithm, Argon2, Params, Version};
 use sotto_domain::account::{Password, PasswordHash};
-use tokio::sync::Semaphore;
+use sotto_domain::{Random, UserId};
 
+use super::hashing::{HashingThreads, Memory, Turn};
 use crate::http::error::ApiError;
 
 /// 19 MiB, 2 passes, 1 lane: the first choice of the OWASP Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// Requests that may wait for each running computation. More are refused.
-const WAITING_PER_SLOT: usize = 32;
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
 
-/// Hashes and verifies passwords outside of the request threads, one per core at a time.
+/// Hashes and verifies passwords outside of the request threads. Clones share the threads and differ in their turn.
 #[derive(Clone)]
 pub struct Hasher {
-    slots: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    threads: HashingThreads,
+    turn: Turn,
     random: Arc<dyn Random>,
 }
 
 impl Hasher {
     pub fn new(random: Arc<dyn Random>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            slots: Arc::new(Semaphore::new(cores)),
-            queue: Arc::new(Semaphore::new(cores * (1 + WAITING_PER_SLOT))),
-            random,
-        }
+        Self { threads: HashingThreads::for_this_machine(), turn: Turn::server(), random }
+    }
+
+    /// The same threads, in the turn of a signed-in user.
+    #[must_use]
+    pub fn for_user(&self, user: UserId) -> Self {
+        Self { turn: Turn::of_user(user), ..self.clone() }
+    }
+
+    /// The same threads, in the turn of a client who is not signed in. It goes first if it signed in to the same account
+    /// before, so that a flood of sign-ins does not keep the owner out.
+    #[must_use]
+    pub fn for_client(&self, address: IpAddr, is_known: bool) -> Self {
+        Self { turn: Turn::of_client(address, is_known), ..self.clone() }
     }
 
     /// Hashes a new password.
@@ -41,7 +50,7 @@ impl Hasher {
     /// [`ApiError::Busy`] if too many requests are waiting.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, ApiError> {
         let random = self.random.clone();
-        self.run(move || hash(&password, random.as_ref())).await?
+        self.threads.run(self.turn, move |memory| hash_with(&password, random.as_ref(), memory)).await?
     }
 
     /// Whether `password` matches `hash`. Without a hash (no such account) it computes one all the same and returns
@@ -50,48 +59,68 @@ impl Hasher {
     /// # Errors
     /// [`ApiError::Busy`] if too many requests are waiting.
     pub async fn verify(&self, password: String, hash: Option<PasswordHash>) -> Result<bool, ApiError> {
-        self.run(move || {
+        let work = move |memory: &mut Memory| {
             let known = hash.is_some();
             let hash = hash.as_ref().map_or_else(|| hash_without_account().as_str(), |hash| hash.0.as_str());
-            let matches = phc::PasswordHash::new(hash)
-                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            let matches = matches(password.as_bytes(), hash, memory);
             known && matches
-        })
-        .await
-    }
-
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-        let _place = self.queue.try_acquire().map_err(|_| ApiError::Busy)?;
-        let slot = self.slots.clone().acquire_owned().await.map_err(|_| ApiError::Busy)?;
-        // The slot moves into the work, so it stays taken if the client disconnects and this future is dropped.
-        let done = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        });
-        done.await.map_err(ApiError::internal)
+        };
+        self.threads.run(self.turn, work).await
     }
 }
 
 /// Hashes a password on this thread, with 16 random bytes of salt.
 pub fn hash(password: &Password, random: &dyn Random) -> Result<PasswordHash, ApiError> {
-    let mut salt = [0; 16];
-    random.fill(&mut salt);
-    let hash: phc::PasswordHash =
-        hasher()?.hash_password_with_salt(password.as_bytes(), &salt).map_err(ApiError::internal)?;
-    Ok(PasswordHash(hash.to_string()))
+    hash_with(password, random, &mut Memory::default())
 }
 
-fn hasher() -> Result<Argon2<'static>, ApiError> {
+fn hash_with(password: &Password, random: &dyn Random, memory: &mut Memory) -> Result<PasswordHash, ApiError> {
+    let mut salt = [0; 16];
+    random.fill(&mut salt);
+    compute(password.as_bytes(), &salt, memory).map(|hash| PasswordHash(hash.to_string()))
+}
+
+/// The hash of a password, in the form of a PHC string.
+fn compute(password: &[u8], salt: &[u8], memory: &mut Memory) -> Result<phc::PasswordHash, ApiError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).map_err(ApiError::internal)?;
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let mut out = [0; HASH_BYTES];
+    let blocks = memory.blocks(params.block_count());
+    argon2.hash_password_into_with_memory(password, salt, &mut out, blocks).map_err(ApiError::internal)?;
+    // The length of the hash is that of the hash itself, and no parameter.
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(ApiError::internal)?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    Ok(phc::PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: phc::ParamsString::try_from(&params).map_err(ApiError::internal)?,
+        salt: Some(phc::Salt::new(salt).map_err(ApiError::internal)?),
+        hash: Some(phc::Output::new(&out).map_err(ApiError::internal)?),
+    })
+}
+
+/// Whether a password has this hash. A hash that cannot be read has no password.
+fn matches(password: &[u8], hash: &str, memory: &mut Memory) -> bool {
+    let Ok(stored) = phc::PasswordHash::new(hash) else { return false };
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return false };
+    let version = stored.version.map_or(Ok(Version::default()), Version::try_from);
+    let (Ok(algorithm), Ok(version), Ok(params)) =
+        (Algorithm::try_from(stored.algorithm.as_str()), version, Params::try_from(&stored))
+    else {
+        return false;
+    };
+    let mut out = vec![0; expected.len()];
+    let blocks = memory.blocks(params.block_count());
+    let argon2 = Argon2::new(algorithm, version, params);
+    argon2.hash_password_into_with_memory(password, salt.as_ref(), &mut out, blocks).is_ok()
+        // Compared in constant time.
+        && phc::Output::new(&out).is_ok_and(|computed| computed == *expected)
 }
 
 /// The hash to verify against when there is no account.
 fn hash_without_account() -> &'static String {
     static NOBODY: OnceLock<String> = OnceLock::new();
     NOBODY.get_or_init(|| {
-        let hash: Result<phc::PasswordHash, _> =
-            hasher().and_then(|hasher| hasher.hash_password_with_salt(b"nobody", &[0; 16]).map_err(ApiError::internal));
+        let hash = compute(b"nobody", &[0; 16], &mut Memory::default());
         hash.map(|hash| hash.to_string()).unwrap_or_default()
     })
 }
@@ -111,23 +140,36 @@ mod tests {
         assert!(!hasher.verify("nobody".into(), None).await.unwrap());
     }
 
-    #[tokio::test]
-    async fn a_burst_is_bounded() {
-        let hasher = Hasher::new(Arc::new(SystemRandom));
-        let held = hasher.slots.clone().acquire_many_owned(u32::try_from(hasher.slots.available_permits()).unwrap());
-        let held = held.await.unwrap();
-        let places = hasher.queue.available_permits();
-        let waiting: Vec<_> = (0..places)
-            .map(|_| {
-                let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.verify("x".into(), None).await })
-            })
-            .collect();
-        while hasher.queue.available_permits() > 0 {
-            tokio::task::yield_now().await;
+    #[test]
+    fn hashes_are_those_of_the_crate() {
+        use argon2::{PasswordHasher, PasswordVerifier};
+
+        let ours = hash(&Password::parse("correct horse".into()).unwrap(), &SystemRandom).unwrap().0;
+        let parsed = phc::PasswordHash::new(&ours).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
+        // Also one with other parameters, as another version may have stored it, after memory was used for ours.
+        let params = Params::new(64, 3, 2, Some(16)).unwrap();
+        let theirs = Argon2::new(Algorithm::Argon2i, Version::V0x10, params);
+        let theirs: phc::PasswordHash = theirs.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap();
+        let mut memory = Memory::default();
+        assert!(matches(b"correct horse", &ours, &mut memory));
+        assert!(matches(b"correct horse", &theirs.to_string(), &mut memory));
+        assert!(!matches(b"battery staple", &theirs.to_string(), &mut memory));
+        for unreadable in ["", "$argon2id$", "$scrypt$ln=1$c2FsdHNhbHQ$aGFzaA"] {
+            assert!(!matches(b"", unreadable, &mut memory), "{unreadable}");
         }
-        assert!(matches!(hasher.verify("x".into(), None).await, Err(ApiError::Busy)));
-        waiting.iter().for_each(tokio::task::JoinHandle::abort);
-        drop(held);
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_one_client_is_bounded() {
+        let hasher = Hasher::new(Arc::new(SystemRandom)).for_client([192, 0, 2, 1].into(), false);
+        let verify = || {
+            let hasher = hasher.clone();
+            async move { hasher.verify("x".into(), None).await }
+        };
+        let outcomes = futures_util::future::join_all((0..100).map(|_| verify())).await;
+        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(ApiError::Busy))).count();
+        assert!((1..100).contains(&refused), "{refused}");
+        assert!(!verify().await.unwrap());
     }
 }

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::{self, Event, Origin};
 use crate::auth::SignedIn;
 use crate::auth::api_tokens::ApiSecret;
+use crate::http::bounded::Bounded;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
 use crate::http::idempotency::{CreateResponse, IdempotencyKey, IdempotentJson};
@@ -61,6 +62,10 @@ pub struct ApiTokenMade {
     secret: String,
 }
 
+/// Scopes in a request, at most. A scope may be repeated.
+const MAX_SCOPES: usize = 32;
+const _: () = assert!(Scope::ALL.len() <= MAX_SCOPES);
+
 /// A new token.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +74,7 @@ pub struct ApiTokenCreate {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     #[schema(schema_with = scopes)]
-    scopes: Vec<String>,
+    scopes: Bounded<String, MAX_SCOPES>,
     /// The expiry. Without one, the token does not expire.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
@@ -128,7 +133,7 @@ async fn create_api_token(
     key: Option<KeyedCreate>,
 ) -> Result<ApiToken, ApiError> {
     let now = app.now();
-    let draft = ApiTokenDraft::parse(&request.name, &request.scopes, request.expires_at.as_deref(), now)?;
+    let draft = ApiTokenDraft::parse(&request.name, &request.scopes.0, request.expires_at.as_deref(), now)?;
     let token = ApiToken {
         id,
         user_id: user,
@@ -177,5 +182,6 @@ pub async fn delete(
 /// Scopes in the specification: a list of their names.
 fn scopes() -> Array {
     let scope = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Scope::ALL.map(Scope::name)));
-    ArrayBuilder::new().items(scope).min_items(Some(1)).description(Some("What the token may be used for.")).build()
+    let list = ArrayBuilder::new().items(scope).min_items(Some(1)).max_items(Some(MAX_SCOPES));
+    list.description(Some("What the token may be used for.")).build()
 }

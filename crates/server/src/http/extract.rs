@@ -1,9 +1,5 @@
 //! Extractors for bodies, queries and ids. Their errors name the field.
 
-use std::time::Duration;
-
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -11,20 +7,19 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use sotto_domain::Flaw;
 use uuid::Uuid;
 
-use crate::config::BODY_LIMIT;
-use crate::http::error::{ApiError, Code, FieldError};
-
-/// Deadline for a body, or for each chunk of a recording.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::app::App;
+use crate::http::body::body;
+use crate::http::bounded;
+use crate::http::error::{ApiError, FieldError};
 
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         expect_json(request.headers())?;
-        let body = body(request, state).await?;
+        let body = body(request, app).await?;
         parse_json(&body).map(Self)
     }
 }
@@ -35,15 +30,6 @@ pub fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
         Some("application/json") => Ok(()),
         _ => Err(ApiError::UnsupportedMediaType("Send the body as application/json.")),
     }
-}
-
-/// Reads the whole body. It must arrive in time and fit the limit.
-pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    let arrival = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state));
-    arrival.await.map_err(|_| ApiError::Timeout)?.map_err(|rejection| match rejection {
-        BytesRejection::FailedToBufferBody(failure) if failure.status() == 413 => ApiError::TooLarge(BODY_LIMIT as u64),
-        _ => ApiError::BadRequest(Code::BrokeOff, "The body broke off before its end; send it again."),
-    })
 }
 
 pub fn parse_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, ApiError> {
@@ -94,7 +80,9 @@ pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) 
 }
 
 fn refused<E: std::fmt::Display>(place: &str, error: &serde_path_to_error::Error<E>) -> ApiError {
-    let mut field = FieldError::new(place, "", &Flaw::Malformed(error.inner().to_string()));
+    let message = error.inner().to_string();
+    let flaw = bounded::flaw(&message).unwrap_or(Flaw::Malformed(message));
+    let mut field = FieldError::new(place, "", &flaw);
     let path = error.path().to_string();
     if path != "." {
         field.loc.extend(path.split('.').map(str::to_owned));

@@ -21,8 +21,9 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::api_tokens::ApiSecret;
+use crate::http::body::body;
 use crate::http::error::ApiError;
-use crate::http::extract::{body, expect_json, parse_json};
+use crate::http::extract::{expect_json, parse_json};
 
 /// The header's name in documents.
 pub const HEADER: &str = "Idempotency-Key";

@@ -1,4 +1,4 @@
-//! Deletes expired sessions, OPAQUE sessions, idempotency keys and security events, and drops idle rate limits.
+//! Deletes expired sessions, OPAQUE sessions, idempotency keys and security events.
 
 use std::time::Duration;
 
@@ -18,7 +18,6 @@ pub async fn run(app: &App) {
 }
 
 async fn delete_expired(app: &App) {
-    app.rate_limits.drop_idle();
     if app.clock_health().is_doubtful() {
         return tracing::warn!("expired sessions are kept for now, because the clock is doubtful");
     }

@@ -33,6 +33,7 @@ fn describe() {
         Unit::Seconds,
         "Time from the head of a request to the head of its response, by method and route."
     );
+    describe_counter!("sotto_connections_total", "Connections, by outcome: accepted, refused or failed.");
     describe_counter!("sotto_logins_total", "Sign-in attempts, by outcome.");
     describe_counter!("sotto_unlocks_total", "Attempts to unlock secret tags, by outcome.");
     describe_counter!("sotto_storage_errors_total", "Errors of the database, by kind.");

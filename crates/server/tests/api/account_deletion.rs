@@ -122,8 +122,8 @@ async fn wrong_passwords_at_account_deletion_are_rate_limited() {
         last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
     }
     last.expect(StatusCode::TOO_MANY_REQUESTS);
-    // The same rate limit as for signing in, so the password cannot be guessed here either.
+    // Whoever uses this up has the session of the account. It does not keep the owner from signing in elsewhere.
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
-    ApiResponse::receive(login).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    ApiResponse::receive(login).await.expect(StatusCode::OK);
 }

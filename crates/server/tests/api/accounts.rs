@@ -331,6 +331,33 @@ async fn login_attempts_are_rate_limited() {
     assert!(refused >= 4, "{refused} refused");
 }
 
+/// An address that everybody knows, and a password that nobody guesses.
+#[tokio::test]
+async fn strangers_do_not_lock_the_owner_out() {
+    let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
+    let server = Server::start(Scratch::sqlite(), config).await;
+    let ada = server.person("ada").await;
+    let login = async |from: &str, password: &str| {
+        let body = json!({"email": "ada@example.org", "password": password});
+        let request = server.request(Method::POST, "/api/auth/login").header("x-forwarded-for", from);
+        ApiResponse::receive(request.json(&body)).await
+    };
+    login("192.0.2.1", PASSWORD).await.expect(StatusCode::OK);
+    let mut tries = 0;
+    while login("198.51.100.7", "a wrong guess").await.status == StatusCode::UNAUTHORIZED {
+        tries += 1;
+        assert!(tries < 20);
+    }
+    login("198.51.100.8", PASSWORD).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    // A client that signed in before may still mistype, and succeed as often as it likes.
+    login("192.0.2.1", "a typing mistake").await.expect(StatusCode::UNAUTHORIZED);
+    for _ in 0..12 {
+        login("192.0.2.1", PASSWORD).await.expect(StatusCode::OK);
+    }
+    let change = json!({"current_password": PASSWORD, "new_password": "another horse battery"});
+    ada.put("/api/users/me/password", change).await.expect(StatusCode::OK);
+}
+
 #[tokio::test]
 async fn behind_https_cookies_are_secure() {
     let config = Config { public_url: Some("https://journal.example.org".into()), ..lenient() };

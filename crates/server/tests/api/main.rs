@@ -17,6 +17,7 @@ mod health;
 mod idempotency;
 mod isolation;
 mod journals;
+mod limits;
 mod listing;
 mod malformed_requests;
 mod oidc;

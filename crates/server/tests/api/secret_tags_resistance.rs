@@ -17,6 +17,7 @@ on_both_engines!(
     wrong_passphrases_are_delayed_and_reported,
     every_use_of_an_oprf_key_is_counted,
     registering_an_id_gives_no_free_guesses,
+    guesses_do_not_lock_the_recovery,
     a_token_is_valid_only_for_its_session,
     an_unlock_expires,
     simultaneous_unlocks_are_limited
@@ -175,10 +176,6 @@ async fn every_use_of_an_oprf_key_is_counted(server: Server) {
         tries += 1;
         assert!(tries < 10);
     }
-    // Recovery proofs count, at the start and at the end. A recovery cannot reset the count.
-    let proof = encode(&[7; 32]);
-    let recover = json!({"recovery_proof": proof, "registration_request": request});
-    ada.post(&format!("{}/recover/start", secret.path), recover).await.expect(StatusCode::TOO_MANY_REQUESTS);
     // Ending a started login does not reset the count.
     for session in ada.get("/api/opaque-sessions/").await.expect(StatusCode::OK).as_array().unwrap() {
         ada.delete(&format!("/api/opaque-sessions/{}", text(session, "id"))).await;
@@ -226,6 +223,44 @@ async fn registering_an_id_gives_no_free_guesses(server: Server) {
     let path = format!("/api/secret-tags/{}/unlock/start", unknown.as_str().unwrap());
     ada.post(&path, login_request(&secret)).await.expect(StatusCode::TOO_MANY_REQUESTS);
     start(&ben, &unknown).await.expect(StatusCode::OK);
+}
+
+/// Whoever guesses passphrases with a stolen session makes the owner wait, but does not lock the recovery.
+async fn guesses_do_not_lock_the_recovery(server: Server) {
+    let ada = server.person("ada").await;
+    let secret = Secret::make(&ada, PHRASE).await;
+    let unlock = format!("{}/unlock/start", secret.path);
+    while ada.post(&unlock, login_request(&secret)).await.status == StatusCode::OK {}
+    // Wrong recovery keys are refused as such, and the owner sees them.
+    let request =
+        sotto_crypto::client::Registration::start(secret.scope, phrase(), &SystemRandom).unwrap().0.to_string();
+    let recover = format!("{}/recover/start", secret.path);
+    let wrong = json!({"recovery_proof": encode(&[7; 32]), "registration_request": request});
+    ada.post(&recover, wrong.clone()).await.expect(StatusCode::FORBIDDEN);
+    secret.recover(&secret.recovery_key, "a new passphrase").await.expect(StatusCode::OK);
+    secret.unlock("a new passphrase").await;
+
+    // Wrong keys have a limit of their own.
+    let mut wrong_keys = 0;
+    while ada.post(&recover, wrong.clone()).await.status == StatusCode::FORBIDDEN {
+        wrong_keys += 1;
+        assert!(wrong_keys < 20);
+    }
+    let failed = ada.get("/api/opaque-sessions/").await.expect(StatusCode::OK);
+    assert!(failed.as_array().unwrap().iter().any(|session| session["state"] == "failed"), "{failed}");
+    server.clock.advance(60);
+    // With the right key, passphrases can be tested, so that is counted, too.
+    let proof = secret.recovery_key.proof().unwrap().to_string();
+    let right = json!({"recovery_proof": proof, "registration_request": request});
+    let mut recoveries = 0;
+    while ada.post(&recover, right.clone()).await.status == StatusCode::OK {
+        recoveries += 1;
+        assert!(recoveries < 30);
+    }
+    server.clock.advance(3600);
+    // The access token has expired by now.
+    let ada = Person { token: text(&server.login(&ada.email, PASSWORD).await, "access_token").to_owned(), ..ada };
+    ada.post(&recover, right).await.expect(StatusCode::OK);
 }
 
 async fn a_token_is_valid_only_for_its_session(server: Server) {

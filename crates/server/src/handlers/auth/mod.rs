@@ -22,8 +22,9 @@ use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
+use crate::http::body::body;
 use crate::http::error::{ApiError, Code};
-use crate::http::extract::{self, body, media_type, parse_form, parse_json};
+use crate::http::extract::{self, media_type, parse_form, parse_json};
 use crate::http::middleware::ClientAddress;
 
 /// A new account.
@@ -70,7 +71,7 @@ pub async fn register(
     let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
     app.rate_limits.check_sign_up(client.0)?;
 
-    let password_hash = Some(app.hasher.hash(password).await?);
+    let password_hash = Some(app.hasher.for_client(client.0, false).hash(password).await?);
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
     let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
     let user = app.storage.users().create(&new, None, app.now()).await?;
@@ -158,16 +159,18 @@ pub async fn login(
     if request.password.len() > 1024 {
         return Err(WRONG);
     }
-    app.rate_limits.check_login(client.0, &email)?;
+    let attempt = app.rate_limits.begin_login(client.0, &email)?;
+    let hasher = app.hasher.for_client(client.0, app.rate_limits.knows(client.0, &email));
     let credentials = app.storage.users().credentials(&email).await?;
     let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
-    let matches = app.hasher.verify(request.password, hash).await?;
     let refused = Event::unstored(user.as_ref().map(|user| user.id), Unstored::SignInRefused).with_address(&email);
+    let (attempt, matches) = attempt.checked(hasher.verify(request.password, hash).await)?;
     let Some(user) = user.filter(|_| matches) else {
         metrics::counter!("sotto_logins_total", "outcome" => "refused").increment(1);
         audit::record(&app, &origin, refused.because("wrong_login")).await;
         return Err(WRONG);
     };
+    attempt.succeeded();
     if !user.is_active {
         metrics::counter!("sotto_logins_total", "outcome" => "deactivated").increment(1);
         audit::record(&app, &origin, refused.because("deactivated")).await;

@@ -115,9 +115,10 @@ pub async fn finish(
         let provider = app.providers.get(&id)?;
         let Query(params) = params.map_err(|_| Failure::StateMismatch)?;
         let handshake = read_handshake(&app, provider, &params, &headers)?;
-        app.rate_limits.check_provider_sign_in(client.0)?;
+        let attempt = app.rate_limits.begin_provider_sign_in(client.0)?;
         let code = params.code.ok_or_else(|| Failure::ProviderError("its response has no code".into()))?;
         let provider_user = provider.authenticate(code, &handshake, app.now()).await?;
+        attempt.succeeded();
         if let Some((user, session)) = handshake.link {
             link(&app, &origin, user, session, &provider_user).await?;
             return Ok::<_, Failure>((handshake.next, HeaderMap::new()));

@@ -6,7 +6,7 @@ use sotto_domain::account::User;
 use sotto_domain::entry::{EntryPatch, MAX_CONTENT, NewEntry};
 use sotto_domain::entry_date::EntryDatePatch;
 use sotto_domain::secret_tag::{Sealed, SealedBody};
-use sotto_domain::tag::{NewTag, TagChoice};
+use sotto_domain::tag::{MAX_TAGS_PER_ENTRY, NewTag, TagChoice};
 use sotto_domain::{EntryId, Flaw, SecretTagId, TagId, Zone};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -15,11 +15,12 @@ use super::access::EntryAccess;
 use crate::app::App;
 use crate::config::BODY_LIMIT;
 use crate::http::base64url;
+use crate::http::bounded::Bounded;
 use crate::http::error::{ApiError, FieldError};
 use crate::http::extract::present;
 
 // Titles and texts are limited in bytes. The specification can only limit characters, so it has the same number.
-const _: () = assert!(MAX_CONTENT == 1_048_576);
+const _: () = assert!(MAX_CONTENT == 1_048_576 && MAX_TAGS_PER_ENTRY == 100);
 // The largest sealed entry in base64url, with room for the other fields.
 const _: () = assert!(sealed::MAX_ENCRYPTED_CONTENT * 4 / 3 + 4096 < BODY_LIMIT);
 
@@ -45,12 +46,12 @@ pub struct EntryCreate {
     entry_zone: Option<String>,
     /// Tags by name. Missing tags are created.
     #[serde(default)]
-    #[schema(max_items = 100)]
-    tags: Vec<String>,
+    #[schema(value_type = Vec<String>, max_items = 100)]
+    tags: Bounded<String, MAX_TAGS_PER_ENTRY>,
     /// Tags by id.
     #[serde(default)]
-    #[schema(max_items = 100)]
-    tag_ids: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>, max_items = 100)]
+    tag_ids: Bounded<Uuid, MAX_TAGS_PER_ENTRY>,
     /// An unlocked secret tag.
     secret_tag_id: Option<Uuid>,
     /// Sealed for this id, secret tag and revision 1, in base64url without padding.
@@ -88,8 +89,8 @@ impl EntryCreate {
                 ("title", self.title.is_some()),
                 ("content", self.content.is_some()),
                 ("audio_url", self.audio_url.is_some()),
-                ("tags", !self.tags.is_empty()),
-                ("tag_ids", !self.tag_ids.is_empty()),
+                ("tags", !self.tags.0.is_empty()),
+                ("tag_ids", !self.tag_ids.0.is_empty()),
             ])?;
             let id = self.id.ok_or_else(|| missing_field("id", "must be given: an entry is sealed for its id"))?;
             let (id, date) = SealedBody::check(EntryId(id), &self.entry_date, zone)?;
@@ -97,7 +98,7 @@ impl EntryCreate {
         }
         let content = self.content.ok_or_else(|| missing_field("content", "must be given, even if it is empty"))?;
         let id = self.id.map_or_else(|| EntryId::new(app.clock.as_ref(), app.random.as_ref()), EntryId);
-        let tags = tag_choices(app, self.tags, self.tag_ids)?;
+        let tags = tag_choices(app, self.tags.0, self.tag_ids.0)?;
         let audio_url = self.audio_url.as_deref();
         Ok(Create::Plain(NewEntry::parse(id, self.title, content, audio_url, &self.entry_date, zone, tags)?))
     }
@@ -132,12 +133,12 @@ pub struct EntryUpdate {
     entry_zone: Option<String>,
     /// All tags by name, together with `tag_ids`. Missing tags are created.
     #[serde(default, deserialize_with = "present")]
-    #[schema(max_items = 100, nullable = false)]
-    tags: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>, max_items = 100, nullable = false)]
+    tags: Option<Bounded<String, MAX_TAGS_PER_ENTRY>>,
     /// All tags by id, together with `tags`.
     #[serde(default, deserialize_with = "present")]
-    #[schema(max_items = 100, nullable = false)]
-    tag_ids: Option<Vec<Uuid>>,
+    #[schema(value_type = Option<Vec<Uuid>>, max_items = 100, nullable = false)]
+    tag_ids: Option<Bounded<Uuid, MAX_TAGS_PER_ENTRY>>,
     /// An unlocked secret tag, or null for none.
     #[serde(default, deserialize_with = "present")]
     secret_tag_id: Option<Option<Uuid>>,
@@ -203,7 +204,7 @@ impl EntryUpdate {
         }
         let tags = match (self.tags, self.tag_ids) {
             (None, None) => None,
-            (names, ids) => Some(tag_choices(app, names.unwrap_or_default(), ids.unwrap_or_default())?),
+            (names, ids) => Some(tag_choices(app, names.unwrap_or_default().0, ids.unwrap_or_default().0)?),
         };
         let audio_url = self.audio_url.as_ref().map(Option::as_deref);
         let patch = EntryPatch::parse(self.title, self.content, audio_url, date, zone, tags)?;

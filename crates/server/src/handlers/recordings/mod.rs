@@ -1,7 +1,6 @@
 //! The recording of an entry. It is streamed in both directions and never in memory as a whole.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, BodyDataStream};
@@ -24,9 +23,10 @@ use crate::app::App;
 use crate::attachments::Upload;
 use crate::auth::unlock_tokens::Unlocks;
 use crate::auth::{Authorized, Caller, EntriesRead, EntriesWrite};
+use crate::http::body::{BODY_TIMEOUT, drain, interrupted};
 use crate::http::error::{ApiError, Code};
 use crate::http::etag;
-use crate::http::extract::{self, BODY_TIMEOUT, Id};
+use crate::http::extract::{self, Id};
 use crate::http::range::ByteRange;
 
 pub(super) mod format;
@@ -35,8 +35,6 @@ use format::Format;
 
 /// The route, for all methods.
 pub const PATH: &str = "/api/journals/{entry_id}/audio";
-/// Bytes that are read from a refused upload.
-const MAX_DRAINED_BYTES: usize = 1 << 20;
 
 /// The description of a recording.
 #[derive(Serialize, ToSchema)]
@@ -167,6 +165,7 @@ async fn store(
     headers: &HeaderMap,
     body: &mut BodyDataStream,
 ) -> Result<Response, ApiError> {
+    let _place = app.shares.upload(caller.id()).await?;
     let access = EntryAccess { app, caller, unlocks };
     let sealed = access.is_sealed(entry).await?.ok_or(journals::NOT_FOUND)?;
     let limit =
@@ -202,22 +201,6 @@ async fn store(
     let mut head = HeaderMap::new();
     head.insert(header::ETAG, etag(&recording)?);
     Ok((status, head, Json(RecordingResponse::from(recording))).into_response())
-}
-
-/// Reads a part of what a refused client is still sending. A client that is cut off while it sends would never read the
-/// error.
-async fn drain(mut body: BodyDataStream) {
-    let mut left = MAX_DRAINED_BYTES;
-    let reading = async {
-        while let Some(Ok(bytes)) = body.next().await {
-            left = left.saturating_sub(bytes.len());
-            if left == 0 {
-                break;
-            }
-        }
-    };
-    // A client that has stopped sending has had time to read the response.
-    let _ = tokio::time::timeout(Duration::from_secs(1), reading).await;
 }
 
 /// Delete the recording of an entry.
@@ -354,10 +337,9 @@ struct UploadBody<'a> {
 impl UploadBody<'_> {
     /// The next chunk, or `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        const BROKEN: ApiError =
-            ApiError::BadRequest(Code::BrokeOff, "The recording broke off before its end; send it again.");
+        const BROKEN: &str = "The recording broke off before its end; send it again.";
         let piece = tokio::time::timeout(BODY_TIMEOUT, self.body.next()).await.map_err(|_| ApiError::Timeout)?;
-        let Some(piece) = piece.transpose().map_err(|_| BROKEN)? else { return Ok(None) };
+        let Some(piece) = piece.transpose().map_err(|error| interrupted(&error, BROKEN))? else { return Ok(None) };
         self.arrived += piece.len() as u64;
         if self.arrived > self.limit { Err(ApiError::TooLarge(self.limit)) } else { Ok(Some(piece)) }
     }

@@ -1,8 +1,10 @@
 //! Attempts, which are counted to limit guessing.
 //!
-//! Each response that uses a secret tag's OPRF key lets the caller test one passphrase, and each recovery proof is one
-//! guess. So each is recorded as an OPAQUE session, on any server of a cluster, and storage decides when the next one
-//! is allowed.
+//! Each response that uses a secret tag's OPRF key lets the caller test one passphrase. So each is recorded as an OPAQUE
+//! session, on any server of a cluster, and storage decides when the next one is allowed.
+//!
+//! Recoveries are limited apart from these ([`crate::auth::rate_limits`]), so that nobody who guesses passphrases locks
+//! the owner out of the recovery, too. A wrong recovery key is recorded here all the same, for the owner to see.
 
 use sotto_domain::secret_tag::{LOGIN_SECONDS, NewLogin, Started};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp};
@@ -19,7 +21,7 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Records an attempt that is not a login: a new passphrase or a recovery.
+    /// Records an attempt that is not a login: a new passphrase.
     ///
     /// # Errors
     /// [`ApiError::TooManyRequests`] after too many failures.
@@ -38,10 +40,20 @@ impl<'a> Attempt<'a> {
     }
 
     /// Marks the attempt as failed, so that the owner sees it.
-    pub async fn failed(self) -> Result<(), ApiError> {
+    async fn failed(self) -> Result<(), ApiError> {
         let sessions = self.app.storage.opaque_sessions();
         sessions.take(self.signed_in.id(), self.id, self.app.now()).await?;
         Ok(())
+    }
+}
+
+/// Records a wrong recovery key as a failed attempt, for the owner to see. It has been refused already, so it does not
+/// matter whether attempts have to wait.
+pub async fn note_failure(app: &App, signed_in: &SignedIn, tag: SecretTagId) -> Result<(), ApiError> {
+    match Attempt::begin(app, signed_in, tag).await {
+        Ok(attempt) => attempt.failed().await,
+        Err(ApiError::TooManyRequests { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A new passphrase by recovery key, when the old one is lost.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use serde::{Deserialize, Serialize};
 use sotto_crypto::Scope;
 use sotto_crypto::sealed::{RecoveryProof, RecoveryVerifier};
@@ -11,7 +11,7 @@ use sotto_domain::security_event::SecurityEventKind;
 use utoipa::ToSchema;
 
 use super::SecretTagResponse;
-use super::attempt::Attempt;
+use super::attempt;
 use super::phrase::OTHER_VERSION;
 use super::register::{RegistrationAnswer, parse_lock};
 use crate::app::App;
@@ -20,6 +20,7 @@ use crate::auth::SignedIn;
 use crate::http::base64url;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::{self, Id};
+use crate::http::middleware::ClientAddress;
 
 /// The proof of the recovery key, and the first message of a registration.
 #[derive(Deserialize, ToSchema)]
@@ -81,13 +82,15 @@ pub struct RecoverFinish {
 )]
 pub async fn start(
     State(app): State<App>,
+    Extension(client): Extension<ClientAddress>,
     signed_in: SignedIn,
     Id(id): Id,
     extract::Json(request): extract::Json<RecoverStart>,
 ) -> Result<Json<RecoverStarted>, ApiError> {
     let proof = base64url::read("recovery_proof", &request.recovery_proof)?;
     let message = base64url::read("registration_request", &request.registration_request)?;
-    let tag = verify_proof(&app, &signed_in, SecretTagId(id), &proof).await?;
+    let tag = verify_proof(&app, &signed_in, client, SecretTagId(id), &proof).await?;
+    app.rate_limits.check_recovery(signed_in.id())?;
     let RegistrationAnswer { registration_response, server_keys } =
         RegistrationAnswer::respond(&app, Scope { user: signed_in.id(), tag: tag.id }, &message)?;
     Ok(Json(RecoverStarted {
@@ -115,6 +118,7 @@ pub async fn start(
 pub async fn finish(
     State(app): State<App>,
     origin: Origin,
+    Extension(client): Extension<ClientAddress>,
     signed_in: SignedIn,
     Id(id): Id,
     extract::Json(request): extract::Json<RecoverFinish>,
@@ -122,7 +126,7 @@ pub async fn finish(
     let RecoverFinish { recovery_proof, registration_record, server_keys, wrapped_master_key, version } = request;
     let proof = base64url::read("recovery_proof", &recovery_proof)?;
     let lock = parse_lock(&app, &registration_record, server_keys.as_deref(), &wrapped_master_key)?;
-    let tag = verify_proof(&app, &signed_in, SecretTagId(id), &proof).await?;
+    let tag = verify_proof(&app, &signed_in, client, SecretTagId(id), &proof).await?;
     let changed = app.storage.secret_tags().set_lock(signed_in.id(), tag.id, &lock, version, None, app.now()).await?;
     let tag = changed.ok_or(OTHER_VERSION)?;
     audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::SecretTagRecovered)).await;
@@ -133,16 +137,18 @@ pub async fn finish(
 async fn verify_proof(
     app: &App,
     signed_in: &SignedIn,
+    client: ClientAddress,
     id: SecretTagId,
     proof: &RecoveryProof,
 ) -> Result<SecretTag, ApiError> {
+    let attempt = app.rate_limits.begin_recovery(signed_in.id(), client.0)?;
     let tag = app.storage.secret_tags().get(signed_in.id(), id).await?;
-    let attempt = Attempt::begin(app, signed_in, id).await?;
     let stored = tag.as_ref().map_or(&[0; RecoveryVerifier::LENGTH][..], |tag| &tag.recovery_verifier);
     let accepted = RecoveryVerifier::from_bytes(stored).map_err(ApiError::internal)?.accepts(proof);
     if let Some(tag) = tag.filter(|_| accepted) {
+        attempt.succeeded();
         return Ok(tag);
     }
-    attempt.failed().await?;
+    attempt::note_failure(app, signed_in, id).await?;
     Err(ApiError::Forbidden(Code::WrongRecoveryKey, "The recovery key is wrong, or you have no such secret tag."))
 }

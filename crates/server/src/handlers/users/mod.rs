@@ -5,7 +5,7 @@ pub mod draft_key;
 pub mod password;
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -22,7 +22,6 @@ use crate::auth::SignedIn;
 use crate::auth::cookies::clear_tokens;
 use crate::http::error::ApiError;
 use crate::http::extract::{self, present};
-use crate::http::middleware::ClientAddress;
 
 /// The fields to change. An absent field stays as it is; null clears it.
 #[derive(Deserialize, ToSchema)]
@@ -114,7 +113,6 @@ pub struct AccountDeletion {
 ))]
 pub async fn delete(
     State(app): State<App>,
-    Extension(client): Extension<ClientAddress>,
     origin: Origin,
     signed_in: SignedIn,
     extract::Json(request): extract::Json<AccountDeletion>,
@@ -123,7 +121,6 @@ pub async fn delete(
     if user.has_password {
         let given =
             request.password.ok_or_else(|| ApiError::invalid("body", "password", &Flaw::Missing("must be given")))?;
-        app.rate_limits.check_login(client.0, &user.email)?;
         password::verify(&app, &user.email, "password", given).await?;
     } else if !request.email.is_some_and(|email| Email::parse(&email).is_ok_and(|email| email == user.email)) {
         return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));

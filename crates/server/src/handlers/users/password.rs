@@ -51,7 +51,7 @@ pub async fn update(
     if user.has_password {
         check_current_password(&app, &user.email, request.current_password).await?;
     }
-    let hash = app.hasher.hash(password).await?;
+    let hash = app.hasher.for_user(user.id).hash(password).await?;
     if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
         // The cache does not know which entries belong to the user, so it is cleared.
         app.session_cache.invalidate_all();
@@ -68,13 +68,21 @@ pub async fn check_current_password(app: &App, email: &Email, given: Option<Stri
     const FIELD: &str = "current_password";
     let given =
         given.ok_or_else(|| ApiError::invalid("body", FIELD, &Flaw::Missing("must be given for this change")))?;
-    app.rate_limits.check_account(email)?;
     verify(app, email, FIELD, given).await
 }
 
-/// Refuses a wrong password. `field` is its place in the body. The caller has counted the attempt.
+/// Refuses a wrong password of a user who is signed in, and counts it. `field` is its place in the body.
 pub async fn verify(app: &App, email: &Email, field: &str, given: String) -> Result<(), ApiError> {
-    let hash = app.storage.users().credentials(email).await?.and_then(|found| found.password_hash);
-    let matches = given.len() <= 1024 && app.hasher.verify(given, hash).await?;
-    if matches { Ok(()) } else { Err(ApiError::invalid("body", field, &Flaw::WrongPassword)) }
+    let attempt = app.rate_limits.begin_confirmation(email)?;
+    let Some(found) = app.storage.users().credentials(email).await? else { return Err(GONE) };
+    if given.len() > 1024 {
+        return Err(ApiError::invalid("body", field, &Flaw::WrongPassword));
+    }
+    let matches = app.hasher.for_user(found.user.id).verify(given, found.password_hash).await;
+    let (attempt, matches) = attempt.checked(matches)?;
+    if !matches {
+        return Err(ApiError::invalid("body", field, &Flaw::WrongPassword));
+    }
+    attempt.succeeded();
+    Ok(())
 }

@@ -88,6 +88,8 @@ pub enum ProblemCode {
     MissingCondition,
     /// 429: too many attempts.
     TooManyAttempts,
+    /// 429: too many requests of one user at the same time; nothing was changed.
+    TooManyAtOnce,
     /// 503: the server is busy; nothing was changed.
     Busy,
     /// 503: the server is about to stop.

@@ -50,6 +50,8 @@ pub enum ApiError {
         /// Seconds to wait.
         retry_after: u64,
     },
+    /// 429: too many requests of one user at the same time; nothing was changed.
+    TooManyAtOnce,
     /// 503: the server is busy; nothing was changed.
     Busy,
     /// 503: the server is about to stop.

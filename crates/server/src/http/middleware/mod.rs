@@ -23,6 +23,7 @@ use crate::auth::unlock_tokens::UNLOCK;
 use crate::config::BODY_LIMIT;
 use crate::http::error::ApiError;
 use crate::http::idempotency;
+use crate::http::share::release_shares;
 
 pub use client_address::ClientAddress;
 pub use deadline::{DEADLINE, UPLOAD_DEADLINE, enforce_deadline};
@@ -40,6 +41,7 @@ pub fn with_middleware(router: Router, app: &App) -> Router {
     router
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(release_shares))
         .layer(from_fn_with_state(app.clone(), faults::note_faults))
         .layer(from_fn_with_state(app.clone(), security_headers::add_security_headers))
         .layer(from_fn(log::log_request))

@@ -1,8 +1,17 @@
-//! Accepts connections, and stops without failing a request.
+//! Accepts connections, limits what they may take, and stops without failing a request.
+
+mod body;
+mod clients;
+mod limits;
+mod occasional;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,14 +25,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
+use self::body::WatchedBody;
+use self::clients::{Clients, Counted};
+use self::limits::HEAD_BYTES;
+pub use self::limits::{ConnectionLimits, raise_descriptor_limit};
+use self::occasional::Occasional;
+use self::stream::WatchedStream;
 use super::normalize_path::normalize_path;
 
-/// Deadline for the head of a request, and for the next request on an idle connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for open requests to finish after the server has stopped accepting connections.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(20);
-/// Concurrent connections. Further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// The stages of a server from start to stop, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,9 +50,22 @@ pub enum Stage {
 }
 
 /// Serves a router until the stage is [`Stage::Finishing`].
-pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Receiver<Stage>) {
-    let connections = Connections { router, stage: stage.clone(), graceful: GracefulShutdown::new() };
-    let places = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    mut stage: watch::Receiver<Stage>,
+) {
+    let places = Arc::new(Semaphore::new(limits.places));
+    let mut connections = Connections {
+        router,
+        limits,
+        clients: Clients::default(),
+        refusals: Occasional::default(),
+        stage: stage.clone(),
+        graceful: GracefulShutdown::new(),
+    };
+    let mut failures = Occasional::default();
     loop {
         let accepted = tokio::select! {
             () = wait_for_stage(&mut stage, Stage::Finishing) => break,
@@ -54,7 +78,10 @@ pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Rec
             (Ok((stream, peer)), place) => connections.start(stream, peer, place),
             (Err(error), _) => {
                 // For example out of file descriptors: other connections will close.
-                tracing::warn!(%error, "a connection could not be accepted");
+                metrics::counter!("sotto_connections_total", "outcome" => "failed").increment(1);
+                if let Some(suppressed) = failures.line(Instant::now()) {
+                    tracing::warn!(%error, suppressed, "a connection could not be accepted");
+                }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -74,32 +101,57 @@ pub async fn accept(listener: TcpListener, router: Router, mut stage: watch::Rec
 
 struct Connections {
     router: Router,
+    limits: ConnectionLimits,
+    clients: Clients,
+    refusals: Occasional,
     stage: watch::Receiver<Stage>,
     graceful: GracefulShutdown,
 }
 
 impl Connections {
-    fn start(&self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+    fn start(&mut self, stream: TcpStream, peer: SocketAddr, place: Option<OwnedSemaphorePermit>) {
+        let Some(counted) = self.count(peer) else { return };
+        metrics::counter!("sotto_connections_total", "outcome" => "accepted").increment(1);
         let _ = stream.set_nodelay(true);
-        let (router, stage) = (self.router.clone(), self.stage.clone());
-        let service = service_fn(move |request| handle(router.clone(), request, peer, *stage.borrow()));
+        let (router, stage, progress) = (self.router.clone(), self.stage.clone(), self.limits.progress);
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let request = request.map(|body| Body::new(WatchedBody::new(body, progress)));
+            handle(router.clone(), request, peer, *stage.borrow())
+        });
+        let stream = WatchedStream::new(stream, self.limits.first_byte, progress);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(HEAD_BYTES)
             .serve_connection(TokioIo::new(stream), service);
         let connection = self.graceful.watch(connection);
         tokio::spawn(async move {
-            let _place = place;
+            let _held = (place, counted);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke off");
             }
         });
     }
 
+    /// Counts a connection. `None` if the client has too many; the inner `None` if it is not counted.
+    fn count(&mut self, peer: SocketAddr) -> Option<Option<Counted>> {
+        if self.limits.is_exempt(peer.ip()) {
+            return Some(None);
+        }
+        let counted = self.clients.count(peer.ip(), self.limits.per_client);
+        if counted.is_none() {
+            metrics::counter!("sotto_connections_total", "outcome" => "refused").increment(1);
+            if let Some(suppressed) = self.refusals.line(Instant::now()) {
+                tracing::warn!(client = %peer.ip(), suppressed, "a client has too many connections; one was closed");
+            }
+        }
+        counted.map(Some)
+    }
+
     /// Closes the listener. Connections in the kernel's queue are already open for their clients, which may have sent
     /// requests on them, so they are served first. The kernel is asked directly, because the runtime learns about
     /// connections with a delay.
-    fn start_queued(&self, listener: TcpListener) -> io::Result<()> {
+    fn start_queued(&mut self, listener: TcpListener) -> io::Result<()> {
         let listener = listener.into_std()?;
         loop {
             match listener.accept() {
@@ -123,11 +175,10 @@ async fn wait_for_stage(stage: &mut watch::Receiver<Stage>, goal: Stage) {
 
 async fn handle(
     router: Router,
-    request: hyper::Request<Incoming>,
+    mut request: hyper::Request<Body>,
     peer: SocketAddr,
     stage: Stage,
 ) -> Result<axum::response::Response, std::convert::Infallible> {
-    let mut request = request.map(Body::new);
     normalize_path(request.uri_mut());
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(stage);

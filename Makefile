@@ -1,6 +1,6 @@
 # The commands of the project. `make run` starts a server; `make test` runs all checks and tests.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types web unit e2e schemathesis fuzz deny outdated bare faults bench soak quality openapi schema-docs tools
+.PHONY: help run test lint format types web unit e2e schemathesis fuzz deny outdated bare faults bench soak abuse quality openapi schema-docs tools
 
 # The web app that is built into the program, and its sources. Folders are listed as well, because their times show when a file
 # is deleted.
@@ -97,6 +97,10 @@ bench: ## Measure against the machine's limits (takes a while; see docs/benchmar
 soak: ## Minutes of mixed load: memory, log, descriptors and p99 (SOTTO_SOAK_MINUTES=5, SOTTO_SOAK_ENGINE=sqlite or postgres)
 	@scripts/tools compiler postgres
 	scripts/bench soak
+
+abuse: ## Attack a server on each engine, and write what its other users notice into docs/reliability.md (half an hour)
+	@scripts/tools compiler postgres
+	scripts/bench abuse --markdown docs/reliability.md
 
 quality: $(app) ## Measure the first pages with Lighthouse (see docs/frontend-quality.md)
 	@scripts/tools compiler quality browser

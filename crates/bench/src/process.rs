@@ -42,6 +42,14 @@ impl Server {
     /// # Errors
     /// If the process ends, or does not respond within a minute; with the end of its log.
     pub async fn sotto(binary: &Path, database: &Database) -> Result<Self> {
+        Self::sotto_with(binary, database, &[("SOTTO_RATE_LIMITS", "off")]).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As for [`Self::sotto`].
+    pub async fn sotto_with(binary: &Path, database: &Database, settings: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new(binary);
         command
             .arg("serve")
@@ -50,8 +58,8 @@ impl Server {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("SOTTO_DATA_DIR", database.folder())
             .env("SOTTO_DATABASE", database.url())
-            .env("SOTTO_RATE_LIMITS", "off")
-            .env("SOTTO_AUTO_UPGRADE", "true");
+            .env("SOTTO_AUTO_UPGRADE", "true")
+            .envs(settings.iter().copied());
         Self::start(command).await
     }
 

@@ -1,13 +1,12 @@
 //! The report of a run, in Markdown that is also readable on a terminal.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 mod aims;
 mod format;
+mod markers;
 
-use crate::Result;
 use crate::indexes::IndexBenefit;
 use crate::load::Outcome;
 use crate::machine::Machine;
@@ -18,9 +17,11 @@ use crate::suite::{Figures, Growth};
 use format::{megabytes, milliseconds, ratio, times};
 
 pub use format::{percent, table, thousands};
+pub use markers::Markers;
 
-const BEGIN: &str = "<!-- begin: make bench -->";
-const END: &str = "<!-- end: make bench -->";
+/// Where the report is in docs/benchmarks.md.
+pub const MARKERS: Markers = Markers { begin: "<!-- begin: make bench -->", end: "<!-- end: make bench -->" };
+
 /// All measurements of a run.
 pub struct Report {
     pub machine: Machine,
@@ -44,22 +45,6 @@ impl Report {
             figures.cells.iter().map(cell).sum::<u64>() + growth(&figures.growth) + lists(&figures.secret_tags)
         };
         self.figures.iter().map(engine).sum()
-    }
-
-    /// Writes the report into a file: between its markers, or as the whole of a new file.
-    ///
-    /// # Errors
-    /// If the file cannot be written, or has no markers.
-    pub fn write(&self, file: &Path) -> Result<()> {
-        let report = format!("{BEGIN}\n\n{self}\n{END}");
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => {
-                let (before, after) = split_at_markers(&text).ok_or("the file has no markers")?;
-                format!("{before}{report}{after}")
-            }
-            Err(_) => format!("{report}\n"),
-        };
-        Ok(std::fs::write(file, text)?)
     }
 }
 
@@ -197,52 +182,4 @@ fn row(cell: &Cell) -> Vec<String> {
 
 fn side(outcome: &Outcome) -> String {
     format!("{} (p99 {:.2} ms)", thousands(outcome.rate()), outcome.latency(0.99))
-}
-
-/// Checks before a run that the report can be written at its end.
-///
-/// # Errors
-/// If the file has no markers.
-pub fn check(file: &Path) -> Result<()> {
-    match std::fs::read_to_string(file) {
-        Ok(text) if split_at_markers(&text).is_none() => {
-            Err(format!("{} has no lines {BEGIN} and {END} to write between", file.display()).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The text before and after the report.
-fn split_at_markers(text: &str) -> Option<(&str, &str)> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some((before, after))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_around_the_report_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("benchmarks.md");
-        let report = Report {
-            machine: Machine::describe(folder.path()),
-            duration: Duration::from_secs(5),
-            figures: vec![],
-            indexes: vec![],
-            restores: vec![],
-        };
-        assert!(check(&file).is_ok());
-        report.write(&file).unwrap();
-        let alone = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("# Before\n{alone}after\n")).unwrap();
-        report.write(&file).unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("# Before\n{alone}after\n"));
-        std::fs::write(&file, "no markers").unwrap();
-        assert!(check(&file).is_err());
-        assert!(report.write(&file).is_err());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "no markers");
-    }
 }

@@ -10,6 +10,7 @@ mod api_tokens;
 mod audio;
 mod audio_sealed;
 mod audio_store;
+mod authorization;
 mod clocks;
 mod errors;
 mod export;

@@ -44,11 +44,12 @@ pub fn set_tokens(config: &Config, access: &str, refresh: &str) -> Result<Header
     Ok(headers)
 }
 
-/// The `Set-Cookie` headers that delete both tokens.
-pub fn clear_tokens(config: &Config) -> Result<HeaderMap, ApiError> {
+/// The `Set-Cookie` headers that delete every cookie: both tokens, and the handshake with a provider.
+pub fn clear_all(config: &Config) -> Result<HeaderMap, ApiError> {
     let mut headers = HeaderMap::new();
-    headers.append(SET_COOKIE, ACCESS.write(config, "", 0)?);
-    headers.append(SET_COOKIE, REFRESH.write(config, "", 0)?);
+    for cookie in [ACCESS, REFRESH, HANDSHAKE] {
+        headers.append(SET_COOKIE, cookie.write(config, "", 0)?);
+    }
     Ok(headers)
 }
 

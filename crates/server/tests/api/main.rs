@@ -27,6 +27,7 @@ mod secret_tags_interop;
 mod secret_tags_leaks;
 mod secret_tags_resistance;
 mod server;
+mod sign_out;
 mod specification;
 mod tags;
 mod vault;

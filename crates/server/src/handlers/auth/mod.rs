@@ -2,6 +2,8 @@
 
 pub mod oidc;
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,7 +20,7 @@ use super::{Message, message};
 use crate::app::App;
 use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
-use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
+use crate::auth::{SESSION_ENDED, bearer, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::{self, body, media_type, parse_form, parse_json};
@@ -225,14 +227,41 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
 
 /// Sign out.
 ///
-/// The session and all of its tokens end.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses(
+/// The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any one
+/// of them is enough, so a client whose access token has expired can sign out too. A refresh token that was exchanged
+/// before still ends its session. Without a valid token there is nothing to end, and the response is the same. It deletes
+/// all cookies.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, responses(
     (status = 200, body = Message),
+    (status = 403, description = "Another site sent the request."),
 ))]
-pub async fn logout(State(app): State<App>, signed_in: SignedIn) -> Result<Response, ApiError> {
-    app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
-    app.session_cache.invalidate(&signed_in.session);
-    Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
+pub async fn logout(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
+    let (parts, content) = request.into_parts();
+    // The response deletes cookies even if the request has none, so another site may not send it at all. A browser lets
+    // no other site set the header `Authorization`.
+    if bearer(&parts.headers).is_none() {
+        refuse_cross_site(&parts)?;
+    }
+    let is_json = media_type(&parts.headers) == Some("application/json");
+    let tokens = [bearer(&parts.headers), cookies::access(&parts.headers), cookies::refresh(&parts.headers)];
+    let mut tokens: Vec<String> = tokens.into_iter().flatten().map(str::to_owned).collect();
+    if is_json {
+        let content = body(Request::from_parts(parts, content), &app).await?;
+        let request = if content.is_empty() { None } else { parse_json::<Option<RefreshRequest>>(&content)? };
+        tokens.extend(request.and_then(|request| request.refresh_token));
+    }
+    for (user, session) in sessions_of(&app, &tokens) {
+        app.storage.sessions().end(user, session).await?;
+        app.session_cache.invalidate(&session);
+    }
+    Ok((cookies::clear_all(&app.config)?, message("Signed out successfully")).into_response())
+}
+
+/// The sessions of these tokens, each once. Expired and forged tokens name none. The generation of a refresh token does
+/// not matter here: whoever holds an older one can end the session anyway, by using it.
+fn sessions_of(app: &App, tokens: &[String]) -> BTreeSet<(UserId, SessionId)> {
+    let claims = tokens.iter().filter_map(|token| app.session_tokens.read(token, app.now()).ok());
+    claims.map(|claims| (claims.sub, claims.sid)).collect()
 }
 
 /// Starts a session for a user who has proved their identity.

@@ -17,7 +17,7 @@ use self::account::{GONE, UserResponse, finish_change};
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
-use crate::auth::cookies::clear_tokens;
+use crate::auth::cookies;
 use crate::http::error::ApiError;
 use crate::http::extract::{self, present};
 use crate::http::middleware::ClientAddress;
@@ -124,7 +124,7 @@ pub async fn delete(
     finish_change(&app, app.storage.users().delete(user.id).await?, GONE)?;
     app.attachments.delete_all(user.id).await;
     tracing::info!(user = %user.id, "an account was deleted by its owner");
-    Ok((clear_tokens(&app.config)?, message("Account deleted successfully")).into_response())
+    Ok((cookies::clear_all(&app.config)?, message("Account deleted successfully")).into_response())
 }
 
 async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {

@@ -19,6 +19,7 @@ pub mod ids;
 mod properties;
 pub mod reminder;
 pub mod secret_tag;
+pub mod session;
 pub mod statistics;
 pub mod storage;
 pub mod tag;

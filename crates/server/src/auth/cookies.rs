@@ -6,7 +6,7 @@
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
 
-use sotto_domain::account::SESSION_SECONDS;
+use sotto_domain::session::SESSION_SECONDS;
 
 use crate::config::{ACCESS_SECONDS, Config, HANDSHAKE_SECONDS};
 use crate::http::error::ApiError;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Message, message};
 use crate::app::App;
-use crate::auth::SignedIn;
+use crate::auth::{RecentlySignedIn, SignedIn};
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
 
@@ -52,7 +52,8 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 
 /// Unlink an identity.
 ///
-/// Without a password, the last identity cannot be unlinked.
+/// Without a password, the last identity cannot be unlinked. It requires a recent sign-in (see `POST
+/// /api/auth/confirm`).
 #[utoipa::path(delete, path = "/api/users/me/identities/{identity_id}", tag = "users", operation_id = "unlink_identity",
     params(("identity_id" = Uuid, Path)),
     responses(
@@ -61,7 +62,11 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
         (status = 409, description = "Without it you could not sign in."),
     )
 )]
-pub async fn delete(State(app): State<App>, signed_in: SignedIn, Id(id): Id) -> Result<Json<Message>, ApiError> {
+pub async fn delete(
+    State(app): State<App>,
+    signed_in: RecentlySignedIn,
+    Id(id): Id,
+) -> Result<Json<Message>, ApiError> {
     match app.storage.identities().unlink(signed_in.id(), IdentityId(id), app.now()).await? {
         Unlinked::Unlinked => Ok(message("Identity unlinked successfully")),
         Unlinked::Missing => Err(ApiError::NotFound(Code::NotFound, "Identity not found")),

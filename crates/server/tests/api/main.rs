@@ -10,6 +10,7 @@ mod audio;
 mod audio_sealed;
 mod audio_store;
 mod clocks;
+mod confirm;
 mod errors;
 mod export;
 mod health;

@@ -92,7 +92,8 @@ async fn a_refresh_token_in_the_body_is_enough(server: Server) {
 async fn an_exchanged_refresh_token_still_ends_its_session(server: Server) {
     let ada = server.person("ada").await;
     let first = json!({"refresh_token": ada.refresh_token});
-    let refresh = async |body: &Value| ApiResponse::receive(server.request(Method::POST, "/api/auth/refresh").json(body)).await;
+    let refresh =
+        async |body: &Value| ApiResponse::receive(server.request(Method::POST, "/api/auth/refresh").json(body)).await;
     let second = refresh(&first).await.expect(StatusCode::OK);
     server.clock.advance(60);
     sign_out(server.request(Method::POST, LOGOUT).json(&first)).await;

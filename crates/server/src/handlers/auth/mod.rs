@@ -1,5 +1,6 @@
 //! Signing up, signing in, exchanging tokens and signing out.
 
+pub mod confirm;
 pub mod oidc;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,8 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::account::{self, Email, NewUser, Password, Preferences};
+use sotto_domain::session::{Rotation, SESSION_SECONDS, Session};
 use sotto_domain::text::{self, Check};
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -227,10 +229,10 @@ pub async fn refresh(State(app): State<App>, request: Request) -> Result<Respons
 
 /// Sign out.
 ///
-/// The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any one
-/// of them is enough, so a client whose access token has expired can sign out too. A refresh token that was exchanged
-/// before still ends its session. Without a valid token there is nothing to end, and the response is the same. It deletes
-/// all cookies.
+/// The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any
+/// one of them is enough, so a client whose access token has expired can sign out too. A refresh token that was
+/// exchanged before still ends its session. Without a valid token there is nothing to end, and the response is the
+/// same. It deletes all cookies.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, responses(
     (status = 200, body = Message),
     (status = 403, description = "Another site sent the request."),
@@ -274,6 +276,7 @@ pub(super) async fn open_session(app: &App, user: UserId, headers: &HeaderMap) -
         generation: 1,
         rotated_at: now,
         expires_at: now.plus_seconds(SESSION_SECONDS),
+        confirmed_at: None,
         user_agent: agent.and_then(|agent| text::line(&agent.chars().take(200).collect::<String>(), 200).ok()),
         created_at: now,
     };

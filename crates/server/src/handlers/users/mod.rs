@@ -26,7 +26,7 @@ use crate::http::middleware::ClientAddress;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdate {
-    /// A new address. It requires `current_password`.
+    /// A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`).
     #[serde(default, deserialize_with = "present")]
     #[schema(format = Email, max_length = 254, nullable = false)]
     email: Option<String>,
@@ -80,6 +80,7 @@ pub async fn update(
         request.preferences,
     )?;
     if patch.email.as_ref().is_some_and(|email| *email != user.email) {
+        signed_in.require_recent(&app).await?;
         password::check_current_password(&app, &user.email, request.current_password).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;

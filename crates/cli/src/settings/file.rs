@@ -17,7 +17,7 @@ const FOLDER: &str = "a folder in quotes";
 const TRUTH: &str = "true or false";
 
 /// The keys with the expected values.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 22] = [
     ("data_dir", FOLDER),
     ("database", "\"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST:PORT/NAME\""),
     ("database_connections", "a whole number, without quotes"),
@@ -30,6 +30,7 @@ const KEYS: [(&str, &str); 21] = [
     ("listen", "an IP address and a port in quotes, such as \"127.0.0.1:8080\""),
     ("drain_seconds", "a whole number of seconds, without quotes"),
     ("public_url", "an address in quotes, such as \"https://journal.example.org\""),
+    ("hsts_subdomains", TRUTH),
     ("registration", "\"open\" or \"closed\""),
     ("trusted_proxies", "a list of networks in quotes, such as [\"10.0.0.0/8\"]"),
     ("metrics_token", "a text in quotes"),

@@ -72,7 +72,7 @@ impl Caller {
             };
         }
         refuse_cross_site(parts)?;
-        let token = cookies::access(&parts.headers);
+        let token = cookies::access(&app.config, &parts.headers);
         Self::by_session(app, token.ok_or(NOT_SIGNED_IN)?).await
     }
 

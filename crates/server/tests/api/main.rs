@@ -11,6 +11,7 @@ mod audio_sealed;
 mod audio_store;
 mod clocks;
 mod confirm;
+mod cookies;
 mod errors;
 mod export;
 mod health;

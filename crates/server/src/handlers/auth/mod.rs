@@ -176,7 +176,12 @@ pub async fn login(
     }
     let session = open_session(&app, user.id, &headers).await?;
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
-    token_response(&app, &session, request.cookie)
+    let mut response = token_response(&app, &session, request.cookie)?;
+    if request.cookie {
+        // Another user may have gone to a provider in this browser, and must not come back into this session.
+        response.headers_mut().append(header::SET_COOKIE, cookies::set_handshake(&app.config, "")?);
+    }
+    Ok(response)
 }
 
 /// A refresh token, unless it is in a cookie.
@@ -198,26 +203,40 @@ pub struct RefreshRequest {
 ))]
 pub async fn refresh(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let (parts, content) = request.into_parts();
-    let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
-    if cookie.is_some() {
+    let cookie = cookies::refresh(&app.config, &parts.headers).map(str::to_owned);
+    let old_cookie = cookies::old_refresh(&app.config, &parts.headers).filter(|_| cookie.is_none()).map(str::to_owned);
+    if cookie.is_some() || old_cookie.is_some() {
         refuse_cross_site(&parts)?;
     }
     // The web app sends no body.
-    let request: RefreshRequest = if media_type(&parts.headers).is_none() && cookie.is_some() {
+    let request: RefreshRequest = if media_type(&parts.headers).is_none() && (cookie.is_some() || old_cookie.is_some())
+    {
         RefreshRequest::default()
     } else {
         extract::Json::from_request(Request::from_parts(parts, content), &app).await?.0
     };
     let by_cookie = request.refresh_token.is_none();
-    let token = request.refresh_token.or(cookie);
+    let by_old_cookie = by_cookie && old_cookie.is_some();
+    let token = request.refresh_token.or(cookie).or(old_cookie);
     let token = token.ok_or_else(|| ApiError::invalid("body", "refresh_token", &Flaw::Missing("must be given")))?;
 
     let now = app.now();
     let claims = app.session_tokens.read(&token, now).map_err(|_| SESSION_ENDED)?;
-    let TokenKind::Refresh { generation } = claims.kind else { return Err(SESSION_ENDED) };
+    let TokenKind::Refresh { generation, knows_prefix } = claims.kind else { return Err(SESSION_ENDED) };
+    if by_old_cookie && knows_prefix {
+        return Err(SESSION_ENDED);
+    }
     let expires_at = now.plus_seconds(SESSION_SECONDS);
     match app.storage.sessions().rotate(claims.sub, claims.sid, generation, expires_at, now).await? {
-        Rotation::Rotated(session) => token_response(&app, &session, by_cookie),
+        Rotation::Rotated(session) => {
+            let mut response = token_response(&app, &session, by_cookie)?;
+            if by_old_cookie {
+                for deleted in cookies::clear_old(&app.config)? {
+                    response.headers_mut().append(header::SET_COOKIE, deleted);
+                }
+            }
+            Ok(response)
+        }
         Rotation::Reused => {
             app.session_cache.invalidate(&claims.sid);
             tracing::warn!(user = %claims.sub, session = %claims.sid, "a refresh token was used twice; its session was ended");
@@ -245,8 +264,8 @@ pub async fn logout(State(app): State<App>, request: Request) -> Result<Response
         refuse_cross_site(&parts)?;
     }
     let is_json = media_type(&parts.headers) == Some("application/json");
-    let tokens = [bearer(&parts.headers), cookies::access(&parts.headers), cookies::refresh(&parts.headers)];
-    let mut tokens: Vec<String> = tokens.into_iter().flatten().map(str::to_owned).collect();
+    let tokens = bearer(&parts.headers).into_iter().chain(cookies::all_tokens(&app.config, &parts.headers));
+    let mut tokens: Vec<String> = tokens.map(str::to_owned).collect();
     if is_json {
         let content = body(Request::from_parts(parts, content), &app).await?;
         let request = if content.is_empty() { None } else { parse_json::<Option<RefreshRequest>>(&content)? };

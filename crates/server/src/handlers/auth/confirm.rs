@@ -26,8 +26,8 @@ pub struct Confirmation {
 ///
 /// For 15 minutes after a sign-in or a confirmation, a session may do what is sensitive: create an API token, link or
 /// unlink an identity, set a first password, change the e-mail address, and export everything. Other sessions get
-/// status 403 and the code `confirm_sign_in`. Without a password, sign in with your provider again: `GET
-/// /api/auth/oidc/{provider}/start?confirm=true`.
+/// status 403 and the code `confirm_sign_in`. Without a password, sign in with your provider again:
+/// `GET /api/auth/oidc/{provider}/start?confirm=true`.
 #[utoipa::path(post, path = "/api/auth/confirm", tag = "auth", request_body = Confirmation, responses(
     (status = 200, body = Message),
     (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),

@@ -1,10 +1,10 @@
-//! Accounts, the sessions of their users, and the checks on what users enter about themselves.
+//! Accounts, and the checks on what users enter about themselves.
 
 use std::fmt;
 
 use crate::clock::Timestamp;
 use crate::flaw::Flaw;
-use crate::ids::{SessionId, UserId};
+use crate::ids::UserId;
 use crate::text::{self, Check, Violations};
 use crate::zone::Zone;
 
@@ -289,61 +289,6 @@ pub fn full_name(text: &str) -> Result<String, Flaw> {
 /// Accepts the name of an IANA time zone.
 pub fn zone(name: &str) -> Result<Zone, Flaw> {
     Zone::named(name).ok_or(Flaw::UnknownZone)
-}
-
-/// One session of one user.
-///
-/// A refresh token names its session and a generation of it. Each refresh raises the generation, so a token of an
-/// earlier generation that is used again shows that it was copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// The id.
-    pub id: SessionId,
-    /// The owner.
-    pub user_id: UserId,
-    /// The generation of the one valid refresh token.
-    pub generation: u32,
-    /// When that token was issued.
-    pub rotated_at: Timestamp,
-    /// When the session ends unless it is refreshed.
-    pub expires_at: Timestamp,
-    /// The client's `User-Agent`, at most 200 bytes.
-    pub user_agent: Option<String>,
-    /// When the user signed in.
-    pub created_at: Timestamp,
-}
-
-impl Session {
-    /// Whether `generation` is the one before the current one and its refresh token is still accepted at `now`.
-    pub fn forgives(&self, generation: u32, now: Timestamp) -> bool {
-        generation.checked_add(1) == Some(self.generation) && self.rotated_at.is_within(REFRESH_GRACE_SECONDS, now)
-    }
-}
-
-/// The stored facts that decide whether an access token is still valid.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SessionWithUser {
-    /// The account.
-    pub user: User,
-    /// When the session ends unless it is refreshed.
-    pub expires_at: Timestamp,
-}
-
-/// How long a session lasts without use, in seconds: 30 days.
-pub const SESSION_SECONDS: i64 = 30 * 24 * 3600;
-/// How long the previous refresh token is accepted after a rotation, in seconds. Without this grace, a client that lost
-/// a response, or that refreshes in two tabs at once, would be signed out.
-pub const REFRESH_GRACE_SECONDS: i64 = 10;
-
-/// The outcome of presenting a refresh token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
-    /// The session with its current generation, for which the caller issues a token.
-    Rotated(Session),
-    /// The token is of an outdated generation, so it was copied. The session has been ended.
-    Reused,
-    /// There is no such session, or it has expired.
-    Missing,
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod properties;
 pub mod reminder;
 pub mod secret_tag;
 pub mod security_event;
+pub mod session;
 pub mod statistics;
 pub mod storage;
 pub mod tag;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
-use sotto_domain::account::SessionWithUser;
 use sotto_domain::api_token::ApiTokenWithUser;
+use sotto_domain::session::SessionWithUser;
 use sotto_domain::storage::Storage;
 use sotto_domain::{Clock, Random, SessionId, Timestamp};
 use tokio::sync::Semaphore;

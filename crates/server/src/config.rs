@@ -19,6 +19,8 @@ pub struct Config {
     /// The public address, such as `https://journal.example.org`. With `https`, cookies are `Secure` and browsers are
     /// instructed to stay on HTTPS.
     pub public_url: Option<String>,
+    /// Whether browsers are to use HTTPS for all subdomains of the public address too.
+    pub hsts_subdomains: bool,
     pub registration: Registration,
     /// Whether sign-up and sign-in are rate limited. Off for load tests only.
     pub rate_limits: bool,
@@ -88,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
+            hsts_subdomains: false,
             registration: Registration::Open,
             rate_limits: true,
             audit_addresses: false,

@@ -57,11 +57,12 @@ pub fn base() -> OpenApi {
 }
 
 /// Operations that need no credentials.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 10] = [
     "/api/server",
     "/api/auth/register",
     "/api/auth/login",
     "/api/auth/refresh",
+    "/api/auth/logout",
     "/api/auth/oidc/{provider}/start",
     "/api/auth/oidc/{provider}/callback",
     "/health/live",

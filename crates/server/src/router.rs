@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::handlers::admin::{database, users as accounts};
-use crate::handlers::auth::{self, oidc};
+use crate::handlers::auth::{self, confirm, oidc};
 use crate::handlers::journals::{self, calendar};
 use crate::handlers::secret_tags::{self, phrase, recover, register, unlock};
 use crate::handlers::users::{self, draft_key, password};
@@ -45,6 +45,7 @@ pub fn api() -> (Router<App>, Router<App>, OpenApi) {
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
+        .routes(routes!(confirm::confirm))
         .routes(routes!(oidc::start))
         .routes(routes!(oidc::finish))
         .routes(routes!(users::get, users::update, users::delete))

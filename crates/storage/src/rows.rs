@@ -1,7 +1,7 @@
 //! Conversion of rows into domain values, shared by both engines: the lists of columns that queries select, and the
 //! code that reads them. Each engine has its own statements.
 
-use sotto_domain::account::{Credentials, Email, PasswordHash, Session, SessionWithUser, User};
+use sotto_domain::account::{Credentials, Email, PasswordHash, User};
 use sotto_domain::api_token::{ApiToken, ApiTokenWithUser, Scopes};
 use sotto_domain::attachment::Attachment;
 use sotto_domain::attachment_store::Store;
@@ -11,6 +11,7 @@ use sotto_domain::identity::Identity;
 use sotto_domain::reminder::{Frequency, Reminder, ReminderPlan, Schedule};
 use sotto_domain::secret_tag::{PhraseLock, Sealed, SealedEntry, SecretTag, StartedLogin};
 use sotto_domain::security_event::{SecurityEvent, SecurityEventKind};
+use sotto_domain::session::{Session, SessionWithUser};
 use sotto_domain::tag::{Color, Tag, TagName};
 use sotto_domain::{
     ApiTokenId, AttachmentId, EntryDate, EntryId, IdentityId, ReminderId, SecretTagId, SecurityEventId, SessionId,
@@ -102,30 +103,34 @@ impl FromRow for Credentials {
     }
 }
 
-/// Reads [`user_columns`], then `login_sessions.expires_at`.
+/// Reads [`user_columns`], then `expires_at`, `confirmed_at` and `created_at` of `login_sessions`.
 impl FromRow for SessionWithUser {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
-        Ok(Self { user: User::from_row(row)?, expires_at: row.instant()? })
+        let (user, end) = (User::from_row(row)?, row.instant()?);
+        let (confirmed_at, created_at) = (row.optional_instant()?, row.instant()?);
+        Ok(Self { user, expires_at: end.min(Session::latest_end(created_at)), confirmed_at, created_at })
     }
 }
 
 macro_rules! session_columns {
     () => {
-        "id, user_id, generation, rotated_at, expires_at, user_agent, created_at"
+        "id, user_id, generation, rotated_at, expires_at, user_agent, confirmed_at, created_at"
     };
 }
 
 impl FromRow for Session {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
-        Ok(Self {
+        let session = Self {
             id: SessionId(row.uuid()?),
             user_id: UserId(row.uuid()?),
             generation: row.count()?,
             rotated_at: row.instant()?,
             expires_at: row.instant()?,
             user_agent: row.optional_string()?,
+            confirmed_at: row.optional_instant()?,
             created_at: row.instant()?,
-        })
+        };
+        Ok(Self { expires_at: session.expires_at.min(Self::latest_end(session.created_at)), ..session })
     }
 }
 

@@ -87,9 +87,35 @@ export interface paths {
         put?: never;
         /**
          * Sign out.
-         * @description The session and all of its tokens end.
+         * @description The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any
+         *     one of them is enough, so a client whose access token has expired can sign out too. A refresh token that was
+         *     exchanged before still ends its session. Without a valid token there is nothing to end, and the response is the
+         *     same. It deletes all cookies.
          */
         post: operations["auth_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm that it is you.
+         * @description For 15 minutes after a sign-in or a confirmation, a session may do what is sensitive: create an API token, link or
+         *     unlink an identity, set a first password, change the e-mail address, and export everything. Other sessions get
+         *     status 403 and the code `confirm_sign_in`. Without a password, sign in with your provider again:
+         *     `GET /api/auth/oidc/{provider}/start?confirm=true`.
+         */
+        post: operations["auth_confirm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -105,8 +131,9 @@ export interface paths {
         };
         /**
          * Start to sign in with a provider.
-         * @description For browsers. With a valid session, the identity is linked to its account. Otherwise the browser comes back signed
-         *     in, by cookies. Failures redirect to `/login?error=<code>`; docs/sign-in.md lists the codes.
+         * @description For browsers. The browser comes back signed in, by cookies; with `link` or `confirm`, in the same session as before.
+         *     It has to come back before anybody signs in or out in it. Failures redirect to `/login?error=<code>`;
+         *     docs/sign-in.md lists the codes.
          */
         get: operations["auth_start_oidc"];
         put?: never;
@@ -197,6 +224,8 @@ export interface paths {
          *     If the store has lost or damaged a recording or cannot be read, the export continues without it. `missing.txt` at
          *     the end of the archive lists these recordings, and what could be read of them is in their place. An archive without
          *     that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
+         *
+         *     It requires a recent sign-in (see `POST /api/auth/confirm`).
          */
         get: operations["users_export"];
         put?: never;
@@ -217,7 +246,8 @@ export interface paths {
         get?: never;
         /**
          * Change your password, or set one.
-         * @description All of your other sessions end.
+         * @description All of your other sessions end. Your API tokens are deleted, unless `delete_api_tokens` is false. A first password
+         *     requires a recent sign-in (see `POST /api/auth/confirm`).
          */
         put: operations["users_set_password"];
         post?: never;
@@ -290,7 +320,8 @@ export interface paths {
         post?: never;
         /**
          * Unlink an identity.
-         * @description Without a password, the last identity cannot be unlinked.
+         * @description Without a password, the last identity cannot be unlinked. It requires a recent sign-in (see `POST
+         *     /api/auth/confirm`).
          */
         delete: operations["users_unlink_identity"];
         options?: never;
@@ -314,7 +345,7 @@ export interface paths {
         /**
          * Create an API token.
          * @description A script or another program can use it for what its scopes allow. It never gives access to your account, to secret
-         *     tags and their entries, or to other tokens.
+         *     tags and their entries, or to other tokens. It requires a recent sign-in (see `POST /api/auth/confirm`).
          */
         post: operations["users_create_token"];
         delete?: never;
@@ -1096,6 +1127,14 @@ export interface components {
             /** @description What the token may be used for. */
             scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
         };
+        /** @description A confirmation that it is you. */
+        Confirmation: {
+            /**
+             * Format: password
+             * @description Your password.
+             */
+            password: string;
+        };
         /** @description The health of the database. Counters count since `watched_since`, on this node. */
         DatabaseResponse: {
             /** @description What to do, most urgent first. */
@@ -1447,6 +1486,11 @@ export interface components {
              */
             current_password?: string | null;
             /**
+             * @description Whether to delete all of your API tokens too.
+             * @default true
+             */
+            delete_api_tokens: boolean;
+            /**
              * Format: password
              * @description At least 8 characters.
              */
@@ -1496,6 +1540,7 @@ export interface components {
          * @enum {string}
          */
         ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "too_many_at_once" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "confirm_sign_in" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description The id in addresses. */
@@ -1912,7 +1957,7 @@ export interface components {
             current_password?: string | null;
             /**
              * Format: email
-             * @description A new address. It requires `current_password`.
+             * @description A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`).
              */
             email?: string;
             full_name?: string | null;
@@ -2313,7 +2358,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"] | null;
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -2322,6 +2371,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another site sent the request. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not accepted. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The credentials are missing, invalid or expired. */
@@ -2335,6 +2489,51 @@ export interface operations {
             };
             /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not accepted. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; wait `Retry-After` seconds. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2367,8 +2566,13 @@ export interface operations {
             query?: {
                 /** @description The path to go to afterwards; `/` by default. */
                 next?: string;
-                /** @description Link the identity to the signed-in account. Fails without a valid session. */
+                /** @description Link the identity to the signed-in account. Fails without a valid session that is recent. */
                 link?: boolean;
+                /**
+                 * @description Sign in again to confirm that it is you, in the same session. Fails without a valid session, or with an identity
+                 *     of another account. Excludes `link`.
+                 */
+                confirm?: boolean;
             };
             header?: never;
             path: {

@@ -63,6 +63,12 @@ pub async fn run(common: &CommonSettings, serving: &ServeSettings) -> Result<()>
     if app.config.web_dir.is_none() && !sotto_server::web_files::is_embedded() {
         tracing::warn!("the web app is not built in: build it first, or set SOTTO_WEB_DIR to its folder");
     }
+    if !app.config.trusted_proxies.is_empty() && app.config.public_url.is_none() {
+        tracing::warn!(
+            "trusted_proxies is set, but public_url is not: behind a proxy with HTTPS, cookies lack Secure and \
+             browsers are not told to stay on HTTPS; set SOTTO_PUBLIC_URL to the address that users open"
+        );
+    }
     tokio::spawn(check::warn(common.database()));
     let (stage, stages) = watch::channel(Stage::Serving);
     tokio::spawn(stop_in_stages(signal, stage, serving.drain()));

@@ -74,10 +74,13 @@ pub enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Set the password of an account, and end all its sessions
+    /// Set the password of an account, end all its sessions and delete its API tokens
     SetPassword {
         /// The account's email address
         email: String,
+        /// Keep the API tokens
+        #[arg(long)]
+        keep_api_tokens: bool,
         /// Read the password from the first line of standard input, instead of asking
         #[arg(long)]
         password_stdin: bool,
@@ -147,12 +150,17 @@ impl UserCommand {
                 audit.record(deleted.with_address(&user.email)).await;
                 print_line(&format!("{} and all its data have been deleted.", user.email.as_str()))
             }
-            Self::SetPassword { email, password_stdin } => {
+            Self::SetPassword { email, keep_api_tokens, password_stdin } => {
                 let user = find(storage, &email).await?;
                 let hash = hash(&ask_password(password_stdin)?)?;
-                users.set_password(user.id, &hash, None, SystemClock.now()).await?;
+                users.set_password(user.id, &hash, None, !keep_api_tokens, SystemClock.now()).await?;
                 audit.change(&user, true, SecurityEventKind::PasswordResetByOperator).await;
-                print_line(&format!("{} has a new password; all its sessions have ended.", user.email.as_str()))
+                let ended = if keep_api_tokens {
+                    "all its sessions have ended"
+                } else {
+                    "all its sessions have ended, and its API tokens are deleted"
+                };
+                print_line(&format!("{} has a new password; {ended}.", user.email.as_str()))
             }
         }
     }

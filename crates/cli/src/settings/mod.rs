@@ -96,6 +96,9 @@ pub struct ServeSettings {
     #[arg(long, env = "SOTTO_PUBLIC_URL", value_name = "URL", value_parser = web_address)]
     #[serde(deserialize_with = "in_file::web_address")]
     public_url: Option<String>,
+    /// Tell browsers to use HTTPS for all subdomains of the public address too [default: false]
+    #[arg(long, env = "SOTTO_HSTS_SUBDOMAINS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    hsts_subdomains: Option<bool>,
     /// Who can sign up [default: open]
     #[arg(long, env = "SOTTO_REGISTRATION", value_name = "WHO")]
     registration: Option<SignUp>,
@@ -244,6 +247,7 @@ impl ServeSettings {
             listen: self.listen.or(file.listen),
             drain_seconds: self.drain_seconds.or(file.drain_seconds),
             public_url: self.public_url.or(file.public_url),
+            hsts_subdomains: self.hsts_subdomains.or(file.hsts_subdomains),
             registration: self.registration.or(file.registration),
             trusted_proxies: self.trusted_proxies.or(file.trusted_proxies),
             connections_per_client: self.connections_per_client.or(file.connections_per_client),
@@ -300,6 +304,7 @@ impl ServeSettings {
     pub fn to_config(&self) -> Result<Config> {
         Ok(Config {
             public_url: self.public_url.clone(),
+            hsts_subdomains: self.hsts_subdomains.unwrap_or(false),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
                 Some(SignUp::Open) | None => Registration::Open,

@@ -22,6 +22,17 @@ async fn the_first_run_prints_address_and_data_folder() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_without_a_public_address_is_warned_about() {
+    let home = Home::sqlite();
+    let proxy = ["--trusted-proxies", "10.0.0.0/8"];
+    let log = RunningServer::start(&home, &proxy).stop();
+    assert!(log.contains("trusted_proxies is set, but public_url is not"), "{log}");
+    let named = [&proxy[..], &["--public-url", "https://journal.example.org"]].concat();
+    let log = RunningServer::start(&home, &named).stop();
+    assert!(!log.contains("trusted_proxies"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_web_app_can_come_from_a_folder() {
     let home = Home::sqlite();
     std::fs::create_dir(home.path("dist")).unwrap();

@@ -1,5 +1,7 @@
 //! `sotto user`.
 
+use sotto_storage::testing::wait_until;
+
 use crate::program::{Home, PASSWORD, RunningServer};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +22,23 @@ async fn an_operator_manages_accounts_beside_a_running_server() {
         assert_eq!(server.login("ada@example.org", PASSWORD).await.0, 403);
         assert!(home.run(&["user", "list"]).ok().contains("deactivated"));
         home.run(&["user", "activate", "ada@example.org"]).ok();
-        home.run_with_input(&["user", "set-password", "ada@example.org", "--password-stdin"], "another password").ok();
+        let tokens = server
+            .request(reqwest::Method::POST, "/api/users/me/tokens")
+            .bearer_auth(&server.login("ada@example.org", PASSWORD).await.1);
+        let created =
+            tokens.json(&serde_json::json!({"name": "script", "scopes": ["tags:read"]})).send().await.unwrap();
+        let script: serde_json::Value = created.json().await.unwrap();
+        let set = ["user", "set-password", "ada@example.org", "--password-stdin"];
+        home.run_with_input(&[&set[..], &["--keep-api-tokens"]].concat(), "another password").ok();
+        let read = async || {
+            let tags =
+                server.request(reqwest::Method::GET, "/api/tags/").bearer_auth(script["token"].as_str().unwrap());
+            tags.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(read().await, 200);
+        let said = home.run_with_input(&set, "another password").ok();
+        assert!(said.contains("its API tokens are deleted"), "{said}");
+        wait_until("the server has forgotten the token", async || read().await == 401).await;
         assert_eq!(server.login("ada@example.org", PASSWORD).await.0, 401);
         assert_eq!(server.login("ada@example.org", "another password").await.0, 200);
         server.stop();

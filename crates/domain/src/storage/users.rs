@@ -31,12 +31,14 @@ pub trait Users: Send + Sync {
     /// Returns the key of the user's drafts. If none is stored, first stores `fresh`. Concurrent calls all return the
     /// same key.
     async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>>;
-    /// Sets the password and ends every session except `keep`. Returns false if there is no such user.
+    /// Sets the password and ends every session except `keep`. With `delete_api_tokens`, also deletes the user's API
+    /// tokens. Returns false if there is no such user.
     async fn set_password(
         &self,
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
+        delete_api_tokens: bool,
         now: Timestamp,
     ) -> Result<bool>;
     /// Activates or deactivates an account, for the command line. Unlike [`Self::administer`], this can deactivate the

@@ -2,8 +2,9 @@
 //!
 //! A session (a bearer token, or the cookie of the web app) may do everything with the user's own data. An API token
 //! may do what its scopes allow. The extractor in a handler's signature says who is accepted: [`SignedIn`] accepts
-//! sessions, [`Authorized`] also accepts API tokens with one scope, [`Superuser`] accepts sessions of superusers. So a
-//! route that does not mention API tokens refuses them.
+//! sessions, [`RecentlySignedIn`] only those whose user has just proved who they are, [`Authorized`] also accepts API
+//! tokens with one scope, [`Superuser`] accepts sessions of superusers. So a route that does not mention API tokens
+//! refuses them.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
-use sotto_domain::account::{SessionWithUser, User};
+use sotto_domain::account::User;
 use sotto_domain::api_token::{ApiTokenWithUser, Scope, USE_INTERVAL_SECONDS};
+use sotto_domain::session::SessionWithUser;
 use sotto_domain::{SessionId, UserId};
 
 use crate::app::App;
@@ -80,7 +82,7 @@ impl Caller {
             };
         }
         refuse_cross_site(parts)?;
-        let token = cookies::access(&parts.headers);
+        let token = cookies::access(&app.config, &parts.headers);
         Self::by_session(app, token.ok_or(NOT_SIGNED_IN)?).await
     }
 
@@ -145,6 +147,47 @@ impl FromRequestParts<App> for SignedIn {
             "API tokens cannot be used for this request; sign in instead.",
         ))?;
         Ok(Self { caller, session })
+    }
+}
+
+impl SignedIn {
+    /// Refuses a session whose user has not proved who they are within the last
+    /// [`RECENT_SECONDS`](sotto_domain::session::RECENT_SECONDS). For actions that would make a stolen session
+    /// permanent, or take everything at once.
+    pub async fn require_recent(&self, app: &App) -> Result<(), ApiError> {
+        const CONFIRM: ApiError = ApiError::Forbidden(
+            Code::ConfirmSignIn,
+            "Confirm that it is you first: send your password to /api/auth/confirm, or sign in again with your provider.",
+        );
+        if let Credential::Session(_, session) = &self.caller.0
+            && session.is_recent(app.now())
+        {
+            return Ok(());
+        }
+        // Another node may have confirmed the session since this one has cached it.
+        let session = read_session(app, self.id(), self.session).await?.ok_or(SESSION_ENDED)?;
+        if session.is_recent(app.now()) { Ok(()) } else { Err(CONFIRM) }
+    }
+}
+
+/// A user with a session who has proved a short time ago who they are; see [`SignedIn::require_recent`].
+pub struct RecentlySignedIn(pub SignedIn);
+
+impl Deref for RecentlySignedIn {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl FromRequestParts<App> for RecentlySignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::from_request_parts(parts, app).await?;
+        signed_in.require_recent(app).await?;
+        Ok(Self(signed_in))
     }
 }
 
@@ -220,17 +263,23 @@ impl FromRequestParts<App> for Superuser {
 }
 
 /// A valid session, cached for a few seconds so that a busy client does not cost a read per request. `None` if the
-/// session has ended or its user is deactivated.
+/// session has ended or is not this user's, or if the user is deactivated.
 pub async fn valid_session(app: &App, user: UserId, id: SessionId) -> Result<Option<Arc<SessionWithUser>>, ApiError> {
     let session = match app.session_cache.get(&id) {
-        Some(session) => Some(session),
-        None => app.storage.sessions().get_with_user(user, id).await?.map(|read| {
-            let session = Arc::new(read);
-            app.session_cache.insert(id, session.clone());
-            session
-        }),
+        // The cache knows sessions by their id alone.
+        Some(session) => Some(session).filter(|session| session.user.id == user),
+        None => read_session(app, user, id).await?,
     };
     Ok(session.filter(|session| session.user.is_active && session.expires_at > app.now()))
+}
+
+/// A session as it is stored, active or not, which is cached from now on.
+async fn read_session(app: &App, user: UserId, id: SessionId) -> Result<Option<Arc<SessionWithUser>>, ApiError> {
+    let session = app.storage.sessions().get_with_user(user, id).await?.map(Arc::new);
+    if let Some(session) = &session {
+        app.session_cache.insert(id, session.clone());
+    }
+    Ok(session)
 }
 
 /// A valid API token, cached like a session. Reading it from storage also notes its use.

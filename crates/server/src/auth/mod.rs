@@ -11,6 +11,6 @@ pub mod session_tokens;
 pub mod unlock_tokens;
 
 pub use caller::{
-    Authorized, Caller, EntriesRead, EntriesWrite, RemindersRead, RemindersWrite, SESSION_ENDED, SignedIn, Superuser,
-    TagsRead, TagsWrite, bearer, refuse_cross_site, valid_session,
+    Authorized, Caller, EntriesRead, EntriesWrite, RecentlySignedIn, RemindersRead, RemindersWrite, SESSION_ENDED,
+    SignedIn, Superuser, TagsRead, TagsWrite, bearer, refuse_cross_site, valid_session,
 };

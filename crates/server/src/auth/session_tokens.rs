@@ -36,6 +36,9 @@ pub enum TokenKind {
     Refresh {
         /// The session's generation when the token was issued.
         generation: u32,
+        /// Whether the version that issued it knows cookies with the prefix `__Host-`. See [`crate::auth::cookies`].
+        #[serde(default)]
+        knows_prefix: bool,
     },
 }
 
@@ -72,7 +75,7 @@ impl SessionTokens {
         generation: u32,
         expires_at: Timestamp,
     ) -> Result<String, ApiError> {
-        self.sign(user, session, TokenKind::Refresh { generation }, expires_at)
+        self.sign(user, session, TokenKind::Refresh { generation, knows_prefix: true }, expires_at)
     }
 
     /// Verifies a token. The clock of the server that signed an access token may be ahead by [`CLOCK_TOLERANCE`]. For
@@ -156,9 +159,22 @@ mod tests {
     }
 
     #[test]
+    fn a_refresh_token_of_an_earlier_version_is_known_as_such() {
+        let tokens = SessionTokens::new(&[7; 32]);
+        let (user, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let old = serde_json::json!({"sub": user, "sid": session, "typ": "refresh", "generation": 3, "exp": 2000});
+        let old = encode(&Header::new(Algorithm::HS256), &old, &tokens.sign).unwrap();
+        let kind = TokenKind::Refresh { generation: 3, knows_prefix: false };
+        assert_eq!(tokens.read(&old, at(1000)).unwrap().kind, kind);
+    }
+
+    #[test]
     fn a_refresh_token_contains_its_generation() {
         let tokens = SessionTokens::new(&[7; 32]);
         let token = tokens.refresh(UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)), 5, at(2000)).unwrap();
-        assert_eq!(tokens.read(&token, at(1000)).unwrap().kind, TokenKind::Refresh { generation: 5 });
+        assert_eq!(
+            tokens.read(&token, at(1000)).unwrap().kind,
+            TokenKind::Refresh { generation: 5, knows_prefix: true }
+        );
     }
 }

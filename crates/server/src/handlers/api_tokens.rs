@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::audit::{self, Event, Origin};
-use crate::auth::SignedIn;
 use crate::auth::api_tokens::ApiSecret;
+use crate::auth::{RecentlySignedIn, SignedIn};
 use crate::http::bounded::Bounded;
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
@@ -94,7 +94,7 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 /// Create an API token.
 ///
 /// A script or another program can use it for what its scopes allow. It never gives access to your account, to secret
-/// tags and their entries, or to other tokens.
+/// tags and their entries, or to other tokens. It requires a recent sign-in (see `POST /api/auth/confirm`).
 #[utoipa::path(post, path = "/api/users/me/tokens", tag = "users", operation_id = "create_token", params(IdempotencyKey), request_body = ApiTokenCreate, responses(
     (status = 201, body = ApiTokenMade),
     (status = 409, description = "You already have 50 tokens."),
@@ -102,7 +102,7 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 pub async fn create(
     State(app): State<App>,
     origin: Origin,
-    signed_in: SignedIn,
+    signed_in: RecentlySignedIn,
     IdempotentJson(request, idempotency): IdempotentJson<ApiTokenCreate>,
 ) -> Result<CreateResponse<(StatusCode, Json<ApiTokenMade>)>, ApiError> {
     let user = signed_in.id();

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Message, message};
 use crate::app::App;
 use crate::audit::{self, Event, Origin};
-use crate::auth::SignedIn;
+use crate::auth::{RecentlySignedIn, SignedIn};
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::Id;
 
@@ -54,7 +54,8 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 
 /// Unlink an identity.
 ///
-/// Without a password, the last identity cannot be unlinked.
+/// Without a password, the last identity cannot be unlinked. It requires a recent sign-in (see `POST
+/// /api/auth/confirm`).
 #[utoipa::path(delete, path = "/api/users/me/identities/{identity_id}", tag = "users", operation_id = "unlink_identity",
     params(("identity_id" = Uuid, Path)),
     responses(
@@ -66,7 +67,7 @@ pub async fn list(State(app): State<App>, signed_in: SignedIn) -> Result<Json<Ve
 pub async fn delete(
     State(app): State<App>,
     origin: Origin,
-    signed_in: SignedIn,
+    signed_in: RecentlySignedIn,
     Id(id): Id,
 ) -> Result<Json<Message>, ApiError> {
     match app.storage.identities().unlink(signed_in.id(), IdentityId(id), app.now()).await? {

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use sotto_domain::account::Session;
 use sotto_domain::security_event::SecurityEventKind;
+use sotto_domain::session::Session;
 use sotto_domain::{SessionId, Timestamp};
 use utoipa::ToSchema;
 use uuid::Uuid;

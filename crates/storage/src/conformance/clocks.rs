@@ -1,12 +1,12 @@
 //! Tests that a clock that was wrong for a while does no lasting harm. Each test stores an instant that is a day or ten
 //! years in the future, and then continues with the right time.
 
-use sotto_domain::account::{REFRESH_GRACE_SECONDS, Rotation, SESSION_SECONDS, Session};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::secret_tag::{
     FREE_TRIES, IDLE_SECONDS, LOGIN_SECONDS, LONGEST_WAIT, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, OpaqueSession,
     OpaqueState, Started, StartedLogin,
 };
+use sotto_domain::session::{REFRESH_GRACE_SECONDS, Rotation, SESSION_SECONDS, Session};
 use sotto_domain::{OpaqueSessionId, SecretTagId, SessionId, Timestamp, UserId};
 
 use super::world::{TOKEN, World, at};
@@ -25,7 +25,7 @@ pub async fn token_reuse_is_detected_after_a_clock_jump_and_back(world: &World) 
         let user = world.user().await;
         let session = world.session(user).await;
         let end = at(ahead + SESSION_SECONDS);
-        let session = Session { id: SessionId(world.id()), expires_at: end, ..session };
+        let session = Session { id: SessionId(world.id()), created_at: at(ahead), expires_at: end, ..session };
         world.sessions().start(&session).await.unwrap();
         let refreshed = world.sessions().rotate(user, session.id, 1, end, at(ahead)).await.unwrap();
         assert!(matches!(refreshed, Rotation::Rotated(_)));
@@ -46,6 +46,34 @@ pub async fn session_expiry_from_a_wrong_clock_is_corrected(world: &World) {
     assert_eq!(end_of(usual.id).await, usual.expires_at);
     for now in [at(10), at(10 - CLOCK_TOLERANCE), at(DAY)] {
         assert_eq!(world.sessions().correct_ends(now).await.unwrap(), 0, "another server's clock may be behind");
+    }
+}
+
+pub async fn a_session_from_a_wrong_clock_is_neither_recent_nor_longer(world: &World) {
+    for ahead in AHEAD {
+        let user = world.user().await;
+        let session = Session {
+            id: SessionId(world.id()),
+            created_at: at(ahead),
+            rotated_at: at(ahead),
+            expires_at: at(ahead + SESSION_SECONDS),
+            ..world.session(user).await
+        };
+        world.sessions().start(&session).await.unwrap();
+        assert!(world.sessions().confirm(user, session.id, at(ahead)).await.unwrap());
+        let stored = async || world.sessions().get_with_user(user, session.id).await.unwrap().unwrap();
+        assert!(stored().await.is_recent(at(ahead)) && !stored().await.is_recent(at(0)));
+        let end = at(10 + SESSION_SECONDS);
+        let refreshed = world.sessions().rotate(user, session.id, 1, end, at(10)).await.unwrap();
+        let Rotation::Rotated(refreshed) = refreshed else { panic!("the current generation rotates") };
+        let found = stored().await;
+        assert_eq!((found.created_at, found.confirmed_at), (refreshed.created_at, refreshed.confirmed_at));
+        assert_eq!((found.created_at, found.confirmed_at), (Session::not_recent(at(10)), None));
+        for now in [10, ahead] {
+            assert!(!found.is_recent(at(now)), "not even when the clock gets there");
+        }
+        assert!(world.sessions().confirm(user, session.id, at(20)).await.unwrap());
+        assert!(stored().await.is_recent(at(20)));
     }
 }
 

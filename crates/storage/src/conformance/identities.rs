@@ -128,7 +128,7 @@ pub async fn unlink_keeps_the_last_way_to_sign_in(world: &World) {
     assert_eq!(identities.unlink(new.id, second.id, at(1)).await.unwrap(), Unlinked::LastWayIn);
     assert_eq!(identities.list(new.id).await.unwrap(), std::slice::from_ref(&second));
     // With a password, the user can still sign in, so the last identity may go.
-    world.users().set_password(new.id, &PasswordHash("$argon2id$x".into()), None, at(2)).await.unwrap();
+    world.users().set_password(new.id, &PasswordHash("$argon2id$x".into()), None, false, at(2)).await.unwrap();
     assert_eq!(identities.unlink(new.id, second.id, at(3)).await.unwrap(), Unlinked::Unlinked);
     assert_eq!(identities.find(ISSUER, "second").await.unwrap(), None);
 }

@@ -65,6 +65,7 @@ on_each_engine! {
         preferences_are_replaced_as_a_whole
         many_first_requests_for_a_draft_key_get_the_same_key
         set_password_replaces_the_hash_and_ends_the_other_sessions
+        set_password_deletes_the_api_tokens_on_request
         set_active_ends_every_session_of_a_deactivated_user
         delete_removes_all_rows_of_the_user
         list_pages_through_every_account_once
@@ -82,6 +83,10 @@ on_each_engine! {
         rotate_ends_a_session_after_token_reuse
         rotate_finds_no_session_that_has_ended_or_expired
         one_of_many_concurrent_rotations_raises_the_generation
+        no_session_outlasts_its_limit
+        start_ends_the_sessions_beyond_the_limit
+        concurrent_starts_respect_the_limit
+        confirm_is_recorded_for_one_session
         end_succeeds_once
         list_contains_unexpired_sessions_newest_first
         delete_expired_counts_what_it_deletes
@@ -193,6 +198,7 @@ on_each_engine! {
     clocks {
         token_reuse_is_detected_after_a_clock_jump_and_back
         session_expiry_from_a_wrong_clock_is_corrected
+        a_session_from_a_wrong_clock_is_neither_recent_nor_longer
         a_secret_tag_is_not_blocked_after_a_clock_jump_and_back
         failed_attempts_are_counted_after_a_clock_jump_and_back
         the_failure_limit_of_a_user_ends_after_a_day

@@ -149,15 +149,28 @@ pub async fn set_password_replaces_the_hash_and_ends_the_other_sessions(world: &
     let elsewhere = world.session(other).await.id;
 
     let hash = PasswordHash("$argon2id$new".into());
-    assert!(world.users().set_password(user, &hash, Some(kept), at(1)).await.unwrap());
+    assert!(world.users().set_password(user, &hash, Some(kept), false, at(1)).await.unwrap());
     assert_eq!(world.users().credentials(&new.email).await.unwrap().unwrap().password_hash, Some(hash.clone()));
     assert_eq!(world.users().get(user).await.unwrap().unwrap().updated_at, at(1));
     assert!(world.sessions().get_with_user(user, kept).await.unwrap().is_some());
     assert!(world.sessions().get_with_user(user, ended).await.unwrap().is_none());
     assert!(world.sessions().get_with_user(other, elsewhere).await.unwrap().is_some());
 
-    assert!(world.users().set_password(user, &hash, None, at(2)).await.unwrap());
+    assert!(world.users().set_password(user, &hash, None, false, at(2)).await.unwrap());
     assert!(world.sessions().get_with_user(user, kept).await.unwrap().is_none());
+}
+
+pub async fn set_password_deletes_the_api_tokens_on_request(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    let tokens = [world.api_token(user, [1; 32]).await, world.api_token(user, [2; 32]).await];
+    let elsewhere = world.api_token(other, [3; 32]).await;
+    let hash = PasswordHash("$argon2id$new".into());
+    assert!(world.users().set_password(user, &hash, None, false, at(1)).await.unwrap());
+    assert_eq!(world.api_tokens().list(user).await.unwrap(), tokens);
+    assert!(world.users().set_password(user, &hash, None, true, at(2)).await.unwrap());
+    assert_eq!(world.api_tokens().list(user).await.unwrap(), []);
+    assert!(world.api_tokens().find_with_user(&[1; 32]).await.unwrap().is_none());
+    assert_eq!(world.api_tokens().list(other).await.unwrap(), [elsewhere]);
 }
 
 pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) {
@@ -369,7 +382,7 @@ pub async fn a_nonexistent_user_is_missing(world: &World) {
     assert_eq!(world.users().get(nobody).await.unwrap(), None);
     assert!(world.users().credentials(&email).await.unwrap().is_none());
     assert_eq!(world.users().update(nobody, &UserPatch::default(), at(0)).await.unwrap(), None);
-    assert!(!world.users().set_password(nobody, &PasswordHash("x".into()), None, at(0)).await.unwrap());
+    assert!(!world.users().set_password(nobody, &PasswordHash("x".into()), None, true, at(0)).await.unwrap());
     assert!(!world.users().set_active(nobody, false, at(0)).await.unwrap());
     assert_eq!(world.users().preferences(nobody).await.unwrap(), None);
     assert_eq!(world.users().draft_key(nobody, &DraftKey([1; 32]), at(0)).await.unwrap(), None);

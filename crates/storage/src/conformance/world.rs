@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sotto_domain::account::{Email, NewUser, PasswordHash, Session};
+use sotto_domain::account::{Email, NewUser, PasswordHash};
 use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
 use sotto_domain::entry::{Created, Entry, EntryBody, EntryQuery, NewEntry};
 use sotto_domain::identity::Identity;
@@ -14,6 +14,7 @@ use sotto_domain::secret_tag::{
     CreatedSecretTag, FailedTries, LOGIN_SECONDS, NewLogin, NewSecretTag, PhraseLock, Sealed, SealedBody, SealedEntry,
     SecretTag, Started, Stored,
 };
+use sotto_domain::session::Session;
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::tag::{NewTag, Tag, TagChoice, TagName};
 use sotto_domain::{
@@ -104,6 +105,7 @@ impl World {
             rotated_at: at(0),
             expires_at: at(1000),
             user_agent: Some("Firefox".into()),
+            confirmed_at: None,
             created_at: at(0),
         };
         self.sessions().start(&session).await.unwrap();

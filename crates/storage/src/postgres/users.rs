@@ -49,6 +49,8 @@ const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = 
 
 const END_OTHER_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2";
 
+const DELETE_API_TOKENS: &str = "DELETE FROM api_tokens WHERE user_id = $1";
+
 const SET_ACTIVE: &str = "UPDATE users SET is_active = $2, updated_at = $3 WHERE id = $1";
 
 const PREFERENCES: &str = "SELECT preferences FROM users WHERE id = $1";
@@ -191,15 +193,20 @@ impl Users for Postgres {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
+        delete_api_tokens: bool,
         now: Timestamp,
     ) -> Result<bool> {
         let lease = self.pool.lease().await?;
         let (set, end) = (lease.prepare(SET_PASSWORD).await?, lease.prepare(END_OTHER_SESSIONS).await?);
+        let delete = lease.prepare(DELETE_API_TOKENS).await?;
         let (client, keep, now) = (lease.client()?, keep.map(|keep| keep.0), Instant(now));
         let (password, others): (Parameters<'_>, Parameters<'_>) = (&[&id.0, &hash.0, &now], &[&id.0, &keep]);
-        let both =
-            Box::pin(async { tokio::try_join!(biased; client.execute(&set, password), client.execute(&end, others)) });
-        let (users, _) = lease.transaction(both).await?;
+        let owner: Parameters<'_> = &[&id.0];
+        let all = Box::pin(async {
+            let tokens = async { if delete_api_tokens { client.execute(&delete, owner).await } else { Ok(0) } };
+            tokio::try_join!(biased; client.execute(&set, password), client.execute(&end, others), tokens)
+        });
+        let (users, ..) = lease.transaction(all).await?;
         Ok(users > 0)
     }
 

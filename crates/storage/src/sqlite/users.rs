@@ -67,6 +67,7 @@ impl Users for Sqlite {
         id: UserId,
         hash: &PasswordHash,
         keep: Option<SessionId>,
+        delete_api_tokens: bool,
         now: Timestamp,
     ) -> Result<bool> {
         let hash = hash.clone();
@@ -75,6 +76,10 @@ impl Users for Sqlite {
             let parameters = params![id.0.as_bytes(), hash.0, now.as_micros()];
             let found = connection.prepare_cached(sql)?.execute(parameters)? == 1;
             end_sessions(connection, id, keep)?;
+            if delete_api_tokens {
+                let sql = "DELETE FROM api_tokens WHERE user_id = ?1";
+                connection.prepare_cached(sql)?.execute([id.0.as_bytes()])?;
+            }
             Ok(found)
         })
         .await

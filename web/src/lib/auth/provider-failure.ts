@@ -16,6 +16,8 @@ const CODES = [
   'deactivated',
   'linked_elsewhere',
   'sign_in_first',
+  'confirm_sign_in',
+  'wrong_identity',
   'too_many_attempts',
   'server_error',
 ] as const;

@@ -2,7 +2,7 @@
 
 use sotto_domain::storage::StorageError;
 
-use crate::http::error::{ApiError, Cause};
+use crate::http::error::{ApiError, Cause, Code};
 
 /// Why a sign-in failed. The browser is sent to `/login?error=<code>`; details are in the log only.
 #[derive(Debug)]
@@ -30,8 +30,12 @@ pub enum Failure {
     Deactivated,
     /// The identity to be linked belongs to another account.
     LinkedElsewhere,
-    /// A link was requested without a valid session.
+    /// A link or a confirmation was requested without a valid session.
     SignInFirst,
+    /// A link was requested without a recent sign-in.
+    ConfirmSignIn,
+    /// The identity that was to confirm a session does not belong to its account.
+    WrongIdentity,
     TooManyAttempts,
     ServerError(ApiError),
 }
@@ -53,6 +57,8 @@ impl Failure {
             Self::Deactivated => "deactivated",
             Self::LinkedElsewhere => "linked_elsewhere",
             Self::SignInFirst => "sign_in_first",
+            Self::ConfirmSignIn => "confirm_sign_in",
+            Self::WrongIdentity => "wrong_identity",
             Self::TooManyAttempts => "too_many_attempts",
             Self::ServerError(_) => "server_error",
         }
@@ -79,6 +85,7 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::TooManyRequests { .. } => Self::TooManyAttempts,
+            ApiError::Forbidden(Code::ConfirmSignIn, _) => Self::ConfirmSignIn,
             other => Self::ServerError(other),
         }
     }
@@ -104,6 +111,6 @@ mod tests {
         let section = page.split("\n## ").find(|section| section.starts_with("What can go wrong")).unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         assert_eq!(codes, rows.collect());
-        assert_eq!(codes.len(), 15);
+        assert_eq!(codes.len(), 17);
     }
 }

@@ -13,7 +13,22 @@ use sotto_domain::{Random, SessionId, Timestamp, UserId};
 use crate::config::HANDSHAKE_SECONDS;
 use crate::http::error::ApiError;
 
+/// What a user goes to a provider for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// To sign in.
+    SignIn,
+    /// To link the identity to this account, as requested in this session.
+    Link(UserId, SessionId),
+    /// To confirm in this session that it is its user.
+    Confirm(UserId, SessionId),
+}
+
 /// A sign-in that has started.
+///
+/// The browser keeps it as long as the same user is signed in: whatever signs somebody in or out also deletes its
+/// cookie. So what one user has begun, another one cannot finish in the same browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
     pub provider: String,
@@ -28,20 +43,13 @@ pub struct Handshake {
     pub verifier: String,
     /// The path to go to afterwards.
     pub next: String,
-    /// The account to link the identity to, and the session that requested it. `None` to sign in.
-    pub link: Option<(UserId, SessionId)>,
+    pub purpose: Purpose,
     /// In microseconds since 1970.
     expires_at: i64,
 }
 
 impl Handshake {
-    pub fn new(
-        provider: &str,
-        next: String,
-        link: Option<(UserId, SessionId)>,
-        random: &dyn Random,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(provider: &str, next: String, purpose: Purpose, random: &dyn Random, now: Timestamp) -> Self {
         let secret = || {
             let mut bytes = [0; 32];
             random.fill(&mut bytes);
@@ -53,9 +61,14 @@ impl Handshake {
             nonce: secret(),
             verifier: secret(),
             next,
-            link,
+            purpose,
             expires_at: now.plus_seconds(HANDSHAKE_SECONDS).as_micros(),
         }
+    }
+
+    /// When it was started.
+    pub fn started_at(&self) -> Timestamp {
+        Timestamp::from_micros(self.expires_at).unwrap_or(Timestamp::MAX).plus_seconds(-HANDSHAKE_SECONDS)
     }
 
     pub fn has_expired(&self, now: Timestamp) -> bool {
@@ -117,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_handshake_is_opaque_and_opens_only_with_its_key() {
-        let link = Some((UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2))));
-        let handshake = Handshake::new("google", "/settings".into(), link, &SystemRandom, at(0));
+        let purpose = Purpose::Link(UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
+        let handshake = Handshake::new("google", "/settings".into(), purpose, &SystemRandom, at(0));
         let sealer = Sealer::new(&[7; 32]);
         let text = sealer.seal(&handshake, &SystemRandom).unwrap();
         assert_eq!(sealer.open(&text), Some(handshake.clone()));
@@ -133,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_response_is_valid_for_one_handshake_for_ten_minutes() {
-        let [one, other] = [0, 1].map(|_| Handshake::new("google", "/".into(), None, &SystemRandom, at(0)));
+        let [one, other] = [0, 1].map(|_| Handshake::new("google", "/".into(), Purpose::SignIn, &SystemRandom, at(0)));
+        assert_eq!(one.started_at(), at(0));
         assert!(one.is_answered_by("google", &one.state));
         assert!(!one.is_answered_by("google", &other.state));
         assert!(!one.is_answered_by("keycloak", &one.state));

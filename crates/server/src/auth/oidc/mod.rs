@@ -12,7 +12,7 @@ mod settings;
 use openidconnect::RedirectUrl;
 
 pub use failure::Failure;
-pub use handshake::{Handshake, Sealer};
+pub use handshake::{Handshake, Purpose, Sealer};
 pub use provider::{Provider, ProviderUser};
 pub use settings::ProviderSettings;
 

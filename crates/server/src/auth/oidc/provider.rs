@@ -1,25 +1,29 @@
 //! One provider: its metadata, the address to send users to, and the identity that it vouches for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdToken, CoreIdTokenClaims, CoreJwsSigningAlgorithm,
-    CoreProviderMetadata, CoreUserInfoClaims,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient,
+    CoreClientAuthMethod, CoreGrantType, CoreIdToken, CoreIdTokenClaims, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode,
+    CoreResponseType, CoreSubjectIdentifierType, CoreUserInfoClaims,
 };
 use openidconnect::url::Url;
 use openidconnect::{
-    AccessToken, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, LocalizedClaim, Nonce, OAuth2TokenResponse,
-    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError,
-    SubjectIdentifier, TokenResponse, UserInfoError,
+    AccessToken, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId,
+    ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, LocalizedClaim, Nonce,
+    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
+    SignatureVerificationError, SubjectIdentifier, TokenResponse, UserInfoError,
 };
+use serde::{Deserialize, Serialize};
 use sotto_domain::account::{self, Email};
 use sotto_domain::clock::CLOCK_TOLERANCE;
 use sotto_domain::{Timestamp, Zone, identity, text};
 use tokio::sync::Mutex;
 
 use super::http_client::HttpClient;
-use super::{Failure, Handshake, ProviderSettings};
+use super::{Failure, Handshake, ProviderSettings, Purpose};
 
 /// Seconds until metadata is fetched again: one hour.
 const METADATA_SECONDS: i64 = 3600;
@@ -43,6 +47,32 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
 
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
+
+/// The metadata of a provider (OpenID Connect Discovery 1.0, section 3).
+type DiscoveredMetadata = ProviderMetadata<
+    Rfc9207Metadata,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+/// The addition of RFC 9207, section 3.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Rfc9207Metadata {
+    /// Whether every response to the browser names the issuer.
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl AdditionalProviderMetadata for Rfc9207Metadata {}
 
 /// A user as the provider describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +123,8 @@ struct Discovery {
 struct Metadata {
     http: HttpClient,
     client: Client,
+    /// Whether every response to the browser names the issuer (RFC 9207).
+    names_issuer: bool,
     at: Timestamp,
 }
 
@@ -112,8 +144,31 @@ impl Provider {
         let request = metadata.client.authorize_url(CoreAuthenticationFlow::AuthorizationCode, || state, || nonce);
         let scopes = self.settings.scopes.iter().cloned().map(Scope::new);
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
-        let (address, _, _) = request.add_scopes(scopes).set_pkce_challenge(challenge).url();
+        let mut request = request.add_scopes(scopes).set_pkce_challenge(challenge);
+        if matches!(handshake.purpose, Purpose::Confirm(..)) {
+            // Google can only make the user choose an account, and refuses prompts that it does not know.
+            let is_google = self.settings.issuer == identity::GOOGLE;
+            let prompt = if is_google { CoreAuthPrompt::SelectAccount } else { CoreAuthPrompt::Login };
+            request = request.add_prompt(prompt).set_max_age(Duration::ZERO);
+        }
+        let (address, _, _) = request.url();
         Ok(address)
+    }
+
+    /// Refuses a response to the browser that names another issuer, or none although the provider announces that it
+    /// always names one (RFC 9207). Otherwise the response of one provider could be passed off as that of another.
+    ///
+    /// # Errors
+    /// [`Failure::ProviderError`], and [`Failure::ProviderUnavailable`] if there is no metadata.
+    pub async fn check_issuer(&self, issuer: Option<&str>, now: Timestamp) -> Result<(), Failure> {
+        match issuer {
+            Some(issuer) if self.is_issuer(issuer) => Ok(()),
+            Some(_) => Err(Failure::ProviderError("the response names another issuer".into())),
+            None if self.metadata(now).await?.names_issuer => {
+                Err(Failure::ProviderError("the response does not name its issuer".into()))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Whether an issuer (RFC 9207) is this provider.
@@ -152,6 +207,11 @@ impl Provider {
         let claims = claims.map_err(|error| Failure::InvalidToken(reason(&error)))?;
         if claims.authorized_party().is_some_and(|party| **party != self.settings.client_id) {
             return Err(Failure::InvalidToken("it was issued to another client".into()));
+        }
+        if matches!(handshake.purpose, Purpose::Confirm(..))
+            && claims.auth_time().is_some_and(|time| is_before(time, handshake.started_at()))
+        {
+            return Err(Failure::InvalidToken("the user has not signed in again".into()));
         }
         let subject =
             identity::subject(claims.subject()).map_err(|why| Failure::InvalidToken(format!("the subject {why}")))?;
@@ -214,7 +274,8 @@ impl Provider {
     async fn fetch(&self, now: Timestamp) -> Result<Metadata, Failure> {
         let http = HttpClient::new().map_err(unavailable)?;
         let issuer = IssuerUrl::new(self.settings.issuer.clone()).map_err(unavailable)?;
-        let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.map_err(unavailable)?;
+        let metadata = DiscoveredMetadata::discover_async(issuer, &http).await.map_err(unavailable)?;
+        let names_issuer = metadata.additional_metadata().authorization_response_iss_parameter_supported;
         // By default a provider expects the secret in a header (OpenID Connect Discovery 1.0, section 3).
         let methods = metadata.token_endpoint_auth_methods_supported();
         let takes = |method| methods.is_none_or(|methods| methods.contains(&method));
@@ -225,7 +286,7 @@ impl Provider {
             CoreClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), Some(secret))
                 .set_redirect_uri(self.redirect.clone())
                 .set_auth_type(auth_type);
-        Ok(Metadata { http, client, at: now })
+        Ok(Metadata { http, client, names_issuer, at: now })
     }
 }
 
@@ -258,6 +319,11 @@ fn verify<'t>(
         chrono::DateTime::from_timestamp_micros(now.as_micros()).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
     let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS).set_time_fn(move || now);
     token.claims(&verifier, nonce)
+}
+
+/// Whether a provider's time, which is in whole seconds, is before `start`. Its clock may be behind a little.
+fn is_before(time: chrono::DateTime<chrono::Utc>, start: Timestamp) -> bool {
+    time.timestamp() < start.plus_seconds(-CLOCK_TOLERANCE).as_micros() / 1_000_000
 }
 
 /// Whether newer keys could verify the token.

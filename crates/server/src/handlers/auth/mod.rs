@@ -1,14 +1,18 @@
 //! Signing up, signing in, exchanging tokens and signing out.
 
+pub mod confirm;
 pub mod oidc;
+
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Extension, FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::account::{self, Email, NewUser, Password, Preferences};
 use sotto_domain::security_event::SecurityEventKind;
+use sotto_domain::session::{Rotation, SESSION_SECONDS, Session};
 use sotto_domain::text::Check;
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -20,7 +24,7 @@ use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored, user_agent};
 use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
-use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
+use crate::auth::{SESSION_ENDED, bearer, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
 use crate::http::body::body;
 use crate::http::error::{ApiError, Code};
@@ -182,7 +186,12 @@ pub async fn login(
     let session = open_session(&app, user.id, &headers).await?;
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
     audit::record(&app, &origin, Event::of(user.id, SecurityEventKind::SignedIn).session(session.id)).await;
-    token_response(&app, &session, request.cookie)
+    let mut response = token_response(&app, &session, request.cookie)?;
+    if request.cookie {
+        // Another user may have gone to a provider in this browser, and must not come back into this session.
+        response.headers_mut().append(header::SET_COOKIE, cookies::set_handshake(&app.config, "")?);
+    }
+    Ok(response)
 }
 
 /// A refresh token, unless it is in a cookie.
@@ -204,26 +213,40 @@ pub struct RefreshRequest {
 ))]
 pub async fn refresh(State(app): State<App>, origin: Origin, request: Request) -> Result<Response, ApiError> {
     let (parts, content) = request.into_parts();
-    let cookie = cookies::refresh(&parts.headers).map(str::to_owned);
-    if cookie.is_some() {
+    let cookie = cookies::refresh(&app.config, &parts.headers).map(str::to_owned);
+    let old_cookie = cookies::old_refresh(&app.config, &parts.headers).filter(|_| cookie.is_none()).map(str::to_owned);
+    if cookie.is_some() || old_cookie.is_some() {
         refuse_cross_site(&parts)?;
     }
     // The web app sends no body.
-    let request: RefreshRequest = if media_type(&parts.headers).is_none() && cookie.is_some() {
+    let request: RefreshRequest = if media_type(&parts.headers).is_none() && (cookie.is_some() || old_cookie.is_some())
+    {
         RefreshRequest::default()
     } else {
         extract::Json::from_request(Request::from_parts(parts, content), &app).await?.0
     };
     let by_cookie = request.refresh_token.is_none();
-    let token = request.refresh_token.or(cookie);
+    let by_old_cookie = by_cookie && old_cookie.is_some();
+    let token = request.refresh_token.or(cookie).or(old_cookie);
     let token = token.ok_or_else(|| ApiError::invalid("body", "refresh_token", &Flaw::Missing("must be given")))?;
 
     let now = app.now();
     let claims = app.session_tokens.read(&token, now).map_err(|_| SESSION_ENDED)?;
-    let TokenKind::Refresh { generation } = claims.kind else { return Err(SESSION_ENDED) };
+    let TokenKind::Refresh { generation, knows_prefix } = claims.kind else { return Err(SESSION_ENDED) };
+    if by_old_cookie && knows_prefix {
+        return Err(SESSION_ENDED);
+    }
     let expires_at = now.plus_seconds(SESSION_SECONDS);
     match app.storage.sessions().rotate(claims.sub, claims.sid, generation, expires_at, now).await? {
-        Rotation::Rotated(session) => token_response(&app, &session, by_cookie),
+        Rotation::Rotated(session) => {
+            let mut response = token_response(&app, &session, by_cookie)?;
+            if by_old_cookie {
+                for deleted in cookies::clear_old(&app.config)? {
+                    response.headers_mut().append(header::SET_COOKIE, deleted);
+                }
+            }
+            Ok(response)
+        }
         Rotation::Reused => {
             app.session_cache.invalidate(&claims.sid);
             let reused = Event::of(claims.sub, SecurityEventKind::RefreshTokenReused).session(claims.sid);
@@ -236,15 +259,43 @@ pub async fn refresh(State(app): State<App>, origin: Origin, request: Request) -
 
 /// Sign out.
 ///
-/// The session and all of its tokens end.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", responses(
+/// The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any
+/// one of them is enough, so a client whose access token has expired can sign out too. A refresh token that was
+/// exchanged before still ends its session. Without a valid token there is nothing to end, and the response is the
+/// same. It deletes all cookies.
+#[utoipa::path(post, path = "/api/auth/logout", tag = "auth", request_body = Option<RefreshRequest>, responses(
     (status = 200, body = Message),
+    (status = 403, description = "Another site sent the request."),
 ))]
-pub async fn logout(State(app): State<App>, origin: Origin, signed_in: SignedIn) -> Result<Response, ApiError> {
-    app.storage.sessions().end(signed_in.id(), signed_in.session).await?;
-    app.session_cache.invalidate(&signed_in.session);
-    audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::SignedOut)).await;
-    Ok((cookies::clear_tokens(&app.config)?, message("Signed out successfully")).into_response())
+pub async fn logout(State(app): State<App>, origin: Origin, request: Request) -> Result<Response, ApiError> {
+    let (parts, content) = request.into_parts();
+    // The response deletes cookies even if the request has none, so another site may not send it at all. A browser lets
+    // no other site set the header `Authorization`.
+    if bearer(&parts.headers).is_none() {
+        refuse_cross_site(&parts)?;
+    }
+    let is_json = media_type(&parts.headers) == Some("application/json");
+    let tokens = bearer(&parts.headers).into_iter().chain(cookies::all_tokens(&app.config, &parts.headers));
+    let mut tokens: Vec<String> = tokens.map(str::to_owned).collect();
+    if is_json {
+        let content = body(Request::from_parts(parts, content), &app).await?;
+        let request = if content.is_empty() { None } else { parse_json::<Option<RefreshRequest>>(&content)? };
+        tokens.extend(request.and_then(|request| request.refresh_token));
+    }
+    for (user, session) in sessions_of(&app, &tokens) {
+        if app.storage.sessions().end(user, session).await? {
+            audit::record(&app, &origin, Event::of(user, SecurityEventKind::SignedOut).session(session)).await;
+        }
+        app.session_cache.invalidate(&session);
+    }
+    Ok((cookies::clear_all(&app.config)?, message("Signed out successfully")).into_response())
+}
+
+/// The sessions of these tokens, each once. Expired and forged tokens name none. The generation of a refresh token does
+/// not matter here: whoever holds an older one can end the session anyway, by using it.
+fn sessions_of(app: &App, tokens: &[String]) -> BTreeSet<(UserId, SessionId)> {
+    let claims = tokens.iter().filter_map(|token| app.session_tokens.read(token, app.now()).ok());
+    claims.map(|claims| (claims.sub, claims.sid)).collect()
 }
 
 /// Starts a session for a user who has proved their identity.
@@ -256,6 +307,7 @@ pub(super) async fn open_session(app: &App, user: UserId, headers: &HeaderMap) -
         generation: 1,
         rotated_at: now,
         expires_at: now.plus_seconds(SESSION_SECONDS),
+        confirmed_at: None,
         user_agent: user_agent(headers),
         created_at: now,
     };

@@ -20,7 +20,7 @@ use super::{open_session, session_cookies};
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::cookies;
-use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser};
+use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser, Purpose};
 use crate::auth::{SignedIn, valid_session};
 use crate::config::Registration;
 use crate::http::error::ApiError;
@@ -46,15 +46,20 @@ pub struct StartParams {
     /// The path to go to afterwards; `/` by default.
     #[param(max_length = 1024, pattern = r"^/($|[^/\\\x00-\x20\x7f-\x9f][^\\\x00-\x20\x7f-\x9f]*$)")]
     next: Option<String>,
-    /// Link the identity to the signed-in account. Fails without a valid session.
+    /// Link the identity to the signed-in account. Fails without a valid session that is recent.
     #[serde(default)]
     link: bool,
+    /// Sign in again to confirm that it is you, in the same session. Fails without a valid session, or with an identity
+    /// of another account. Excludes `link`.
+    #[serde(default)]
+    confirm: bool,
 }
 
 /// Start to sign in with a provider.
 ///
-/// For browsers. With a valid session, the identity is linked to its account. Otherwise the browser comes back signed
-/// in, by cookies. Failures redirect to `/login?error=<code>`; docs/sign-in.md lists the codes.
+/// For browsers. The browser comes back signed in, by cookies; with `link` or `confirm`, in the same session as before.
+/// It has to come back before anybody signs in or out in it. Failures redirect to `/login?error=<code>`;
+/// docs/sign-in.md lists the codes.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth", operation_id = "start_oidc",
     params(("provider" = String, Path, description = "The id of a provider"), StartParams),
     responses(
@@ -67,14 +72,23 @@ pub async fn start(
     Query(params): Query<StartParams>,
     signed_in: Result<SignedIn, ApiError>,
 ) -> Result<Response, ApiError> {
+    if params.link && params.confirm {
+        return Err(ApiError::invalid("query", "confirm", &Flaw::Malformed("cannot be combined with link".into())));
+    }
     let next = params.next.map_or_else(|| Ok("/".to_owned()), local_path)?;
-    let link = signed_in.ok().map(|signed_in| (signed_in.id(), signed_in.session));
-    let begun = if params.link && link.is_none() {
-        Err(Failure::SignInFirst)
-    } else {
-        start_handshake(&app, &id, next, link).await
+    let begin = async {
+        let purpose = match signed_in {
+            _ if !params.link && !params.confirm => Purpose::SignIn,
+            Err(_) => return Err(Failure::SignInFirst),
+            Ok(signed_in) if params.link => {
+                signed_in.require_recent(&app).await?;
+                Purpose::Link(signed_in.id(), signed_in.session)
+            }
+            Ok(signed_in) => Purpose::Confirm(signed_in.id(), signed_in.session),
+        };
+        start_handshake(&app, &id, next, purpose).await
     };
-    match begun {
+    match begin.await {
         Ok((address, sealed)) => redirect(&address, cookies::set_handshake(&app.config, &sealed)?, HeaderMap::new()),
         Err(failure) => redirect_with_error(&app, &id, &failure),
     }
@@ -114,14 +128,21 @@ pub async fn finish(
     let sign_in = async {
         let provider = app.providers.get(&id)?;
         let Query(params) = params.map_err(|_| Failure::StateMismatch)?;
-        let handshake = read_handshake(&app, provider, &params, &headers)?;
+        let handshake = read_handshake(&app, provider, &params, &headers).await?;
         let attempt = app.rate_limits.begin_provider_sign_in(client.0)?;
         let code = params.code.ok_or_else(|| Failure::ProviderError("its response has no code".into()))?;
         let provider_user = provider.authenticate(code, &handshake, app.now()).await?;
         attempt.succeeded();
-        if let Some((user, session)) = handshake.link {
-            link(&app, &origin, user, session, &provider_user).await?;
-            return Ok::<_, Failure>((handshake.next, HeaderMap::new()));
+        match handshake.purpose {
+            Purpose::SignIn => {}
+            Purpose::Link(user, session) => {
+                link(&app, &origin, user, session, &provider_user).await?;
+                return Ok::<_, Failure>((handshake.next, HeaderMap::new()));
+            }
+            Purpose::Confirm(user, session) => {
+                confirm(&app, &origin, user, session, &provider_user).await?;
+                return Ok((handshake.next, HeaderMap::new()));
+            }
         }
         let user = find_account(&app, client, &origin, &provider_user).await?;
         let session = open_session(&app, user.id, &headers).await?;
@@ -141,34 +162,27 @@ pub async fn finish(
 }
 
 /// The provider's address, and the sealed handshake for the cookie.
-async fn start_handshake(
-    app: &App,
-    id: &str,
-    next: String,
-    link: Option<(UserId, SessionId)>,
-) -> Result<(String, String), Failure> {
+async fn start_handshake(app: &App, id: &str, next: String, purpose: Purpose) -> Result<(String, String), Failure> {
     let provider = app.providers.get(id)?;
-    let handshake = Handshake::new(id, next, link, app.random.as_ref(), app.now());
+    let handshake = Handshake::new(id, next, purpose, app.random.as_ref(), app.now());
     let address = provider.authorization_url(&handshake, app.now()).await?;
     Ok((address.into(), app.providers.sealer.seal(&handshake, app.random.as_ref())?))
 }
 
 /// The handshake of this browser with this provider. Fails if the response does not belong to it or is an error.
-fn read_handshake(
+async fn read_handshake(
     app: &App,
     provider: &Provider,
     callback: &CallbackParams,
     headers: &HeaderMap,
 ) -> Result<Handshake, Failure> {
-    let kept = cookies::handshake(headers).and_then(|sealed| app.providers.sealer.open(sealed));
+    let kept = cookies::handshake(&app.config, headers).and_then(|sealed| app.providers.sealer.open(sealed));
     let state = callback.state.as_deref().unwrap_or_default();
     let begun = kept.filter(|kept| kept.is_answered_by(&provider.settings.id, state)).ok_or(Failure::StateMismatch)?;
     if begun.has_expired(app.now()) {
         return Err(Failure::Expired);
     }
-    if callback.iss.as_deref().is_some_and(|issuer| !provider.is_issuer(issuer)) {
-        return Err(Failure::ProviderError("the response names another issuer".into()));
-    }
+    provider.check_issuer(callback.iss.as_deref(), app.now()).await?;
     match callback.error.as_deref() {
         None => Ok(begun),
         Some("access_denied") => Err(Failure::AccessDenied),
@@ -254,6 +268,27 @@ async fn link(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Confirms a session, if the identity belongs to its user and it is still valid.
+async fn confirm(
+    app: &App,
+    origin: &Origin,
+    user: UserId,
+    session: SessionId,
+    provider_user: &ProviderUser,
+) -> Result<(), Failure> {
+    valid_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
+    let owner = app.storage.identities().find(&provider_user.issuer, &provider_user.subject).await?;
+    if owner.is_none_or(|owner| owner.id != user) {
+        return Err(Failure::WrongIdentity);
+    }
+    if !app.storage.sessions().confirm(user, session, app.now()).await? {
+        return Err(Failure::SignInFirst);
+    }
+    app.session_cache.invalidate(&session);
+    audit::record(app, origin, Event::of(user, SecurityEventKind::SignInConfirmed).session(session)).await;
+    Ok(())
 }
 
 fn new_identity(app: &App, user_id: UserId, provider_user: &ProviderUser) -> Identity {

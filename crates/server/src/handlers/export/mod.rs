@@ -29,7 +29,7 @@ use super::tags::TagResponse;
 use super::users::account::UserResponse;
 use crate::app::App;
 use crate::audit::{self, Event, Origin};
-use crate::auth::SignedIn;
+use crate::auth::RecentlySignedIn;
 use crate::auth::unlock_tokens::Unlocks;
 use crate::http::error::ApiError;
 
@@ -55,6 +55,8 @@ const QUEUED_CHUNKS: usize = 2;
 /// If the store has lost or damaged a recording or cannot be read, the export continues without it. `missing.txt` at
 /// the end of the archive lists these recordings, and what could be read of them is in their place. An archive without
 /// that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
+///
+/// It requires a recent sign-in (see `POST /api/auth/confirm`).
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", params(Unlocks), responses(
     (status = 200, description = "The archive.", body = String, content_type = "application/zip", headers(
         ("content-disposition" = String, description = "A name for the file"),
@@ -63,7 +65,7 @@ const QUEUED_CHUNKS: usize = 2;
 pub async fn export(
     State(app): State<App>,
     origin: Origin,
-    signed_in: SignedIn,
+    signed_in: RecentlySignedIn,
     unlocks: Unlocks,
 ) -> Result<Response, ApiError> {
     let place = app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;

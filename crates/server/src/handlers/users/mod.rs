@@ -19,7 +19,7 @@ use super::{Message, message};
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::SignedIn;
-use crate::auth::cookies::clear_tokens;
+use crate::auth::cookies;
 use crate::http::error::ApiError;
 use crate::http::extract::{self, present};
 
@@ -27,7 +27,7 @@ use crate::http::extract::{self, present};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdate {
-    /// A new address. It requires `current_password`.
+    /// A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`).
     #[serde(default, deserialize_with = "present")]
     #[schema(format = Email, max_length = 254, nullable = false)]
     email: Option<String>,
@@ -82,6 +82,7 @@ pub async fn update(
         request.preferences,
     )?;
     if patch.email.as_ref().is_some_and(|email| *email != user.email) {
+        signed_in.require_recent(&app).await?;
         password::check_current_password(&app, &user.email, request.current_password).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
@@ -129,7 +130,7 @@ pub async fn delete(
     app.attachments.delete_all(user.id).await;
     let deleted = Event::unstored(Some(user.id), Unstored::AccountDeleted).session(signed_in.session);
     audit::record(&app, &origin, deleted.with_address(&user.email)).await;
-    Ok((clear_tokens(&app.config)?, message("Account deleted successfully")).into_response())
+    Ok((cookies::clear_all(&app.config)?, message("Account deleted successfully")).into_response())
 }
 
 async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {

@@ -27,11 +27,20 @@ pub struct PasswordUpdate {
     /// At least 8 characters.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     new_password: String,
+    /// Whether to delete all of your API tokens too.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    delete_api_tokens: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Change your password, or set one.
 ///
-/// All of your other sessions end.
+/// All of your other sessions end. Your API tokens are deleted, unless `delete_api_tokens` is false. A first password
+/// requires a recent sign-in (see `POST /api/auth/confirm`).
 #[utoipa::path(put, path = "/api/users/me/password", tag = "users", operation_id = "set_password", request_body = PasswordUpdate, responses(
     (status = 200, body = Message),
     (status = 429, description = "Too many attempts; wait `Retry-After` seconds."),
@@ -50,11 +59,15 @@ pub async fn update(
     let user = users.get(signed_in.id()).await?.ok_or(GONE)?;
     if user.has_password {
         check_current_password(&app, &user.email, request.current_password).await?;
+    } else {
+        signed_in.require_recent(&app).await?;
     }
     let hash = app.hasher.for_user(user.id).hash(password).await?;
-    if users.set_password(signed_in.id(), &hash, Some(signed_in.session), app.now()).await? {
-        // The cache does not know which entries belong to the user, so it is cleared.
+    let (keep, delete_api_tokens) = (Some(signed_in.session), request.delete_api_tokens);
+    if users.set_password(signed_in.id(), &hash, keep, delete_api_tokens, app.now()).await? {
+        // The caches do not know which entries belong to the user, so they are cleared.
         app.session_cache.invalidate_all();
+        app.api_token_cache.invalidate_all();
         let kind = if user.has_password { SecurityEventKind::PasswordChanged } else { SecurityEventKind::PasswordSet };
         audit::record(&app, &origin, Event::of_owner(&signed_in, kind)).await;
         Ok(message("Password changed successfully"))

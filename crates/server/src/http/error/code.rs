@@ -36,6 +36,8 @@ pub enum ProblemCode {
     ForeignOrigin,
     /// 403: this needs a session; API tokens are refused.
     NoApiTokens,
+    /// 403: this needs a recent sign-in, or a confirmation with `POST /api/auth/confirm`.
+    ConfirmSignIn,
     /// 403: the API token lacks the scope.
     MissingScope,
     /// 403: this needs a superuser.

@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sotto_domain::account::UserQuery;
 use sotto_server::{Config, ProviderSettings};
@@ -177,6 +178,60 @@ async fn only_valid_claims_are_used() {
     assert_eq!(sign_in(&server).await, "/");
     let users = server.app.storage.users().list(&UserQuery { limit: 10, ..UserQuery::default() }).await.unwrap();
     assert_eq!((users[1].avatar_url.as_deref(), users[1].time_zone.name()), (None, "UTC"));
+}
+
+#[tokio::test]
+async fn an_announced_issuer_is_required() {
+    for (announced, named, end) in [
+        (false, None, "/"),
+        (false, Some("https://evil.example"), "/login?error=provider_error"),
+        (true, None, "/login?error=provider_error"),
+        (true, Some("https://evil.example"), "/login?error=provider_error"),
+    ] {
+        let provider = ForgingProvider::start().await;
+        let mut description = provider.description();
+        description["authorization_response_iss_parameter_supported"] = json!(announced);
+        provider.responses.lock().unwrap().description = Some(description);
+        provider.responses.lock().unwrap().redirect_issuer = named.map(str::to_owned);
+        let server = server(&provider).await;
+        assert_eq!(sign_in(&server).await, end, "{announced} {named:?}");
+        let own = Some(provider.issuer.clone());
+        provider.responses.lock().unwrap().redirect_issuer = own;
+        assert_eq!(sign_in(&server).await, "/", "{announced}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_confirms_only_with_a_new_sign_in_of_the_same_user() {
+    let provider = ForgingProvider::start().await;
+    let server = server(&provider).await;
+    let browser = Browser::new(&server);
+    let url = |query: &str| format!("http://{}/api/auth/oidc/provider/start{query}", server.address);
+    assert_eq!(browser.sign_in_at_once(&url("")).await, "/");
+    server.age_sessions().await;
+    let start = browser.get("/api/auth/oidc/provider/start?confirm=true").await;
+    let address = start.header("location").unwrap();
+    assert!(address.contains("prompt=login") && address.contains("max_age=0"), "{address}");
+    let now = provider.claims("")["iat"].as_i64().unwrap();
+    let token = json!({"name": "script", "scopes": ["tags:read"]});
+    let create = async || browser.send(Method::POST, "/api/users/me/tokens", token.clone()).await.status;
+    for (claim, value, end) in [
+        ("auth_time", json!(now - 3600), "/login?error=invalid_token"),
+        ("sub", json!("provider-2"), "/login?error=wrong_identity"),
+    ] {
+        provider.responses.lock().unwrap().token =
+            Box::new(move |provider, nonce| provider.signed(&with(provider, nonce, claim, value.clone())));
+        assert_eq!(browser.sign_in_at_once(&url("?confirm=true")).await, end, "{claim}");
+        assert_eq!(create().await, StatusCode::FORBIDDEN);
+    }
+    // A sign-in needs no new proof.
+    provider.responses.lock().unwrap().token =
+        Box::new(move |provider, nonce| provider.signed(&with(provider, nonce, "auth_time", json!(now - 3600))));
+    assert_eq!(Browser::new(&server).sign_in_at_once(&url("")).await, "/");
+    provider.responses.lock().unwrap().token =
+        Box::new(move |provider, nonce| provider.signed(&with(provider, nonce, "auth_time", json!(now))));
+    assert_eq!(browser.sign_in_at_once(&url("?confirm=true&next=/settings")).await, "/settings");
+    assert_eq!(create().await, StatusCode::CREATED);
 }
 
 /// Claims with one of them changed or removed.

@@ -20,6 +20,8 @@ type TokenResponder = dyn Fn(&ForgingProvider, &str) -> (u16, Value) + Send + Sy
 pub struct ForgedResponses {
     /// Instead of its metadata, if given.
     pub description: Option<Value>,
+    /// The issuer that it names when it redirects back (RFC 9207).
+    pub redirect_issuer: Option<String>,
     /// The response of the token endpoint for a nonce.
     pub token: Box<TokenResponder>,
 }
@@ -38,7 +40,8 @@ impl ForgingProvider {
     pub async fn start() -> Arc<Self> {
         let listener = crate::server::free_port().await;
         let address: SocketAddr = listener.local_addr().unwrap();
-        let responses = ForgedResponses { description: None, token: Box::new(ForgingProvider::honest) };
+        let responses =
+            ForgedResponses { description: None, redirect_issuer: None, token: Box::new(ForgingProvider::honest) };
         let provider = Arc::new(Self {
             issuer: format!("http://{address}"),
             key: Key::new(),
@@ -130,7 +133,9 @@ async fn authorize(
 ) -> (StatusCode, [(&'static str, String); 1]) {
     provider.nonce.lock().unwrap().replace_range(.., asked["nonce"].as_str().unwrap());
     let text = |name: &str| asked[name].as_str().unwrap().to_owned();
-    let address = format!("{}?code=c&state={}", text("redirect_uri"), text("state"));
+    let issuer = provider.responses.lock().unwrap().redirect_issuer.clone();
+    let issuer = issuer.map_or_else(String::new, |issuer| format!("&iss={issuer}"));
+    let address = format!("{}?code=c&state={}{issuer}", text("redirect_uri"), text("state"));
     (StatusCode::SEE_OTHER, [("location", address)])
 }
 

@@ -36,6 +36,8 @@ with_a_provider!(
     a_new_user_signs_up_and_signs_in_again,
     an_account_is_found_only_by_its_verified_address,
     a_signed_in_user_links_a_provider,
+    a_user_without_a_password_confirms_with_the_provider,
+    nobody_finishes_what_another_user_has_begun,
     only_the_response_to_this_browsers_handshake_is_accepted,
     closed_servers_and_deactivated_accounts,
     providers_rotate_their_keys_and_become_unreachable,
@@ -120,7 +122,7 @@ async fn a_signed_in_user_links_a_provider(setup: Setup) {
     browser.login(&ada.email).await;
     // Carol has no address, so without an account she would be refused.
     assert_eq!(browser.sign_in(&setup.start("?link=true&next=/settings"), "carol").await, "/settings");
-    assert_eq!(browser.sign_in(&setup.start("?next=/settings"), "ben").await, "/settings");
+    assert_eq!(browser.sign_in(&setup.start("?link=true&next=/settings"), "ben").await, "/settings");
     let linked = browser.get(IDENTITIES).await.expect(StatusCode::OK);
     assert_eq!(
         (linked.as_array().unwrap().len(), &linked[0]["email"], &linked[1]["email"]),
@@ -143,11 +145,86 @@ async fn a_signed_in_user_links_a_provider(setup: Setup) {
     let path = format!("{IDENTITIES}/{}", linked[0]["id"].as_str().unwrap());
     dora.delete(&path).await.expect(StatusCode::NOT_FOUND);
 
+    // Without `link`, a signed-in user signs in as somebody else, or not at all, and nothing is linked.
+    let third = Browser::new(server);
+    third.login(&dora.email).await;
+    assert_eq!(third.sign_in(&setup.start(""), "ben").await, "/");
+    assert_eq!(third.get("/api/users/me").await.expect(StatusCode::OK)["id"], ada.id);
+    assert_eq!(dora.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
+
     // The session that started the link ends before the callback.
     let callback = other.until_callback(&setup.start("?link=true"), "dora").await;
-    other.send(Method::POST, "/api/auth/logout", Value::Null).await.expect(StatusCode::OK);
+    let sessions = other.get("/api/users/me/sessions").await.expect(StatusCode::OK);
+    let current = sessions.as_array().unwrap().iter().find(|session| session["is_current"] == true).unwrap();
+    let path = format!("/api/users/me/sessions/{}", current["id"].as_str().unwrap());
+    dora.delete(&path).await.expect(StatusCode::OK);
     assert_eq!(other.follow(&callback).await, "/login?error=sign_in_first");
+    // A session that is not recent starts none.
+    other.login(&dora.email).await;
+    server.age_sessions().await;
+    assert_eq!(other.sign_in(&setup.start("?link=true"), "dora").await, "/login?error=confirm_sign_in");
     assert_eq!(dora.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
+}
+
+async fn a_user_without_a_password_confirms_with_the_provider(setup: Setup) {
+    let browser = Browser::new(&setup.server);
+    assert_eq!(browser.sign_in(&setup.start("?confirm=true"), "ada").await, "/login?error=sign_in_first");
+    assert_eq!(browser.sign_in(&setup.start(""), "ada").await, "/");
+    setup.server.age_sessions().await;
+    let password = json!({"new_password": PASSWORD});
+    let set_password = async || browser.send(Method::PUT, "/api/users/me/password", password.clone()).await;
+    assert_eq!(set_password().await.expect(StatusCode::FORBIDDEN)["code"], "confirm_sign_in");
+    let both = browser.get("/api/auth/oidc/test/start?confirm=true&link=true").await;
+    assert_eq!(both.refused(), "query.confirm");
+    // With an identity of nobody, and of another account.
+    let dora = setup.server.person("dora").await;
+    let other = Browser::new(&setup.server);
+    other.login(&dora.email).await;
+    for _ in 0..2 {
+        assert_eq!(browser.sign_in(&setup.start("?confirm=true"), "dora").await, "/login?error=wrong_identity");
+        assert_eq!(other.sign_in(&setup.start("?link=true"), "dora").await, "/");
+    }
+    set_password().await.expect(StatusCode::FORBIDDEN);
+    let sessions = async || browser.get("/api/users/me/sessions").await.expect(StatusCode::OK);
+    let before = sessions().await;
+    assert_eq!(browser.sign_in(&setup.start("?confirm=true&next=/settings"), "ada").await, "/settings");
+    assert_eq!(sessions().await, before, "it is still the same session");
+    set_password().await.expect(StatusCode::OK);
+}
+
+async fn nobody_finishes_what_another_user_has_begun(setup: Setup) {
+    let server = &setup.server;
+    let (ben, dora) = (server.person("ben").await, server.person("dora").await);
+    let browser = Browser::new(server);
+    let mismatch = "/login?error=state_mismatch";
+    let me = async || browser.get("/api/users/me").await.expect(StatusCode::OK)["id"].clone();
+    // Started while nobody was signed in.
+    let callback = browser.until_callback(&setup.start(""), "ada").await;
+    browser.login(&ben.email).await;
+    assert_eq!(browser.follow(&callback).await, mismatch);
+    assert_eq!(me().await, ben.id);
+    // Started by Ben, who is signed in still, but no longer in this browser.
+    for query in ["?link=true", "?confirm=true", ""] {
+        browser.login(&ben.email).await;
+        let callback = browser.until_callback(&setup.start(query), "ada").await;
+        browser.login(&dora.email).await;
+        assert_eq!(browser.follow(&callback).await, mismatch, "{query}");
+        assert_eq!(me().await, dora.id);
+        // Signing out ends it too.
+        let callback = browser.until_callback(&setup.start(query), "ada").await;
+        browser.send(Method::POST, "/api/auth/logout", Value::Null).await.expect(StatusCode::OK);
+        assert_eq!(browser.follow(&callback).await, mismatch, "{query}");
+        assert_eq!(browser.cookies(), [""; 0]);
+    }
+    for person in [&ben, &dora] {
+        assert_eq!(person.get(IDENTITIES).await.expect(StatusCode::OK), json!([]));
+    }
+    // The tokens of a session are exchanged while its user is at the provider.
+    browser.login(&ben.email).await;
+    let callback = browser.until_callback(&setup.start("?link=true"), "ada").await;
+    browser.send(Method::POST, "/api/auth/refresh", Value::Null).await.expect(StatusCode::OK);
+    assert_eq!(browser.follow(&callback).await, "/");
+    assert_eq!(ben.get(IDENTITIES).await.expect(StatusCode::OK).as_array().unwrap().len(), 1);
 }
 
 async fn only_the_response_to_this_browsers_handshake_is_accepted(setup: Setup) {
@@ -179,7 +256,8 @@ async fn only_the_response_to_this_browsers_handshake_is_accepted(setup: Setup) 
         (format!("{state}x&code=x"), "state_mismatch"),
         (state.to_owned(), "provider_error"),
         (format!("{state}&code=x"), "provider_error"),
-        (format!("{state}&error=access_denied"), "access_denied"),
+        (format!("{state}&error=access_denied&iss={}", setup.provider.issuer), "access_denied"),
+        (format!("{state}&error=access_denied"), "provider_error"),
         (format!("{state}&error=%0d%0ax"), "provider_error"),
         (format!("{state}&code=x&iss=https://evil.example"), "provider_error"),
     ] {

@@ -1,12 +1,11 @@
 //! Accounts, and the credentials of their users.
 
-use sotto_domain::account::{
-    AccountPatch, Administered, DraftKey, PasswordHash, Preferences, Rotation, Session, UserPatch, UserQuery,
-};
+use sotto_domain::account::{AccountPatch, Administered, DraftKey, PasswordHash, Preferences, UserPatch, UserQuery};
 use sotto_domain::api_token::ApiToken;
 use sotto_domain::identity::{Identity, Unlinked};
 use sotto_domain::secret_tag::{NewLogin, OpaqueState, Started};
 use sotto_domain::security_event::{KEPT_SECONDS, SecurityEvent};
+use sotto_domain::session::{Rotation, Session};
 use sotto_domain::{ApiTokenId, IdentityId, OpaqueSessionId, SessionId};
 
 use super::{Belongings, ISSUER, belongings, hash_of};
@@ -63,6 +62,8 @@ pub(super) async fn try_sessions(world: &World, ada: &Belongings, bob: &Belongin
         let rotation = sessions.rotate(me, theirs, generation, at(5000), at(1)).await.unwrap();
         assert_eq!(rotation, Rotation::Missing);
     }
+    on("Sessions.confirm");
+    assert!(!sessions.confirm(me, theirs, at(1)).await.unwrap());
     on("Sessions.end");
     assert!(!sessions.end(me, theirs).await.unwrap());
     on("Sessions.list");
@@ -152,7 +153,7 @@ pub(super) async fn try_ending_sessions_and_deleting(
     let me = ada.user.id;
     let (users, sessions) = (world.users(), world.sessions());
     on("Users.set_password");
-    assert!(users.set_password(me, &PasswordHash("new".into()), Some(bob.sessions[0].id), at(2)).await.unwrap());
+    assert!(users.set_password(me, &PasswordHash("new".into()), Some(bob.sessions[0].id), true, at(2)).await.unwrap());
     on("Sessions.delete_expired");
     let expired = Session { id: SessionId(world.id()), user_id: me, expires_at: at(1), ..ada.sessions[0].clone() };
     sessions.start(&expired).await.unwrap();

@@ -7,7 +7,7 @@ mod secret_tags;
 
 use std::collections::BTreeSet;
 
-use sotto_domain::account::{Credentials, DraftKey, PasswordHash, Preferences, Session, User};
+use sotto_domain::account::{Credentials, DraftKey, PasswordHash, Preferences, User};
 use sotto_domain::api_token::ApiToken;
 use sotto_domain::attachment::Attachment;
 use sotto_domain::entry::Entry;
@@ -15,6 +15,7 @@ use sotto_domain::identity::Identity;
 use sotto_domain::reminder::Reminder;
 use sotto_domain::secret_tag::{OpaqueSession, SealedEntry, SecretTag};
 use sotto_domain::security_event::SecurityEvent;
+use sotto_domain::session::Session;
 use sotto_domain::tag::Tag;
 use sotto_domain::{Timestamp, UserId};
 

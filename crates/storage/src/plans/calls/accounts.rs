@@ -1,11 +1,12 @@
 //! The methods of accounts, and of the credentials of their users.
 
 use sotto_domain::account::{
-    AccountPatch, Administered, DraftKey, Email, NewUser, PasswordHash, Preferences, Session, UserPatch, UserQuery,
+    AccountPatch, Administered, DraftKey, Email, NewUser, PasswordHash, Preferences, UserPatch, UserQuery,
 };
 use sotto_domain::api_token::{ApiToken, CreatedApiToken, Scopes};
 use sotto_domain::identity::{GOOGLE, Identity, Unlinked};
 use sotto_domain::security_event::{KEPT_SECONDS, SecurityEvent, SecurityEventKind};
+use sotto_domain::session::Session;
 use sotto_domain::storage::Storage;
 use sotto_domain::{ApiTokenId, IdentityId, SecurityEventId, SessionId, Zone};
 
@@ -36,7 +37,7 @@ pub(super) async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     users.update(me(), &patch, at(1)).await.unwrap().unwrap();
     after("Users.update");
     let keep = Some(SessionId(id(RowKind::Session, 1, 2)));
-    assert!(users.set_password(me(), &PasswordHash("new".into()), keep, at(1)).await.unwrap());
+    assert!(users.set_password(me(), &PasswordHash("new".into()), keep, true, at(1)).await.unwrap());
     after("Users.set_password");
     for active in [false, true] {
         assert!(users.set_active(other_user(2), active, at(1)).await.unwrap());
@@ -76,6 +77,7 @@ pub(super) async fn sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)
         rotated_at: at(0),
         expires_at: at(1000),
         user_agent: None,
+        confirmed_at: None,
         created_at: at(0),
     };
     sessions.start(&new).await.unwrap();
@@ -86,6 +88,8 @@ pub(super) async fn sessions(storage: &dyn Storage, after: &mut impl FnMut(&str)
         sessions.rotate(me(), session(90), generation, at(2000), at(1)).await.unwrap();
     }
     after("Sessions.rotate");
+    assert!(sessions.confirm(me(), session(1), at(1)).await.unwrap());
+    after("Sessions.confirm");
     assert!(sessions.end(me(), session(1)).await.unwrap());
     after("Sessions.end");
     assert!(!sessions.list(me(), at(0)).await.unwrap().is_empty());

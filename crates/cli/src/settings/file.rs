@@ -17,7 +17,7 @@ const FOLDER: &str = "a folder in quotes";
 const TRUTH: &str = "true or false";
 
 /// The keys with the expected values.
-const KEYS: [(&str, &str); 22] = [
+const KEYS: [(&str, &str); 24] = [
     ("data_dir", FOLDER),
     ("database", "\"sqlite:PATH\" or \"postgres://USER:PASSWORD@HOST:PORT/NAME\""),
     ("connections_per_client", "a whole number, without quotes"),

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sotto_domain::account::{SESSION_SECONDS, Session};
+use sotto_domain::session::{SESSION_SECONDS, Session};
 use sotto_domain::api_token::Scope;
 use sotto_domain::{SessionId, UserId};
 use sotto_server::Keys;
@@ -169,6 +169,7 @@ impl<'s> Callers<'s> {
             generation: 1,
             rotated_at: now,
             expires_at: now.plus_seconds(SESSION_SECONDS),
+            confirmed_at: None,
             user_agent: None,
             created_at: now,
         };

@@ -56,12 +56,13 @@ const fn route(method: Method, path: &'static str, access: Access) -> Route {
     Route { method, path, access }
 }
 
-pub static ROUTES: [Route; 67] = [
+pub static ROUTES: [Route; 68] = [
     route(Method::GET, "/api/server", Access::Anyone),
     route(Method::POST, "/api/auth/register", Access::Anyone),
     route(Method::POST, "/api/auth/login", Access::Anyone),
     route(Method::POST, "/api/auth/refresh", Access::Anyone),
-    route(Method::POST, "/api/auth/logout", Access::Session),
+    route(Method::POST, "/api/auth/logout", Access::Anyone),
+    route(Method::POST, "/api/auth/confirm", Access::Session),
     route(Method::GET, "/api/auth/oidc/{provider}/start", Access::Anyone),
     route(Method::GET, "/api/auth/oidc/{provider}/callback", Access::Anyone),
     route(Method::GET, "/api/users/me", Access::Session),

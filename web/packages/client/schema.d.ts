@@ -186,6 +186,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/users/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sign-ins of your account and the changes of its credentials, newest first.
+         * @description Events are kept for 90 days, and at most 1000 of them.
+         */
+        get: operations["users_list_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/users/me/draft-key": {
         parameters: {
             query?: never;
@@ -658,7 +678,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start to create a secret tag. */
+        /**
+         * Start to create a secret tag.
+         * @description It counts as a failed attempt until it is finished.
+         */
         post: operations["secret_tags_register_start"];
         delete?: never;
         options?: never;
@@ -1766,6 +1789,22 @@ export interface components {
         SecretTagUpdate: {
             /** @description The new name and colour, sealed: 61 to 157 bytes in base64url without padding. */
             metadata: string;
+        };
+        /** @description A security event of your account. */
+        SecurityEventResponse: {
+            /** @description The IP address of the client; null for what a superuser or the operator did. */
+            client?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            id: string;
+            /**
+             * @description What happened. A version may add kinds; `other` is a kind that the server does not know.
+             * @enum {string}
+             */
+            kind: "signed_in" | "signed_in_with_provider" | "signed_out" | "session_ended" | "refresh_token_reused" | "sign_in_confirmed" | "password_set" | "password_changed" | "email_changed" | "api_token_created" | "api_token_deleted" | "identity_linked" | "identity_unlinked" | "exported" | "secret_tag_recovered" | "passphrase_changed" | "account_deactivated" | "account_activated" | "superuser_granted" | "superuser_revoked" | "password_reset_by_operator" | "email_verified" | "other";
+            /** @description The `User-Agent` of the client. */
+            user_agent?: string | null;
         };
         /** @description The server and its ways to sign in. */
         ServerResponse: {
@@ -2955,6 +2994,78 @@ export interface operations {
             };
             /** @description Too many attempts; wait `Retry-After` seconds. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list_activity: {
+        parameters: {
+            query?: {
+                /** @description Rows per page; 100 by default. */
+                limit?: number;
+                /** @description The cursor from the `Link` header of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurityEventResponse"][];
+                };
+            };
+            /** @description The credentials are missing, invalid or expired. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6317,7 +6428,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You already have a secret tag with this id. */
+            /** @description You have, or have deleted, a secret tag with this id. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6346,6 +6457,15 @@ export interface operations {
             };
             /** @description The request is not valid; `errors` names each field. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

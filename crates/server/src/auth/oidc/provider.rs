@@ -146,7 +146,7 @@ impl Provider {
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
         let mut request = request.add_scopes(scopes).set_pkce_challenge(challenge);
         if matches!(handshake.purpose, Purpose::Confirm(..)) {
-            // Google can only make the user choose an account, and refuses prompts that it does not know.
+            // Google documents no prompt that makes the user sign in again, only one to choose an account.
             let is_google = self.settings.issuer == identity::GOOGLE;
             let prompt = if is_google { CoreAuthPrompt::SelectAccount } else { CoreAuthPrompt::Login };
             request = request.add_prompt(prompt).set_max_age(Duration::ZERO);

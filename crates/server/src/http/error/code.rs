@@ -88,6 +88,8 @@ pub enum ProblemCode {
     MissingCondition,
     /// 429: too many attempts.
     TooManyAttempts,
+    /// 429: another export of the user is running.
+    ExportRunning,
     /// 503: the server is busy; nothing was changed.
     Busy,
     /// 503: the server is about to stop.

@@ -50,6 +50,8 @@ pub enum ApiError {
         /// Seconds to wait.
         retry_after: u64,
     },
+    /// 429: another export of the user is running.
+    ExportRunning,
     /// 503: the server is busy; nothing was changed.
     Busy,
     /// 503: the server is about to stop.

@@ -29,6 +29,7 @@ impl IntoResponse for ApiError {
             Self::PreconditionFailed(current) => problem.current = Some(*current),
             Self::TooManyRequests { retry_after: seconds } => retry_after = Some(seconds),
             Self::Busy | Self::Stopping => retry_after = Some(1),
+            Self::ExportRunning => retry_after = Some(30),
             Self::Unavailable(why) | Self::StoreUnavailable(why) | Self::OutcomeUnknown(why) => {
                 (cause, retry_after) = (Some(why), Some(5));
             }
@@ -77,7 +78,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired(_) => StatusCode::PRECONDITION_REQUIRED,
-            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::ExportRunning => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy
             | Self::Stopping
             | Self::Unavailable(_)
@@ -104,6 +105,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => Some(Code::UnsupportedMediaType),
             Self::PreconditionRequired(_) => Some(Code::MissingCondition),
             Self::TooManyRequests { .. } => Some(Code::TooManyAttempts),
+            Self::ExportRunning => Some(Code::ExportRunning),
             Self::Busy => Some(Code::Busy),
             Self::Stopping => Some(Code::Stopping),
             Self::Unavailable(_) => Some(Code::Unavailable),
@@ -146,6 +148,7 @@ impl ApiError {
                 format!("{}.", places.collect::<Vec<_>>().join("; "))
             }
             Self::TooManyRequests { retry_after } => format!("Too many attempts; try again in {retry_after} seconds."),
+            Self::ExportRunning => "Another export of yours is running; wait until it ends, or stop it.".into(),
             Self::Busy => "The server is busy, and nothing was changed; try again in a moment.".into(),
             Self::Stopping => "The server is about to stop; send requests to another server.".into(),
             Self::Unavailable(_) => {

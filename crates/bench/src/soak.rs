@@ -28,7 +28,7 @@ const AUTHORS: u64 = 20;
 const CLIENTS: usize = 16;
 /// Bytes of a recording: about a minute of speech.
 const RECORDING: usize = 1 << 20;
-/// The number of long entries of one author, and the bytes of each. Their page ends with the entry that brings it to 8
+/// The number of long entries of one author, and the bytes of each. Their page ends with the entry that brings it to 2
 /// MiB, so it is the longest possible page.
 const LONG_ENTRIES: u64 = 90;
 const LONG_TEXT: usize = 100 << 10;
@@ -36,9 +36,9 @@ const LONG_TEXT: usize = 100 << 10;
 const IDLE_TIME: Duration = Duration::from_mins(1);
 
 const MIB: u64 = 1 << 20;
-/// Limit of resident memory. An idle server needs about 20 MiB. Three SQLite connections cache 16 MiB each, and each
-/// core hashes one password in 19 MiB. When all 16 clients receive the longest page at once, each page of 8 MiB is in
-/// memory as rows and as JSON, together 256 MiB. The sum is 360 MiB on two cores.
+/// Limit of resident memory. An idle server needs about 20 MiB. Five SQLite connections cache 16 MiB each, and each
+/// core hashes one password in 19 MiB. When all 16 clients receive the longest page at once, each page of 2 MiB is in
+/// memory as rows and as JSON, together 64 MiB. The sum is 202 MiB on two cores; the rest is what the allocator keeps.
 const MEMORY_LIMIT: u64 = 384 * MIB;
 /// Limit of the write-ahead log. From 32 MiB on, the writer waits for readers after each group of commits, and then
 /// truncates the log. If a reader stays for longer than a second, the log may grow by the same amount again.

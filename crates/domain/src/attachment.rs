@@ -10,6 +10,15 @@ use crate::ids::{AttachmentId, EntryId, UserId};
 /// The longest recording in bytes: 2 GiB minus one, the largest number of the schema's column.
 pub const MAX_BYTES: u32 = i32::MAX.unsigned_abs();
 
+/// Whether a text may be the media type of a recording: a kind of audio, or `application/octet-stream`. A browser runs
+/// none of these as a page or a script.
+pub fn is_media_type(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".+-".contains(c);
+    let kind = text.strip_prefix("audio/");
+    text == "application/octet-stream"
+        || kind.is_some_and(|kind| (1..=64).contains(&kind.len()) && kind.chars().all(is_plain))
+}
+
 /// The recording of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {

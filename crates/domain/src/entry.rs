@@ -17,9 +17,14 @@ pub const MAX_TITLE: usize = 500;
 /// The longest text of an entry in bytes: 1 MiB.
 pub const MAX_CONTENT: usize = 1 << 20;
 
-/// A page ends with the entry that brings its texts to 8 MiB, so that 1,000 entries of 1 MiB never sit in memory at
-/// once.
-pub const PAGE_BYTES: usize = 8 << 20;
+/// A page ends with the entry that brings its texts to 2 MiB. So 1,000 entries of 1 MiB never sit in memory at once,
+/// while 1,000 entries of 2,000 bytes still are one page.
+pub const PAGE_BYTES: usize = 2 << 20;
+
+/// The words of a search, at most.
+pub const MAX_SEARCH_WORDS: usize = 16;
+/// The words of a search that have a single character, at most. Each costs as much as all words that begin with it.
+pub const MAX_SINGLE_CHARACTERS: usize = 4;
 
 /// An entry of one user.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,15 +189,35 @@ pub enum TagFilter {
     Key(String),
 }
 
-/// Splits the text of a search field into words: runs of letters, digits and their combining marks, in lower case, at
-/// most 16 words of at most 84 bytes.
-pub fn search_words(query: &str) -> Vec<String> {
-    query
+/// Splits the text of a search field into words: runs of letters, digits and their combining marks, in lower case, cut
+/// after 84 bytes. Words with which another word begins are left out, because they would find the same entries.
+///
+/// # Errors
+/// If there is no word, if there are more than [`MAX_SEARCH_WORDS`], or if more than [`MAX_SINGLE_CHARACTERS`] of them
+/// have a single character.
+pub fn search_words(query: &str) -> Result<Vec<String>, Flaw> {
+    let words = query
         .split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c))
         .filter(|word| word.contains(char::is_alphanumeric))
-        .map(|word| word.chars().flat_map(char::to_lowercase).take(21).collect())
-        .take(16)
-        .collect()
+        .map(|word| word.chars().flat_map(char::to_lowercase).take(21).collect::<String>());
+    let mut kept: Vec<String> = Vec::new();
+    for word in words {
+        if kept.iter().any(|other| other.starts_with(&word)) {
+            continue;
+        }
+        kept.retain(|other| !word.starts_with(other.as_str()));
+        kept.push(word);
+        if kept.len() > MAX_SEARCH_WORDS {
+            return Err(Flaw::TooManyWords { max: MAX_SEARCH_WORDS });
+        }
+    }
+    if kept.is_empty() {
+        return Err(Flaw::NoWords);
+    }
+    if kept.iter().filter(|word| word.chars().count() == 1).count() > MAX_SINGLE_CHARACTERS {
+        return Err(Flaw::TooManySingleCharacters { max: MAX_SINGLE_CHARACTERS });
+    }
+    Ok(kept)
 }
 
 /// The outcome of a create.
@@ -290,9 +315,20 @@ mod tests {
 
     #[test]
     fn any_search_text_is_split_into_words() {
-        assert_eq!(search_words("Don't \"panic\" OR e-mail*"), ["don", "t", "panic", "or", "e", "mail"]);
-        assert!(search_words("\" * ( ) : ^ - \u{2764}\u{fe0f}").is_empty());
-        assert_eq!(search_words("हिन्दी में"), ["हिन्दी", "में"]);
-        assert_eq!(search_words(&"a ".repeat(100)).len(), 16);
+        let words = |query: &str| search_words(query).unwrap();
+        assert_eq!(words("Don't \"panic\" OR e-mail*"), ["don", "t", "panic", "or", "e", "mail"]);
+        assert_eq!(search_words("\" * ( ) : ^ - \u{2764}\u{fe0f}"), Err(Flaw::NoWords));
+        assert_eq!(words("हिन्दी में"), ["हिन्दी", "में"]);
+    }
+
+    #[test]
+    fn a_search_has_few_words() {
+        assert_eq!(search_words("a an and ant and a").unwrap(), ["and", "ant"], "the others find the same entries");
+        assert_eq!(search_words(&"a ".repeat(10_000)).unwrap(), ["a"]);
+        let numbers = |count: usize| (10..10 + count).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+        assert_eq!(search_words(&numbers(16)).unwrap().len(), 16);
+        assert_eq!(search_words(&numbers(17)), Err(Flaw::TooManyWords { max: 16 }));
+        assert_eq!(search_words("a b c d word").unwrap().len(), 5);
+        assert_eq!(search_words("a b c d e"), Err(Flaw::TooManySingleCharacters { max: 4 }));
     }
 }

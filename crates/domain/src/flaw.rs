@@ -128,6 +128,12 @@ flaws! {
     /// The search text has no searchable words.
     #[error("must have a word or a number to look for")]
     NoWords = "no_words" []
+    /// The search text has too many words.
+    #[error("must have at most {max} different words")]
+    TooManyWords { max: usize } = "too_many_words" [max]
+    /// Too many words of the search text have a single character.
+    #[error("must have at most {max} words of a single character; look for longer words")]
+    TooManySingleCharacters { max: usize } = "too_many_single_characters" [max]
     /// The value is not a frequency of reminders.
     #[error("must be daily, weekdays, weekends, weekly, monthly or custom")]
     UnknownFrequency = "unknown_frequency" []

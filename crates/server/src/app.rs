@@ -17,7 +17,7 @@ use crate::auth::oidc::Providers;
 use crate::auth::password::Hasher;
 use crate::auth::rate_limits::RateLimits;
 use crate::auth::session_tokens::SessionTokens;
-use crate::config::{CONCURRENT_EXPORTS, CREDENTIAL_CACHE_SECONDS, Config};
+use crate::config::{CONCURRENT_EXPORTS, CREDENTIAL_CACHE_SECONDS, Config, LARGE_RESPONSES_PER_USER, READS_PER_USER};
 use crate::disk_space::DiskSpace;
 use crate::http::cursor::CursorKey;
 use crate::http::idempotency::IdempotencySecret;
@@ -26,6 +26,7 @@ use crate::keys::{Keys, SecretTagKeys};
 use crate::metrics;
 use crate::monitoring::clock::{ClockHealth, ClockMonitor};
 use crate::monitoring::monitor::Monitor;
+use crate::user_slots::UserSlots;
 
 /// The state of a server. Clones share it.
 #[derive(Clone)]
@@ -45,6 +46,12 @@ pub struct Inner {
     pub(crate) rate_limits: RateLimits,
     pub(crate) providers: Providers,
     pub(crate) session_cache: Cache<SessionId, Arc<SessionWithUser>>,
+    /// The reads of each user that run at the same time.
+    pub(crate) read_turns: UserSlots,
+    /// The large responses of each user that its clients have not read yet.
+    pub(crate) large_responses: UserSlots,
+    /// The users who have an export, one each.
+    pub(crate) exporting_users: UserSlots,
     /// One permit for each export that may run at the same time.
     pub(crate) exports: Arc<Semaphore>,
     pub(crate) api_token_cache: Cache<[u8; 32], Arc<ApiTokenWithUser>>,
@@ -81,6 +88,9 @@ impl App {
             random,
             session_cache: short_lived_cache(),
             api_token_cache: short_lived_cache(),
+            read_turns: UserSlots::new(READS_PER_USER),
+            large_responses: UserSlots::new(LARGE_RESPONSES_PER_USER),
+            exporting_users: UserSlots::new(1),
             exports: Arc::new(Semaphore::new(CONCURRENT_EXPORTS)),
             metrics: metrics::recorder(),
             disk_space: DiskSpace::default(),

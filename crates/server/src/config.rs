@@ -38,6 +38,8 @@ pub struct Config {
     pub audio_limit: u32,
     /// Bytes of recordings per user, or `None` for no limit.
     pub audio_quota: Option<u64>,
+    /// How long an export waits for a client that does not read; [`EXPORT_TIMEOUT`], except in tests.
+    pub export_timeout: Duration,
     pub monitoring: Monitoring,
     /// The folder of the web app, if it is not the one in the binary.
     pub web_dir: Option<PathBuf>,
@@ -100,6 +102,7 @@ impl Default for Config {
             metrics_token: None,
             audio_limit: AUDIO_LIMIT,
             audio_quota: None,
+            export_timeout: EXPORT_TIMEOUT,
             monitoring: Monitoring::default(),
             web_dir: None,
             providers: Vec::new(),
@@ -154,5 +157,14 @@ pub const CREDENTIAL_CACHE_SECONDS: u64 = 5;
 pub const AUDIO_LIMIT: u32 = 64 << 20;
 /// Bytes in a request body, at most: 4 MiB, because 1 MiB of text can grow when it is written as JSON.
 pub const BODY_LIMIT: usize = 4 << 20;
+/// How long an export waits for a client that does not read.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Exports that a node writes at the same time. Each holds a page of entries in memory, and a thread.
 pub const CONCURRENT_EXPORTS: usize = 8;
+/// Reads (`GET` and `HEAD` requests) of one user that a node carries out at the same time. Further ones wait. There are
+/// more readers and connections than this, so a user's slow searches never occupy all of them.
+pub const READS_PER_USER: usize = 2;
+/// Deadline for a read to get its turn. A read itself may take 5 seconds.
+pub const READ_TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Large responses of one user that wait in a node's memory until their clients have read them.
+pub const LARGE_RESPONSES_PER_USER: usize = 4;

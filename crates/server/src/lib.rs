@@ -19,6 +19,7 @@ mod router;
 mod serve;
 mod sha256;
 pub mod system;
+mod user_slots;
 pub mod web_files;
 
 pub use app::App;

@@ -246,6 +246,7 @@ export interface paths {
          *     that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
          *
          *     It requires a recent sign-in (see `POST /api/auth/confirm`).
+         *     You can have one export at a time. It breaks off if you read nothing of it for a minute.
          */
         get: operations["users_export"];
         put?: never;
@@ -1259,7 +1260,7 @@ export interface components {
          * @description The error of a field. Treat an unknown code as `malformed`. `x-params` names the `params` of each code.
          * @enum {string}
          */
-        FieldCode: "common_uuid" | "empty" | "far_time" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
+        FieldCode: "common_uuid" | "empty" | "far_time" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_many_single_characters" | "too_many_words" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
         /** @description The error of one field. */
         FieldError: {
             /** @description The error for programs. */
@@ -1564,6 +1565,7 @@ export interface components {
          */
         ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "too_many_at_once" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "confirm_sign_in" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "export_running" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description The id in addresses. */
@@ -3199,6 +3201,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Another export of yours is running (code `export_running`). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A fault of the server; it has been logged with the request's id. */
             500: {
                 headers: {
@@ -3879,7 +3892,10 @@ export interface operations {
                 to?: string;
                 /** @description Entries with this tag, by name or id. */
                 tag?: string;
-                /** @description Entries with words that start like these, in title or text. */
+                /**
+                 * @description Entries with words that start like these, in title or text. At most 16 different words, 4 of them with a single
+                 *     character.
+                 */
                 q?: string;
                 /**
                  * @description Entries under this secret tag, which must be unlocked. It can be combined with `limit` and `cursor` only,

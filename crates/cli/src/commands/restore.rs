@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use sotto_server::Keys;
+use sotto_server::keys::KeysError;
 use sotto_storage::migrate::Target;
 use sotto_storage::transfer::{self, Destination, KeysOutcome, Migrations, Restored};
 
@@ -58,6 +60,7 @@ impl RestoreCommand {
             adopt: self.adopt,
             attachments: common.attachments().attachments()?,
             keys: self.key_file.unwrap_or_else(|| file.key_file(common)),
+            check_keys,
             restart: self.restart,
             migrations,
         };
@@ -98,6 +101,16 @@ impl RestoreCommand {
     }
 }
 
+/// Says why these are not the keys of a server. Those from before secret tags are completed at the next start.
+fn check_keys(keys: &[u8]) -> std::result::Result<(), String> {
+    let text = std::str::from_utf8(keys).map_err(|_| "it is not text".to_owned())?;
+    match Keys::parse(text, "the backup") {
+        Ok(_) | Err(KeysError::Incomplete { .. }) => Ok(()),
+        Err(KeysError::Malformed { reason, .. }) => Err(reason),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Fails if recordings are missing, after everything in the backup has been restored.
 fn ensure_complete(restored: &Restored) -> Result<()> {
     match restored.missing.len() {
@@ -106,5 +119,32 @@ fn ensure_complete(restored: &Restored) -> Result<()> {
             "{count} recordings have a row but are neither in the backup nor in the store: {}",
             list(&restored.missing)
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sotto_server::system::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn only_keys_of_a_server_are_accepted() {
+        let keys = Keys::generate(&SystemRandom).to_text().unwrap();
+        assert_eq!(check_keys(keys.as_bytes()), Ok(()));
+        let before_secret_tags = format!(r#"{{"version": 1, "token_signing": "{}"}}"#, "A".repeat(43));
+        assert_eq!(check_keys(before_secret_tags.as_bytes()), Ok(()));
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            &keys[1..],
+            &keys.replace(":1,", ":2,"),
+            &keys.replace("\"opaque\":[", "\"opaque\":[\"\","),
+        ] {
+            let refusal = check_keys(bad.as_bytes()).unwrap_err();
+            assert!(!refusal.contains(&keys[30..50]), "{refusal}");
+        }
+        assert!(check_keys(&[0xff]).is_err());
     }
 }

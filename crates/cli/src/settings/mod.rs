@@ -16,7 +16,7 @@ use clap::{Args, Command, ValueEnum};
 use ipnet::IpNet;
 use serde::Deserialize;
 use sotto_domain::attachment::MAX_BYTES;
-use sotto_server::config::AUDIO_LIMIT;
+use sotto_server::config::{AUDIO_LIMIT, EXPORT_TIMEOUT};
 use sotto_server::{Config, ConnectionLimits, Registration, ShareLimits};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::postgres::PoolOptions;
@@ -321,6 +321,7 @@ impl ServeSettings {
             metrics_token: self.metrics_token.clone(),
             audio_limit: self.audio_limit.unwrap_or(AUDIO_LIMIT),
             audio_quota: self.audio_quota,
+            export_timeout: EXPORT_TIMEOUT,
             monitoring: self.alerts.to_monitoring(),
             web_dir: self.web_dir.clone(),
             providers: oidc::providers(self.oidc.clone(), self.providers.clone(), self.public_url.as_deref())?,

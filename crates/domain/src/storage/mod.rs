@@ -16,6 +16,8 @@
 //!   returns `Conflict{fk_idempotency_keys_user}`.
 //! * **Time comes from the caller.** `now` becomes `created_at` and `updated_at`.
 //! * **A dropped future is not cancelled.** Its change may still be carried out.
+//! * **Every wait has a deadline.** A read of a user's rows that takes longer than 5 seconds is interrupted and returns
+//!   [`StorageError::Busy`].
 //!
 //! [`UserId`]: crate::ids::UserId
 //! [`KeyedCreate`]: crate::idempotency::KeyedCreate
@@ -67,7 +69,8 @@ pub enum StorageError {
         /// The constraint's name in the schema, such as `idx_users_email`, without the suffix of a shard.
         constraint: String,
     },
-    /// Too many calls are waiting. Nothing was changed; a later retry may succeed.
+    /// Too many calls are waiting, or the call took too long and was interrupted. Nothing was changed; a later retry may
+    /// succeed.
     #[error("the database is busy")]
     Busy,
     /// A stored value violates the schema, or the file is damaged.

@@ -22,10 +22,13 @@ use crate::app::App;
 use crate::auth::api_tokens::ApiSecret;
 use crate::auth::cookies;
 use crate::auth::session_tokens::{TokenError, TokenKind};
+use crate::config::READ_TURN_TIMEOUT;
 use crate::http::error::{ApiError, Code};
 use crate::http::share::Held;
+use crate::user_slots::UserSlot;
 
-pub struct Caller(Credential);
+/// A caller of a `GET` or `HEAD` request holds one of the user's turns to read, until it is dropped.
+pub struct Caller(Credential, #[allow(dead_code, reason = "it only has to live as long")] Option<UserSlot>);
 
 enum Credential {
     Session(SessionId, Arc<SessionWithUser>),
@@ -60,11 +63,18 @@ impl Caller {
         }
     }
 
-    /// The caller, who takes one of the user's places for requests.
+    /// Identifies the caller, who takes one of the user's places for requests, and waits for a turn to read.
+    ///
+    /// The turns are taken here and not in storage, because here every route of a user passes and no job of the server
+    /// does, on both engines alike.
     async fn authenticate(parts: &Parts, app: &App) -> Result<Self, ApiError> {
-        let caller = Self::identify(parts, app).await?;
+        let mut caller = Self::identify(parts, app).await?;
         if let Some(held) = parts.extensions.get::<Held>() {
             app.shares.enter(caller.id(), held).await?;
+        }
+        if parts.method.is_safe() {
+            let turn = app.read_turns.wait(caller.id(), READ_TURN_TIMEOUT).await;
+            caller.1 = Some(turn.ok_or(ApiError::Busy)?);
         }
         Ok(caller)
     }
@@ -106,7 +116,7 @@ impl Caller {
             return Err(WRONG);
         }
         let session = valid_session(app, claims.sub, claims.sid).await?.ok_or(SESSION_ENDED)?;
-        Ok(Self(Credential::Session(claims.sid, session)))
+        Ok(Self(Credential::Session(claims.sid, session), None))
     }
 
     async fn by_api_token(app: &App, token: &str) -> Result<Self, ApiError> {
@@ -116,7 +126,7 @@ impl Caller {
         );
         let secret = ApiSecret::parse(token).ok_or(WRONG)?;
         let api_token = valid_api_token(app, &secret.hash()).await?.ok_or(WRONG)?;
-        Ok(Self(Credential::ApiToken(api_token)))
+        Ok(Self(Credential::ApiToken(api_token), None))
     }
 }
 

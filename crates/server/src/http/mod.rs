@@ -9,6 +9,7 @@ pub mod error;
 pub mod etag;
 pub mod extract;
 pub mod idempotency;
+pub mod large_json;
 pub mod listen;
 pub mod middleware;
 mod normalize_path;

@@ -204,7 +204,7 @@ async fn summaries_are_shortened(server: Server) {
 async fn a_page_of_long_entries_ends_early(server: Server) {
     let ada = server.person("ada").await;
     let long = "x".repeat(1 << 20);
-    for n in 10..20 {
+    for n in 10..15 {
         ada.write(&long, &format!("2025-01-{n}T10:00:00Z"), &[]).await;
     }
     let mut counts = Vec::new();
@@ -214,9 +214,9 @@ async fn a_page_of_long_entries_ends_early(server: Server) {
         next = response.next();
         counts.push(response.expect(StatusCode::OK).as_array().unwrap().len());
     }
-    assert_eq!(counts, [8, 2]);
+    assert_eq!(counts, [2, 2, 1]);
     let summaries = ada.get("/api/journals/?limit=1000&view=summary").await;
-    assert_eq!((summaries.next(), summaries.body.as_array().unwrap().len()), (None, 10));
+    assert_eq!((summaries.next(), summaries.body.as_array().unwrap().len()), (None, 5));
 }
 
 async fn invalid_queries_are_rejected(server: Server) {
@@ -234,6 +234,8 @@ async fn invalid_queries_are_rejected(server: Server) {
         ("tag=", "query.tag"),
         ("tag=a%00b", "query.tag"),
         ("q=%20%2A", "query.q"),
+        ("q=1+2+3+4+5", "query.q"),
+        ("q=10+11+12+13+14+15+16+17+18+19+20+21+22+23+24+25+26", "query.q"),
         ("view=whole", "query.view"),
         ("view=", "query.view"),
         ("limit=1&limit=2", "query"),

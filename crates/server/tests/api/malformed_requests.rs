@@ -14,6 +14,7 @@ on_both_engines!(
     ids_that_are_not_uuids_are_refused,
     a_truncated_body_stores_nothing,
     oversized_requests_are_refused,
+    a_million_tags_are_refused_with_one_error,
     unusual_text_is_stored_unchanged,
 );
 
@@ -115,6 +116,16 @@ async fn a_truncated_body_stores_nothing(server: Server) {
         assert!(response.is_empty() || response.starts_with("HTTP/1.1 400"), "{response}");
     }
     assert_eq!(ada.contents("/api/journals/").await, Vec::<String>::new());
+}
+
+async fn a_million_tags_are_refused_with_one_error(server: Server) {
+    let ada = server.person("ada").await;
+    let tags = vec![""; 1_000_000];
+    let new = json!({"content": "", "entry_date": "2025-01-22T10:00:00Z", "tags": tags});
+    assert_eq!(ada.post("/api/journals/", new).await.refused(), "body.tags");
+    let entry = ada.write("Beans", "2025-01-22T10:00:00Z", &[]).await;
+    let path = format!("/api/journals/{}", entry["id"].as_str().unwrap());
+    assert_eq!(ada.put(&path, json!({"tags": tags})).await.refused(), "body.tags");
 }
 
 async fn oversized_requests_are_refused(server: Server) {

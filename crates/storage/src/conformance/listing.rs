@@ -214,17 +214,18 @@ pub async fn on_days_lists_the_entries_of_given_days(world: &World) {
 }
 
 pub async fn pages_of_long_texts_end_early(world: &World) {
+    const FULL: u8 = 2;
     let (user, other) = (world.user().await, world.user().await);
     let day = |n: i64| at(-86_400 * n);
-    // Eight of these texts reach the size limit of a page.
+    // `FULL` of these texts reach the size limit of a page.
     let long = format!("längst {}", "x".repeat(MAX_CONTENT - 8));
-    for n in 0..9 {
+    for n in 0..=i64::from(FULL) {
         let mut new = world.new_entry(&long);
         new.body.date.moment = day(n);
         new.tags = vec![world.named("long")];
         world.store(user, &new).await;
     }
-    world.write_at(user, day(9), "UTC", "längst short").await;
+    world.write_at(user, day(i64::from(FULL) + 1), "UTC", "längst short").await;
     world.write(other, "another's").await;
     let tagged = EntryQuery { tag: Some(TagFilter::Key("long".into())), ..up_to(100) };
     let search = EntryQuery { words: vec!["längst".into()], ..up_to(100) };
@@ -235,18 +236,18 @@ pub async fn pages_of_long_texts_end_early(world: &World) {
         let last = first.last().unwrap();
         let next = EntryQuery { after: Some((last.body.date.moment, last.id)), ..query.clone() };
         let next = world.entries().list(user, &next).await.unwrap();
-        assert_eq!((first.len(), next.len()), (8, rest), "{query:?}");
+        assert_eq!((first.len(), next.len()), (usize::from(FULL), rest), "{query:?}");
         assert!(next.iter().all(|entry| entry.body.date.moment < last.body.date.moment));
-        // With a limit of eight, no page has to end early.
-        let few = world.entries().list(user, &EntryQuery { limit: 8, ..query.clone() }).await.unwrap();
+        // With this limit, no page has to end early.
+        let few = world.entries().list(user, &EntryQuery { limit: FULL.into(), ..query.clone() }).await.unwrap();
         assert_eq!(few, first);
 
         let cut = world.entries().list(user, &EntryQuery { characters: Some(5), ..query.clone() }).await.unwrap();
-        assert_eq!(cut.len(), 8 + rest, "{query:?}");
+        assert_eq!(cut.len(), usize::from(FULL) + rest, "{query:?}");
         assert!(cut.iter().all(|entry| entry.body.content == "längs" && entry.user_id == user), "{query:?}");
         assert_eq!(cut.last().map(|entry| entry.id), next.last().map(|entry| entry.id));
         assert_eq!(cut[0].tags, first[0].tags);
     }
     let days: Vec<_> = (0..10).map(|n| day(n).day_in(&Zone::utc())).collect();
-    assert_eq!(world.entries().on_days(user, &days, 100).await.unwrap().len(), 8);
+    assert_eq!(world.entries().on_days(user, &days, 100).await.unwrap().len(), usize::from(FULL));
 }

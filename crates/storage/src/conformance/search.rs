@@ -8,7 +8,7 @@ use super::world::{World, at, up_to};
 
 /// The query for a text that a user has typed.
 fn search(text: &str) -> EntryQuery {
-    EntryQuery { words: search_words(text), ..up_to(100) }
+    EntryQuery { words: search_words(text).unwrap(), ..up_to(100) }
 }
 
 pub async fn words_match_by_prefix_in_any_case(world: &World) {

@@ -24,6 +24,8 @@ pub struct Servers {
     preferred: AtomicUsize,
     tls: MakeRustlsConnect,
     connect_timeout: Duration,
+    /// How long the server runs a statement at most. Not for poolers.
+    statement_timeout: Option<Duration>,
 }
 
 struct Host {
@@ -42,12 +44,23 @@ impl Servers {
         let encrypted = configs.iter().any(|config| config.get_ssl_mode() == SslMode::Require);
         let tls = if encrypted { trusting_this_machine()? } else { tls_without_trusted_roots()? };
         let hosts = configs.into_iter().map(|config| Host { config, refuses_options: AtomicBool::new(false) });
-        Ok(Self { hosts: hosts.collect(), preferred: AtomicUsize::new(0), tls, connect_timeout })
+        Ok(Self {
+            hosts: hosts.collect(),
+            preferred: AtomicUsize::new(0),
+            tls,
+            connect_timeout,
+            statement_timeout: None,
+        })
     }
 
     /// The TLS configuration of the connections.
     pub fn tls(&self) -> MakeRustlsConnect {
         self.tls.clone()
+    }
+
+    /// Makes the server interrupt statements after this time, unless the URL sets `statement_timeout` itself.
+    pub fn limit_statements(&mut self, timeout: Duration) {
+        self.statement_timeout = Some(timeout);
     }
 
     /// The configuration of the first host.
@@ -77,7 +90,8 @@ impl Servers {
         let host = &self.hosts[place];
         let mut connected = Err(None);
         if !host.refuses_options.load(Ordering::Relaxed) {
-            connected = self.connect_with(&server::with_direct_option(&host.config)).await.map_err(Some);
+            connected =
+                self.connect_with(&server::with_options(&host.config, self.statement_timeout)).await.map_err(Some);
         }
         let connected = match connected {
             Err(Some(error)) if !may_be_about_options(&error) => return Err(error),

@@ -51,11 +51,11 @@ macro_rules! page_of {
                 SELECT *, sum(octet_length(", $column, ")) OVER (ORDER BY entry_date DESC, id DESC ROWS UNBOUNDED PRECEDING)
                     - octet_length(", $column, ") AS bytes_before
                 FROM (", $($sql)+, ") entries
-            ) page WHERE bytes_before < 8388608 ORDER BY entry_date DESC, id DESC"
+            ) page WHERE bytes_before < 2097152 ORDER BY entry_date DESC, id DESC"
         )
     };
 }
-const _: () = assert!(PAGE_BYTES == 8_388_608, "it is a literal in `page_of`");
+const _: () = assert!(PAGE_BYTES == 2_097_152, "it is a literal in `page_of`");
 
 pub(super) use {body_columns, columns, page_of, tag_list};
 

@@ -1,6 +1,7 @@
 //! A connection that is lent for one unit of work, with a deadline for every wait.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct Lease<'a> {
     pool: &'a Pool,
     since: Instant,
     deadline: Instant,
+    /// When the server is asked to interrupt a read; not before the deadline, unless this lease is for one read.
+    read_deadline: Instant,
     /// The first prepared statement. Statements that are sent together are timed under its text.
     first: OnceLock<Box<str>>,
     waiting: AtomicBool,
@@ -41,11 +44,14 @@ impl<'a> Lease<'a> {
         slot: SemaphorePermit<'a>,
         open: RwLockReadGuard<'a, bool>,
     ) -> Self {
+        let since = Instant::now();
+        let deadline = since + pool.answer_within;
         Self {
             client: Some(client),
             pool,
-            since: Instant::now(),
-            deadline: Instant::now() + pool.answer_within,
+            since,
+            deadline,
+            read_deadline: deadline,
             first: OnceLock::new(),
             waiting: AtomicBool::new(false),
             in_transaction: AtomicBool::new(false),
@@ -53,6 +59,13 @@ impl<'a> Lease<'a> {
             _slot: slot,
             _open: open,
         }
+    }
+
+    /// For one statement of its own: if it is a `SELECT`, it has to end within the pool's `read_within`. The health
+    /// checks' statements begin with a mark, so they have as much time as a change.
+    pub(super) fn ending_reads_early(mut self) -> Self {
+        self.read_deadline = self.deadline.min(self.since + self.pool.read_within);
+        self
     }
 
     /// Implements [`Pool::execute`].
@@ -154,9 +167,30 @@ impl<'a> Lease<'a> {
     /// Waits for the response to one statement and records the time.
     pub(super) async fn timed<T>(&self, sql: &str, call: impl Future<Output = DriverResult<T>>) -> Result<T> {
         let start = Instant::now();
-        let result = self.wait(call).await;
+        let is_read = sql.starts_with("SELECT");
+        let result = if is_read { self.wait_for_read(call).await } else { self.wait(call).await };
         self.pool.timings.add(sql, start.elapsed(), 0);
-        if sql.starts_with("SELECT") { result.map_err(error::harmless) } else { result }
+        if is_read { result.map_err(error::harmless) } else { result }
+    }
+
+    /// Waits for the response to a statement that changes nothing. At the read deadline, the server is asked to
+    /// interrupt the statement, which then fails with `Busy`.
+    ///
+    /// A `SET statement_timeout` before each read would cost every read another two statements, and would not work in a
+    /// session behind a pooler.
+    async fn wait_for_read<T>(&self, call: impl Future<Output = DriverResult<T>>) -> Result<T> {
+        let mut call = pin!(call);
+        if self.read_deadline < self.deadline {
+            self.waiting.store(true, Ordering::Relaxed);
+            if let Ok(result) = timeout_at(self.read_deadline, &mut call).await {
+                self.waiting.store(false, Ordering::Relaxed);
+                return result.map_err(|error| self.classify(error));
+            }
+            // If the request to cancel is late, it must not hit the next statement on this connection.
+            self.spoilt.store(true, Ordering::Relaxed);
+            self.cancel();
+        }
+        self.wait(call).await
     }
 
     pub(super) async fn wait<T>(&self, call: impl Future<Output = DriverResult<T>>) -> Result<T> {

@@ -32,6 +32,9 @@ pub struct PoolOptions {
     pub connect_within: Duration,
     /// How long a call may take once it has a connection; 15 seconds by default.
     pub answer_within: Duration,
+    /// How long a read of a user's rows may take once it has a connection; 5 seconds by default. After that, the server
+    /// is asked to interrupt it.
+    pub read_within: Duration,
     /// How long a connection may be idle before it is closed; 5 minutes by default.
     pub close_idle_after: Duration,
 }
@@ -42,6 +45,7 @@ impl Default for PoolOptions {
             connections: 16,
             connect_within: Duration::from_secs(5),
             answer_within: Duration::from_secs(15),
+            read_within: Duration::from_secs(5),
             close_idle_after: Duration::from_mins(5),
         }
     }
@@ -66,6 +70,7 @@ pub struct Pool {
     pub(super) servers: Arc<Servers>,
     connect_within: Duration,
     pub(super) answer_within: Duration,
+    pub(super) read_within: Duration,
     slots: Arc<Slots>,
     pub(super) doubt: Arc<Doubt>,
     /// Each lease holds a read lock, so that `close` waits until all leases have been returned.
@@ -78,7 +83,10 @@ pub struct Pool {
 impl Pool {
     /// Creates a pool, which connects when it is first used.
     pub fn new(url: &str, options: PoolOptions) -> Result<Self> {
-        let servers = Arc::new(Servers::parse(url, options.connect_within)?);
+        let mut servers = Servers::parse(url, options.connect_within)?;
+        // If this process stops, the server does not run its statements much longer than it would have waited for them.
+        servers.limit_statements(options.answer_within * 2);
+        let servers = Arc::new(servers);
         let (tls, doubt, slots) = (servers.tls(), Arc::<Doubt>::default(), Arc::new(Slots::new(options.connections)));
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(servers.first(), Connector(servers.clone()), fast);
@@ -101,6 +109,7 @@ impl Pool {
             servers,
             connect_within: options.connect_within,
             answer_within: options.answer_within,
+            read_within: options.read_within,
             slots,
             doubt,
             open: RwLock::new(true),
@@ -145,19 +154,20 @@ impl Pool {
         self.lease().await?.execute(sql, parameters).await
     }
 
-    /// Runs one statement that returns at most one row.
+    /// Runs one statement that returns at most one row. A `SELECT` is interrupted after `read_within`, and returns
+    /// `Busy`.
     pub async fn query_opt(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>> {
-        self.lease().await?.query_opt(sql, parameters).await
+        self.lease().await?.ending_reads_early().query_opt(sql, parameters).await
     }
 
-    /// Runs one statement and returns its rows.
+    /// Runs one statement and returns its rows. A `SELECT` is interrupted after `read_within`, and returns `Busy`.
     pub async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>> {
-        self.lease().await?.query(sql, parameters).await
+        self.lease().await?.ending_reads_early().query(sql, parameters).await
     }
 
-    /// Runs one statement with a plan that is made for the values of its parameters.
+    /// Like [`Self::query`], with a plan that is made for the values of the parameters.
     pub async fn query_with_custom_plan(&self, sql: &str, parameters: TypedParameters<'_>) -> Result<Vec<Row>> {
-        let lease = self.lease().await?;
+        let lease = self.lease().await?.ending_reads_early();
         #[cfg(test)]
         lease.wait(self.statement_log.log_with_custom_plan(lease.client()?, sql, parameters)).await?;
         lease.timed(sql, lease.client()?.query_typed(sql, parameters)).await.map_err(error::harmless)

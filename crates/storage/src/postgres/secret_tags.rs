@@ -236,6 +236,7 @@ impl SecretTags for Postgres {
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
-        read_rows(&self.pool.query(SERVER_KEYS, &[]).await?, |row| Columns::starting_at(row, 0).array())
+        let rows = self.pool.lease().await?.query(SERVER_KEYS, &[]).await?;
+        read_rows(&rows, |row| Columns::starting_at(row, 0).array())
     }
 }

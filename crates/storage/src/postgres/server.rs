@@ -18,10 +18,13 @@ pub const RESERVED_CONNECTIONS: i64 = 4;
 /// How long a new connection may take to answer these questions.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Adds the option that asks for a connection to the server itself.
-pub fn with_direct_option(config: &Config) -> Config {
+/// Adds the options that only the server itself understands: the one that asks for a connection to it, and
+/// `statement_timeout`, which the options in the URL override.
+pub fn with_options(config: &Config, statement_timeout: Option<Duration>) -> Config {
     let mut config = config.clone();
-    let options = config.get_options().map_or_else(|| DIRECT.to_owned(), |given| format!("{given} {DIRECT}"));
+    let timeout = statement_timeout.map(|timeout| format!("-c statement_timeout={}", timeout.as_millis()));
+    let options = [timeout.as_deref(), config.get_options(), Some(DIRECT)];
+    let options = options.into_iter().flatten().collect::<Vec<_>>().join(" ");
     config.options(options);
     config
 }

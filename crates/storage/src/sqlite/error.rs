@@ -102,7 +102,8 @@ fn from_code(failure: ffi::Error, message: &str, error: &Error) -> StorageError 
             Some(constraint) => StorageError::Conflict { constraint: constraint.to_owned() },
             None => other(message),
         },
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StorageError::Busy,
+        // An operation is interrupted when its time is up.
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted => StorageError::Busy,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StorageError::Corrupt(message.to_owned()),
         ErrorCode::DiskFull => StorageError::Full("the disk is full".into()),
         ErrorCode::ReadOnly => other("the database file is read-only; let this process write to it and its folder"),
@@ -131,6 +132,7 @@ mod tests {
     #[test]
     fn each_kind_of_failure_maps_to_its_error() {
         assert!(matches!(code(ffi::SQLITE_BUSY_SNAPSHOT), StorageError::Busy));
+        assert!(matches!(code(ffi::SQLITE_INTERRUPT), StorageError::Busy));
         assert!(matches!(code(ffi::SQLITE_CORRUPT_VTAB), StorageError::Corrupt(_)));
         assert!(matches!(code(ffi::SQLITE_NOTADB), StorageError::Corrupt(_)));
         assert!(matches!(code(ffi::SQLITE_IOERR_FSYNC), StorageError::Unavailable(_)));

@@ -20,6 +20,7 @@ mod idempotency;
 mod identities;
 mod opaque_sessions;
 mod queue;
+mod read_deadline;
 mod readers;
 mod reminders;
 mod room;
@@ -36,6 +37,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -44,6 +46,11 @@ use sotto_domain::storage::{self, Storage, StorageError};
 use health::{Inspector, StatementTimer};
 use readers::Readers;
 use writer::Writer;
+
+/// How long a read may take, from the call to the result.
+const READ_TIME: Duration = Duration::from_secs(5);
+/// How long a read may take that a job of the server has asked for, and that reads more than a page of one user's rows.
+const SURVEY_TIME: Duration = Duration::from_mins(1);
 
 /// A database in one SQLite file, with the files `-wal` and `-shm` next to it.
 pub struct Sqlite {
@@ -74,13 +81,23 @@ impl Sqlite {
         open.await.map_err(|stopped| StorageError::Other(Box::new(stopped)))?
     }
 
-    /// Runs `work` on a reader thread. Its statements see the same snapshot as long as one of them is active.
+    /// Runs `work` on a reader thread. Its statements see the same snapshot as long as one of them is active. After
+    /// [`READ_TIME`], it is interrupted and returns `Busy`.
     async fn read<T, W>(&self, work: W) -> storage::Result<T>
     where
         T: Send + 'static,
         W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.readers.run(work).await
+        self.readers.run_within(READ_TIME, work).await
+    }
+
+    /// Like [`Self::read`], with [`SURVEY_TIME`] instead.
+    async fn survey<T, W>(&self, work: W) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.readers.run_within(SURVEY_TIME, work).await
     }
 
     /// Runs `work` on the writer thread. When this returns `Ok`, all changes are durable; if `work` fails, nothing has

@@ -83,7 +83,7 @@ impl SecretTags for Sqlite {
     }
 
     async fn server_keys(&self) -> Result<Vec<[u8; 16]>> {
-        self.read(|connection| {
+        self.survey(|connection| {
             let sql = "SELECT DISTINCT server_keys FROM secret_tags ORDER BY server_keys";
             connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
         })

@@ -1,5 +1,6 @@
 //! The header and the manifest of a backup.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -152,11 +153,13 @@ impl Manifest {
 }
 
 fn files(listed: &[FileSum], found: &[FileSum]) -> Option<String> {
-    let missing = listed.iter().find(|file| found.iter().all(|one| one.name != file.name));
+    let names = |files: &'_ [FileSum]| files.iter().map(|file| file.name.clone()).collect::<HashSet<_>>();
+    let (names_listed, names_found) = (names(listed), names(found));
+    let missing = listed.iter().find(|file| !names_found.contains(&file.name));
     if let Some(file) = missing {
         return Some(format!("the file {} is missing", file.name));
     }
-    let extra = found.iter().find(|file| listed.iter().all(|one| one.name != file.name));
+    let extra = found.iter().find(|file| !names_listed.contains(&file.name));
     if let Some(file) = extra {
         return Some(format!("the file {} is not in its manifest", file.name));
     }

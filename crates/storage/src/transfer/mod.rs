@@ -39,7 +39,7 @@ pub use layout::{Column, Layout, Table, ValueKind};
 pub use manifest::{FORMAT, FileSum, Header, Manifest, Sum, TableSum};
 pub use package::{Package, remove_unfinished};
 pub use progress::{Observer, Progress, Stage};
-pub use restore::{Destination, KeysOutcome, Restored, restore, verify};
+pub use restore::{Destination, KeyCheck, KeysOutcome, Restored, restore, verify};
 pub use snapshot::Migrations;
 pub use unfinished::explain_unfinished;
 pub(crate) use unfinished::purpose_and_source;

@@ -17,6 +17,7 @@ use super::error::{Result, TransferError, file};
 use super::layout::Table;
 use super::manifest::{Header, Manifest, Sum};
 use super::on_a_thread;
+use super::package::limits;
 use super::package::{ATTACHMENTS, Content, Package, Visitor};
 use super::progress::{Meter, Observer, Stage};
 use super::snapshot::Migrations;
@@ -36,6 +37,8 @@ pub struct Destination {
     pub attachments: Attachments,
     /// The key file. An existing one is kept.
     pub keys: PathBuf,
+    /// Checks the keys in a backup before anything is changed; the error is a clause without the keys.
+    pub check_keys: KeyCheck,
     /// The store identity of the database, if it already uses an attachment store.
     pub identity: Option<StoreId>,
     /// Whether attachments may be written to a store that belongs to another database, which loses it.
@@ -77,7 +80,7 @@ pub enum KeysOutcome {
 /// [`TransferError::Damaged`], which names the damage.
 pub async fn verify(package: &Package, observer: &Observer) -> Result<Manifest> {
     let (package, observer) = (package.clone(), observer.clone());
-    on_a_thread(move |_| check(&package, &observer)).await
+    on_a_thread(move |_| check(&package, None, &observer)).await
 }
 
 /// Restores a backup. The whole backup is checked before anything is changed. At the end the rows are read back and
@@ -91,13 +94,13 @@ pub async fn restore(package: &Package, to: &Destination, observer: &Observer) -
     on_a_thread(move |runtime| carry_out(&package, &to, &observer, runtime)).await
 }
 
-fn check(package: &Package, observer: &Observer) -> Result<Manifest> {
-    let mut checker = Checker(Meter::new(observer, Stage::Checking, None));
-    package.read(&mut checker)
+fn check(package: &Package, check_keys: Option<KeyCheck>, observer: &Observer) -> Result<Manifest> {
+    let name = package.name();
+    package.read(&mut Checker { name, check_keys, meter: Meter::new(observer, Stage::Checking, None) })
 }
 
 fn carry_out(package: &Package, to: &Destination, observer: &Observer, runtime: &Handle) -> Result<Restored> {
-    let manifest = check(package, observer)?;
+    let manifest = check(package, Some(to.check_keys), observer)?;
     let header = &manifest.header;
     let layout = to.migrations.layout_of(&header.revision)?.map_err(|known| {
         let reason = format!(
@@ -232,8 +235,16 @@ fn write_keys(keys: &[u8], path: &Path) -> Result<KeysOutcome> {
     }
 }
 
+/// Says what is wrong with the contents of a key file, as a clause without the keys.
+pub type KeyCheck = fn(&[u8]) -> std::result::Result<(), String>;
+
 /// Checks a backup without changing anything.
-struct Checker<'w>(Meter<'w>);
+struct Checker<'w> {
+    /// The backup's name in errors.
+    name: &'w str,
+    check_keys: Option<KeyCheck>,
+    meter: Meter<'w>,
+}
 
 impl Visitor for Checker<'_> {
     fn header(&mut self, _: &Header) -> Result<()> {
@@ -241,15 +252,15 @@ impl Visitor for Checker<'_> {
     }
 
     fn row(&mut self, table: &Table, _: Row, _: &[u8]) -> Result<()> {
-        self.0.row(&table.name)
+        self.meter.row(&table.name)
     }
 
     fn attachment(&mut self, name: &str, _: &mut Content<'_>) -> Result<()> {
-        self.0.report(name)
+        self.meter.report(name)
     }
 
-    fn keys(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
+    fn keys(&mut self, keys: &[u8]) -> Result<()> {
+        limits::check_keys(keys, self.check_keys).map_err(|reason| TransferError::damaged(self.name, reason))
     }
 }
 

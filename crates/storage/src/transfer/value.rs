@@ -27,8 +27,9 @@ pub enum Value {
 /// A value for each column of the table.
 pub type Row = Vec<Value>;
 
-/// The longest line of a row in bytes. It limits the memory that a reader needs.
-pub const LONGEST_LINE: usize = 64 << 20;
+/// The longest line of a row in bytes: 16 MiB. It limits the memory that a reader needs. The longest entry, 1 MiB of
+/// control characters, makes a line of 6 MiB.
+pub const LONGEST_LINE: usize = 16 << 20;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,8 +5,9 @@ mod markdown;
 mod names;
 mod recordings;
 
-use std::io::{self, Write};
-use std::time::Duration;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -32,12 +33,11 @@ use crate::audit::{self, Event, Origin};
 use crate::auth::RecentlySignedIn;
 use crate::auth::unlock_tokens::Unlocks;
 use crate::http::error::ApiError;
+use crate::user_slots::UserSlot;
 
 use archive::Archive;
 use names::FileNames;
 
-/// Deadline for a client to accept a chunk.
-const CHUNK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Rows read at a time.
 const ROWS_PER_QUERY: u32 = 200;
 /// Bytes that are buffered before they are sent.
@@ -56,10 +56,14 @@ const QUEUED_CHUNKS: usize = 2;
 /// the end of the archive lists these recordings, and what could be read of them is in their place. An archive without
 /// that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
 ///
-/// It requires a recent sign-in (see `POST /api/auth/confirm`).
+/// You can have one export at a time. It breaks off if you read nothing of it for a minute. It requires a recent sign-in
+/// (see `POST /api/auth/confirm`).
 #[utoipa::path(get, path = "/api/users/me/export", tag = "users", params(Unlocks), responses(
     (status = 200, description = "The archive.", body = String, content_type = "application/zip", headers(
         ("content-disposition" = String, description = "A name for the file"),
+    )),
+    (status = 429, description = "Another export of yours is running (code `export_running`).", headers(
+        ("retry-after" = String, description = "Seconds to wait"),
     )),
 ))]
 pub async fn export(
@@ -68,15 +72,28 @@ pub async fn export(
     signed_in: RecentlySignedIn,
     unlocks: Unlocks,
 ) -> Result<Response, ApiError> {
-    let place = app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)?;
+    let own = app.exporting_users.try_take(signed_in.id()).ok_or(ApiError::ExportRunning)?;
+    let place = Place { _own: own, _shared: app.exports.clone().try_acquire_owned().map_err(|_| ApiError::Busy)? };
     let open = unlocks.tags(&app, &signed_in).await?;
     audit::record(&app, &origin, Event::of_owner(&signed_in, SecurityEventKind::Exported)).await;
     let today = app.now().day_in(&signed_in.user().time_zone);
     let (pieces, mut arriving) = mpsc::channel(QUEUED_CHUNKS);
-    let export = Export { user: signed_in.id(), app, open, archive: Archive::new(), missing: String::new(), pieces };
+    let is_complete = Arc::<AtomicBool>::default();
+    let export = Export {
+        user: signed_in.id(),
+        app,
+        open,
+        archive: Archive::new(),
+        missing: String::new(),
+        pieces,
+        is_complete: is_complete.clone(),
+    };
     // Compression would block a thread of the runtime.
     tokio::task::spawn_blocking(move || Handle::current().block_on(export.run(place)));
-    let body = Body::from_stream(stream::poll_fn(move |context| arriving.poll_recv(context)));
+    // An export that stopped early must not look like a complete response.
+    let end = move || (!is_complete.swap(true, Ordering::SeqCst)).then(|| Err(io::Error::from(ErrorKind::TimedOut)));
+    let body = stream::poll_fn(move |context| arriving.poll_recv(context).map(|piece| piece.or_else(&end)));
+    let body = Body::from_stream(body);
     let name = format!("attachment; filename=\"sotto-{today}.zip\"");
     let name = HeaderValue::try_from(name).map_err(ApiError::internal)?;
     let kind = HeaderValue::from_static("application/zip");
@@ -94,19 +111,31 @@ struct Export {
     /// One line for each recording that is missing or incomplete.
     missing: String,
     pieces: mpsc::Sender<io::Result<Bytes>>,
+    /// Whether the last piece was given to the connection, be it the end of the archive or an error.
+    is_complete: Arc<AtomicBool>,
+}
+
+/// What an export occupies until it ends.
+struct Place {
+    _own: UserSlot,
+    _shared: OwnedSemaphorePermit,
 }
 
 impl Export {
-    async fn run(mut self, _place: OwnedSemaphorePermit) {
-        let last = match self.write().await {
-            Ok(()) => self.archive.finish(),
+    async fn run(mut self, _place: Place) {
+        let written = self.write().await;
+        let Self { app, user, archive, pieces, is_complete, .. } = self;
+        let last = match written {
+            Ok(()) => archive.finish(),
             Err(Stopped::Client) => return,
             Err(Stopped::Fault(error)) => Err(error),
         };
         if let Err(error) = &last {
-            tracing::error!(user = %self.user, %error, "an export broke off");
+            tracing::error!(%user, %error, "an export broke off");
         }
-        let _ = tokio::time::timeout(CHUNK_TIMEOUT, self.pieces.send(last)).await;
+        if send_piece(&app, &pieces, last).await {
+            is_complete.store(true, Ordering::SeqCst);
+        }
     }
 
     async fn write(&mut self) -> Result<(), Stopped> {
@@ -228,11 +257,13 @@ impl Export {
             return Ok(());
         }
         let piece = Ok(self.archive.take_buffered());
-        match tokio::time::timeout(CHUNK_TIMEOUT, self.pieces.send(piece)).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(Stopped::Client),
-        }
+        if send_piece(&self.app, &self.pieces, piece).await { Ok(()) } else { Err(Stopped::Client) }
     }
+}
+
+/// Returns false if the client has accepted nothing for too long, or is gone.
+async fn send_piece(app: &App, pieces: &mpsc::Sender<io::Result<Bytes>>, piece: io::Result<Bytes>) -> bool {
+    matches!(tokio::time::timeout(app.config.export_timeout, pieces.send(piece)).await, Ok(Ok(())))
 }
 
 /// An array in the object. It ends where the next one starts.

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use jiff::civil::Date;
 use serde::Deserialize;
 use sotto_domain::Flaw;
@@ -13,6 +15,7 @@ use crate::app::App;
 use crate::auth::{Authorized, Caller, EntriesRead};
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
+use crate::http::large_json::large_json;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +72,7 @@ pub async fn on_this_day(
     State(app): State<App>,
     caller: Authorized<EntriesRead>,
     Query(params): Query<DayParams>,
-) -> Result<Json<Vec<EntryResponse>>, ApiError> {
+) -> Result<Response, ApiError> {
     let date = params.date.map_or_else(|| Ok(today(&app, &caller)), |text| parse_day("date", &text))?;
     let eve_of_leap_day = date.month() == 2 && date.day() == 28 && !date.in_leap_year();
     let days: Vec<Date> = (1..=MAX_YEARS)
@@ -82,7 +85,8 @@ pub async fn on_this_day(
         .filter(|day| day.year() >= 1)
         .collect();
     let entries = app.storage.entries().on_days(caller.id(), &days, MAX_ANNIVERSARIES).await?;
-    Ok(Json(entries.into_iter().map(EntryResponse::from).collect()))
+    let entries = entries.into_iter().map(EntryResponse::from).collect::<Vec<_>>();
+    large_json(&app, caller.id(), HeaderMap::new(), 1024 * entries.len(), entries).await
 }
 
 /// Totals and streaks of your whole journal.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 use sotto_domain::entry::{Created, Deleted, EntryQuery, TagFilter, Updated, search_words};
 use sotto_domain::secret_tag::AnyEntry;
@@ -19,6 +19,7 @@ use crate::auth::{Authorized, EntriesRead, EntriesWrite};
 use crate::http::error::{ApiError, Code};
 use crate::http::extract::{self, Id, Query};
 use crate::http::idempotency::{CreateResponse, IdempotencyKey, IdempotentJson};
+use crate::http::large_json::large_json;
 use crate::http::page::Page;
 
 mod access;
@@ -48,7 +49,8 @@ pub struct ListParams {
     to: Option<String>,
     /// Entries with this tag, by name or id.
     tag: Option<String>,
-    /// Entries with words that start like these, in title or text.
+    /// Entries with words that start like these, in title or text. At most 16 different words, 4 of them with a single
+    /// character.
     q: Option<String>,
     /// Entries under this secret tag, which must be unlocked. It can be combined with `limit` and `cursor` only,
     /// because sealed entries cannot be searched.
@@ -93,10 +95,8 @@ pub async fn list(
         ("view", params.view.map(|View::Summary| "summary")),
     ];
     let page = Page::parse(&app, user, "/api/journals/", &filters, params.limit, params.cursor.as_deref())?;
-    let words = params.q.as_deref().map(search_words).unwrap_or_default();
-    if params.q.is_some() && words.is_empty() {
-        return Err(ApiError::invalid("query", "q", &Flaw::NoWords));
-    }
+    let words = params.q.as_deref().map(search_words).transpose();
+    let words = words.map_err(|flaw| ApiError::invalid("query", "q", &flaw))?.unwrap_or_default();
     let query = EntryQuery {
         from: params.from.as_deref().map(|text| parse_day("from", text)).transpose()?,
         to: params.to.as_deref().map(|text| parse_day("to", text)).transpose()?,
@@ -114,7 +114,8 @@ pub async fn list(
         None => EntryResponse::from(entry),
         Some(View::Summary) => EntryResponse::summary(entry, SUMMARY as usize),
     };
-    entries_response(headers, length + length / 16, entries.into_iter().map(shown).collect())
+    let entries = entries.into_iter().map(shown).collect::<Vec<_>>();
+    large_json(&app, user, headers, length + length / 16 + 1024 * entries.len(), entries).await
 }
 
 /// Characters of the text in a summary.
@@ -141,14 +142,8 @@ async fn list_sealed(access: &EntryAccess<'_>, tag: SecretTagId, params: &ListPa
     let mut entries = access.list(tag, after, rows.rows()).await?;
     let length = entries.iter().map(|entry| entry.sealed.encrypted_content.len()).sum();
     let headers = rows.paginate_texts(app, user, &mut entries, length, |entry| (entry.date.moment, entry.id.0));
-    entries_response(headers, length / 3 * 4, entries.into_iter().map(EntryResponse::from).collect())
-}
-
-/// Pages are large: a buffer of about the right size avoids copying while it grows.
-fn entries_response(headers: HeaderMap, texts: usize, entries: Vec<EntryResponse>) -> Result<Response, ApiError> {
-    let mut body = Vec::with_capacity(texts + 1024 * entries.len());
-    serde_json::to_writer(&mut body, &entries).map_err(ApiError::internal)?;
-    Ok((headers, [(header::CONTENT_TYPE, "application/json")], body).into_response())
+    let entries = entries.into_iter().map(EntryResponse::from).collect::<Vec<_>>();
+    large_json(app, user, headers, length / 3 * 4 + 1024 * entries.len(), entries).await
 }
 
 /// Create an entry.

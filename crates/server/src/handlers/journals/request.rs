@@ -259,6 +259,11 @@ fn missing_field(field: &str, sentence: &'static str) -> ApiError {
 }
 
 fn tag_choices(app: &App, names: Vec<String>, ids: Vec<Uuid>) -> Result<Vec<TagChoice>, ApiError> {
+    // Before the names are looked at: a million of them fit into a body.
+    let count = names.len() + ids.len();
+    if count > MAX_TAGS_PER_ENTRY {
+        return Err(ApiError::invalid("body", "tags", &Flaw::TooMany { max: MAX_TAGS_PER_ENTRY, count }));
+    }
     let mut choices: Vec<TagChoice> = ids.into_iter().map(|id| TagChoice::Existing(TagId(id))).collect();
     for (index, name) in names.iter().enumerate() {
         let id = TagId::new(app.clock.as_ref(), app.random.as_ref());

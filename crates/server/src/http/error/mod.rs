@@ -52,6 +52,8 @@ pub enum ApiError {
     },
     /// 429: too many requests of one user at the same time; nothing was changed.
     TooManyAtOnce,
+    /// 429: another export of the user is running.
+    ExportRunning,
     /// 503: the server is busy; nothing was changed.
     Busy,
     /// 503: the server is about to stop.

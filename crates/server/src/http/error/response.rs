@@ -29,6 +29,7 @@ impl IntoResponse for ApiError {
             Self::PreconditionFailed(current) => problem.current = Some(*current),
             Self::TooManyRequests { retry_after: seconds } => retry_after = Some(seconds),
             Self::TooManyAtOnce | Self::Busy | Self::Stopping => retry_after = Some(1),
+            Self::ExportRunning => retry_after = Some(30),
             Self::Unavailable(why) | Self::StoreUnavailable(why) | Self::OutcomeUnknown(why) => {
                 (cause, retry_after) = (Some(why), Some(5));
             }
@@ -77,7 +78,7 @@ impl ApiError {
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::PreconditionRequired(_) => StatusCode::PRECONDITION_REQUIRED,
-            Self::TooManyRequests { .. } | Self::TooManyAtOnce => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests { .. } | Self::TooManyAtOnce | Self::ExportRunning => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy
             | Self::Stopping
             | Self::Unavailable(_)
@@ -105,6 +106,7 @@ impl ApiError {
             Self::PreconditionRequired(_) => Some(Code::MissingCondition),
             Self::TooManyRequests { .. } => Some(Code::TooManyAttempts),
             Self::TooManyAtOnce => Some(Code::TooManyAtOnce),
+            Self::ExportRunning => Some(Code::ExportRunning),
             Self::Busy => Some(Code::Busy),
             Self::Stopping => Some(Code::Stopping),
             Self::Unavailable(_) => Some(Code::Unavailable),
@@ -150,6 +152,7 @@ impl ApiError {
             Self::TooManyAtOnce => {
                 "Too many of your requests are under way, and this one changed nothing; try again in a moment.".into()
             }
+            Self::ExportRunning => "Another export of yours is running; wait until it ends, or stop it.".into(),
             Self::Busy => "The server is busy, and nothing was changed; try again in a moment.".into(),
             Self::Stopping => "The server is about to stop; send requests to another server.".into(),
             Self::Unavailable(_) => {

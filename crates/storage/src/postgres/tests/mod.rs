@@ -6,6 +6,7 @@ mod frozen;
 mod health;
 mod plans;
 mod pooler;
+mod reads;
 mod rows;
 mod sealing;
 mod text;

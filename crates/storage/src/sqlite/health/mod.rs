@@ -157,11 +157,11 @@ impl Health for Sqlite {
     async fn snapshot(&self, now: Timestamp) -> Result<Snapshot> {
         let inspection = self.inspector.current(now).await?;
         let timer = self.timer.clone();
-        self.read(move |connection| timer.snapshot(connection, &inspection, now)).await
+        self.survey(move |connection| timer.snapshot(connection, &inspection, now)).await
     }
 
     async fn schema(&self) -> Result<SchemaHealth> {
-        self.read(schema).await
+        self.survey(schema).await
     }
 
     fn newest_revision(&self) -> String {
@@ -170,7 +170,7 @@ impl Health for Sqlite {
 
     async fn write_cost(&self, index: &str) -> Result<Option<WriteCost>> {
         let index = index.to_owned();
-        let Some(bench) = self.read(move |connection| write_cost::Bench::find(connection, &index)).await? else {
+        let Some(bench) = self.survey(move |connection| write_cost::Bench::find(connection, &index)).await? else {
             return Ok(None);
         };
         let measured = tokio::task::spawn_blocking(move || bench.measure()).await;

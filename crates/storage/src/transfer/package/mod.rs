@@ -13,6 +13,7 @@
 
 pub(super) mod archive;
 pub(super) mod folder;
+pub(super) mod limits;
 mod read;
 mod write;
 

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::archive::{ArchiveReader, read_failure};
 use super::folder::FolderReader;
+use super::limits::{self, LONGEST_HEADER, LONGEST_KEYS, LONGEST_SUM};
 use super::{ATTACHMENTS, HEADER, KEYS, MANIFEST, MANIFEST_SUM, Source, rows_file};
 use crate::hex::hex;
 use crate::transfer::comparison::NamedAttachments;
@@ -19,9 +20,6 @@ use crate::transfer::error::{Result, TransferError};
 use crate::transfer::layout::Table;
 use crate::transfer::manifest::{FORMAT, FileSum, Header, Manifest, RowDigest, TableSum};
 use crate::transfer::value::{LONGEST_LINE, Row, read_line};
-
-/// The longest manifest and the longest key file, in bytes.
-const LONGEST_MANIFEST: u64 = 256 << 20;
 
 type Open = Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
@@ -129,7 +127,7 @@ impl Reading<'_> {
             next = self.next()?;
         }
         if next.as_deref() == Some(KEYS) {
-            let (keys, sum) = self.whole(KEYS)?;
+            let (keys, sum) = self.whole(KEYS, LONGEST_KEYS)?;
             found.keys = Some(sum);
             self.visitor.keys(&keys)?;
             next = self.next()?;
@@ -141,7 +139,7 @@ impl Reading<'_> {
             }
             None => return Err(self.damaged("its manifest is missing: it was cut off before its end".into())),
         }
-        let mut manifest = self.manifest()?;
+        let mut manifest = self.manifest(limits::longest_manifest(&found))?;
         if let Some(reason) = manifest.contradiction(&found) {
             return Err(self.damaged(reason));
         }
@@ -154,7 +152,7 @@ impl Reading<'_> {
         if self.next()?.as_deref() != Some(HEADER) {
             return Err(self.damaged("it does not begin like a backup of Sotto".into()));
         }
-        let (bytes, _) = self.whole(HEADER)?;
+        let (bytes, _) = self.whole(HEADER, LONGEST_HEADER)?;
         // Other formats may have other headers, but always this field.
         let any: serde_json::Value =
             serde_json::from_slice(&bytes).map_err(|error| self.damaged(format!("{HEADER} is damaged: {error}")))?;
@@ -166,6 +164,7 @@ impl Reading<'_> {
         }
         let header: Header =
             serde_json::from_value(any).map_err(|error| self.damaged(format!("{HEADER} is damaged: {error}")))?;
+        limits::check_header(&header).map_err(|reason| self.damaged(format!("{HEADER} is damaged: {reason}")))?;
         self.visitor.header(&header)?;
         Ok(header)
     }
@@ -185,10 +184,13 @@ impl Reading<'_> {
                     break;
                 }
                 if line.last() != Some(&b'\n') {
-                    return Err(damaged(&name, "its last row has no end"));
+                    let is_too_long = line.len() > LONGEST_LINE;
+                    let longer = format!("a row is longer than {} MiB", LONGEST_LINE >> 20);
+                    return Err(damaged(&name, if is_too_long { &longer } else { "its last row has no end" }));
                 }
                 digest.add(&line);
                 let row = read_line(&line, table).map_err(|reason| damaged(&name, &reason))?;
+                limits::check_row(table, &row).map_err(|reason| damaged(&name, &reason))?;
                 self.named.note(table, &row);
                 self.visitor.row(table, row, &line)?;
             }
@@ -211,24 +213,26 @@ impl Reading<'_> {
         content.finish(name)
     }
 
-    /// Reads a file that is small enough for memory.
-    fn whole(&mut self, name: &str) -> Result<(Vec<u8>, FileSum)> {
+    /// Reads a file of at most `longest` bytes into memory.
+    fn whole(&mut self, name: &str, longest: u64) -> Result<(Vec<u8>, FileSum)> {
         let mut content = Content::new(&self.package.name, self.source);
         let mut bytes = Vec::new();
-        let read = content.by_ref().take(LONGEST_MANIFEST + 1).read_to_end(&mut bytes);
+        let read = content.by_ref().take(longest + 1).read_to_end(&mut bytes);
         read.map_err(|error| TransferError::damaged(&self.package.name, read_failure(&error)))?;
-        if bytes.len() as u64 > LONGEST_MANIFEST {
-            return Err(self.damaged(format!("the file {name} is longer than any of its kind")));
+        if bytes.len() as u64 > longest {
+            return Err(
+                self.damaged(format!("the file {name} is longer than {longest} bytes, the most that it can be"))
+            );
         }
         Ok((bytes, content.finish(name.to_owned())?))
     }
 
-    fn manifest(&mut self) -> Result<Manifest> {
-        let (bytes, sum) = self.whole(MANIFEST)?;
+    fn manifest(&mut self, longest: u64) -> Result<Manifest> {
+        let (bytes, sum) = self.whole(MANIFEST, longest)?;
         if self.next()?.as_deref() != Some(MANIFEST_SUM) {
             return Err(self.damaged("its last file is missing: it was cut off before its end".into()));
         }
-        let (checksum, _) = self.whole(MANIFEST_SUM)?;
+        let (checksum, _) = self.whole(MANIFEST_SUM, LONGEST_SUM)?;
         if checksum != format!("{}  {MANIFEST}\n", sum.sha256).as_bytes() {
             return Err(self.damaged("its manifest is not what was written".into()));
         }
@@ -239,8 +243,10 @@ impl Reading<'_> {
     }
 
     fn next(&mut self) -> Result<Option<String>> {
-        let next = self.source.next().map_err(|reason| TransferError::damaged(&self.package.name, reason))?;
-        Ok(next.map(|(name, _)| name))
+        let next = self.source.next().map_err(|reason| self.damaged(reason))?;
+        let Some((name, _)) = next else { return Ok(None) };
+        limits::check_file_name(&name).map_err(|reason| self.damaged(reason))?;
+        Ok(Some(name))
     }
 
     fn damaged(&self, reason: String) -> TransferError {

@@ -14,7 +14,7 @@ use crate::transfer::package::Members;
 use crate::transfer::package::archive::ArchiveWriter;
 use crate::transfer::{backup_to_folder, verify};
 
-async fn check(path: &Path) -> Result<Manifest> {
+pub(super) async fn check(path: &Path) -> Result<Manifest> {
     verify(&Package::from_path(path), &Observer::default()).await
 }
 
@@ -136,7 +136,7 @@ async fn two_swapped_files_are_detected() {
     assert_contains(&sentence(check(&path).await), &[&first.name, "is not what was written"]);
 }
 
-fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ArchiveWriter::new(Vec::new(), 0);
     for (name, content) in members {
         archive.begin(name, content.len() as u64).unwrap();
@@ -146,7 +146,7 @@ fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive.finish().unwrap()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
@@ -193,7 +193,7 @@ async fn malicious_archives_do_no_harm() {
     for (members, message) in [
         (vec![("sotto-backup.json", newer.as_bytes())], "of format 2"),
         (vec![("sotto-backup.json", b"{}".as_slice())], "is damaged"),
-        (vec![first, (rows, &long_row)], "its last row has no end"),
+        (vec![first, (rows, &long_row)], "a row is longer than 16 MiB"),
         (vec![first, (rows, &wrong_kind)], "not of its kind"),
         (vec![first, (rows, &deep)], "last row has no end"),
         (vec![first, (rows, b"not gzip at all")], rows),

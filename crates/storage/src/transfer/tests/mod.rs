@@ -4,9 +4,11 @@ mod account_deletion;
 mod damage;
 mod data;
 mod faults;
+mod hostile;
 mod layouts;
 mod round_trips;
 mod stale_logs;
+mod statistics;
 mod targets;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +40,7 @@ impl Workspace {
             database: url.clone(),
             attachments: self.path("restored/attachments").into(),
             keys: self.path("restored/keys.json"),
+            check_keys: |_| Ok(()),
             identity: None,
             adopt: false,
             restart: false,

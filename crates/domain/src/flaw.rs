@@ -60,6 +60,9 @@ flaws! {
     /// The text has several lines or control characters.
     #[error("must be a single line without control characters")]
     NotOneLine = "not_one_line" []
+    /// The text contains characters that nobody sees, or that change the direction of the text.
+    #[error("must not contain hidden characters, such as zero-width spaces or marks that change the direction of text")]
+    HiddenCharacters = "hidden_characters" []
     /// The text contains the NUL character, which PostgreSQL cannot store.
     #[error("must not contain the NUL character")]
     Nul = "nul" []

@@ -8,6 +8,7 @@ pub mod api_token;
 pub mod attachment;
 pub mod attachment_store;
 pub mod clock;
+mod email;
 pub mod entry;
 pub mod entry_date;
 pub mod flaw;

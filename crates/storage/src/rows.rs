@@ -80,7 +80,7 @@ impl FromRow for User {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
             id: UserId(row.uuid()?),
-            email: Email::parse(row.text()?).map_err(|flaw| row.damaged(&flaw.to_string()))?,
+            email: Email::from_stored(row.string()?),
             full_name: row.optional_string()?,
             is_active: row.flag()?,
             is_superuser: row.flag()?,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
-use sotto_domain::account::{self, AccountPatch, Administered, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::account::{self, AccountPatch, Administered, Email, GivenAddress, NewUser, Password, User, UserQuery};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
-use sotto_domain::{Clock, UserId, Zone};
-use sotto_server::auth::password;
+use sotto_domain::{Clock, Flaw, UserId, Zone};
+use sotto_server::auth::{addresses, password};
 use sotto_server::system::{SystemClock, SystemRandom};
 
 use super::{announce, expect_schema, print_json, print_line};
@@ -101,7 +101,9 @@ impl UserCommand {
                 let password_hash = Some(hash(&ask_password(password_stdin)?)?);
                 let id = UserId::new(&SystemClock, &SystemRandom);
                 let new = NewUser { id, email, password_hash, full_name, is_superuser: superuser, time_zone };
-                match users.create(&new, None, SystemClock.now()).await {
+                let free = addresses::expect_no_earlier_form(users, &new.email).await;
+                let created = async { users.create(&new, None, SystemClock.now()).await };
+                match async { free?; created.await }.await {
                     Ok(user) => print_line(&format!("{} can now sign in.", user.email.as_str())),
                     Err(StorageError::Conflict { .. }) => {
                         Err(CliError::Refused(format!("{} already has an account", new.email.as_str())))
@@ -235,9 +237,11 @@ fn expect_done<T>(outcome: Administered<T>, user: &User) -> Result<T> {
 }
 
 async fn find(storage: &Arc<dyn Storage>, email: &str) -> Result<User> {
-    let parsed = Email::parse(email).map_err(|message| CliError::Refused(format!("{email} {message}")))?;
-    let found = storage.users().credentials(&parsed).await?;
-    found.map(|found| found.user).ok_or_else(|| CliError::Refused(format!("{} has no account", parsed.as_str())))
+    let Some(given) = GivenAddress::parse(email) else {
+        return Err(CliError::Refused(format!("{email} {}", Flaw::NotAnEmail)));
+    };
+    let found = addresses::find(storage.users(), &given).await?;
+    found.map(|found| found.user).ok_or_else(|| CliError::Refused(format!("{} has no account", given.email.as_str())))
 }
 
 fn parse_account(

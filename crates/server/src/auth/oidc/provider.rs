@@ -54,6 +54,8 @@ pub struct ProviderUser {
     pub email: Option<Email>,
     /// Whether the provider has verified the address.
     pub email_verified: bool,
+    /// Whether the provider sent the address in ASCII. Only then it says the same to everybody.
+    pub email_is_ascii: bool,
     pub full_name: Option<String>,
     pub avatar_url: Option<String>,
     pub time_zone: Option<Zone>,
@@ -68,6 +70,7 @@ macro_rules! provider_user {
             subject: $subject,
             email: $claims.email().and_then(|email| Email::parse(email).ok()),
             email_verified: $claims.email_verified() == Some(true),
+            email_is_ascii: $claims.email().is_some_and(|email| email.is_ascii()),
             full_name: without_language($claims.name()).and_then(|name| account::full_name(&name).ok()),
             avatar_url: without_language($claims.picture())
                 .filter(|url| url.starts_with("https://") && text::address(url).is_ok()),

@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::Superuser;
+use crate::auth::addresses::expect_no_earlier_form;
 use crate::handlers::users::account::{AccountResponse, finish_change};
 use crate::handlers::{Message, message};
 use crate::http::error::{ApiError, Code};
@@ -87,6 +88,7 @@ pub async fn create(
     let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
     let make = async |key| {
         let new = new_account(&app, request).await?;
+        expect_no_earlier_form(users, &new.email).await?;
         let user = users.create(&new, key, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
         Ok(respond(user))

@@ -7,7 +7,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::account::{self, Email, GivenAddress, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
 use sotto_domain::text::{self, Check};
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -16,6 +16,7 @@ use super::users::account::UserResponse;
 use super::{Message, message};
 
 use crate::app::App;
+use crate::auth::addresses::{self, expect_no_earlier_form};
 use crate::auth::cookies;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
@@ -66,6 +67,7 @@ pub async fn register(
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
     app.rate_limits.check_sign_up(client.0)?;
+    expect_no_earlier_form(app.storage.users(), &email).await?;
 
     let password_hash = Some(app.hasher.hash(password).await?);
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
@@ -150,12 +152,12 @@ pub async fn login(
 ) -> Result<Response, ApiError> {
     const WRONG: ApiError = ApiError::Unauthorized(Code::WrongLogin, "The e-mail address or the password is wrong.");
     // An invalid address has no account, and must look the same as one without an account.
-    let email = Email::parse(&request.email).map_err(|_| WRONG)?;
+    let address = GivenAddress::parse(&request.email).ok_or(WRONG)?;
     if request.password.len() > 1024 {
         return Err(WRONG);
     }
-    app.rate_limits.check_login(client.0, &email)?;
-    let credentials = app.storage.users().credentials(&email).await?;
+    app.rate_limits.check_login(client.0, &address.email)?;
+    let credentials = addresses::find(app.storage.users(), &address).await?;
     let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
     let matches = app.hasher.verify(request.password, hash).await?;
     let Some(user) = user.filter(|_| matches) else {

@@ -10,13 +10,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sotto_domain::Flaw;
-use sotto_domain::account::{Email, User, UserPatch};
+use sotto_domain::account::{GivenAddress, User, UserPatch};
 use utoipa::ToSchema;
 
 use self::account::{GONE, UserResponse, finish_change};
 use super::{Message, message};
 use crate::app::App;
 use crate::auth::SignedIn;
+use crate::auth::addresses::expect_no_earlier_form;
 use crate::auth::cookies::clear_tokens;
 use crate::http::error::ApiError;
 use crate::http::extract::{self, present};
@@ -72,15 +73,18 @@ pub async fn update(
 ) -> Result<Json<UserResponse>, ApiError> {
     let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
     let patch = UserPatch::parse(
-        request.email.as_deref(),
+        // An address that an earlier version stored in another form can be sent back, and so can an unknown time zone.
+        request.email.as_deref().filter(|email| email.trim() != user.email.as_str()),
         request.full_name,
         request.avatar_url,
-        // An unknown time zone that the account already has can be sent back.
         request.time_zone.as_deref().filter(|name| *name != user.time_zone.name()),
         request.preferences,
     )?;
-    if patch.email.as_ref().is_some_and(|email| *email != user.email) {
+    if let Some(email) = patch.email.as_ref().filter(|email| **email != user.email) {
         password::check_current_password(&app, &user.email, request.current_password).await?;
+        if email.with_unicode_domain().as_ref() != Some(&user.email) {
+            expect_no_earlier_form(app.storage.users(), email).await?;
+        }
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
     app.session_cache.invalidate(&signed_in.session);
@@ -118,13 +122,17 @@ pub async fn delete(
             request.password.ok_or_else(|| ApiError::invalid("body", "password", &Flaw::Missing("must be given")))?;
         app.rate_limits.check_login(client.0, &user.email)?;
         password::verify(&app, &user.email, "password", given).await?;
-    } else if !request.email.is_some_and(|email| Email::parse(&email).is_ok_and(|email| email == user.email)) {
+    } else if !request.email.is_some_and(|email| is_address_of(&user, &email)) {
         return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));
     }
     finish_change(&app, app.storage.users().delete(user.id).await?, GONE)?;
     app.attachments.delete_all(user.id).await;
     tracing::info!(user = %user.id, "an account was deleted by its owner");
     Ok((clear_tokens(&app.config)?, message("Account deleted successfully")).into_response())
+}
+
+fn is_address_of(user: &User, given: &str) -> bool {
+    GivenAddress::parse(given).is_some_and(|given| given.forms.contains(&user.email))
 }
 
 async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {

@@ -91,6 +91,12 @@ flaws! {
     /// The value is not an e-mail address.
     #[error("must be an e-mail address")]
     NotAnEmail = "not_an_email" []
+    /// The password is one of the first that others try.
+    #[error("is too easy to guess: use a few random words, or let a password manager choose")]
+    GuessablePassword = "guessable_password" []
+    /// The password is the address or the name of its owner, or little more.
+    #[error("must not be made of the address or the name of the account")]
+    PersonalPassword = "personal_password" []
     /// The password is not the account's.
     #[error("is wrong")]
     WrongPassword = "wrong_password" []

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod ids;
 #[cfg(test)]
 mod properties;
+pub mod password;
 pub mod reminder;
 pub mod secret_tag;
 pub mod statistics;

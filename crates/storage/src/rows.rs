@@ -70,7 +70,7 @@ pub trait FromRow: Sized {
 
 macro_rules! user_columns {
     () => {
-        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
+        "users.id, users.email, users.email_verified_at, users.full_name, users.is_active, users.is_superuser, \
          users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
          users.updated_at"
     };
@@ -81,6 +81,7 @@ impl FromRow for User {
         Ok(Self {
             id: UserId(row.uuid()?),
             email: Email::from_stored(row.string()?),
+            email_verified_at: row.optional_instant()?,
             full_name: row.optional_string()?,
             is_active: row.flag()?,
             is_superuser: row.flag()?,

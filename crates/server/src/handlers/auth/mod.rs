@@ -7,7 +7,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, GivenAddress, NewUser, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::account::{self, Email, GivenAddress, NewUser, Owner, Password, Preferences, Rotation, SESSION_SECONDS, Session};
 use sotto_domain::text::{self, Check};
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub struct RegisterRequest {
     /// The address to sign in with.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// At least 8 characters.
+    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     password: String,
     /// The name to address you by.
@@ -62,7 +62,8 @@ pub async fn register(
     }
     let mut check = Check::default();
     let email = check.accept("email", Email::parse(&request.email));
-    let password = check.accept("password", Password::parse(request.password));
+    let owner = Owner { email: &request.email, full_name: request.full_name.as_deref() };
+    let password = check.accept("password", Password::parse(&request.password, owner));
     let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
@@ -71,7 +72,7 @@ pub async fn register(
 
     let password_hash = Some(app.hasher.hash(password).await?);
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
-    let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
+    let new = NewUser { id, email, email_verified: false, password_hash, full_name, is_superuser: false, time_zone };
     let user = app.storage.users().create(&new, None, app.now()).await?;
     tracing::info!(user = %user.id, "an account was created");
     Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))

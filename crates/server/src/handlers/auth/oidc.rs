@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use sotto_domain::account::{NewUser, User};
+use sotto_domain::account::{GivenAddress, NewUser, User};
 use sotto_domain::identity::Identity;
 use sotto_domain::storage::StorageError;
 use sotto_domain::{Flaw, IdentityId, SessionId, UserId, Zone};
@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 
 use super::{open_session, session_cookies};
 use crate::app::App;
+use crate::auth::addresses;
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser};
 use crate::auth::{SignedIn, valid_session};
@@ -166,7 +167,8 @@ fn read_handshake(
     }
 }
 
-/// The account of an identity: the linked one, or the one with the verified address, or a new one.
+/// The account of an identity: the linked one, or the one with the same address if both the provider and this server know
+/// that it is the user's, or a new one.
 async fn find_account(app: &App, client: ClientAddress, provider_user: &ProviderUser) -> Result<User, Failure> {
     // Of two tabs at once, the second finds the account that the first has created.
     for _ in 0..2 {
@@ -180,15 +182,21 @@ async fn find_account(app: &App, client: ClientAddress, provider_user: &Provider
 }
 
 async fn find_or_create(app: &App, client: ClientAddress, provider_user: &ProviderUser) -> Result<User, Failure> {
-    let identities = app.storage.identities();
+    let (identities, users) = (app.storage.identities(), app.storage.users());
     if let Some(user) = identities.find(&provider_user.issuer, &provider_user.subject).await? {
+        note_proven_email(app, user.id, provider_user).await?;
         return Ok(user);
     }
     let email = provider_user.email.clone().ok_or(Failure::EmailMissing)?;
     if !provider_user.email_verified {
         return Err(Failure::EmailNotVerified);
     }
-    if let Some(found) = app.storage.users().credentials(&email).await? {
+    let given = GivenAddress::parse(email.as_str()).ok_or(Failure::EmailMissing)?;
+    if let Some(found) = addresses::find(users, &given).await? {
+        // Whoever signed up with this address may be somebody else, who would keep their password and read along.
+        if found.user.email_verified_at.is_none() || provider_user.proven_email() != Some(&found.user.email) {
+            return Err(Failure::AddressNotVerified);
+        }
         if found.user.is_active {
             identities.link(&new_identity(app, found.user.id, provider_user)).await?;
             tracing::info!(user = %found.user.id, issuer = provider_user.issuer, "an identity was linked by its verified e-mail address");
@@ -202,6 +210,7 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
     let new = NewUser {
         id: UserId::new(app.clock.as_ref(), app.random.as_ref()),
         email,
+        email_verified: provider_user.email_is_ascii,
         password_hash: None,
         full_name: provider_user.full_name.clone(),
         is_superuser: false,
@@ -220,7 +229,7 @@ async fn link(app: &App, user: UserId, session: SessionId, provider_user: &Provi
     match identities.link(&new_identity(app, user, provider_user)).await {
         Ok(()) => {
             tracing::info!(%user, issuer = provider_user.issuer, "an identity was linked");
-            Ok(())
+            note_proven_email(app, user, provider_user).await
         }
         Err(StorageError::Conflict { constraint }) if constraint == "uq_identities_issuer_subject" => {
             let owner = identities.find(&provider_user.issuer, &provider_user.subject).await?;
@@ -228,6 +237,16 @@ async fn link(app: &App, user: UserId, session: SessionId, provider_user: &Provi
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Marks the account's address as verified, if it is the one that the provider has verified.
+async fn note_proven_email(app: &App, user: UserId, provider_user: &ProviderUser) -> Result<(), Failure> {
+    if let Some(email) = provider_user.proven_email()
+        && app.storage.users().verify_email(user, email, app.now()).await?
+    {
+        tracing::info!(%user, issuer = provider_user.issuer, "an address was verified by a provider");
+    }
+    Ok(())
 }
 
 fn new_identity(app: &App, user_id: UserId, provider_user: &ProviderUser) -> Identity {

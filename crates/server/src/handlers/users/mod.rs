@@ -27,7 +27,8 @@ use crate::http::middleware::ClientAddress;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdate {
-    /// A new address. It requires `current_password`.
+    /// A new address. It requires `current_password`. Sign-in with a provider does not find the account by it until it is
+    /// verified.
     #[serde(default, deserialize_with = "present")]
     #[schema(format = Email, max_length = 254, nullable = false)]
     email: Option<String>,

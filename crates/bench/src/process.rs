@@ -51,6 +51,7 @@ impl Server {
             .env("SOTTO_DATA_DIR", database.folder())
             .env("SOTTO_DATABASE", database.url())
             .env("SOTTO_RATE_LIMITS", "off")
+            .env("SOTTO_REGISTRATION", "open")
             .env("SOTTO_AUTO_UPGRADE", "true");
         Self::start(command).await
     }

@@ -16,9 +16,9 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod password;
 #[cfg(test)]
 mod properties;
-pub mod password;
 pub mod reminder;
 pub mod secret_tag;
 pub mod statistics;

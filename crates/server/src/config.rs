@@ -17,6 +17,7 @@ pub struct Config {
     /// The public address, such as `https://journal.example.org`. With `https`, cookies are `Secure` and browsers are
     /// instructed to stay on HTTPS.
     pub public_url: Option<String>,
+    /// Who may sign up; [`Registration::First`] by default.
     pub registration: Registration,
     /// Whether sign-up and sign-in are rate limited. Off for load tests only.
     pub rate_limits: bool,
@@ -70,6 +71,8 @@ pub struct Webhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {
+    /// Everybody who can reach the server, until there is an account. The first account is a superuser's.
+    First,
     /// Everybody who can reach the server.
     Open,
     /// Nobody: accounts are created with `sotto user create`.
@@ -80,7 +83,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
-            registration: Registration::Open,
+            registration: Registration::First,
             rate_limits: true,
             trusted_proxies: Vec::new(),
             metrics_token: None,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
-use sotto_domain::account::{self, AccountPatch, Administered, Email, GivenAddress, NewUser, Owner, Password, Revoked, User, UserQuery};
+use sotto_domain::account::{
+    self, AccountPatch, Administered, Email, GivenAddress, NewUser, Owner, Password, Revoked, User, UserQuery,
+};
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
 use sotto_domain::{Clock, Flaw, UserId, Zone};
@@ -116,7 +118,7 @@ impl UserCommand {
                 let new =
                     NewUser { id, email, email_verified: true, password_hash, full_name, is_superuser, time_zone };
                 let created = async {
-                    addresses::expect_no_earlier_form(users, &new.email).await?;
+                    addresses::expect_no_earlier_form(users, &new.email, None).await?;
                     users.create(&new, None, SystemClock.now()).await
                 };
                 match created.await {
@@ -155,7 +157,10 @@ impl UserCommand {
             }
             Self::Verify { email } => {
                 let user = find(storage, &email).await?;
-                users.verify_email(user.id, &user.email, SystemClock.now()).await?;
+                let verified = users.verify_email(user.id, &user.email, SystemClock.now()).await?;
+                if !verified && user.email_verified_at.is_none() {
+                    return Err(CliError::Refused(format!("{} was changed in the meantime", user.email.as_str())));
+                }
                 print_line(&format!("{} is verified.", user.email.as_str()))
             }
             Self::SetPassword { email, revoke_all, password_stdin } => {
@@ -211,7 +216,8 @@ async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
     let width = all.iter().map(|user| user.email.as_str().chars().count()).max().unwrap_or_default();
     for user in &all {
         let unverified = user.email_verified_at.is_none();
-        let labels = [(user.is_superuser, "superuser"), (!user.is_active, "deactivated"), (unverified, "address not verified")];
+        let labels =
+            [(user.is_superuser, "superuser"), (!user.is_active, "deactivated"), (unverified, "address not verified")];
         let labels: Vec<_> = labels.into_iter().filter_map(|(applies, label)| applies.then_some(label)).collect();
         let line = format!("{:width$}  since {}  {}", user.email.as_str(), user.created_at, labels.join(", "));
         print_line(line.trim_end())?;

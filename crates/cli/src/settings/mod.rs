@@ -93,7 +93,7 @@ pub struct ServeSettings {
     #[arg(long, env = "SOTTO_PUBLIC_URL", value_name = "URL", value_parser = web_address)]
     #[serde(deserialize_with = "in_file::web_address")]
     public_url: Option<String>,
-    /// Who can sign up [default: open]
+    /// Who can sign up [default: first]
     #[arg(long, env = "SOTTO_REGISTRATION", value_name = "WHO")]
     registration: Option<SignUp>,
     /// The networks of reverse proxies whose X-Forwarded-For is trusted, separated by commas
@@ -153,6 +153,8 @@ pub struct ServeSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum SignUp {
+    /// Everyone who can reach the server, until there is an account; the first account is a superuser's
+    First,
     /// Everyone who can reach the server
     Open,
     /// Nobody; create accounts with `sotto user create`
@@ -280,7 +282,8 @@ impl ServeSettings {
             public_url: self.public_url.clone(),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
-                Some(SignUp::Open) | None => Registration::Open,
+                Some(SignUp::Open) => Registration::Open,
+                Some(SignUp::First) | None => Registration::First,
             },
             rate_limits: self.rate_limits != Some(Switch::Off),
             trusted_proxies: self.trusted_proxies.clone().unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! Accounts by their e-mail address, in its one form or in the form that an earlier version stored.
 
+use sotto_domain::UserId;
 use sotto_domain::account::{Credentials, Email, GivenAddress};
 use sotto_domain::storage::{StorageError, Users};
 
@@ -16,14 +17,21 @@ pub async fn find(users: &dyn Users, given: &GivenAddress) -> Result<Option<Cred
     Ok(None)
 }
 
-/// Refuses a new address whose earlier form is another account's. The one form itself is unique in storage.
+/// Refuses a new address of `owner` (`None` for a new account) whose earlier form is another account's. The one form
+/// itself is unique in storage.
 ///
 /// # Errors
 /// The conflict that the same form would cause, or those of the storage.
-pub async fn expect_no_earlier_form(users: &dyn Users, email: &Email) -> Result<(), StorageError> {
+pub async fn expect_no_earlier_form(
+    users: &dyn Users,
+    email: &Email,
+    owner: Option<UserId>,
+) -> Result<(), StorageError> {
     let Some(earlier) = email.with_unicode_domain() else { return Ok(()) };
     match users.credentials(&earlier).await? {
-        Some(_) => Err(StorageError::Conflict { constraint: "idx_users_email".into() }),
-        None => Ok(()),
+        Some(found) if Some(found.user.id) != owner => {
+            Err(StorageError::Conflict { constraint: "idx_users_email".into() })
+        }
+        _ => Ok(()),
     }
 }

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod oidc;
 pub mod password;
 pub mod rate_limits;
+pub mod registration;
 pub mod session_tokens;
 pub mod unlock_tokens;
 

@@ -3,6 +3,7 @@
 
 mod account_deletion;
 mod accounts;
+mod addresses;
 mod admin;
 mod admin_users;
 mod api_tokens;
@@ -19,6 +20,8 @@ mod journals;
 mod listing;
 mod malformed_requests;
 mod oidc;
+mod passwords;
+mod registration;
 mod reminders;
 mod sealed_entries;
 mod secret_tags;

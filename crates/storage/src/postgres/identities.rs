@@ -7,8 +7,8 @@ use sotto_domain::storage::{Identities, Result};
 use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Postgres;
-use super::pool::Parameters;
 use super::lease::Lease;
+use super::pool::Parameters;
 use super::row::read_row;
 use super::secret_tags::LOCK_USER;
 use super::users::begin_and_find_accounts;

@@ -55,8 +55,7 @@ const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = 
 
 const END_OTHER_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2";
 
-const RESET_PASSWORD: &str =
-    "UPDATE users SET hashed_password = $2, google_id = NULL, updated_at = $3 WHERE id = $1";
+const RESET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, google_id = NULL, updated_at = $3 WHERE id = $1";
 
 const DELETE_API_TOKENS: &str = "DELETE FROM api_tokens WHERE user_id = $1";
 

@@ -24,9 +24,11 @@ impl Users for Sqlite {
 
     async fn create_first(&self, new: &NewUser, now: Timestamp) -> Result<Option<User>> {
         let new = new.clone();
-        self.write(move |connection| {
-            if has_accounts(connection)? { Ok(None) } else { create(connection, new, now).map(Some) }
-        })
+        self.write(
+            move |connection| {
+                if has_accounts(connection)? { Ok(None) } else { create(connection, new, now).map(Some) }
+            },
+        )
         .await
     }
 

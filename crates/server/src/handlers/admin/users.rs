@@ -61,8 +61,8 @@ pub struct AccountCreate {
     /// The address to sign in with.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name. Without a password, the user can sign in with an identity provider that has verified the
-    /// address.
+    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
+    /// Without a password, the user can sign in with an identity provider that has verified the address.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     password: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
@@ -88,7 +88,7 @@ pub async fn create(
     let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
     let make = async |key| {
         let new = new_account(&app, request).await?;
-        expect_no_earlier_form(users, &new.email).await?;
+        expect_no_earlier_form(users, &new.email, None).await?;
         let user = users.create(&new, key, app.now()).await?;
         tracing::info!(%by, user = %user.id, superuser = user.is_superuser, "a superuser created an account");
         Ok(respond(user))
@@ -168,7 +168,7 @@ pub async fn update(
     check.finish(Some(()))?;
     let (is_active, is_superuser, email_verified) = (request.is_active, request.is_superuser, request.email_verified);
     if let Some(email) = &email {
-        expect_no_earlier_form(app.storage.users(), email).await?;
+        expect_no_earlier_form(app.storage.users(), email, Some(UserId(id))).await?;
     }
     let password_hash = hash(&app, password).await?;
     let patch = AccountPatch { is_active, is_superuser, email, email_verified, full_name, password_hash };

@@ -7,7 +7,9 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, GivenAddress, NewUser, Owner, Password, Preferences, Rotation, SESSION_SECONDS, Session};
+use sotto_domain::account::{
+    self, Email, GivenAddress, NewUser, Owner, Password, Preferences, Rotation, SESSION_SECONDS, Session,
+};
 use sotto_domain::text::{self, Check};
 use sotto_domain::{Flaw, SessionId, UserId, Zone};
 use utoipa::ToSchema;
@@ -18,6 +20,7 @@ use super::{Message, message};
 use crate::app::App;
 use crate::auth::addresses::{self, expect_no_earlier_form};
 use crate::auth::cookies;
+use crate::auth::registration;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, SignedIn, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
@@ -43,6 +46,8 @@ pub struct RegisterRequest {
 }
 
 /// Sign up.
+///
+/// On a new server, the first account is a superuser's, and sign-up is closed from then on, unless the operator opens it.
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest, responses(
     (status = 201, body = UserResponse),
     (status = 403, description = "Sign-up is closed on this server."),
@@ -54,11 +59,8 @@ pub async fn register(
     Extension(client): Extension<ClientAddress>,
     extract::Json(request): extract::Json<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
-    if app.config.registration == Registration::Closed {
-        return Err(ApiError::Forbidden(
-            Code::SignUpClosed,
-            "Sign-up is closed on this server; ask its operator for an account.",
-        ));
+    if !registration::is_possible(&app).await? {
+        return Err(SIGN_UP_CLOSED);
     }
     let mut check = Check::default();
     let email = check.accept("email", Email::parse(&request.email));
@@ -68,15 +70,23 @@ pub async fn register(
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
     app.rate_limits.check_sign_up(client.0)?;
-    expect_no_earlier_form(app.storage.users(), &email).await?;
+    expect_no_earlier_form(app.storage.users(), &email, None).await?;
 
     let password_hash = Some(app.hasher.hash(password).await?);
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
-    let new = NewUser { id, email, email_verified: false, password_hash, full_name, is_superuser: false, time_zone };
-    let user = app.storage.users().create(&new, None, app.now()).await?;
+    let is_superuser = app.config.registration == Registration::First;
+    let new = NewUser { id, email, email_verified: false, password_hash, full_name, is_superuser, time_zone };
+    let users = app.storage.users();
+    let user = match app.config.registration {
+        Registration::First => users.create_first(&new, app.now()).await?.ok_or(SIGN_UP_CLOSED)?,
+        _ => users.create(&new, None, app.now()).await?,
+    };
     tracing::info!(user = %user.id, "an account was created");
     Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))
 }
+
+const SIGN_UP_CLOSED: ApiError =
+    ApiError::Forbidden(Code::SignUpClosed, "Sign-up is closed on this server; ask its operator for an account.");
 
 /// E-mail address and password.
 #[derive(Deserialize, ToSchema)]

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::auth::addresses;
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser};
+use crate::auth::registration;
 use crate::auth::{SignedIn, valid_session};
 use crate::config::Registration;
 use crate::http::error::ApiError;
@@ -203,7 +204,7 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
         }
         return Ok(found.user);
     }
-    if app.config.registration == Registration::Closed {
+    if !registration::is_possible(app).await? {
         return Err(Failure::RegistrationClosed);
     }
     app.rate_limits.check_sign_up(client.0)?;
@@ -213,11 +214,16 @@ async fn find_or_create(app: &App, client: ClientAddress, provider_user: &Provid
         email_verified: provider_user.email_is_ascii,
         password_hash: None,
         full_name: provider_user.full_name.clone(),
-        is_superuser: false,
+        is_superuser: app.config.registration == Registration::First,
         time_zone: provider_user.time_zone.clone().unwrap_or_else(Zone::utc),
     };
     let identity = new_identity(app, new.id, provider_user);
-    let user = identities.sign_up(&new, provider_user.avatar_url.as_deref(), &identity, app.now()).await?;
+    let picture = provider_user.avatar_url.as_deref();
+    let user = match app.config.registration {
+        Registration::First => identities.sign_up_first(&new, picture, &identity, app.now()).await?,
+        _ => Some(identities.sign_up(&new, picture, &identity, app.now()).await?),
+    };
+    let user = user.ok_or(Failure::RegistrationClosed)?;
     tracing::info!(user = %user.id, issuer = provider_user.issuer, "an account was created by signing in with a provider");
     Ok(user)
 }

@@ -83,9 +83,7 @@ pub async fn update(
     )?;
     if let Some(email) = patch.email.as_ref().filter(|email| **email != user.email) {
         password::check_current_password(&app, &user.email, request.current_password).await?;
-        if email.with_unicode_domain().as_ref() != Some(&user.email) {
-            expect_no_earlier_form(app.storage.users(), email).await?;
-        }
+        expect_no_earlier_form(app.storage.users(), email, Some(user.id)).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
     app.session_cache.invalidate(&signed_in.session);

@@ -43,7 +43,7 @@ pub(super) async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let email = Email::parse("person5@example.org").unwrap();
     assert!(users.verify_email(other_user(5), &email, at(1)).await.unwrap());
     after("Users.verify_email");
-    let revoked = users.reset_credentials(other_user(6), &PasswordHash("new".into()), at(1)).await.unwrap().unwrap();
+    let revoked = users.reset_credentials(other_user(60), &PasswordHash("new".into()), at(1)).await.unwrap().unwrap();
     assert_eq!((revoked.sessions, revoked.api_tokens, revoked.identities), (3, 2, 2));
     after("Users.reset_credentials");
     for active in [false, true] {

@@ -145,6 +145,7 @@ async fn prepare(engine: Engine, journals: Journals) -> Result<Database> {
         password_hash: Some(PasswordHash("nobody signs in".into())),
         full_name: None,
         is_superuser: false,
+        email_verified: false,
         time_zone: Zone::utc(),
     };
     storage.users().create(&template, None, Timestamp::MIN).await?;

@@ -58,6 +58,7 @@ impl Server {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("SOTTO_DATA_DIR", database.folder())
             .env("SOTTO_DATABASE", database.url())
+            .env("SOTTO_REGISTRATION", "open")
             .env("SOTTO_AUTO_UPGRADE", "true")
             .envs(settings.iter().copied());
         Self::start(command).await

@@ -60,6 +60,9 @@ flaws! {
     /// The text has several lines or control characters.
     #[error("must be a single line without control characters")]
     NotOneLine = "not_one_line" []
+    /// The text contains characters that nobody sees, or that change the direction of the text.
+    #[error("must not contain hidden characters, such as zero-width spaces or marks that change the direction of text")]
+    HiddenCharacters = "hidden_characters" []
     /// The text contains the NUL character, which PostgreSQL cannot store.
     #[error("must not contain the NUL character")]
     Nul = "nul" []
@@ -91,6 +94,12 @@ flaws! {
     /// The value is not an e-mail address.
     #[error("must be an e-mail address")]
     NotAnEmail = "not_an_email" []
+    /// The password is one of the first that others try.
+    #[error("is too easy to guess: use a few random words, or let a password manager choose")]
+    GuessablePassword = "guessable_password" []
+    /// The password is the address or the name of its owner, or little more.
+    #[error("must not be made of the address or the name of the account")]
+    PersonalPassword = "personal_password" []
     /// The password is not the account's.
     #[error("is wrong")]
     WrongPassword = "wrong_password" []

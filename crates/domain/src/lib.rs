@@ -8,6 +8,7 @@ pub mod api_token;
 pub mod attachment;
 pub mod attachment_store;
 pub mod clock;
+mod email;
 pub mod entry;
 pub mod entry_date;
 pub mod flaw;
@@ -15,6 +16,7 @@ pub mod health;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
+pub mod password;
 #[cfg(test)]
 mod properties;
 pub mod reminder;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
 use crate::flaw::Flaw;
 
 /// One invalid field of a request.
@@ -78,6 +81,22 @@ pub fn line(text: &str, max: usize) -> Result<String, Flaw> {
         return Err(Flaw::NotOneLine);
     }
     plain(trimmed.to_owned(), max)
+}
+
+/// Accepts one line: as [`line`], but without characters that nobody sees or that reorder the text around them (zero
+/// width, bidirectional controls, fillers), so that two texts that look the same are the same.
+pub fn visible_line(text: &str, max: usize) -> Result<String, Flaw> {
+    let line = line(text, max)?;
+    if line.chars().any(is_hidden) { Err(Flaw::HiddenCharacters) } else { Ok(line) }
+}
+
+fn is_hidden(letter: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator};
+    let category = CodePointMapData::<GeneralCategory>::new().get(letter);
+    matches!(category, Control | Format | LineSeparator | ParagraphSeparator)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+        // The empty Braille pattern, a symbol without dots.
+        || letter == '\u{2800}'
 }
 
 /// Accepts an absolute `http(s)` address or an absolute path on this server, at most 2048 bytes.

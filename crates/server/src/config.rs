@@ -21,6 +21,7 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Whether browsers are to use HTTPS for all subdomains of the public address too.
     pub hsts_subdomains: bool,
+    /// Who may sign up; [`Registration::First`] by default.
     pub registration: Registration,
     /// Whether sign-up and sign-in are rate limited. Off for load tests only.
     pub rate_limits: bool,
@@ -82,6 +83,8 @@ pub struct Webhook {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {
+    /// Everybody who can reach the server, until there is an account. The first account is a superuser's.
+    First,
     /// Everybody who can reach the server.
     Open,
     /// Nobody: accounts are created with `sotto user create`.
@@ -93,7 +96,7 @@ impl Default for Config {
         Self {
             public_url: None,
             hsts_subdomains: false,
-            registration: Registration::Open,
+            registration: Registration::First,
             rate_limits: true,
             audit_addresses: false,
             trusted_proxies: Vec::new(),

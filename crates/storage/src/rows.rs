@@ -72,7 +72,7 @@ pub trait FromRow: Sized {
 
 macro_rules! user_columns {
     () => {
-        "users.id, users.email, users.full_name, users.is_active, users.is_superuser, \
+        "users.id, users.email, users.email_verified_at, users.full_name, users.is_active, users.is_superuser, \
          users.hashed_password IS NOT NULL, users.google_id, users.avatar_url, users.time_zone, users.created_at, \
          users.updated_at"
     };
@@ -82,7 +82,8 @@ impl FromRow for User {
     fn from_row<'r, R: RowReader<'r>>(row: &mut R) -> Result<Self, R::Error> {
         Ok(Self {
             id: UserId(row.uuid()?),
-            email: Email::parse(row.text()?).map_err(|flaw| row.damaged(&flaw.to_string()))?,
+            email: Email::from_stored(row.string()?),
+            email_verified_at: row.optional_instant()?,
             full_name: row.optional_string()?,
             is_active: row.flag()?,
             is_superuser: row.flag()?,

@@ -30,7 +30,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign up. */
+        /**
+         * Sign up.
+         * @description On a new server, the first account is a superuser's, and sign-up is closed from then on, unless the operator opens it.
+         */
         post: operations["auth_register"];
         delete?: never;
         options?: never;
@@ -1027,8 +1030,8 @@ export interface components {
             is_superuser?: boolean;
             /**
              * Format: password
-             * @description At least 8 characters. Without a password, the user can sign in with an identity provider that has verified the
-             *     address.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
+             *     Without a password, the user can sign in with an identity provider that has verified the address.
              */
             password?: string | null;
             /** @description An IANA time zone; `UTC` by default. */
@@ -1051,6 +1054,8 @@ export interface components {
             created_at: string;
             /** Format: email */
             email: string;
+            /** @description Whether a provider or a superuser has verified that the address is the user's. */
+            email_verified: boolean;
             full_name?: string | null;
             /** @description Whether the user can sign in by password. If not, an identity provider is the only way. */
             has_password: boolean;
@@ -1065,6 +1070,16 @@ export interface components {
         };
         /** @description The fields to change. An absent field stays as it is; null clears it. */
         AccountUpdate: {
+            /**
+             * Format: email
+             * @description A new address. It is not verified unless `email_verified` is true.
+             */
+            email?: string;
+            /**
+             * @description Whether the address is known to be the user's. Sign-in with a provider finds the account only by a verified
+             *     address.
+             */
+            email_verified?: boolean;
             full_name?: string | null;
             /** @description Whether the user may sign in. A deactivated user is signed out within 5 seconds, and keeps all data. */
             is_active?: boolean;
@@ -1261,6 +1276,7 @@ export interface components {
          * @enum {string}
          */
         FieldCode: "common_uuid" | "empty" | "far_time" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_many_single_characters" | "too_many_words" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
+        FieldCode: "common_uuid" | "empty" | "far_time" | "guessable_password" | "hidden_characters" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "personal_password" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
         /** @description The error of one field. */
         FieldError: {
             /** @description The error for programs. */
@@ -1516,7 +1532,7 @@ export interface components {
             delete_api_tokens: boolean;
             /**
              * Format: password
-             * @description At least 8 characters.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
              */
             new_password: string;
         };
@@ -1664,7 +1680,7 @@ export interface components {
             full_name?: string | null;
             /**
              * Format: password
-             * @description At least 8 characters.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
              */
             password: string;
             /** @description An IANA time zone, such as `Europe/Berlin`; `UTC` by default. */
@@ -1681,7 +1697,7 @@ export interface components {
             tag_id: string;
         };
         /** @enum {string} */
-        Registration: "open" | "closed";
+        Registration: "first" | "open" | "closed";
         /** @description The response to the first message. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
@@ -1815,9 +1831,11 @@ export interface components {
              * @description The longest recording, in bytes.
              */
             audio_limit_bytes: number;
+            /** @description Whether there is no account yet, and the first one can be created by signing up. */
+            first_account: boolean;
             /** @description Identity providers for sign-in. */
             providers: components["schemas"]["ProviderResponse"][];
-            /** @description Who may sign up. */
+            /** @description Who may sign up. `first`: everybody, until there is an account. */
             registration: components["schemas"]["Registration"];
             version: string;
         };
@@ -1999,6 +2017,8 @@ export interface components {
             /**
              * Format: email
              * @description A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`).
+             * @description A new address. It requires `current_password`. Sign-in with a provider does not find the account by it until it is
+             *     verified.
              */
             email?: string;
             full_name?: string | null;
@@ -7932,7 +7952,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The account is the only active superuser. */
+            /** @description The account is the only active superuser, or the address already has an account. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use serde_json::json;
-use sotto_domain::account::{self, AccountPatch, Administered, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::account::{
+    self, AccountPatch, Administered, Email, GivenAddress, NewUser, Owner, Password, Revoked, User, UserQuery,
+};
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::storage::{Storage, StorageError};
 use sotto_domain::text::{Check, Violations};
-use sotto_domain::{Clock, UserId, Zone};
+use sotto_domain::{Clock, Flaw, UserId, Zone};
 use sotto_server::audit::{self, Event, Unstored};
-use sotto_server::auth::password;
+use sotto_server::auth::{addresses, password};
 use sotto_server::system::{SystemClock, SystemRandom};
 
 use super::{announce, expect_schema, print_json, print_line};
@@ -74,13 +76,20 @@ pub enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Set the password of an account, end all its sessions and delete its API tokens
+    /// Say that the address of an account is known to be its user's, so that a provider that has verified the same
+    /// address signs in to the account
+    Verify {
+        /// The account's email address
+        email: String,
+    },
+    /// Set the password of an account, and end all its sessions. This also deletes its API tokens and identities at
+    /// providers, so that the new password is the only way into the account
     SetPassword {
         /// The account's email address
         email: String,
-        /// Keep the API tokens
-        #[arg(long)]
-        keep_api_tokens: bool,
+        /// Whether to delete API tokens and identities too
+        #[arg(long, value_name = "true|false", default_value_t = true, action = clap::ArgAction::Set)]
+        revoke_all: bool,
         /// Read the password from the first line of standard input, instead of asking
         #[arg(long)]
         password_stdin: bool,
@@ -104,10 +113,18 @@ impl UserCommand {
             Self::Create { email, name, superuser, time_zone, password_stdin } => {
                 let (email, full_name, time_zone) =
                     parse_account(&email, name.as_deref(), &time_zone).map_err(refused)?;
-                let password_hash = Some(hash(&ask_password(password_stdin)?)?);
+                let owner = Owner { email: email.as_str(), full_name: full_name.as_deref() };
+                let password_hash = Some(hash(&ask_password(password_stdin, owner)?)?);
                 let id = UserId::new(&SystemClock, &SystemRandom);
-                let new = NewUser { id, email, password_hash, full_name, is_superuser: superuser, time_zone };
-                match users.create(&new, None, SystemClock.now()).await {
+                let is_superuser = superuser;
+                // The operator knows whose address it is.
+                let new =
+                    NewUser { id, email, email_verified: true, password_hash, full_name, is_superuser, time_zone };
+                let created = async {
+                    addresses::expect_no_earlier_form(users, &new.email, None).await?;
+                    users.create(&new, None, SystemClock.now()).await
+                };
+                match created.await {
                     Ok(user) => {
                         audit.record(Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
                         print_line(&format!("{} can now sign in.", user.email.as_str()))
@@ -150,17 +167,21 @@ impl UserCommand {
                 audit.record(deleted.with_address(&user.email)).await;
                 print_line(&format!("{} and all its data have been deleted.", user.email.as_str()))
             }
-            Self::SetPassword { email, keep_api_tokens, password_stdin } => {
+            Self::Verify { email } => {
                 let user = find(storage, &email).await?;
-                let hash = hash(&ask_password(password_stdin)?)?;
-                users.set_password(user.id, &hash, None, !keep_api_tokens, SystemClock.now()).await?;
+                let verified = users.verify_email(user.id, &user.email, SystemClock.now()).await?;
+                if !verified && user.email_verified_at.is_none() {
+                    return Err(CliError::Refused(format!("{} was changed in the meantime", user.email.as_str())));
+                }
+                audit.change(&user, verified, SecurityEventKind::EmailVerified).await;
+                print_line(&format!("{} is verified.", user.email.as_str()))
+            }
+            Self::SetPassword { email, revoke_all, password_stdin } => {
+                let user = find(storage, &email).await?;
+                let hash = hash(&ask_password(password_stdin, Owner::of(&user))?)?;
+                set_password(storage, &user, &hash, revoke_all).await?;
                 audit.change(&user, true, SecurityEventKind::PasswordResetByOperator).await;
-                let ended = if keep_api_tokens {
-                    "all its sessions have ended"
-                } else {
-                    "all its sessions have ended, and its API tokens are deleted"
-                };
-                print_line(&format!("{} has a new password; {ended}.", user.email.as_str()))
+                Ok(())
             }
         }
     }
@@ -190,6 +211,28 @@ impl Audit<'_> {
     }
 }
 
+async fn set_password(
+    storage: &Arc<dyn Storage>,
+    user: &User,
+    hash: &account::PasswordHash,
+    revoke_all: bool,
+) -> Result<()> {
+    let (users, email, now) = (storage.users(), user.email.as_str(), SystemClock.now());
+    if !revoke_all {
+        users.set_password(user.id, hash, None, false, now).await?;
+        return print_line(&format!(
+            "{email} has a new password; all its sessions have ended. Its API tokens and identities are kept."
+        ));
+    }
+    let revoked = users.reset_credentials(user.id, hash, now).await?;
+    let Revoked { sessions, api_tokens, identities } =
+        revoked.ok_or_else(|| CliError::Refused(format!("{email} was deleted in the meantime")))?;
+    print_line(&format!(
+        "{email} has a new password. Sessions ended: {sessions}; API tokens deleted: {api_tokens}; identities at \
+         providers unlinked: {identities}."
+    ))
+}
+
 async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
     let mut all = Vec::new();
     loop {
@@ -203,15 +246,17 @@ async fn list(storage: &Arc<dyn Storage>, as_json: bool) -> Result<()> {
     if as_json {
         let users = all.iter().map(|user| {
             json!({
-                "id": user.id, "email": user.email.as_str(), "full_name": user.full_name, "is_active": user.is_active,
-                "is_superuser": user.is_superuser, "time_zone": user.time_zone.name(), "created_at": user.created_at,
+                "id": user.id, "email": user.email.as_str(), "email_verified": user.email_verified_at.is_some(),
+                "full_name": user.full_name, "is_active": user.is_active, "is_superuser": user.is_superuser, "time_zone": user.time_zone.name(), "created_at": user.created_at,
             })
         });
         return print_json(&users.collect());
     }
     let width = all.iter().map(|user| user.email.as_str().chars().count()).max().unwrap_or_default();
     for user in &all {
-        let labels = [(user.is_superuser, "superuser"), (!user.is_active, "deactivated")];
+        let unverified = user.email_verified_at.is_none();
+        let labels =
+            [(user.is_superuser, "superuser"), (!user.is_active, "deactivated"), (unverified, "address not verified")];
         let labels: Vec<_> = labels.into_iter().filter_map(|(applies, label)| applies.then_some(label)).collect();
         let line = format!("{:width$}  since {}  {}", user.email.as_str(), user.created_at, labels.join(", "));
         print_line(line.trim_end())?;
@@ -280,9 +325,11 @@ fn expect_done<T>(outcome: Administered<T>, user: &User) -> Result<T> {
 }
 
 async fn find(storage: &Arc<dyn Storage>, email: &str) -> Result<User> {
-    let parsed = Email::parse(email).map_err(|message| CliError::Refused(format!("{email} {message}")))?;
-    let found = storage.users().credentials(&parsed).await?;
-    found.map(|found| found.user).ok_or_else(|| CliError::Refused(format!("{} has no account", parsed.as_str())))
+    let Some(given) = GivenAddress::parse(email) else {
+        return Err(CliError::Refused(format!("{email} {}", Flaw::NotAnEmail)));
+    };
+    let found = addresses::find(storage.users(), &given).await?;
+    found.map(|found| found.user).ok_or_else(|| CliError::Refused(format!("{} has no account", given.email.as_str())))
 }
 
 fn parse_account(
@@ -297,7 +344,7 @@ fn parse_account(
     check.finish(email.zip(zone).map(|(email, zone)| (email, name, zone)))
 }
 
-fn ask_password(from_stdin: bool) -> Result<Password> {
+fn ask_password(from_stdin: bool, owner: Owner<'_>) -> Result<Password> {
     let text = if from_stdin {
         let mut text = String::new();
         // Far more than a password needs; the limit bounds the memory.
@@ -313,7 +360,7 @@ fn ask_password(from_stdin: bool) -> Result<Password> {
     } else {
         return Err(CliError::Refused("there is no terminal to ask for the password: use --password-stdin".into()));
     };
-    Password::parse(text).map_err(|message| CliError::Refused(format!("the password {message}")))
+    Password::parse(&text, owner).map_err(|message| CliError::Refused(format!("the password {message}")))
 }
 
 fn hash(password: &Password) -> Result<account::PasswordHash> {

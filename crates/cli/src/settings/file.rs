@@ -33,7 +33,7 @@ const KEYS: [(&str, &str); 24] = [
     ("drain_seconds", "a whole number of seconds, without quotes"),
     ("public_url", "an address in quotes, such as \"https://journal.example.org\""),
     ("hsts_subdomains", TRUTH),
-    ("registration", "\"open\" or \"closed\""),
+    ("registration", "\"first\", \"open\" or \"closed\""),
     ("trusted_proxies", "a list of networks in quotes, such as [\"10.0.0.0/8\"]"),
     ("metrics_token", "a text in quotes"),
     ("rate_limits", "\"on\" or \"off\""),

@@ -99,7 +99,7 @@ pub struct ServeSettings {
     /// Tell browsers to use HTTPS for all subdomains of the public address too [default: false]
     #[arg(long, env = "SOTTO_HSTS_SUBDOMAINS", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     hsts_subdomains: Option<bool>,
-    /// Who can sign up [default: open]
+    /// Who can sign up [default: first]
     #[arg(long, env = "SOTTO_REGISTRATION", value_name = "WHO")]
     registration: Option<SignUp>,
     /// The networks of reverse proxies whose X-Forwarded-For is trusted, separated by commas
@@ -164,6 +164,8 @@ pub struct ServeSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum SignUp {
+    /// Everyone who can reach the server, until there is an account; the first account is a superuser's
+    First,
     /// Everyone who can reach the server
     Open,
     /// Nobody; create accounts with `sotto user create`
@@ -307,7 +309,8 @@ impl ServeSettings {
             hsts_subdomains: self.hsts_subdomains.unwrap_or(false),
             registration: match self.registration {
                 Some(SignUp::Closed) => Registration::Closed,
-                Some(SignUp::Open) | None => Registration::Open,
+                Some(SignUp::Open) => Registration::Open,
+                Some(SignUp::First) | None => Registration::First,
             },
             rate_limits: self.rate_limits != Some(Switch::Off),
             // A setting of every command, so `serve` sets it.

@@ -17,7 +17,7 @@ fn unknown_settings_are_refused_with_a_hint() {
     assert!(error.contains("registraton") && error.contains("did you mean registration?"), "{error}");
 
     for (wrong, message) in [
-        ("registration = \"maybe\"", "line 1: registration must be \"open\" or \"closed\""),
+        ("registration = \"maybe\"", "line 1: registration must be \"first\", \"open\" or \"closed\""),
         ("listen = 8080", "listen"),
         ("listen = ", "sotto.toml"),
         ("drain_seconds = 4000", "drain_seconds: 4000 is not in 0..=3600"),

@@ -69,6 +69,10 @@ fn mistakes_are_explained() {
         (create("nobody", PASSWORD), "must be an e-mail address"),
         (create("ben@example.org", "short"), "must be at least 8"),
         (create("ben@example.org", ""), "must be at least 8"),
+        (create("ben@example.org", "password"), "too easy to guess"),
+        (create("benjamin@example.org", "Benjamin"), "must not be made of the address"),
+        (create("be\u{200b}n@example.org", PASSWORD), "hidden characters"),
+        (home.run(&["user", "verify", "ben@example.org"]), "has no account"),
         (home.run(&["user", "create", "ben@example.org"]), "--password-stdin"),
         (home.run(&["user", "create", "ben@example.org", "--time-zone", "Mars"]), "time zone"),
         (home.run(&["user", "deactivate", "ben@example.org"]), "has no account"),
@@ -78,6 +82,47 @@ fn mistakes_are_explained() {
         assert!(refusal.contains(message), "{refusal}");
     }
     assert_eq!(home.run(&["user", "list", "--json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_gives_an_account_to_the_owner_of_its_address() {
+    for home in [Home::sqlite(), Home::postgres().await] {
+        let server = RunningServer::start(&home, &[]);
+        let token = server.person("ada@example.org").await;
+        let is_verified = || home.run(&["user", "list", "--json"]).json()[0]["email_verified"].clone();
+        assert_eq!(is_verified(), false);
+        assert!(home.run(&["user", "list"]).ok().contains("address not verified"));
+        let api_token = serde_json::json!({"name": "a script", "scopes": ["entries:read"]});
+        let api_token =
+            server.request(reqwest::Method::POST, "/api/users/me/tokens").bearer_auth(&token).json(&api_token);
+        assert_eq!(api_token.send().await.unwrap().status(), 201);
+
+        let set_password = ["user", "set-password", "ada@example.org", "--password-stdin"];
+        let kept = [&set_password[..], &["--revoke-all", "false"]].concat();
+        let kept = home.run_with_input(&kept, "seven small boats").ok();
+        assert!(kept.contains("API tokens and identities are kept"), "{kept}");
+        assert_eq!(server.login("ada@example.org", "seven small boats").await.0, 200);
+        let revoked = home.run_with_input(&set_password, "eight small boats").ok();
+        assert!(revoked.contains("Sessions ended: 1; API tokens deleted: 1; identities"), "{revoked}");
+        home.run(&["user", "verify", "ADA@example.org"]).ok();
+        home.run(&["user", "verify", "ada@example.org"]).ok();
+        assert_eq!(is_verified(), true);
+        assert!(!home.run(&["user", "list"]).ok().contains("not verified"));
+        assert_eq!(server.login("ada@example.org", "eight small boats").await.0, 200);
+        server.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_server_accepts_one_sign_up() {
+    let home = Home::sqlite();
+    let server = RunningServer::start(&home, &["--registration", "first"]);
+    server.person("ada@example.org").await;
+    let ben = serde_json::json!({"email": "ben@example.org", "password": PASSWORD});
+    let ben = server.request(reqwest::Method::POST, "/api/auth/register").json(&ben).send().await.unwrap();
+    assert_eq!(ben.status(), 403);
+    server.stop();
+    assert_eq!(home.run(&["user", "list"]).ok().matches("superuser").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,15 @@ pub trait Identities: Send + Sync {
         identity: &Identity,
         now: Timestamp,
     ) -> Result<User>;
+    /// Creates the first account: as [`Self::sign_up`], but returns `None` and changes nothing if there is an account, as
+    /// [`Users::create_first`](super::Users::create_first) does.
+    async fn sign_up_first(
+        &self,
+        new: &NewUser,
+        avatar_url: Option<&str>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<User>>;
     /// Returns a user's identities in the order in which they were linked, at most 1000.
     async fn list(&self, user: UserId) -> Result<Vec<Identity>>;
     /// Unlinks an identity, unless the user has neither another identity nor a password; this holds for concurrent

@@ -1,5 +1,6 @@
 //! Who sends a request and what they may do: sessions, API tokens, passwords, unlock tokens and sign-in with providers.
 
+pub mod addresses;
 pub mod api_tokens;
 mod caller;
 pub mod cookies;
@@ -7,6 +8,7 @@ mod hashing;
 pub mod oidc;
 pub mod password;
 pub mod rate_limits;
+pub mod registration;
 pub mod session_tokens;
 pub mod unlock_tokens;
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
 use sotto_domain::account::{Password, PasswordHash};
+use sotto_domain::password::normalized;
 use sotto_domain::{Random, UserId};
 
 use super::hashing::{HashingThreads, Memory, Turn};
@@ -54,7 +55,8 @@ impl Hasher {
     }
 
     /// Whether `password` matches `hash`. Without a hash (no such account) it computes one all the same and returns
-    /// false, so that the response time does not reveal which addresses have accounts.
+    /// false, so that the response time does not reveal which addresses have accounts. A password that has another form
+    /// than the typed one is tried in both, because older hashes are of the typed one.
     ///
     /// # Errors
     /// [`ApiError::Busy`] if too many requests are waiting.
@@ -62,7 +64,9 @@ impl Hasher {
         let work = move |memory: &mut Memory| {
             let known = hash.is_some();
             let hash = hash.as_ref().map_or_else(|| hash_without_account().as_str(), |hash| hash.0.as_str());
-            let matches = matches(password.as_bytes(), hash, memory);
+            let form = normalized(&password);
+            let matches = matches(form.as_bytes(), hash, memory)
+                || (form != password && matches(password.as_bytes(), hash, memory));
             known && matches
         };
         self.threads.run(self.turn, work).await
@@ -127,17 +131,40 @@ fn hash_without_account() -> &'static String {
 
 #[cfg(test)]
 mod tests {
+    use sotto_domain::account::Owner;
+
     use super::*;
     use crate::system::SystemRandom;
 
     #[tokio::test]
     async fn passwords_verify_and_a_missing_hash_never_does() {
         let hasher = Hasher::new(Arc::new(SystemRandom));
-        let hash = hasher.hash(Password::parse("correct horse".into()).unwrap()).await.unwrap();
+        let password = Password::parse("correct horse", Owner::default()).unwrap();
+        let hash = hasher.hash(password).await.unwrap();
         assert!(hash.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.0);
         assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
         assert!(!hasher.verify("battery staple".into(), Some(hash)).await.unwrap());
         assert!(!hasher.verify("nobody".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn every_spelling_of_a_password_verifies_and_so_do_hashes_of_one_spelling() {
+        use argon2::PasswordHasher;
+
+        let hasher = Hasher::new(Arc::new(SystemRandom));
+        let (composed, decomposed) = ("schöne grüße", "scho\u{308}ne gru\u{308}ße");
+        let hash = hasher.hash(Password::parse(decomposed, Owner::default()).unwrap()).await.unwrap();
+        for spelling in [composed, decomposed] {
+            assert!(hasher.verify(spelling.into(), Some(hash.clone())).await.unwrap(), "{spelling}");
+        }
+        // As earlier versions hashed: the text as typed.
+        let salt = [7; 16];
+        let old: phc::PasswordHash =
+            Argon2::default().hash_password_with_salt(decomposed.as_bytes(), &salt).unwrap();
+        let old = PasswordHash(old.to_string());
+        assert!(hasher.verify(decomposed.into(), Some(old.clone())).await.unwrap());
+        assert!(!hasher.verify(composed.into(), Some(old)).await.unwrap());
+        assert!(!hasher.verify(decomposed.into(), None).await.unwrap());
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl SortKey for Email {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::parse(str::from_utf8(bytes).ok()?).ok()
+        Some(Self::from_stored(str::from_utf8(bytes).ok()?.to_owned()))
     }
 }
 

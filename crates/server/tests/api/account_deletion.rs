@@ -7,7 +7,7 @@ use sotto_server::Config;
 use sotto_storage::testing::Scratch;
 
 use crate::on_both_engines;
-use crate::server::{ApiResponse, PASSWORD, Server, wait_until_unauthorized};
+use crate::server::{ApiResponse, PASSWORD, Server, lenient, wait_until_unauthorized};
 
 on_both_engines!(
     deleting_an_account_deletes_everything,
@@ -112,7 +112,7 @@ async fn the_last_superuser_cannot_delete_the_account(server: Server) {
 
 #[tokio::test]
 async fn wrong_passwords_at_account_deletion_are_rate_limited() {
-    let server = Server::start(Scratch::sqlite(), Config::default()).await;
+    let server = Server::start(Scratch::sqlite(), Config { rate_limits: true, ..lenient() }).await;
     let ada = server.person("ada").await;
     let mut last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
     for _ in 0..20 {

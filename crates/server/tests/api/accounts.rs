@@ -37,6 +37,7 @@ async fn sign_up_and_in(server: Server) {
     let created = post(&server, "/api/auth/register", &account).await.expect(StatusCode::CREATED);
     assert_eq!((&created["email"], &created["time_zone"]), (&json!("ada@example.org"), &json!("Europe/Berlin")));
     assert_eq!((&created["is_active"], &created["is_superuser"]), (&json!(true), &json!(false)));
+    assert_eq!(created["email_verified"], false);
     assert_eq!((&created["has_password"], &created["preferences"]), (&json!(true), &json!({})));
     assert!(created.get("hashed_password").is_none() && created.get("password").is_none());
 
@@ -310,7 +311,7 @@ async fn sign_up_can_be_closed() {
 
 #[tokio::test]
 async fn login_attempts_are_rate_limited() {
-    let server = Server::start(Scratch::sqlite(), Config::default()).await;
+    let server = Server::start(Scratch::sqlite(), Config { rate_limits: true, ..lenient() }).await;
     server.person("ada").await;
     let wrong = json!({"email": "ada@example.org", "password": "a wrong guess"});
     let mut last = post(&server, "/api/auth/login", &wrong).await;

@@ -171,7 +171,9 @@ async fn invalid_requests_are_rejected(server: Server) {
         (json!({"password": null}), "body.password"),
         (json!({"password": "short"}), "body.password"),
         (json!({"full_name": "x".repeat(201)}), "body.full_name"),
-        (json!({"email": "new@example.org"}), "body.email"),
+        (json!({"email": "nobody"}), "body.email"),
+        (json!({"email": null}), "body.email"),
+        (json!({"email_verified": null}), "body.email_verified"),
         (json!({"preferences": {}}), "body.preferences"),
     ] {
         assert_eq!(root.put(&path, body.clone()).await.refused(), place, "{body}");

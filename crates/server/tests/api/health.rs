@@ -125,7 +125,7 @@ async fn responses_have_security_headers(server: Server) {
 #[tokio::test]
 async fn the_server_describes_registration_and_providers() {
     let open = Server::start(Scratch::sqlite(), lenient()).await;
-    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "providers": [], "audio_limit_bytes": 64 << 20});
+    let expected = json!({"version": env!("CARGO_PKG_VERSION"), "registration": "open", "first_account": true, "providers": [], "audio_limit_bytes": 64 << 20});
     let response = ApiResponse::receive(open.request(Method::GET, "/api/server")).await;
     assert_eq!(response.expect(StatusCode::OK), expected);
 
@@ -168,7 +168,7 @@ async fn metrics_can_require_a_token() {
 
 #[tokio::test]
 async fn headers_of_a_trusted_proxy_are_used() {
-    let config = Config { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Config::default() };
+    let config = Config { rate_limits: true, trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..lenient() };
     let server = Server::start(Scratch::sqlite(), config).await;
     let request = server.request(Method::GET, "/health/live").header("x-request-id", "proxy-1");
     assert_eq!(ApiResponse::receive(request).await.header("x-request-id"), Some("proxy-1"));

@@ -4,6 +4,7 @@
 mod account_deletion;
 mod accounts;
 mod activity;
+mod addresses;
 mod admin;
 mod admin_users;
 mod api_tokens;
@@ -24,7 +25,9 @@ mod limits;
 mod listing;
 mod malformed_requests;
 mod oidc;
+mod passwords;
 mod reads;
+mod registration;
 mod reminders;
 mod sealed_entries;
 mod secret_tags;

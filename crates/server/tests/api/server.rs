@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sotto_domain::account::AccountPatch;
 use sotto_domain::{Clock, Timestamp, UserId};
 use sotto_server::system::{SystemClock, SystemRandom};
-use sotto_server::{App, AttachmentStore, Config, Keys, Stage};
+use sotto_server::{App, AttachmentStore, Config, Keys, Registration, Stage};
 use sotto_storage::DatabaseUrl;
 use sotto_storage::testing::{Scratch, wait_until};
 use tempfile::TempDir;
@@ -311,7 +311,7 @@ pub fn fill(path: &str) -> String {
 
 /// Without rate limits, because tests create many accounts from one address.
 pub fn lenient() -> Config {
-    Config { rate_limits: false, ..Config::default() }
+    Config { registration: Registration::Open, rate_limits: false, ..Config::default() }
 }
 
 /// Waits until requests are refused with 401. A node may have accounts and tokens in its cache for 5 seconds, so that

@@ -80,6 +80,20 @@ pub async fn sign_up_creates_user_and_identity_or_neither(world: &World) {
     assert_eq!(world.users().get(other.id).await.unwrap(), None);
 }
 
+pub async fn sign_up_first_creates_only_the_first_account(world: &World) {
+    let (mut new, second) = (world.new_user("ada@example.org"), world.new_user("ben@example.org"));
+    new.email_verified = true;
+    let identity = world.new_identity(new.id, ISSUER, "ada");
+    let picture = Some("https://example.org/ada.png");
+    let user = world.identities().sign_up_first(&new, picture, &identity, at(0)).await.unwrap().unwrap();
+    assert_eq!((user.avatar_url.as_deref(), user.email_verified_at), (picture, Some(at(0))));
+    assert_eq!(world.identities().find(ISSUER, "ada").await.unwrap(), Some(user));
+    let other = world.new_identity(second.id, ISSUER, "ben");
+    assert_eq!(world.identities().sign_up_first(&second, None, &other, at(1)).await.unwrap(), None);
+    assert_eq!(world.users().get(second.id).await.unwrap(), None);
+    assert_eq!(world.identities().find(ISSUER, "ben").await.unwrap(), None);
+}
+
 pub async fn one_of_many_sign_ups_with_one_identity_succeeds(world: &World) {
     let outcomes = at_once(8, |number| {
         let new = world.new_user(&format!("ada{number}@example.org"));

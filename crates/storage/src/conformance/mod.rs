@@ -60,6 +60,11 @@ on_each_engine! {
         create_rejects_a_taken_address
         create_rejects_a_taken_id
         one_of_many_creates_with_one_address_succeeds
+        create_first_creates_only_the_first_account
+        one_of_many_first_accounts_is_created
+        an_address_is_verified_until_it_changes
+        administer_sets_an_address_and_whether_it_is_verified
+        reset_credentials_leaves_one_way_into_the_account
         update_changes_only_the_given_fields
         update_rejects_the_address_of_another_user
         preferences_are_replaced_as_a_whole
@@ -96,6 +101,7 @@ on_each_engine! {
         an_identity_signs_in_to_one_account
         link_rejects_a_deleted_user
         sign_up_creates_user_and_identity_or_neither
+        sign_up_first_creates_only_the_first_account
         one_of_many_sign_ups_with_one_identity_succeeds
         a_google_identity_is_recorded_in_the_account
         unlink_keeps_the_last_way_to_sign_in

@@ -1,7 +1,7 @@
 //! Tests accounts.
 
 use sotto_domain::account::{
-    AccountPatch, Administered, DraftKey, MAX_PREFERENCES, PasswordHash, User, UserPatch, UserQuery,
+    AccountPatch, Administered, DraftKey, Email, MAX_PREFERENCES, PasswordHash, Revoked, User, UserPatch, UserQuery,
 };
 use sotto_domain::entry::EntryQuery;
 use sotto_domain::{UserId, Zone};
@@ -17,6 +17,7 @@ pub async fn create_get_and_credentials(world: &World) {
     let expected = User {
         id: new.id,
         email: new.email.clone(),
+        email_verified_at: None,
         full_name: new.full_name.clone(),
         is_active: true,
         is_superuser: true,
@@ -63,6 +64,116 @@ pub async fn one_of_many_creates_with_one_address_succeeds(world: &World) {
     for outcome in refused {
         assert_conflict(outcome, "idx_users_email");
     }
+}
+
+pub async fn create_first_creates_only_the_first_account(world: &World) {
+    let mut new = world.new_user("ada@example.org");
+    new.is_superuser = true;
+    let user = world.users().create_first(&new, at(5)).await.unwrap().unwrap();
+    assert!(user.is_superuser);
+    assert_eq!(world.users().get(new.id).await.unwrap(), Some(user));
+    assert_eq!(world.users().credentials(&new.email).await.unwrap().unwrap().password_hash, new.password_hash);
+    // Whether the address is free does not matter, and neither does whether the account is active.
+    world.users().set_active(new.id, false, at(6)).await.unwrap();
+    for email in ["ada@example.org", "ben@example.org"] {
+        let second = world.new_user(email);
+        assert_eq!(world.users().create_first(&second, at(6)).await.unwrap(), None);
+        assert_eq!(world.users().get(second.id).await.unwrap(), None);
+    }
+}
+
+pub async fn one_of_many_first_accounts_is_created(world: &World) {
+    let outcomes = at_once(8, |number| {
+        let (storage, new) = (world.storage.clone(), world.new_user(&format!("ada{number}@example.org")));
+        let identity = world.new_identity(new.id, "https://id.example.org", "ada");
+        async move {
+            match number % 2 {
+                0 => storage.users().create_first(&new, at(0)).await.unwrap(),
+                _ => storage.identities().sign_up_first(&new, None, &identity, at(0)).await.unwrap(),
+            }
+        }
+    });
+    assert_eq!(outcomes.await.into_iter().flatten().count(), 1);
+    let all = world.users().list(&UserQuery { limit: 10, ..UserQuery::default() }).await.unwrap();
+    assert_eq!(all.len(), 1);
+}
+
+pub async fn an_address_is_verified_until_it_changes(world: &World) {
+    let mut new = world.new_user("ada@example.org");
+    new.email_verified = true;
+    let ada = world.users().create(&new, None, at(0)).await.unwrap();
+    assert_eq!(ada.email_verified_at, Some(at(0)));
+    let bob = world.users().create(&world.new_user("bob@example.org"), None, at(0)).await.unwrap();
+    let verified_at = async |user: UserId| world.users().get(user).await.unwrap().unwrap().email_verified_at;
+    assert_eq!((verified_at(ada.id).await, verified_at(bob.id).await), (Some(at(0)), None));
+
+    // Only the account's own address is verified, and only once.
+    assert!(!world.users().verify_email(bob.id, &ada.email, at(1)).await.unwrap());
+    assert!(world.users().verify_email(bob.id, &bob.email, at(2)).await.unwrap());
+    assert!(!world.users().verify_email(bob.id, &bob.email, at(3)).await.unwrap());
+    let found = world.users().get(bob.id).await.unwrap().unwrap();
+    assert_eq!((found.email_verified_at, found.updated_at), (Some(at(2)), at(2)));
+
+    // The same address and other fields change nothing about it; a new address is not verified.
+    for zone in [None, Some("Asia/Kolkata")] {
+        let same = UserPatch::parse(Some("bob@example.org"), Some(Some("Bob".into())), None, zone, None).unwrap();
+        let same = world.users().update(bob.id, &same, at(4)).await.unwrap().unwrap();
+        assert_eq!(same.email_verified_at, Some(at(2)));
+    }
+    for (email, zone) in [("ben@example.org", None), ("rob@example.org", Some("Asia/Tokyo"))] {
+        let moved = UserPatch::parse(Some(email), None, None, zone, None).unwrap();
+        let moved = world.users().update(bob.id, &moved, at(5)).await.unwrap().unwrap();
+        assert_eq!((moved.email_verified_at, verified_at(bob.id).await), (None, None));
+        assert!(world.users().verify_email(bob.id, &moved.email, at(6)).await.unwrap());
+    }
+    assert_eq!(verified_at(ada.id).await, Some(at(0)));
+}
+
+pub async fn administer_sets_an_address_and_whether_it_is_verified(world: &World) {
+    let user = world.user().await;
+    world.users().create(&world.new_user("taken@example.org"), None, at(0)).await.unwrap();
+    let change = async |email: Option<&str>, email_verified, now| {
+        let email = email.map(|email| Email::parse(email).unwrap());
+        let patch = AccountPatch { email, email_verified, ..AccountPatch::default() };
+        let changed = expect_done(world.users().administer(user, &patch, at(now)).await.unwrap());
+        assert_eq!(world.users().get(user).await.unwrap(), Some(changed.clone()));
+        (changed.email.as_str().to_owned(), changed.email_verified_at)
+    };
+    let (first, verified) = change(None, Some(true), 1).await;
+    assert_eq!(verified, Some(at(1)));
+    assert_eq!(change(None, Some(true), 2).await, (first.clone(), Some(at(1))));
+    assert_eq!(change(Some(&first), None, 3).await, (first.clone(), Some(at(1))));
+    assert_eq!(change(Some("new@example.org"), None, 4).await, ("new@example.org".into(), None));
+    assert_eq!(change(Some("newer@example.org"), Some(true), 5).await, ("newer@example.org".into(), Some(at(5))));
+    assert_eq!(change(Some("newest@example.org"), Some(true), 6).await, ("newest@example.org".into(), Some(at(6))));
+    assert_eq!(change(None, Some(false), 7).await, ("newest@example.org".into(), None));
+    let taken = AccountPatch { email: Some(Email::parse("taken@example.org").unwrap()), ..AccountPatch::default() };
+    assert_conflict(world.users().administer(user, &taken, at(8)).await, "idx_users_email");
+}
+
+pub async fn reset_credentials_leaves_one_way_into_the_account(world: &World) {
+    let new = world.new_user("ada@example.org");
+    let (user, other) = (world.users().create(&new, None, at(0)).await.unwrap().id, world.user().await);
+    for (of, hash) in [(user, [1; 32]), (other, [2; 32])] {
+        world.session(of).await;
+        world.identity(of, sotto_domain::identity::GOOGLE, &of.to_string()).await;
+        world.api_token(of, hash).await;
+    }
+    let session = world.session(user).await.id;
+    let hash = PasswordHash("$argon2id$new".into());
+    let revoked = world.users().reset_credentials(user, &hash, at(1)).await.unwrap();
+    assert_eq!(revoked, Some(Revoked { sessions: 2, api_tokens: 1, identities: 1 }));
+    let found = world.users().credentials(&new.email).await.unwrap().unwrap();
+    assert_eq!((found.password_hash, found.user.google_id, found.user.updated_at), (Some(hash.clone()), None, at(1)));
+    assert_eq!(world.sessions().get_with_user(user, session).await.unwrap(), None);
+    assert!(world.api_tokens().find_with_user(&[1; 32]).await.unwrap().is_none());
+    assert_eq!(world.identities().list(user).await.unwrap(), vec![]);
+    let revoked = world.users().reset_credentials(user, &hash, at(2)).await.unwrap();
+    assert_eq!(revoked, Some(Revoked::default()));
+    // Others keep theirs.
+    assert_eq!(world.identities().list(other).await.unwrap().len(), 1);
+    assert!(world.api_tokens().find_with_user(&[2; 32]).await.unwrap().is_some());
+    assert_eq!(world.sessions().list(other, at(0)).await.unwrap().len(), 1);
 }
 
 pub async fn update_changes_only_the_given_fields(world: &World) {
@@ -384,6 +495,8 @@ pub async fn a_nonexistent_user_is_missing(world: &World) {
     assert_eq!(world.users().update(nobody, &UserPatch::default(), at(0)).await.unwrap(), None);
     assert!(!world.users().set_password(nobody, &PasswordHash("x".into()), None, true, at(0)).await.unwrap());
     assert!(!world.users().set_active(nobody, false, at(0)).await.unwrap());
+    assert_eq!(world.users().reset_credentials(nobody, &PasswordHash("x".into()), at(0)).await.unwrap(), None);
+    assert!(!world.users().verify_email(nobody, &email, at(0)).await.unwrap());
     assert_eq!(world.users().preferences(nobody).await.unwrap(), None);
     assert_eq!(world.users().draft_key(nobody, &DraftKey([1; 32]), at(0)).await.unwrap(), None);
     assert_eq!(world.users().administer(nobody, &AccountPatch::default(), at(0)).await.unwrap(), Administered::Missing);

@@ -86,6 +86,7 @@ impl World {
             password_hash: Some(PasswordHash("$argon2id$stand-in".into())),
             full_name: None,
             is_superuser: false,
+            email_verified: false,
             time_zone: Zone::utc(),
         }
     }

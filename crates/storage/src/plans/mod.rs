@@ -20,15 +20,18 @@ use crate::schema::Schema;
 const MIN_SHARE: f64 = 0.95;
 
 /// The methods (an empty name means any), the table or index that they may read in full, and the reason.
-const EXCEPTIONS: [(&str, &str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str, &str); 7] = [
     ("", "main.journal_entries_fts_config", "FTS5 itself reads its settings, which are two rows, once per connection"),
     ("SecretTags.server_keys", "secret_tags", KEYS),
     ("SecretTags.server_keys", "idx_secret_tags_server_keys", KEYS),
+    ("Users.create_first", "users", FIRST),
+    ("Identities.sign_up_first", "users", FIRST),
     ("Users.administer", "users", SUPERUSERS),
     ("Users.delete", "users", SUPERUSERS),
 ];
 const SUPERUSERS: &str =
     "it is looked for another superuser only when one goes, which hardly ever happens, and up to the first";
+const FIRST: &str = "it reads up to the first account, to see whether there is one";
 const KEYS: &str = "a server asks once, when it starts, and is told each different value of one narrow index";
 
 /// This table has at most one row, so reading it in full is as good as an index.

@@ -7,9 +7,11 @@ use sotto_domain::storage::{Identities, Result};
 use sotto_domain::{IdentityId, Timestamp, UserId};
 
 use super::Postgres;
+use super::lease::Lease;
 use super::pool::Parameters;
 use super::row::read_row;
 use super::secret_tags::LOCK_USER;
+use super::users::begin_and_find_accounts;
 use super::values::{Instant, read, read_rows};
 use crate::rows::{identity_columns, user_columns};
 
@@ -23,8 +25,8 @@ const LINK: &str = "INSERT INTO identities (user_id, id, issuer, subject, email,
     VALUES ($1, $2, $3, $4, $5, $6, $6)";
 
 const SIGN_UP: &str = "INSERT INTO users
-    (id, email, full_name, is_superuser, time_zone, avatar_url, google_id, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+    (id, email, email_verified_at, full_name, is_superuser, time_zone, avatar_url, google_id, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
 
 // Of several Google identities, the account refers to one. Any will do, as long as it is always the same one.
 const FOLLOW_GOOGLE: &str = "UPDATE users
@@ -70,27 +72,23 @@ impl Identities for Postgres {
         identity: &Identity,
         now: Timestamp,
     ) -> Result<User> {
-        let google_id = (identity.issuer == GOOGLE).then(|| identity.subject.clone());
         let lease = self.pool.lease().await?;
-        let (make, link) = (lease.prepare(SIGN_UP).await?, lease.prepare(LINK).await?);
-        let client = lease.client()?;
-        let account: Parameters<'_> = &[
-            &new.id.0,
-            &new.email.as_str(),
-            &new.full_name,
-            &new.is_superuser,
-            &new.time_zone.name(),
-            &avatar_url,
-            &google_id,
-            &Instant(now),
-        ];
-        let linked: Parameters<'_> =
-            &[&new.id.0, &identity.id.0, &identity.issuer, &identity.subject, &identity.email, &Instant(now)];
-        let both =
-            Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
-        lease.transaction(both).await?;
-        let without_password = NewUser { password_hash: None, ..new.clone() };
-        Ok(User { google_id, avatar_url: avatar_url.map(str::to_owned), ..without_password.created(now) })
+        lease.begin(async { Ok(()) }).await?;
+        sign_up(&lease, new, avatar_url, identity, now).await
+    }
+
+    async fn sign_up_first(
+        &self,
+        new: &NewUser,
+        avatar_url: Option<&str>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let lease = self.pool.lease().await?;
+        if begin_and_find_accounts(&lease).await? {
+            return Ok(None);
+        }
+        sign_up(&lease, new, avatar_url, identity, now).await.map(Some)
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {
@@ -122,4 +120,35 @@ impl Identities for Postgres {
         lease.commit(last).await?;
         Ok(Unlinked::Unlinked)
     }
+}
+
+/// Stores the account and the identity, and commits the transaction that has begun.
+async fn sign_up(
+    lease: &Lease<'_>,
+    new: &NewUser,
+    avatar_url: Option<&str>,
+    identity: &Identity,
+    now: Timestamp,
+) -> Result<User> {
+    let google_id = (identity.issuer == GOOGLE).then(|| identity.subject.clone());
+    let (make, link) = (lease.prepare(SIGN_UP).await?, lease.prepare(LINK).await?);
+    let client = lease.client()?;
+    let account: Parameters<'_> = &[
+        &new.id.0,
+        &new.email.as_str(),
+        &new.email_verified.then_some(Instant(now)),
+        &new.full_name,
+        &new.is_superuser,
+        &new.time_zone.name(),
+        &avatar_url,
+        &google_id,
+        &Instant(now),
+    ];
+    let linked: Parameters<'_> =
+        &[&new.id.0, &identity.id.0, &identity.issuer, &identity.subject, &identity.email, &Instant(now)];
+    let both =
+        Box::pin(async { tokio::try_join!(biased; client.execute(&make, account), client.execute(&link, linked)) });
+    lease.commit(both).await?;
+    let without_password = NewUser { password_hash: None, ..new.clone() };
+    Ok(User { google_id, avatar_url: avatar_url.map(str::to_owned), ..without_password.created(now) })
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sotto_domain::account::{
-    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
-    UserQuery,
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Revoked, User,
+    UserPatch, UserQuery,
 };
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Result, Users};
@@ -20,8 +20,13 @@ use super::values::{Instant, read, read_rows, zone};
 use crate::rows::user_columns;
 
 const CREATE: &str = "INSERT INTO users
-    (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $7)";
+    (id, email, email_verified_at, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+
+/// The key of the advisory lock for creating the first account (`Sotto` and `1st` in ASCII).
+const FIRST_ACCOUNT: i64 = 0x536f_7474_6f31_7374;
+
+const ANY_ACCOUNT: &str = "SELECT 1 FROM users LIMIT 1";
 
 const GET: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1");
 
@@ -31,6 +36,7 @@ const CREDENTIALS: &str = concat!("SELECT ", user_columns!(), ", hashed_password
 const UPDATE: &str = concat!(
     "UPDATE users SET
         email = coalesce($2, email),
+        email_verified_at = CASE WHEN $2 <> email THEN NULL ELSE email_verified_at END,
         full_name = CASE WHEN $3 THEN $4 ELSE full_name END,
         avatar_url = CASE WHEN $5 THEN $6 ELSE avatar_url END,
         time_zone = coalesce($7, time_zone),
@@ -49,7 +55,14 @@ const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = 
 
 const END_OTHER_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2";
 
+const RESET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, google_id = NULL, updated_at = $3 WHERE id = $1";
+
 const DELETE_API_TOKENS: &str = "DELETE FROM api_tokens WHERE user_id = $1";
+
+const DELETE_IDENTITIES: &str = "DELETE FROM identities WHERE user_id = $1";
+
+const VERIFY_EMAIL: &str = "UPDATE users SET email_verified_at = $3, updated_at = $3
+    WHERE id = $1 AND email = $2 AND email_verified_at IS NULL";
 
 const SET_ACTIVE: &str = "UPDATE users SET is_active = $2, updated_at = $3 WHERE id = $1";
 
@@ -66,10 +79,15 @@ const ADMINISTER: &str = concat!(
         is_superuser = coalesce($3, is_superuser),
         full_name = CASE WHEN $4 THEN $5 ELSE full_name END,
         hashed_password = coalesce($6, hashed_password),
-        updated_at = $7
+        updated_at = $7,
+        email = $8,
+        email_verified_at = $9
     WHERE id = $1 RETURNING ",
     user_columns!()
 );
+
+/// Locks the account to be administered.
+const LOCK_ACCOUNT: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE id = $1 FOR UPDATE");
 
 const LOCK: &str = "SELECT is_active AND is_superuser FROM users WHERE id = $1 FOR UPDATE";
 
@@ -77,7 +95,7 @@ const LOCK: &str = "SELECT is_active AND is_superuser FROM users WHERE id = $1 F
 /// per database.
 const SUPERUSERS: i64 = 0x536f_7474_6f73_7570;
 
-const LOCK_SUPERUSERS: &str = "SELECT pg_advisory_xact_lock($1)";
+const ADVISORY_LOCK: &str = "SELECT pg_advisory_xact_lock($1)";
 
 const OTHER_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser AND is_active AND id <> $1 LIMIT 1";
 
@@ -111,6 +129,7 @@ impl Users for Postgres {
         let parameters: Parameters<'_> = &[
             &new.id.0,
             &new.email.as_str(),
+            &new.email_verified.then_some(Instant(now)),
             &hash,
             &new.full_name,
             &new.is_superuser,
@@ -119,6 +138,21 @@ impl Users for Postgres {
         ];
         self.create_keyed(CREATE, parameters, key, new.id.0, now).await?;
         Ok(new.clone().created(now))
+    }
+
+    async fn create_first(&self, new: &NewUser, now: Timestamp) -> Result<Option<User>> {
+        let hash = new.password_hash.as_ref().map(|hash| hash.0.as_str());
+        let (verified, now_sent) = (new.email_verified.then_some(Instant(now)), Instant(now));
+        let (email, zone) = (new.email.as_str(), new.time_zone.name());
+        let lease = self.pool.lease().await?;
+        let create = lease.prepare(CREATE).await?;
+        if begin_and_find_accounts(&lease).await? {
+            return Ok(None);
+        }
+        let parameters: Parameters<'_> =
+            &[&new.id.0, &email, &verified, &hash, &new.full_name, &new.is_superuser, &zone, &now_sent];
+        lease.commit(lease.client()?.execute(&create, parameters)).await?;
+        Ok(Some(new.clone().created(now)))
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {
@@ -210,6 +244,28 @@ impl Users for Postgres {
         Ok(users > 0)
     }
 
+    async fn reset_credentials(&self, id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<Option<Revoked>> {
+        let lease = self.pool.lease().await?;
+        let (set, end) = (lease.prepare(RESET_PASSWORD).await?, lease.prepare(END_SESSIONS).await?);
+        let (tokens, identities) = (lease.prepare(DELETE_API_TOKENS).await?, lease.prepare(DELETE_IDENTITIES).await?);
+        let (client, now) = (lease.client()?, Instant(now));
+        let (password, owner): (Parameters<'_>, Parameters<'_>) = (&[&id.0, &hash.0, &now], &[&id.0]);
+        let all = Box::pin(async {
+            tokio::try_join!(biased;
+                client.execute(&set, password),
+                client.execute(&end, owner),
+                client.execute(&tokens, owner),
+                client.execute(&identities, owner),
+            )
+        });
+        let (users, sessions, api_tokens, identities) = lease.transaction(all).await?;
+        Ok((users > 0).then_some(Revoked { sessions, api_tokens, identities }))
+    }
+
+    async fn verify_email(&self, id: UserId, email: &Email, now: Timestamp) -> Result<bool> {
+        Ok(self.pool.execute(VERIFY_EMAIL, &[&id.0, &email.as_str(), &Instant(now)]).await? > 0)
+    }
+
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool> {
         if active {
             return Ok(self.pool.execute(SET_ACTIVE, &[&id.0, &true, &Instant(now)]).await? > 0);
@@ -226,18 +282,23 @@ impl Users for Postgres {
 
     async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>> {
         let lease = self.pool.lease().await?;
-        let (lock, change) = (lease.prepare(LOCK).await?, lease.prepare(ADMINISTER).await?);
+        let (lock, change) = (lease.prepare(LOCK_ACCOUNT).await?, lease.prepare(ADMINISTER).await?);
         let end = lease.prepare(END_SESSIONS).await?;
         let client = lease.client()?;
         let key: Parameters<'_> = &[&id.0];
         let Some(row) = lease.begin(client.query_opt(&lock, key)).await? else { return Ok(Administered::Missing) };
-        if patch.takes_superuser_away() && read(&row, 0)? && is_last_superuser(&lease, id).await? {
+        let old: User = read_row(&row)?;
+        let is_superuser = old.is_active && old.is_superuser;
+        if patch.takes_superuser_away() && is_superuser && is_last_superuser(&lease, id).await? {
             return Ok(Administered::LastSuperuser);
         }
         let name = patch.full_name.as_ref().and_then(Option::as_deref);
         let hash = patch.password_hash.as_ref().map(|hash| hash.0.as_str());
+        let verified = patch.email_verified_at(&old, now).map(Instant);
+        let email = patch.email.as_ref().unwrap_or(&old.email).as_str();
         let (names, now) = (patch.full_name.is_some(), Instant(now));
-        let parameters: Parameters<'_> = &[&id.0, &patch.is_active, &patch.is_superuser, &names, &name, &hash, &now];
+        let parameters: Parameters<'_> =
+            &[&id.0, &patch.is_active, &patch.is_superuser, &names, &name, &hash, &now, &email, &verified];
         let write = Box::pin(async {
             let sessions = async { if patch.ends_sessions() { client.execute(&end, key).await } else { Ok(0) } };
             tokio::try_join!(biased; client.query_one(&change, parameters), sessions)
@@ -277,9 +338,18 @@ impl Users for Postgres {
     }
 }
 
+/// Begins a transaction, and returns whether there are accounts. Concurrent callers wait here for each other's
+/// transaction to end.
+pub(super) async fn begin_and_find_accounts(lease: &Lease<'_>) -> Result<bool> {
+    let lock = lease.prepare(ADVISORY_LOCK).await?;
+    let key: Parameters<'_> = &[&FIRST_ACCOUNT];
+    lease.begin(lease.client()?.execute(&lock, key)).await?;
+    Ok(lease.query_opt(ANY_ACCOUNT, &[]).await?.is_some())
+}
+
 /// Concurrent callers wait here for each other's transaction to end.
 async fn is_last_superuser(lease: &Lease<'_>, id: UserId) -> Result<bool> {
-    lease.execute(LOCK_SUPERUSERS, &[&SUPERUSERS]).await?;
+    lease.execute(ADVISORY_LOCK, &[&SUPERUSERS]).await?;
     Ok(lease.query_opt(OTHER_SUPERUSER, &[&id.0]).await?.is_none())
 }
 

@@ -10,6 +10,7 @@ use sotto_domain::{IdentityId, Timestamp, UserId};
 use super::Sqlite;
 use super::error::name_foreign_key;
 use super::row::read_row;
+use super::users::has_accounts;
 use crate::rows::{identity_columns, user_columns};
 
 #[async_trait]
@@ -49,6 +50,23 @@ impl Identities for Sqlite {
     ) -> Result<User> {
         let (new, avatar_url, identity) = (new.clone(), avatar_url.map(str::to_owned), identity.clone());
         self.write(move |connection| sign_up(connection, new, avatar_url, identity, now)).await
+    }
+
+    async fn sign_up_first(
+        &self,
+        new: &NewUser,
+        avatar_url: Option<&str>,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let (new, avatar_url, identity) = (new.clone(), avatar_url.map(str::to_owned), identity.clone());
+        self.write(move |connection| {
+            if has_accounts(connection)? {
+                return Ok(None);
+            }
+            sign_up(connection, new, avatar_url, identity, now).map(Some)
+        })
+        .await
     }
 
     async fn list(&self, user: UserId) -> Result<Vec<Identity>> {
@@ -99,11 +117,14 @@ fn sign_up(
 ) -> rusqlite::Result<User> {
     let google_id = (identity.issuer == GOOGLE).then(|| identity.subject.clone());
     let sql = "INSERT INTO users
-                   (id, email, full_name, is_superuser, time_zone, avatar_url, google_id, created_at, updated_at)
-               VALUES (:id, :email, :full_name, :is_superuser, :time_zone, :avatar_url, :google_id, :now, :now)";
+                   (id, email, email_verified_at, full_name, is_superuser, time_zone, avatar_url, google_id, created_at,
+                    updated_at)
+               VALUES (:id, :email, :verified, :full_name, :is_superuser, :time_zone, :avatar_url, :google_id, :now,
+                    :now)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.0.as_bytes(),
         ":email": new.email.as_str(),
+        ":verified": new.email_verified.then(|| now.as_micros()),
         ":full_name": new.full_name,
         ":is_superuser": new.is_superuser,
         ":time_zone": new.time_zone.name(),

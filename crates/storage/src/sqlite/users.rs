@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use sotto_domain::account::{
-    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, User, UserPatch,
-    UserQuery,
+    AccountPatch, Administered, Credentials, DraftKey, Email, NewUser, PasswordHash, Preferences, Revoked, User,
+    UserPatch, UserQuery,
 };
 use sotto_domain::idempotency::KeyedCreate;
 use sotto_domain::storage::{Result, Users};
@@ -20,6 +20,16 @@ impl Users for Sqlite {
     async fn create(&self, new: &NewUser, key: Option<KeyedCreate>, now: Timestamp) -> Result<User> {
         let (id, new) = (new.id.0, new.clone());
         self.create_keyed(key, id, now, move |connection| create(connection, new, now), |_| true).await
+    }
+
+    async fn create_first(&self, new: &NewUser, now: Timestamp) -> Result<Option<User>> {
+        let new = new.clone();
+        self.write(
+            move |connection| {
+                if has_accounts(connection)? { Ok(None) } else { create(connection, new, now).map(Some) }
+            },
+        )
+        .await
     }
 
     async fn get(&self, id: UserId) -> Result<Option<User>> {
@@ -85,6 +95,34 @@ impl Users for Sqlite {
         .await
     }
 
+    async fn reset_credentials(&self, id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<Option<Revoked>> {
+        let hash = hash.clone();
+        self.write(move |connection| {
+            let sql = "UPDATE users SET hashed_password = ?2, google_id = NULL, updated_at = ?3 WHERE id = ?1";
+            if connection.prepare_cached(sql)?.execute(params![id.0.as_bytes(), hash.0, now.as_micros()])? == 0 {
+                return Ok(None);
+            }
+            let delete = |sql: &str| connection.prepare_cached(sql)?.execute([id.0.as_bytes()]).map(|rows| rows as u64);
+            Ok(Some(Revoked {
+                sessions: delete("DELETE FROM login_sessions WHERE user_id = ?1")?,
+                api_tokens: delete("DELETE FROM api_tokens WHERE user_id = ?1")?,
+                identities: delete("DELETE FROM identities WHERE user_id = ?1")?,
+            }))
+        })
+        .await
+    }
+
+    async fn verify_email(&self, id: UserId, email: &Email, now: Timestamp) -> Result<bool> {
+        let email = email.clone();
+        self.write(move |connection| {
+            let sql = "UPDATE users SET email_verified_at = ?3, updated_at = ?3
+                       WHERE id = ?1 AND email = ?2 AND email_verified_at IS NULL";
+            let parameters = params![id.0.as_bytes(), email.as_str(), now.as_micros()];
+            Ok(connection.prepare_cached(sql)?.execute(parameters)? == 1)
+        })
+        .await
+    }
+
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool> {
         self.write(move |connection| {
             let sql = "UPDATE users SET is_active = ?2, updated_at = ?3 WHERE id = ?1";
@@ -120,11 +158,13 @@ fn preferences(row: &Row) -> rusqlite::Result<Preferences> {
 
 fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Result<User> {
     let sql = "INSERT INTO users
-                   (id, email, hashed_password, full_name, is_superuser, time_zone, created_at, updated_at)
-               VALUES (:id, :email, :hashed_password, :full_name, :is_superuser, :time_zone, :now, :now)";
+                   (id, email, email_verified_at, hashed_password, full_name, is_superuser, time_zone, created_at,
+                    updated_at)
+               VALUES (:id, :email, :verified, :hashed_password, :full_name, :is_superuser, :time_zone, :now, :now)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.0.as_bytes(),
         ":email": new.email.as_str(),
+        ":verified": new.email_verified.then(|| now.as_micros()),
         ":hashed_password": new.password_hash.as_ref().map(|hash| &hash.0),
         ":full_name": new.full_name,
         ":is_superuser": new.is_superuser,
@@ -132,6 +172,11 @@ fn create(connection: &Connection, new: NewUser, now: Timestamp) -> rusqlite::Re
         ":now": now.as_micros(),
     })?;
     Ok(new.created(now))
+}
+
+/// There is only one writer, so the result holds until the unit is committed.
+pub(super) fn has_accounts(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM users LIMIT 1")?.exists([])
 }
 
 fn get(connection: &Connection, id: UserId) -> rusqlite::Result<Option<User>> {
@@ -147,7 +192,9 @@ fn credentials(connection: &Connection, email: &Email) -> rusqlite::Result<Optio
 fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp) -> rusqlite::Result<Option<User>> {
     let Some(old) = get(connection, id)? else { return Ok(None) };
     let old_zone = old.time_zone.clone();
+    let keeps_address = patch.email.as_ref().is_none_or(|email| *email == old.email);
     let new = User {
+        email_verified_at: old.email_verified_at.filter(|_| keeps_address),
         email: patch.email.unwrap_or(old.email),
         full_name: patch.full_name.unwrap_or(old.full_name),
         avatar_url: patch.avatar_url.unwrap_or(old.avatar_url),
@@ -157,7 +204,7 @@ fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp)
     };
     let sql = "UPDATE users
                SET email = ?2, full_name = ?3, avatar_url = ?4, time_zone = ?5,
-                   preferences = coalesce(?6, preferences), updated_at = ?7
+                   preferences = coalesce(?6, preferences), updated_at = ?7, email_verified_at = ?8
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![
         id.0.as_bytes(),
@@ -167,6 +214,7 @@ fn update(connection: &Connection, id: UserId, patch: UserPatch, now: Timestamp)
         new.time_zone.name(),
         patch.preferences.map(|preferences| preferences.to_text()),
         now.as_micros(),
+        new.email_verified_at.map(Timestamp::as_micros),
     ])?;
     if new.time_zone.name() != old_zone.name() {
         reminders::move_to_zone(connection, id, &old_zone, &new.time_zone, now)?;
@@ -188,6 +236,8 @@ fn administer(
         end_sessions(connection, id, None)?;
     }
     let new = User {
+        email_verified_at: patch.email_verified_at(&old, now),
+        email: patch.email.unwrap_or(old.email),
         is_active: patch.is_active.unwrap_or(old.is_active),
         is_superuser: patch.is_superuser.unwrap_or(old.is_superuser),
         full_name: patch.full_name.unwrap_or(old.full_name),
@@ -197,7 +247,7 @@ fn administer(
     };
     let sql = "UPDATE users
                SET is_active = ?2, is_superuser = ?3, full_name = ?4, hashed_password = coalesce(?5, hashed_password),
-                   updated_at = ?6
+                   updated_at = ?6, email = ?7, email_verified_at = ?8
                WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![
         id.0.as_bytes(),
@@ -206,6 +256,8 @@ fn administer(
         new.full_name,
         patch.password_hash.map(|hash| hash.0),
         now.as_micros(),
+        new.email.as_str(),
+        new.email_verified_at.map(Timestamp::as_micros),
     ])?;
     Ok(Administered::Done(new))
 }

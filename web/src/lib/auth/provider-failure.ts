@@ -14,6 +14,7 @@ const CODES = [
   'email_not_verified',
   'registration_closed',
   'deactivated',
+  'address_not_verified',
   'linked_elsewhere',
   'sign_in_first',
   'confirm_sign_in',

@@ -16,6 +16,11 @@ export function serverInfo(): Promise<ServerInfo> {
   return loaded;
 }
 
+/** Whether a visitor can create an account. */
+export function canSignUp(server: ServerInfo): boolean {
+  return server.registration === 'open' || server.first_account;
+}
+
 /** Opens a sign-in provider, which sends the user back to `next`, a path of this app. */
 export function signInWith(provider: string, next: string): void {
   expectSignIn();

@@ -25,6 +25,8 @@ pub enum Failure {
     EmailMissing,
     /// The provider has not verified the e-mail address.
     EmailNotVerified,
+    /// An account has this address, but nobody has proven that it is its owner's. Or the address is not ASCII.
+    AddressNotVerified,
     /// The user has no account, and sign-up is closed.
     RegistrationClosed,
     Deactivated,
@@ -53,6 +55,7 @@ impl Failure {
             Self::InvalidToken(_) => "invalid_token",
             Self::EmailMissing => "email_missing",
             Self::EmailNotVerified => "email_not_verified",
+            Self::AddressNotVerified => "address_not_verified",
             Self::RegistrationClosed => "registration_closed",
             Self::Deactivated => "deactivated",
             Self::LinkedElsewhere => "linked_elsewhere",
@@ -111,6 +114,6 @@ mod tests {
         let section = page.split("\n## ").find(|section| section.starts_with("What can go wrong")).unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
         assert_eq!(codes, rows.collect());
-        assert_eq!(codes.len(), 17);
+        assert_eq!(codes.len(), 18);
     }
 }

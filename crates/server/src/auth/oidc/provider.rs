@@ -84,9 +84,19 @@ pub struct ProviderUser {
     pub email: Option<Email>,
     /// Whether the provider has verified the address.
     pub email_verified: bool,
+    /// Whether the provider sent the address in ASCII.
+    pub email_is_ascii: bool,
     pub full_name: Option<String>,
     pub avatar_url: Option<String>,
     pub time_zone: Option<Zone>,
+}
+
+impl ProviderUser {
+    /// The address, if the provider proves that it is the user's. An address outside ASCII proves nothing, because others
+    /// may read it as another one.
+    pub fn proven_email(&self) -> Option<&Email> {
+        self.email.as_ref().filter(|_| self.email_verified && self.email_is_ascii)
+    }
 }
 
 /// Reads the claims of a user. Those of an ID token and those of the user info endpoint are two types with the same
@@ -98,6 +108,7 @@ macro_rules! provider_user {
             subject: $subject,
             email: $claims.email().and_then(|email| Email::parse(email).ok()),
             email_verified: $claims.email_verified() == Some(true),
+            email_is_ascii: $claims.email().is_some_and(|email| email.is_ascii()),
             full_name: without_language($claims.name()).and_then(|name| account::full_name(&name).ok()),
             avatar_url: without_language($claims.picture())
                 .filter(|url| url.starts_with("https://") && text::address(url).is_ok()),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use sotto_domain::account::{self, AccountPatch, Email, NewUser, Password, User, UserQuery};
+use sotto_domain::account::{self, AccountPatch, Email, NewUser, Owner, Password, User, UserQuery};
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::text::{self, Check};
 use sotto_domain::{UserId, Zone};
@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::Superuser;
+use crate::auth::addresses::expect_no_earlier_form;
 use crate::handlers::users::account::{AccountResponse, finish_change};
 use crate::handlers::{Message, message};
 use crate::http::error::{ApiError, Code};
@@ -62,8 +63,8 @@ pub struct AccountCreate {
     /// The address to sign in with.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// At least 8 characters. Without a password, the user can sign in with an identity provider that has verified the
-    /// address.
+    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
+    /// Without a password, the user can sign in with an identity provider that has verified the address.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     password: Option<String>,
     #[schema(min_length = 1, max_length = 200)]
@@ -90,6 +91,7 @@ pub async fn create(
     let respond = |user: User| (StatusCode::CREATED, Json(user.into()));
     let make = async |key| {
         let new = new_account(&app, request).await?;
+        expect_no_earlier_form(users, &new.email, None).await?;
         let user = users.create(&new, key, app.now()).await?;
         audit::record(&app, &origin, Event::unstored(Some(user.id), Unstored::AccountCreated).by(by)).await;
         Ok(respond(user))
@@ -100,13 +102,17 @@ pub async fn create(
 async fn new_account(app: &App, request: AccountCreate) -> Result<NewUser, ApiError> {
     let mut check = Check::default();
     let email = check.accept("email", Email::parse(&request.email));
-    let password = request.password.and_then(|password| check.accept("password", Password::parse(password)));
+    let owner = Owner { email: &request.email, full_name: request.full_name.as_deref() };
+    let password = request.password.as_deref().map(|password| Password::parse(password, owner));
+    let password = password.and_then(|parsed| check.accept("password", parsed));
     let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let (email, time_zone) = check.finish(email.zip(time_zone))?;
     let password_hash = hash(app, password).await?;
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
-    Ok(NewUser { id, email, password_hash, full_name, is_superuser: request.is_superuser, time_zone })
+    let is_superuser = request.is_superuser;
+    // The superuser knows whose address it is.
+    Ok(NewUser { id, email, email_verified: true, password_hash, full_name, is_superuser, time_zone })
 }
 
 /// The fields to change. An absent field stays as it is; null clears it.
@@ -120,6 +126,15 @@ pub struct AccountUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     is_superuser: Option<bool>,
+    /// A new address. It is not verified unless `email_verified` is true.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(format = Email, max_length = 254, nullable = false)]
+    email: Option<String>,
+    /// Whether the address is known to be the user's. Sign-in with a provider finds the account only by a verified
+    /// address.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    email_verified: Option<bool>,
     #[serde(default, deserialize_with = "present")]
     #[schema(max_length = 200)]
     full_name: Option<Option<String>>,
@@ -137,7 +152,7 @@ pub struct AccountUpdate {
         (status = 200, body = AccountResponse),
         (status = 403, description = "Not a superuser."),
         (status = 404, description = "No such user."),
-        (status = 409, description = "The account is the only active superuser."),
+        (status = 409, description = "The account is the only active superuser, or the address already has an account."),
     )
 )]
 pub async fn update(
@@ -147,17 +162,23 @@ pub async fn update(
     Id(id): Id,
     extract::Json(request): extract::Json<AccountUpdate>,
 ) -> Result<Json<AccountResponse>, ApiError> {
+    let old = app.storage.users().get(UserId(id)).await?.ok_or(NOT_FOUND)?;
     let mut check = Check::default();
     let given = request.full_name;
     let full_name = given.map(|name| name.and_then(|name| check.accept("full_name", account::full_name(&name))));
-    let password = request.password.and_then(|password| check.accept("password", Password::parse(password)));
+    let password = request.password.as_deref().map(|password| Password::parse(password, Owner::of(&old)));
+    let password = password.and_then(|parsed| check.accept("password", parsed));
+    let email = request.email.and_then(|email| check.accept("email", Email::parse(&email)));
     check.finish(Some(()))?;
-    let (is_active, is_superuser) = (request.is_active, request.is_superuser);
-    let patch = AccountPatch { is_active, is_superuser, full_name, password_hash: hash(&app, password).await? };
-    let before = app.storage.users().get(UserId(id)).await?.ok_or(NOT_FOUND)?;
+    let (is_active, is_superuser, email_verified) = (request.is_active, request.is_superuser, request.email_verified);
+    if let Some(email) = &email {
+        expect_no_earlier_form(app.storage.users(), email, Some(UserId(id))).await?;
+    }
+    let password_hash = hash(&app, password).await?;
+    let patch = AccountPatch { is_active, is_superuser, email, email_verified, full_name, password_hash };
     let outcome = app.storage.users().administer(UserId(id), &patch, app.now()).await?;
     let user = finish_change(&app, outcome, NOT_FOUND)?;
-    for event in changes(&before, &user, &patch) {
+    for event in changes(&old, &user, &patch) {
         audit::record(&app, &origin, event.by(signed_in.id())).await;
     }
     Ok(Json(user.into()))

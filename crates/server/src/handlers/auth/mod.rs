@@ -10,7 +10,7 @@ use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use sotto_domain::account::{self, Email, NewUser, Password, Preferences};
+use sotto_domain::account::{self, Email, GivenAddress, NewUser, Owner, Password, Preferences};
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::session::{Rotation, SESSION_SECONDS, Session};
 use sotto_domain::text::Check;
@@ -22,7 +22,9 @@ use super::{Message, message};
 
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored, user_agent};
+use crate::auth::addresses::{self, expect_no_earlier_form};
 use crate::auth::cookies;
+use crate::auth::registration;
 use crate::auth::session_tokens::TokenKind;
 use crate::auth::{SESSION_ENDED, bearer, refuse_cross_site};
 use crate::config::{ACCESS_SECONDS, Registration};
@@ -38,7 +40,7 @@ pub struct RegisterRequest {
     /// The address to sign in with.
     #[schema(format = Email, max_length = 254)]
     email: String,
-    /// At least 8 characters.
+    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     password: String,
     /// The name to address you by.
@@ -49,6 +51,8 @@ pub struct RegisterRequest {
 }
 
 /// Sign up.
+///
+/// On a new server, the first account is a superuser's, and sign-up is closed from then on, unless the operator opens it.
 #[utoipa::path(post, path = "/api/auth/register", tag = "auth", request_body = RegisterRequest, responses(
     (status = 201, body = UserResponse),
     (status = 403, description = "Sign-up is closed on this server."),
@@ -61,27 +65,34 @@ pub async fn register(
     origin: Origin,
     extract::Json(request): extract::Json<RegisterRequest>,
 ) -> Result<(StatusCode, Json<UserResponse>), ApiError> {
-    if app.config.registration == Registration::Closed {
-        return Err(ApiError::Forbidden(
-            Code::SignUpClosed,
-            "Sign-up is closed on this server; ask its operator for an account.",
-        ));
+    if !registration::is_possible(&app).await? {
+        return Err(SIGN_UP_CLOSED);
     }
     let mut check = Check::default();
     let email = check.accept("email", Email::parse(&request.email));
-    let password = check.accept("password", Password::parse(request.password));
+    let owner = Owner { email: &request.email, full_name: request.full_name.as_deref() };
+    let password = check.accept("password", Password::parse(&request.password, owner));
     let full_name = request.full_name.and_then(|name| check.accept("full_name", account::full_name(&name)));
     let time_zone = request.time_zone.map_or(Some(Zone::utc()), |name| check.accept("time_zone", account::zone(&name)));
     let ((email, password), time_zone) = check.finish(email.zip(password).zip(time_zone))?;
     app.rate_limits.check_sign_up(client.0)?;
+    expect_no_earlier_form(app.storage.users(), &email, None).await?;
 
     let password_hash = Some(app.hasher.for_client(client.0, false).hash(password).await?);
     let id = UserId::new(app.clock.as_ref(), app.random.as_ref());
-    let new = NewUser { id, email, password_hash, full_name, is_superuser: false, time_zone };
-    let user = app.storage.users().create(&new, None, app.now()).await?;
+    let is_superuser = app.config.registration == Registration::First;
+    let new = NewUser { id, email, email_verified: false, password_hash, full_name, is_superuser, time_zone };
+    let users = app.storage.users();
+    let user = match app.config.registration {
+        Registration::First => users.create_first(&new, app.now()).await?.ok_or(SIGN_UP_CLOSED)?,
+        _ => users.create(&new, None, app.now()).await?,
+    };
     audit::record(&app, &origin, Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
     Ok((StatusCode::CREATED, Json(UserResponse::new(user, Preferences::default()))))
 }
+
+const SIGN_UP_CLOSED: ApiError =
+    ApiError::Forbidden(Code::SignUpClosed, "Sign-up is closed on this server; ask its operator for an account.");
 
 /// E-mail address and password.
 #[derive(Deserialize, ToSchema)]
@@ -159,15 +170,16 @@ pub async fn login(
 ) -> Result<Response, ApiError> {
     const WRONG: ApiError = ApiError::Unauthorized(Code::WrongLogin, "The e-mail address or the password is wrong.");
     // An invalid address has no account, and must look the same as one without an account.
-    let email = Email::parse(&request.email).map_err(|_| WRONG)?;
+    let address = GivenAddress::parse(&request.email).ok_or(WRONG)?;
     if request.password.len() > 1024 {
         return Err(WRONG);
     }
-    let attempt = app.rate_limits.begin_login(client.0, &email)?;
-    let hasher = app.hasher.for_client(client.0, app.rate_limits.knows(client.0, &email));
-    let credentials = app.storage.users().credentials(&email).await?;
+    let email = &address.email;
+    let attempt = app.rate_limits.begin_login(client.0, email)?;
+    let hasher = app.hasher.for_client(client.0, app.rate_limits.knows(client.0, email));
+    let credentials = addresses::find(app.storage.users(), &address).await?;
     let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
-    let refused = Event::unstored(user.as_ref().map(|user| user.id), Unstored::SignInRefused).with_address(&email);
+    let refused = Event::unstored(user.as_ref().map(|user| user.id), Unstored::SignInRefused).with_address(email);
     let (attempt, matches) = attempt.checked(hasher.verify(request.password, hash).await)?;
     let Some(user) = user.filter(|_| matches) else {
         metrics::counter!("sotto_logins_total", "outcome" => "refused").increment(1);

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use sotto_domain::account::{NewUser, User};
+use sotto_domain::account::{GivenAddress, NewUser, User};
 use sotto_domain::identity::Identity;
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::storage::StorageError;
@@ -19,8 +19,10 @@ use utoipa::IntoParams;
 use super::{open_session, session_cookies};
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored};
+use crate::auth::addresses;
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser, Purpose};
+use crate::auth::registration;
 use crate::auth::{SignedIn, valid_session};
 use crate::config::Registration;
 use crate::http::error::ApiError;
@@ -190,7 +192,8 @@ async fn read_handshake(
     }
 }
 
-/// The account of an identity: the linked one, or the one with the verified address, or a new one.
+/// The account of an identity: the linked one, or the one with the same address if both the provider and this server know
+/// that it is the user's, or a new one.
 async fn find_account(
     app: &App,
     client: ClientAddress,
@@ -214,35 +217,47 @@ async fn find_or_create(
     origin: &Origin,
     provider_user: &ProviderUser,
 ) -> Result<User, Failure> {
-    let identities = app.storage.identities();
+    let (identities, users) = (app.storage.identities(), app.storage.users());
     if let Some(user) = identities.find(&provider_user.issuer, &provider_user.subject).await? {
+        note_proven_email(app, origin, user.id, provider_user).await?;
         return Ok(user);
     }
     let email = provider_user.email.clone().ok_or(Failure::EmailMissing)?;
     if !provider_user.email_verified {
         return Err(Failure::EmailNotVerified);
     }
-    if let Some(found) = app.storage.users().credentials(&email).await? {
+    let given = GivenAddress::parse(email.as_str()).ok_or(Failure::EmailMissing)?;
+    if let Some(found) = addresses::find(users, &given).await? {
+        // Whoever signed up with this address may be somebody else, who would keep their password and read along.
+        if found.user.email_verified_at.is_none() || provider_user.proven_email() != Some(&found.user.email) {
+            return Err(Failure::AddressNotVerified);
+        }
         if found.user.is_active {
             identities.link(&new_identity(app, found.user.id, provider_user)).await?;
             audit::record(app, origin, Event::of(found.user.id, SecurityEventKind::IdentityLinked)).await;
         }
         return Ok(found.user);
     }
-    if app.config.registration == Registration::Closed {
+    if !registration::is_possible(app).await? {
         return Err(Failure::RegistrationClosed);
     }
     app.rate_limits.check_sign_up(client.0)?;
     let new = NewUser {
         id: UserId::new(app.clock.as_ref(), app.random.as_ref()),
         email,
+        email_verified: provider_user.email_is_ascii,
         password_hash: None,
         full_name: provider_user.full_name.clone(),
-        is_superuser: false,
+        is_superuser: app.config.registration == Registration::First,
         time_zone: provider_user.time_zone.clone().unwrap_or_else(Zone::utc),
     };
     let identity = new_identity(app, new.id, provider_user);
-    let user = identities.sign_up(&new, provider_user.avatar_url.as_deref(), &identity, app.now()).await?;
+    let picture = provider_user.avatar_url.as_deref();
+    let user = match app.config.registration {
+        Registration::First => identities.sign_up_first(&new, picture, &identity, app.now()).await?,
+        _ => Some(identities.sign_up(&new, picture, &identity, app.now()).await?),
+    };
+    let user = user.ok_or(Failure::RegistrationClosed)?;
     audit::record(app, origin, Event::unstored(Some(user.id), Unstored::AccountCreated)).await;
     Ok(user)
 }
@@ -260,7 +275,7 @@ async fn link(
     match identities.link(&new_identity(app, user, provider_user)).await {
         Ok(()) => {
             audit::record(app, origin, Event::of(user, SecurityEventKind::IdentityLinked).session(session)).await;
-            Ok(())
+            note_proven_email(app, origin, user, provider_user).await
         }
         Err(StorageError::Conflict { constraint }) if constraint == "uq_identities_issuer_subject" => {
             let owner = identities.find(&provider_user.issuer, &provider_user.subject).await?;
@@ -288,6 +303,21 @@ async fn confirm(
     }
     app.session_cache.invalidate(&session);
     audit::record(app, origin, Event::of(user, SecurityEventKind::SignInConfirmed).session(session)).await;
+    Ok(())
+}
+
+/// Marks the account's address as verified, if it is the one that the provider has verified.
+async fn note_proven_email(
+    app: &App,
+    origin: &Origin,
+    user: UserId,
+    provider_user: &ProviderUser,
+) -> Result<(), Failure> {
+    if let Some(email) = provider_user.proven_email()
+        && app.storage.users().verify_email(user, email, app.now()).await?
+    {
+        audit::record(app, origin, Event::of(user, SecurityEventKind::EmailVerified)).await;
+    }
     Ok(())
 }
 

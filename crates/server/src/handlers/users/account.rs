@@ -16,6 +16,8 @@ pub struct AccountResponse {
     id: Uuid,
     #[schema(format = Email)]
     email: String,
+    /// Whether a provider or a superuser has verified that the address is the user's.
+    email_verified: bool,
     full_name: Option<String>,
     is_active: bool,
     is_superuser: bool,
@@ -51,6 +53,7 @@ impl From<User> for AccountResponse {
         Self {
             id: user.id.0,
             email: user.email.as_str().to_owned(),
+            email_verified: user.email_verified_at.is_some(),
             full_name: user.full_name,
             is_active: user.is_active,
             is_superuser: user.is_superuser,

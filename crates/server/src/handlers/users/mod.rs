@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sotto_domain::Flaw;
-use sotto_domain::account::{Email, User, UserPatch};
+use sotto_domain::account::{GivenAddress, User, UserPatch};
 use sotto_domain::security_event::SecurityEventKind;
 use utoipa::ToSchema;
 
@@ -19,6 +19,7 @@ use super::{Message, message};
 use crate::app::App;
 use crate::audit::{self, Event, Origin, Unstored};
 use crate::auth::SignedIn;
+use crate::auth::addresses::expect_no_earlier_form;
 use crate::auth::cookies;
 use crate::http::error::ApiError;
 use crate::http::extract::{self, present};
@@ -27,7 +28,8 @@ use crate::http::extract::{self, present};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserUpdate {
-    /// A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`).
+    /// A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`). Sign-in with a
+    /// provider does not find the account by it until it is verified.
     #[serde(default, deserialize_with = "present")]
     #[schema(format = Email, max_length = 254, nullable = false)]
     email: Option<String>,
@@ -74,16 +76,17 @@ pub async fn update(
 ) -> Result<Json<UserResponse>, ApiError> {
     let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
     let patch = UserPatch::parse(
-        request.email.as_deref(),
+        // An address that an earlier version stored in another form can be sent back, and so can an unknown time zone.
+        request.email.as_deref().filter(|email| email.trim() != user.email.as_str()),
         request.full_name,
         request.avatar_url,
-        // An unknown time zone that the account already has can be sent back.
         request.time_zone.as_deref().filter(|name| *name != user.time_zone.name()),
         request.preferences,
     )?;
-    if patch.email.as_ref().is_some_and(|email| *email != user.email) {
+    if let Some(email) = patch.email.as_ref().filter(|email| **email != user.email) {
         signed_in.require_recent(&app).await?;
         password::check_current_password(&app, &user.email, request.current_password).await?;
+        expect_no_earlier_form(app.storage.users(), email, Some(user.id)).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
     app.session_cache.invalidate(&signed_in.session);
@@ -123,7 +126,7 @@ pub async fn delete(
         let given =
             request.password.ok_or_else(|| ApiError::invalid("body", "password", &Flaw::Missing("must be given")))?;
         password::verify(&app, &user.email, "password", given).await?;
-    } else if !request.email.is_some_and(|email| Email::parse(&email).is_ok_and(|email| email == user.email)) {
+    } else if !request.email.is_some_and(|email| is_address_of(&user, &email)) {
         return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));
     }
     finish_change(&app, app.storage.users().delete(user.id).await?, GONE)?;
@@ -131,6 +134,10 @@ pub async fn delete(
     let deleted = Event::unstored(Some(user.id), Unstored::AccountDeleted).session(signed_in.session);
     audit::record(&app, &origin, deleted.with_address(&user.email)).await;
     Ok((cookies::clear_all(&app.config)?, message("Account deleted successfully")).into_response())
+}
+
+fn is_address_of(user: &User, given: &str) -> bool {
+    GivenAddress::parse(given).is_some_and(|given| given.forms.contains(&user.email))
 }
 
 async fn profile(app: &App, user: User) -> Result<UserResponse, ApiError> {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use sotto_domain::Flaw;
-use sotto_domain::account::{Email, Password};
+use sotto_domain::account::{Email, Owner, Password};
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::text::Check;
 use utoipa::ToSchema;
@@ -24,7 +24,7 @@ pub struct PasswordUpdate {
     /// Absent if you have no password because you sign in with a provider.
     #[schema(format = Password)]
     current_password: Option<String>,
-    /// At least 8 characters.
+    /// At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
     #[schema(format = Password, min_length = 8, max_length = 1024)]
     new_password: String,
     /// Whether to delete all of your API tokens too.
@@ -51,12 +51,12 @@ pub async fn update(
     signed_in: SignedIn,
     extract::Json(request): extract::Json<PasswordUpdate>,
 ) -> Result<Json<Message>, ApiError> {
-    let mut check = Check::default();
-    let password = check.accept("new_password", Password::parse(request.new_password));
-    let password = check.finish(password)?;
     let users = app.storage.users();
     // Read from storage: the cached account may still have an old address.
     let user = users.get(signed_in.id()).await?.ok_or(GONE)?;
+    let mut check = Check::default();
+    let password = check.accept("new_password", Password::parse(&request.new_password, Owner::of(&user)));
+    let password = check.finish(password)?;
     if user.has_password {
         check_current_password(&app, &user.email, request.current_password).await?;
     } else {

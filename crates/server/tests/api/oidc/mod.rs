@@ -4,6 +4,7 @@ mod browser;
 mod certified_provider;
 mod forged_responses;
 mod forging_provider;
+mod unverified_addresses;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -57,6 +58,7 @@ async fn a_new_user_signs_up_and_signs_in_again(setup: Setup) {
         [&me["email"], &me["full_name"], &me["avatar_url"], &me["time_zone"]],
         ["ada@example.org", "Ada Lovelace", "https://example.org/ada.png", "Europe/London"]
     );
+    assert_eq!(me["email_verified"], true);
     let cookies = browser.cookies();
     assert_eq!(
         cookies,
@@ -98,8 +100,11 @@ async fn a_new_user_signs_up_and_signs_in_again(setup: Setup) {
 
 async fn an_account_is_found_only_by_its_verified_address(setup: Setup) {
     let (dora, _ben) = (setup.server.person("dora").await, setup.server.person("ben").await);
-    // The provider has the address as Dora@Example.org.
     let browser = Browser::new(&setup.server);
+    assert_eq!(browser.sign_in(&setup.start(""), "dora").await, "/login?error=address_not_verified");
+    let (root, path) = (setup.server.superuser("root").await, format!("/api/admin/users/{}", dora.id));
+    root.put(&path, json!({"email_verified": true})).await.expect(StatusCode::OK);
+    // The provider has the address as Dora@Example.org.
     assert_eq!(browser.sign_in(&setup.start(""), "dora").await, "/");
     let me = browser.get("/api/users/me").await.expect(StatusCode::OK);
     assert_eq!((&me["id"], &me["full_name"]), (&json!(dora.id), &json!("dora")));
@@ -352,6 +357,7 @@ impl Server {
             password_hash: None,
             full_name: None,
             is_superuser: false,
+            email_verified: true,
             time_zone,
         };
         self.app.storage.users().create(&new, None, self.clock.now()).await.unwrap().id

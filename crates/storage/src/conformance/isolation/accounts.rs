@@ -23,6 +23,8 @@ pub(super) async fn try_users(world: &World, ada: &Belongings, bob: &Belongings,
     new = world.new_user("yet-another@example.org");
     new.email = bob.user.email.clone();
     assert_conflict(users.create(&new, None, at(1)).await, "idx_users_email");
+    on("Users.create_first");
+    assert_eq!(users.create_first(&world.new_user("first@example.org"), at(1)).await.unwrap(), None);
     on("Users.get");
     assert_eq!(users.get(me).await.unwrap().as_ref(), Some(&ada.user));
     on("Users.credentials");
@@ -82,6 +84,8 @@ pub(super) async fn try_identities(world: &World, ada: &Belongings, bob: &Belong
     on("Identities.sign_up");
     let new = world.new_user("one-more@example.org");
     assert_conflict(identities.sign_up(&new, None, &taken, at(1)).await, "uq_identities_issuer_subject");
+    on("Identities.sign_up_first");
+    assert_eq!(identities.sign_up_first(&new, None, &taken, at(1)).await.unwrap(), None);
     on("Identities.list");
     assert_eq!(identities.list(me).await.unwrap(), ada.identities);
     on("Identities.unlink");
@@ -154,6 +158,8 @@ pub(super) async fn try_ending_sessions_and_deleting(
     let (users, sessions) = (world.users(), world.sessions());
     on("Users.set_password");
     assert!(users.set_password(me, &PasswordHash("new".into()), Some(bob.sessions[0].id), true, at(2)).await.unwrap());
+    on("Users.verify_email");
+    assert!(!users.verify_email(me, &bob.user.email, at(2)).await.unwrap());
     on("Sessions.delete_expired");
     let expired = Session { id: SessionId(world.id()), user_id: me, expires_at: at(1), ..ada.sessions[0].clone() };
     sessions.start(&expired).await.unwrap();
@@ -173,6 +179,8 @@ pub(super) async fn try_ending_sessions_and_deleting(
     assert_eq!(sessions.correct_ends(at(2)).await.unwrap(), 0);
     on("OpaqueSessions.correct_dates");
     assert_eq!(world.opaque_sessions().correct_dates(at(2)).await.unwrap(), 0);
+    on("Users.reset_credentials");
+    assert!(users.reset_credentials(me, &PasswordHash("newer".into()), at(2)).await.unwrap().is_some());
     on("Users.set_active");
     assert!(users.set_active(me, false, at(2)).await.unwrap());
     assert_eq!(belongings(world, bob.user.id).await, *bob);

@@ -22,10 +22,13 @@ pub(super) async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
         password_hash: None,
         full_name: None,
         is_superuser: false,
+        email_verified: false,
         time_zone: Zone::utc(),
     };
     users.create(&new, None, at(0)).await.unwrap();
     after("Users.create");
+    assert_eq!(users.create_first(&new, at(0)).await.unwrap(), None);
+    after("Users.create_first");
     users.get(me()).await.unwrap().unwrap();
     after("Users.get");
     users.credentials(&Email::parse("person77@example.org").unwrap()).await.unwrap().unwrap();
@@ -39,6 +42,12 @@ pub(super) async fn users(storage: &dyn Storage, after: &mut impl FnMut(&str)) {
     let keep = Some(SessionId(id(RowKind::Session, 1, 2)));
     assert!(users.set_password(me(), &PasswordHash("new".into()), keep, true, at(1)).await.unwrap());
     after("Users.set_password");
+    let email = Email::parse("person5@example.org").unwrap();
+    assert!(users.verify_email(other_user(5), &email, at(1)).await.unwrap());
+    after("Users.verify_email");
+    let revoked = users.reset_credentials(other_user(60), &PasswordHash("new".into()), at(1)).await.unwrap().unwrap();
+    assert_eq!((revoked.sessions, revoked.api_tokens, revoked.identities), (3, 2, 2));
+    after("Users.reset_credentials");
     for active in [false, true] {
         assert!(users.set_active(other_user(2), active, at(1)).await.unwrap());
     }
@@ -123,10 +132,14 @@ pub(super) async fn identities(storage: &dyn Storage, after: &mut impl FnMut(&st
         password_hash: None,
         full_name: None,
         is_superuser: false,
+        email_verified: false,
         time_zone: Zone::utc(),
     };
     identities.sign_up(&new, None, &identity(1, 9002, GOOGLE, "new"), at(0)).await.unwrap();
     after("Identities.sign_up");
+    let another = identity(2, 9002, GOOGLE, "newer");
+    assert_eq!(identities.sign_up_first(&new, None, &another, at(0)).await.unwrap(), None);
+    after("Identities.sign_up_first");
     assert_eq!(identities.list(me()).await.unwrap().len(), 4);
     after("Identities.list");
     for n in [90, 91] {

@@ -50,6 +50,7 @@ impl Journal {
             password_hash: None,
             full_name: None,
             is_superuser: false,
+            email_verified: false,
             time_zone: Zone::utc(),
         };
         Users::create(&storage, &new, None, now()).await.unwrap();

@@ -87,9 +87,30 @@ export interface paths {
         put?: never;
         /**
          * Sign out.
-         * @description The session and all of its tokens end.
+         * @description The session of the access token, of the cookies or of the refresh token in the body ends with all of its tokens, and all
+         *     cookies are cleared. A session that has ended already is no error.
          */
         post: operations["auth_logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm that it is you.
+         * @description Sensitive actions need a sign-in or a confirmation of the last 15 minutes.
+         */
+        post: operations["auth_confirm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -236,6 +257,26 @@ export interface paths {
         };
         /** Your sessions, newest first. */
         get: operations["users_list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to your account, newest first.
+         * @description Kept for 90 days.
+         */
+        get: operations["users_list_activity"];
         put?: never;
         post?: never;
         delete?: never;
@@ -996,6 +1037,8 @@ export interface components {
             created_at: string;
             /** Format: email */
             email: string;
+            /** @description Whether somebody has proved that the address belongs to the user. */
+            email_verified: boolean;
             full_name?: string | null;
             /** @description Whether the user can sign in by password. If not, an identity provider is the only way. */
             has_password: boolean;
@@ -1095,6 +1138,11 @@ export interface components {
             name: string;
             /** @description What the token may be used for. */
             scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
+        };
+        /** @description The password of the signed-in user. */
+        ConfirmRequest: {
+            /** Format: password */
+            password: string;
         };
         /** @description The health of the database. Counters count since `watched_since`, on this node. */
         DatabaseResponse: {
@@ -1197,7 +1245,7 @@ export interface components {
          * @description The error of a field. Treat an unknown code as `malformed`. `x-params` names the `params` of each code.
          * @enum {string}
          */
-        FieldCode: "common_uuid" | "empty" | "far_time" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
+        FieldCode: "common_uuid" | "empty" | "far_time" | "guessable_password" | "hidden_characters" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "personal_password" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
         /** @description The error of one field. */
         FieldError: {
             /** @description The error for programs. */
@@ -1446,6 +1494,8 @@ export interface components {
              * @description Absent if you have no password because you sign in with a provider.
              */
             current_password?: string | null;
+            /** @description Whether your API tokens are deleted as well; they are by default. */
+            delete_api_tokens?: boolean;
             /**
              * Format: password
              * @description At least 8 characters.
@@ -1495,7 +1545,7 @@ export interface components {
          * @description The kind of a problem, where the status alone does not identify it. Treat an unknown code like the status.
          * @enum {string}
          */
-        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "confirm_sign_in" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "too_many_at_once" | "export_running" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description The id in addresses. */
@@ -1611,7 +1661,7 @@ export interface components {
             tag_id: string;
         };
         /** @enum {string} */
-        Registration: "open" | "closed";
+        Registration: "open" | "first" | "closed";
         /** @description The response to the first message. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
@@ -1722,6 +1772,19 @@ export interface components {
             /** @description The new name and colour, sealed: 61 to 157 bytes in base64url without padding. */
             metadata: string;
         };
+        /** @description An event of your account. */
+        SecurityEventResponse: {
+            /** @description The address of the client. */
+            client?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            id: string;
+            /** @description What happened. Treat an unknown kind as "something else". */
+            kind: string;
+            /** @description The `User-Agent` of the client. */
+            user_agent?: string | null;
+        };
         /** @description The server and its ways to sign in. */
         ServerResponse: {
             /**
@@ -1729,6 +1792,8 @@ export interface components {
              * @description The longest recording, in bytes.
              */
             audio_limit_bytes: number;
+            /** @description There is no account yet, and the first one can be created by signing up. */
+            first_account: boolean;
             /** @description Identity providers for sign-in. */
             providers: components["schemas"]["ProviderResponse"][];
             /** @description Who may sign up. */
@@ -2313,7 +2378,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RefreshRequest"];
+            };
+        };
         responses: {
             /** @description Done. */
             200: {
@@ -2322,6 +2391,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description Another site sent the request with a cookie. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description The credentials are missing, invalid or expired. */
@@ -2335,6 +2464,51 @@ export interface operations {
             };
             /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not accepted. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many attempts; wait `Retry-After` seconds. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2369,6 +2543,8 @@ export interface operations {
                 next?: string;
                 /** @description Link the identity to the signed-in account. Fails without a valid session. */
                 link?: boolean;
+                /** @description Sign in with the provider again, to confirm that it is you. Fails without a valid session. */
+                confirm?: boolean;
             };
             header?: never;
             path: {
@@ -3047,6 +3223,78 @@ export interface operations {
             };
             /** @description The API token may not do this, or another site sent the request with a cookie. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list_activity: {
+        parameters: {
+            query?: {
+                /** @description Events per page; 100 by default. */
+                limit?: number;
+                /** @description The cursor from the `Link` header of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurityEventResponse"][];
+                };
+            };
+            /** @description The credentials are missing, invalid or expired. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

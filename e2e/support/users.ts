@@ -60,6 +60,12 @@ export async function makeSuperuser(server: Server): Promise<Pick<User, 'email' 
   return { email, password };
 }
 
+/** Signs out with the button in the side bar, and waits until the sign-in page is shown. */
+export async function signOut(page: Page): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(/\/login$/);
+}
+
 /** Signs in through the form, on the test's server or another one, and waits until the journal is shown. */
 export async function signIn(page: Page, user: Pick<User, 'email' | 'password'>, server = ''): Promise<void> {
   await page.goto(`${server}/login`);

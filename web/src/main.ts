@@ -8,12 +8,15 @@ import './styles/base.css';
 import { mount } from 'svelte';
 
 import App from './App.svelte';
+import { signOutMark } from './lib/api/sign-out.svelte';
 import { applyTheme } from './lib/device.svelte';
 import { startLanguage } from './lib/i18n/index.svelte';
 import { session } from './lib/session.svelte';
 import { preload } from './router';
 
 applyTheme();
+// The sign-out may have been interrupted before it had deleted the key of the drafts.
+if (signOutMark.due) void import('./lib/drafts/account-key').then(({ deleteStoredKeys }) => deleteStoredKeys());
 if (session.expected) {
   // Shell and page load while the server finds out who is signed in. An import that fails here fails again where it is
   // needed.

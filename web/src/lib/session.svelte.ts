@@ -1,13 +1,17 @@
 /** The signed-in user. The tokens are in cookies that scripts cannot read; this module knows only the account. */
 
 import { api, SottoError, unwrap, whenLoginEnds, type Schemas } from './api';
+import { retrySignOut, signOutMark } from './api/sign-out.svelte';
 import { recall, remember } from './device.svelte';
 import { deviceZone } from './zone';
 
 export type User = Schemas['UserResponse'];
 
-/** `ended`: the login has expired while the app was in use; unsaved text stays on the screen. */
-type State = 'out' | 'in' | 'ended';
+/**
+ * `ended`: the login has expired while the app was in use; unsaved text stays on the screen. `leaving`: the user signs
+ * out; nothing of the journal is on the screen, and what is not sent yet can still be sent.
+ */
+type State = 'out' | 'in' | 'ended' | 'leaving';
 
 let state = $state<State>('out');
 let user = $state<User | null>(null);
@@ -39,7 +43,7 @@ export const session = {
 
   /** Whether a user was signed in when the app was last used on this device, and may still be. */
   get expected(): boolean {
-    return recall('sotto.user') !== null;
+    return recall('sotto.user') !== null && !signOutMark.due;
   },
 
   /**
@@ -57,6 +61,11 @@ export const session = {
       state = 'ended';
       onEnded();
     });
+    addEventListener('storage', (event) => void signOutMark.follow(event));
+    if (signOutMark.due) {
+      remember('sotto.user', null);
+      void retrySignOut();
+    }
     if (!session.expected) return;
     try {
       update(await unwrap(api.GET('/api/users/me')));
@@ -100,9 +109,9 @@ export const session = {
     created = null;
   },
 
-  /** Ends the session on the server. The user counts as signed out even if the server is unreachable. */
-  async signOut(): Promise<void> {
-    await api.POST('/api/auth/logout').catch(() => {});
+  /** Takes all pages off the screen, because the user signs out. `user` stays available. */
+  hide(): void {
+    state = 'leaving';
   },
 
   /** Takes all pages behind the sign-in off the screen. `user` stays available. */
@@ -139,6 +148,8 @@ export function expectSignIn(): void {
 }
 
 function update(account: User): void {
+  // A response that arrives during the sign-out brings nothing back to the screen.
+  if (state === 'leaving') return;
   // Another user has signed in after the login ended: nothing of the first user may stay on the screen.
   if (state === 'ended' && user && user.id !== account.id) location.assign('/');
   user = account;

@@ -3,6 +3,7 @@
 import { sotto } from '@sotto/client';
 
 import { noteServerTime } from '../server-clock';
+import { afterSignOut } from './sign-out.svelte';
 
 export { items, nextCursor, SottoError, unwrap } from '@sotto/client';
 export type { Schemas } from '@sotto/client';
@@ -11,7 +12,10 @@ type Listener = () => void;
 let onEnded: Listener = () => {};
 let renewing: Promise<boolean> | null = null;
 
-/** After a 401 response, the login is renewed, once for all waiting requests, and the request repeated. */
+/**
+ * A sign-out that is due goes before each request. After a 401 response, the login is renewed, once for all waiting
+ * requests, and the request repeated.
+ */
 export const api = sotto({ baseUrl: location.origin, fetch: renewingFetch });
 api.use({ onResponse: ({ response }) => noteServerTime(response) });
 
@@ -34,6 +38,7 @@ function renew(): Promise<boolean> {
 }
 
 async function renewingFetch(request: Request): Promise<Response> {
+  await afterSignOut();
   const again = request.clone();
   const response = await fetch(request);
   if (response.status !== 401 || new URL(request.url).pathname.startsWith('/api/auth/')) return response;

@@ -1,6 +1,7 @@
 /** What the server publishes before the sign-in, and the start of a sign-in with a provider. */
 
 import { api, unwrap, type Schemas } from '../api';
+import { afterSignOut } from '../api/sign-out.svelte';
 import { expectSignIn } from '../session.svelte';
 
 export type ServerInfo = Schemas['ServerResponse'];
@@ -16,8 +17,13 @@ export function serverInfo(): Promise<ServerInfo> {
   return loaded;
 }
 
-/** Opens a sign-in provider, which sends the user back to `next`, a path of this app. */
-export function signInWith(provider: string, next: string): void {
+/**
+ * Opens a sign-in provider, which sends the user back to `next`, a path of this app.
+ *
+ * @throws SottoError if a sign-out is due and cannot be sent. Later, it would end the new session.
+ */
+export async function signInWith(provider: string, next: string): Promise<void> {
+  await afterSignOut();
   expectSignIn();
   location.assign(startAt(provider, { next }));
 }

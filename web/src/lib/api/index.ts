@@ -12,6 +12,9 @@ type Listener = () => void;
 let onEnded: Listener = () => {};
 let renewing: Promise<boolean> | null = null;
 
+/** Paths whose 401 responses do not mean that the login has expired. */
+const WITHOUT_LOGIN = /^\/api\/auth\/(?!confirm$)/;
+
 /**
  * A sign-out that is due goes before each request. After a 401 response, the login is renewed, once for all waiting
  * requests, and the request repeated.
@@ -41,7 +44,7 @@ async function renewingFetch(request: Request): Promise<Response> {
   await afterSignOut();
   const again = request.clone();
   const response = await fetch(request);
-  if (response.status !== 401 || new URL(request.url).pathname.startsWith('/api/auth/')) return response;
+  if (response.status !== 401 || WITHOUT_LOGIN.test(new URL(request.url).pathname)) return response;
   if (await renew()) return fetch(again);
   onEnded();
   return response;

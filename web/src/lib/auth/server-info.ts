@@ -33,6 +33,11 @@ export function linkWith(provider: string, next: string): void {
   location.assign(startAt(provider, { next, link: 'true' }));
 }
 
+/** Opens a provider, to confirm who the signed-in user is. They come back to the page that is open now. */
+export function confirmWith(provider: string): void {
+  location.assign(startAt(provider, { next: location.pathname, confirm: 'true' }));
+}
+
 function startAt(provider: string, query: Record<string, string>): string {
   return `/api/auth/oidc/${encodeURIComponent(provider)}/start?${new URLSearchParams(query)}`;
 }

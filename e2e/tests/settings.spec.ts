@@ -124,7 +124,7 @@ test('a new password signs all other devices out', { tag: '@main' }, async ({ pa
 
   await page.getByLabel('Current password').fill(user.password);
   await page.getByRole('button', { name: 'Change password' }).click();
-  await expect(page.getByText('Your other devices have been signed out.')).toBeVisible();
+  await expect(page.getByText('Your other devices have been signed out and your API tokens revoked.')).toBeVisible();
   await expect(page.getByText('Chrome on Windows')).toHaveCount(1);
   await expect(page.getByText('this device')).toBeVisible();
 

@@ -102,8 +102,9 @@ export const session = {
       });
       created = account.email;
     } catch (error) {
-      // An earlier attempt may have created the account and failed afterwards.
-      if (created !== account.email || !(error instanceof SottoError && error.status === 409)) throw error;
+      // An earlier attempt may have created the account and failed afterwards. The first account closes sign-up.
+      const exists = error instanceof SottoError && (error.status === 409 || error.code === 'sign_up_closed');
+      if (created !== account.email || !exists) throw error;
     }
     await session.signIn(account.email, account.password);
     created = null;

@@ -14,8 +14,11 @@ const CODES = [
   'email_not_verified',
   'registration_closed',
   'deactivated',
+  'address_not_verified',
   'linked_elsewhere',
   'sign_in_first',
+  'confirm_sign_in',
+  'wrong_identity',
   'too_many_attempts',
   'server_error',
 ] as const;

@@ -8,13 +8,28 @@ export type ServerInfo = Schemas['ServerResponse'];
 
 let loaded: Promise<ServerInfo> | null = null;
 
-/** Requested once, and again after a failure. */
+/** Requested once, and again after a failure or {@link forgetServerInfo}. */
 export function serverInfo(): Promise<ServerInfo> {
   loaded ??= unwrap(api.GET('/api/server')).catch((error: unknown) => {
     loaded = null;
     throw error;
   });
   return loaded;
+}
+
+/** Whether a visitor can create an account. */
+export function canSignUp(server: ServerInfo): boolean {
+  return server.registration === 'open' || server.first_account;
+}
+
+/** Whether the visitor sets up the server: the first account is the administrator's, and closes sign-up. */
+export function isFirstRun(server: ServerInfo): boolean {
+  return server.registration === 'first' && server.first_account;
+}
+
+/** Another visitor has changed what the server publishes. */
+export function forgetServerInfo(): void {
+  loaded = null;
 }
 
 /**

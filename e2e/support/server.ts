@@ -51,6 +51,7 @@ export class Server {
           ...environment,
           SOTTO_LISTEN: listen,
           SOTTO_RATE_LIMITS: 'off',
+          SOTTO_REGISTRATION: 'open',
           SOTTO_LOG: 'warn',
           ...webAppSettings(),
           ...settings,

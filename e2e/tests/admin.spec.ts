@@ -121,6 +121,7 @@ test('many accounts load page by page', async ({ page, server }) => {
       full_name,
       is_active: true,
       is_superuser: false,
+      email_verified: true,
       has_password: true,
       time_zone: 'UTC',
       created_at: '2026-01-01T00:00:00Z',

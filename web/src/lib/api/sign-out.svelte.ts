@@ -17,6 +17,8 @@ const RETRY_AFTER = 10_000;
 
 /** Counts the changes of the mark, so that pages follow it. */
 let changes = $state(0);
+/** Where storage is forbidden, the mark lasts as long as the page. */
+let unstored = false;
 /** The last requests of this tab are being sent, for which the sign-out waits. */
 let finishing = false;
 let sending: Promise<void> | null = null;
@@ -25,10 +27,11 @@ export const signOutMark = {
   /** Whether the server does not know of the last sign-out yet. */
   get due(): boolean {
     void changes;
-    return recall(MARK) !== null;
+    return unstored || recall(MARK) !== null;
   },
   set(): void {
     remember(MARK, 'due');
+    unstored = recall(MARK) === null;
     changes++;
   },
   /** Follows a change in another tab. Returns whether that tab has begun to sign out. */
@@ -58,6 +61,7 @@ export async function sendSignOut(last?: () => Promise<void>): Promise<void> {
     const read = (response: Response): Promise<unknown> => response.json().catch(() => null);
     await unwrap(call.then(async (response) => ({ response, error: await read(response) })));
     remember(MARK, null);
+    unstored = false;
     changes++;
   });
 }

@@ -76,6 +76,17 @@ test('a sign-out that another tab has sent is not sent again', async () => {
   expect(received).toEqual([]);
 });
 
+test('where storage is forbidden, the sign-out is still sent', async () => {
+  const forbidden = vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
+    throw new DOMException('forbidden', 'SecurityError');
+  });
+  signOutMark.set();
+  forbidden.mockRestore();
+  await sendSignOut(async () => {});
+  expect(received).toEqual(['POST /api/auth/logout']);
+  expect(signOutMark.due).toBe(false);
+});
+
 test('the app starts signed out while a sign-out is due, and tells the server when the network is back', async () => {
   vi.useFakeTimers();
   signOutMark.set();

@@ -8,7 +8,7 @@ import { Server, type Engine } from './server';
 
 export { expect, type Page } from '@playwright/test';
 export { expectAccessible } from './accessible';
-export { makeSuperuser, newUser, signIn, type User } from './users';
+export { ageSignIns, makeSuperuser, newUser, signIn, signOut, type User } from './users';
 export { pictures } from './pictures';
 export { Server } from './server';
 

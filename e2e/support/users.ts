@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { expect, type Page } from '@playwright/test';
 
 import { bounded } from './bounded';
-import type { Server } from './server';
+import type { Engine, Server } from './server';
 
 /** A user with an account. */
 export type User = {
@@ -58,6 +58,28 @@ export async function makeSuperuser(server: Server): Promise<Pick<User, 'email' 
   const [email, password] = [`root-${randomUUID()}@example.org`, 'correct horse battery'];
   await server.command(['user', 'create', email, '--superuser', '--name', 'Root', '--password-stdin'], `${password}\n`);
   return { email, password };
+}
+
+/** Signs out with the button in the side bar, and waits until the sign-in page is shown. */
+export async function signOut(page: Page): Promise<void> {
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('button', { name: 'Sign out' }).click();
+  await expect(page).toHaveURL(/\/login$/);
+}
+
+/**
+ * Makes all sign-ins of a user an hour old, and waits until the server refuses sensitive requests of the page's
+ * session, which it has in its cache for some seconds.
+ */
+export async function ageSignIns(page: Page, server: Server, engine: Engine, email: string): Promise<void> {
+  const hourAgo = engine === 'sqlite' ? 'created_at - 3600000000' : "created_at - interval '1 hour'";
+  const user = `(SELECT id FROM users WHERE email = '${email}')`;
+  await server.sql(`UPDATE login_sessions SET created_at = ${hourAgo}, confirmed_at = NULL WHERE user_id = ${user}`);
+  const unlinkNothing = () =>
+    page.evaluate(async () => {
+      const path = '/api/users/me/identities/00000000-0000-4000-8000-000000000000';
+      return (await fetch(path, { method: 'DELETE' })).status;
+    });
+  await expect.poll(unlinkNothing).toBe(403);
 }
 
 /** Signs in through the form, on the test's server or another one, and waits until the journal is shown. */

@@ -2,7 +2,7 @@
 
 import { deviceRows } from '../support/device';
 import { waitUntilRecorded } from '../support/recordings';
-import { expect, newUser, signIn, test, type Page, type User } from '../support/test';
+import { expect, newUser, signIn, signOut, test, type Page, type User } from '../support/test';
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 
@@ -34,9 +34,7 @@ test('drafts and recordings of a deleted account are deleted, and those of anoth
   const ben: User = await newUser(server.url);
   await signIn(page, ben);
   await writeDraft(page, 'A day in the garden.');
-  await page.goto('/more');
-  await button(page, 'Sign out').click();
-  await expect(page).toHaveURL('/login');
+  await signOut(page);
   await expect.poll(() => owners(page)).toMatchObject({ drafts: [ben.id], keys: [] });
 
   await signIn(page, user);

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 
 import type { Response } from '@playwright/test';
 
-import { expect, expectAccessible, newUser, pictures, Server, signIn, test } from '../support/test';
+import { expect, expectAccessible, newUser, pictures, Server, signIn, signOut, test } from '../support/test';
 
 /** The most bytes of compressed JavaScript that may load before the sign-in. */
 const BUDGET = 120_000;
@@ -87,9 +87,7 @@ test('a new user signs up, signs out and signs in again', { tag: '@main' }, asyn
   await expect(page.locator('main#content')).toBeVisible();
   expect(await page.evaluate(() => document.cookie)).toBe('');
 
-  await page.goto('/more');
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await expect(page).toHaveURL('/login');
+  await signOut(page);
   await page.goto('/tags');
   await expect(page).toHaveURL('/login?next=%2Ftags');
 

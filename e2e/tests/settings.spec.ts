@@ -6,7 +6,16 @@ import { expect, expectAccessible, pictures, signIn, test } from '../support/tes
 test('all settings pages are accessible', async ({ page, user }) => {
   test.slow();
   await signIn(page, user);
-  for (const name of ['Profile', 'Appearance', 'Writing', 'Security', 'API tokens', 'Your data', 'About']) {
+  for (const name of [
+    'Profile',
+    'Appearance',
+    'Writing',
+    'Security',
+    'Recent activity',
+    'API tokens',
+    'Your data',
+    'About',
+  ]) {
     await page.goto('/settings');
     await page.getByRole('navigation', { name: 'Settings' }).getByRole('link', { name }).click();
     await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
@@ -124,13 +133,45 @@ test('a new password signs all other devices out', { tag: '@main' }, async ({ pa
 
   await page.getByLabel('Current password').fill(user.password);
   await page.getByRole('button', { name: 'Change password' }).click();
-  await expect(page.getByText('Your other devices have been signed out.')).toBeVisible();
+  await expect(page.getByText('Your other devices have been signed out and your API tokens revoked.')).toBeVisible();
   await expect(page.getByText('Chrome on Windows')).toHaveCount(1);
   await expect(page.getByText('this device')).toBeVisible();
 
   await other.goto('/');
   await expect(other).toHaveURL('/login');
   await signIn(other, { email: user.email, password: 'seven small boats' });
+});
+
+test('a new password revokes API tokens, unless the check box is cleared', async ({ page, user, server }) => {
+  const { token } = await user.api('POST', '/api/users/me/tokens', { name: 'Import', scopes: ['entries:read'] });
+  const status = async () =>
+    (await fetch(`${server.url}/api/journals/`, { headers: { authorization: `Bearer ${token}` } })).status;
+  const passwords = [user.password, 'seven small boats', 'nine tall lanterns'];
+  await signIn(page, user);
+  await page.goto('/settings/security');
+  const revoke = page.getByLabel('Also revoke all API tokens');
+  await expect(revoke).toBeChecked();
+
+  await revoke.uncheck();
+  await page.getByLabel('Current password').fill(passwords[0]!);
+  await page.getByLabel('New password').fill(passwords[1]!);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page.getByText('Your other devices have been signed out.')).toBeVisible();
+  expect(await status()).toBe(200);
+
+  await revoke.check();
+  await page.getByLabel('Current password').fill(passwords[1]!);
+  await page.getByLabel('New password').fill(passwords[2]!);
+  await page.getByRole('button', { name: 'Change password' }).click();
+  await expect(page.getByText('signed out and your API tokens revoked.')).toBeVisible();
+  // Each node of the server may know the token for some seconds.
+  await expect.poll(status).toBe(401);
+});
+
+test('the settings say whether the address is verified', async ({ page, user }) => {
+  await signIn(page, user);
+  await page.goto('/settings');
+  await expect(page.getByText("The address isn't verified yet.")).toBeVisible();
 });
 
 test('sessions are listed, and ended one by one or all at once', async ({ page, user, otherBrowser }) => {

@@ -1,7 +1,7 @@
 /** Signing in with a provider: the certified oidc-provider, on this machine. */
 
 import { startWithProvider } from '../support/provider';
-import { expect, expectAccessible, newUser, pictures, test } from '../support/test';
+import { ageSignIns, expect, expectAccessible, newUser, pictures, test } from '../support/test';
 
 let setup: Awaited<ReturnType<typeof startWithProvider>>;
 
@@ -65,6 +65,27 @@ test('an account is linked to a provider from the settings', async ({ page }) =>
   await page.getByRole('button', { name: 'ben' }).click();
   await expect(page).toHaveURL(`${setup.server.url}/settings/security`);
   await expect(page.getByText('ben@example.org · linked on')).toBeVisible();
+});
+
+test('a user without a password confirms the sign-in at the provider', async ({ page, engine }) => {
+  await page.goto(`${setup.server.url}/login`);
+  await page.getByRole('button', { name: 'Continue with Our house' }).click();
+  await page.getByRole('button', { name: 'dora' }).click();
+  await expect(page).toHaveURL(`${setup.server.url}/`);
+  await ageSignIns(page, setup.server, engine, 'dora@example.org');
+  await page.goto(`${setup.server.url}/settings/tokens`);
+  await page.getByLabel("What's it for?").fill('Import');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  const question = page.getByRole('dialog', { name: 'Is it you?' });
+  await expect(question.getByLabel('Password')).toHaveCount(0);
+  await expectAccessible(page);
+  await pictures(page, 'confirm-sign-in-provider');
+  await question.getByRole('button', { name: 'Sign in again with Our house' }).click();
+  await page.getByRole('button', { name: 'dora' }).click();
+  await expect(page).toHaveURL(`${setup.server.url}/settings/tokens`);
+  await page.getByLabel("What's it for?").fill('Import');
+  await page.getByRole('button', { name: 'Create token' }).click();
+  await expect(page.getByRole('dialog', { name: 'Your new token' })).toBeVisible();
 });
 
 test('a user without a password confirms the account deletion with the address', async ({ page }) => {

@@ -13,7 +13,7 @@ import {
   title,
   writeNewEntry,
 } from '../support/writing';
-import { expect, expectAccessible, newUser, pictures, Server, signIn, test } from '../support/test';
+import { expect, expectAccessible, newUser, pictures, Server, signIn, signOut, test } from '../support/test';
 
 test('an offline draft is saved on the device and sent when the network returns', async ({
   page,
@@ -147,8 +147,7 @@ test('after a sign-out, only the author of an unsent draft can see it', async ({
   await writeNewEntry(page, 'Not for other eyes.');
   await expect(notSentYet(page)).toBeVisible();
   await page.goto('/more');
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await expect(page).toHaveURL(/\/login/);
+  await signOut(page);
   await expect.poll(async () => (await deviceRows(page)).keys).toEqual([]);
   const { drafts } = await deviceRows(page);
   expect(drafts!.map(({ text }) => text.includes('eyes'))).toEqual([false]);
@@ -158,9 +157,7 @@ test('after a sign-out, only the author of an unsent draft can see it', async ({
   await page.goto('/write');
   await expect(editor(page)).toBeVisible();
   await expect(page.getByText('Not for other eyes.')).toHaveCount(0);
-  await page.goto('/more');
-  await page.getByRole('button', { name: 'Sign out' }).click();
-  await expect(page).toHaveURL(/\/login/);
+  await signOut(page);
 
   await signIn(page, user);
   await page.goto('/write');
@@ -222,9 +219,10 @@ test('when another user signs in from another tab, no text reaches their journal
   await writeNewEntry(page, 'A day of the first user.');
   await expect(saved(page)).toBeVisible();
   const other = await newUser(server.url, 'Grace Hopper');
+  // The session has ended, as after 30 days, which only the other tab knows.
+  await context.clearCookies();
   const tab = await context.newPage();
-  await tab.goto('/more');
-  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.goto('/');
   await expect(tab).toHaveURL(/\/login/);
   await appendText(page, ' An evening of the first user.');
   await signIn(tab, other);

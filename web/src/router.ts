@@ -29,6 +29,7 @@ export const { p, navigate, isActive, preload, route } = createRouter({
   '/settings/appearance': () => import('./pages/SettingsAppearance.svelte'),
   '/settings/writing': () => import('./pages/SettingsWriting.svelte'),
   '/settings/security': () => import('./pages/SettingsSecurity.svelte'),
+  '/settings/activity': () => import('./pages/SettingsActivity.svelte'),
   '/settings/tokens': () => import('./pages/SettingsTokens.svelte'),
   '/settings/data': () => import('./pages/SettingsData.svelte'),
   '/settings/about': () => import('./pages/SettingsAbout.svelte'),

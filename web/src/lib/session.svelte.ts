@@ -1,13 +1,17 @@
 /** The signed-in user. The tokens are in cookies that scripts cannot read; this module knows only the account. */
 
 import { api, SottoError, unwrap, whenLoginEnds, type Schemas } from './api';
+import { retrySignOut, signOutMark } from './api/sign-out.svelte';
 import { recall, remember } from './device.svelte';
 import { deviceZone } from './zone';
 
 export type User = Schemas['UserResponse'];
 
-/** `ended`: the login has expired while the app was in use; unsaved text stays on the screen. */
-type State = 'out' | 'in' | 'ended';
+/**
+ * `ended`: the login has expired while the app was in use; unsaved text stays on the screen. `leaving`: the user signs
+ * out; nothing of the journal is on the screen, and what is not sent yet can still be sent.
+ */
+type State = 'out' | 'in' | 'ended' | 'leaving';
 
 let state = $state<State>('out');
 let user = $state<User | null>(null);
@@ -39,7 +43,7 @@ export const session = {
 
   /** Whether a user was signed in when the app was last used on this device, and may still be. */
   get expected(): boolean {
-    return recall('sotto.user') !== null;
+    return recall('sotto.user') !== null && !signOutMark.due;
   },
 
   /**
@@ -57,6 +61,11 @@ export const session = {
       state = 'ended';
       onEnded();
     });
+    addEventListener('storage', (event) => void signOutMark.follow(event));
+    if (signOutMark.due) {
+      remember('sotto.user', null);
+      void retrySignOut();
+    }
     if (!session.expected) return;
     try {
       update(await unwrap(api.GET('/api/users/me')));
@@ -93,16 +102,17 @@ export const session = {
       });
       created = account.email;
     } catch (error) {
-      // An earlier attempt may have created the account and failed afterwards.
-      if (created !== account.email || !(error instanceof SottoError && error.status === 409)) throw error;
+      // An earlier attempt may have created the account and failed afterwards. The first account closes sign-up.
+      const exists = error instanceof SottoError && (error.status === 409 || error.code === 'sign_up_closed');
+      if (created !== account.email || !exists) throw error;
     }
     await session.signIn(account.email, account.password);
     created = null;
   },
 
-  /** Ends the session on the server. The user counts as signed out even if the server is unreachable. */
-  async signOut(): Promise<void> {
-    await api.POST('/api/auth/logout').catch(() => {});
+  /** Takes all pages off the screen, because the user signs out. `user` stays available. */
+  hide(): void {
+    state = 'leaving';
   },
 
   /** Takes all pages behind the sign-in off the screen. `user` stays available. */
@@ -139,6 +149,8 @@ export function expectSignIn(): void {
 }
 
 function update(account: User): void {
+  // A response that arrives during the sign-out brings nothing back to the screen.
+  if (state === 'leaving') return;
   // Another user has signed in after the login ended: nothing of the first user may stay on the screen.
   if (state === 'ended' && user && user.id !== account.id) location.assign('/');
   user = account;

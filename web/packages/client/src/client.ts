@@ -64,14 +64,15 @@ export class SottoError extends Error {
 
 /**
  * Returns the body of a success, and throws a {@link SottoError} for anything else. If the call was aborted, throws the
- * `AbortError`.
+ * `AbortError`. A `SottoError` of the `fetch` in {@link Options} is thrown as it is.
  */
 export async function unwrap<T>(call: Promise<CallResult<T>>): Promise<T> {
   let result: CallResult<T>;
   try {
     result = await call;
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    const isAbort = error instanceof DOMException && error.name === 'AbortError';
+    if (isAbort || error instanceof SottoError) throw error;
     throw new SottoError(0, { detail: 'The server could not be reached.' });
   }
   const { data, error, response } = result;

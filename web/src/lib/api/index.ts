@@ -3,6 +3,7 @@
 import { sotto } from '@sotto/client';
 
 import { noteServerTime } from '../server-clock';
+import { afterSignOut } from './sign-out.svelte';
 
 export { items, nextCursor, SottoError, unwrap } from '@sotto/client';
 export type { Schemas } from '@sotto/client';
@@ -11,7 +12,13 @@ type Listener = () => void;
 let onEnded: Listener = () => {};
 let renewing: Promise<boolean> | null = null;
 
-/** After a 401 response, the login is renewed, once for all waiting requests, and the request repeated. */
+/** Paths whose 401 responses do not mean that the login has expired. */
+const WITHOUT_LOGIN = /^\/api\/auth\/(?!confirm$)/;
+
+/**
+ * A sign-out that is due goes before each request. After a 401 response, the login is renewed, once for all waiting
+ * requests, and the request repeated.
+ */
 export const api = sotto({ baseUrl: location.origin, fetch: renewingFetch });
 api.use({ onResponse: ({ response }) => noteServerTime(response) });
 
@@ -34,9 +41,10 @@ function renew(): Promise<boolean> {
 }
 
 async function renewingFetch(request: Request): Promise<Response> {
+  await afterSignOut();
   const again = request.clone();
   const response = await fetch(request);
-  if (response.status !== 401 || new URL(request.url).pathname.startsWith('/api/auth/')) return response;
+  if (response.status !== 401 || WITHOUT_LOGIN.test(new URL(request.url).pathname)) return response;
   if (await renew()) return fetch(again);
   onEnded();
   return response;

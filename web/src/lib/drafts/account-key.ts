@@ -25,6 +25,11 @@ export async function accountKey(user: string): Promise<CryptoKey | null> {
 export async function forgetAccountKey(): Promise<void> {
   forgotten = true;
   known = undefined;
+  await deleteStoredKeys();
+}
+
+/** Deletes the keys that an interrupted sign-out has left on this device. */
+export async function deleteStoredKeys(): Promise<void> {
   try {
     await (await database()).clear('keys');
   } catch {

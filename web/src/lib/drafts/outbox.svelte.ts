@@ -3,11 +3,11 @@
 import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 
+import { exclusive } from '../exclusive';
 import { lastUser, session } from '../session.svelte';
 import { accountKey } from './account-key';
 import { saveAllDrafts } from './autosave';
 import type { SavedDraft } from './drafts';
-import { exclusive } from './exclusive';
 import { secretTagRegistry } from './secret-tag-registry.svelte';
 import { Sender, type Delivery } from './sender';
 import { drafts } from './user-drafts';
@@ -18,8 +18,8 @@ const deliveries = new SvelteMap<string, Delivery>();
 const sender = new Sender({
   drafts,
   entries: (tag) => secretTagRegistry.entries(tag),
-  allowed: () => session.state === 'in' && lastUser()?.id === session.user.id,
-  exclusive,
+  allowed: () => maySend() && lastUser()?.id === session.user.id,
+  exclusive: (id, run) => exclusive(`sotto.send.${id}`, run),
   report: (id, delivery) => void deliveries.set(id, delivery),
   now: () => Date.now(),
   later(ms, run) {
@@ -78,8 +78,13 @@ export function startOutbox(): void {
   });
 }
 
+/** While the user signs out, what is not sent yet still goes out. */
+function maySend(): boolean {
+  return session.state === 'in' || session.state === 'leaving';
+}
+
 async function sendAll(): Promise<void> {
-  if (session.state !== 'in' || !session.online) return;
+  if (!maySend() || !session.online) return;
   // Loads the key while there is a network, so that drafts can be saved without one.
   await accountKey(session.user.id);
   await sender.sendAll();

@@ -55,6 +55,11 @@ export function lockPendingRecordings(secretTagId: string): Promise<void> {
   return close((pending) => pending.secretTagId === secretTagId);
 }
 
+/** Stops a recording that is running. The device keeps it, unless it could not be stored there. */
+export function stopRecording(): Promise<void> {
+  return close((pending) => pending.recorder !== null && !pending.inMemoryOnly);
+}
+
 /** Makes the browser ask before a tab is closed that would lose a recording. */
 export function warnBeforeLosingRecordings(): void {
   addEventListener('beforeunload', (event) => {

@@ -126,7 +126,7 @@ export const unlockedTags = {
     channel?.postMessage('close');
     await api.POST('/api/secret-tags/lock', { keepalive: true }).catch(() => {});
   },
-  /** Locks all tags in this tab, because the login has ended, and with it the unlocks on the server. */
+  /** Locks all tags in this tab, because the login has ended or the user signs out. */
   lockInThisTab(): void {
     if (all.length > 0) lockHere(all.map(({ id }) => id));
   },
@@ -227,7 +227,7 @@ function add(attempt: Attempt): Attempt {
   all.push(tag);
   selected = tag.id;
   // The login can end while the last response is on its way.
-  if (session.state === 'ended') lockHere([tag.id]);
+  if (session.state !== 'in') lockHere([tag.id]);
   return attempt;
 }
 

@@ -5,6 +5,7 @@ import { userEvent } from '@testing-library/user-event';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { SottoError } from '../api';
+import { Cancelled } from '../cancelled';
 import { startLanguage } from '../i18n/index.svelte';
 import Field from './Field.svelte';
 import { deferred } from './testing/deferred';
@@ -50,6 +51,16 @@ describe('a field', () => {
 });
 
 describe('a form', () => {
+  test('stays as it was when the user cancels the action', async () => {
+    render(FormExample, { run: () => Promise.reject(new Cancelled()) });
+    await userEvent.type(email(), 'ada@example.org');
+    await userEvent.click(button('Save'));
+    await vi.waitFor(() => expect(document.activeElement).toBe(button('Save')));
+    expect(screen.queryByRole('alert')).toBeNull();
+    expect(email().value).toBe('ada@example.org');
+    expect(button('Save').disabled).toBe(false);
+  });
+
   test('is submitted once, however often its button is clicked or Enter is pressed', async () => {
     const action = deferred();
     const run = vi.fn(() => action.promise);

@@ -148,6 +148,7 @@ mod tests {
         let new = NewUser {
             id: UserId(uuid::Uuid::nil()),
             email: Email::parse("ada@example.org").unwrap(),
+            email_verified: false,
             password_hash: None,
             full_name: None,
             is_superuser: false,

@@ -30,7 +30,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sign up. */
+        /**
+         * Sign up.
+         * @description On a new server, the first account is a superuser's, and sign-up is closed from then on, unless the operator opens it.
+         */
         post: operations["auth_register"];
         delete?: never;
         options?: never;
@@ -87,8 +90,10 @@ export interface paths {
         put?: never;
         /**
          * Sign out.
-         * @description The session of the access token, of the cookies or of the refresh token in the body ends with all of its tokens, and all
-         *     cookies are cleared. A session that has ended already is no error.
+         * @description The sessions that the request has tokens of end: a bearer token, the cookies, and `refresh_token` in the body. Any
+         *     one of them is enough, so a client whose access token has expired can sign out too. A refresh token that was
+         *     exchanged before still ends its session. Without a valid token there is nothing to end, and the response is the
+         *     same. It deletes all cookies.
          */
         post: operations["auth_logout"];
         delete?: never;
@@ -108,7 +113,10 @@ export interface paths {
         put?: never;
         /**
          * Confirm that it is you.
-         * @description Sensitive actions need a sign-in or a confirmation of the last 15 minutes.
+         * @description For 15 minutes after a sign-in or a confirmation, a session may do what is sensitive: create an API token, link or
+         *     unlink an identity, set a first password, change the e-mail address, and export everything. Other sessions get
+         *     status 403 and the code `confirm_sign_in`. Without a password, sign in with your provider again:
+         *     `GET /api/auth/oidc/{provider}/start?confirm=true`.
          */
         post: operations["auth_confirm"];
         delete?: never;
@@ -126,8 +134,9 @@ export interface paths {
         };
         /**
          * Start to sign in with a provider.
-         * @description For browsers. With a valid session, the identity is linked to its account. Otherwise the browser comes back signed
-         *     in, by cookies. Failures redirect to `/login?error=<code>`; docs/sign-in.md lists the codes.
+         * @description For browsers. The browser comes back signed in, by cookies; with `link` or `confirm`, in the same session as before.
+         *     It has to come back before anybody signs in or out in it. Failures redirect to `/login?error=<code>`;
+         *     docs/sign-in.md lists the codes.
          */
         get: operations["auth_start_oidc"];
         put?: never;
@@ -218,6 +227,9 @@ export interface paths {
          *     If the store has lost or damaged a recording or cannot be read, the export continues without it. `missing.txt` at
          *     the end of the archive lists these recordings, and what could be read of them is in their place. An archive without
          *     that file is complete. An archive that breaks off has no directory at its end, and no program opens it.
+         *
+         *     You can have one export at a time. It breaks off if you read nothing of it for a minute. It requires a recent sign-in
+         *     (see `POST /api/auth/confirm`).
          */
         get: operations["users_export"];
         put?: never;
@@ -238,7 +250,8 @@ export interface paths {
         get?: never;
         /**
          * Change your password, or set one.
-         * @description All of your other sessions end.
+         * @description All of your other sessions end. Your API tokens are deleted, unless `delete_api_tokens` is false. A first password
+         *     requires a recent sign-in (see `POST /api/auth/confirm`).
          */
         put: operations["users_set_password"];
         post?: never;
@@ -265,26 +278,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/users/me/activity": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What happened to your account, newest first.
-         * @description Kept for 90 days.
-         */
-        get: operations["users_list_activity"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/users/me/sessions/{session_id}": {
         parameters: {
             query?: never;
@@ -297,6 +290,26 @@ export interface paths {
         post?: never;
         /** End one of your sessions. */
         delete: operations["users_end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/me/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sign-ins of your account and the changes of its credentials, newest first.
+         * @description Events are kept for 90 days, and at most 1000 of them.
+         */
+        get: operations["users_list_activity"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -331,7 +344,8 @@ export interface paths {
         post?: never;
         /**
          * Unlink an identity.
-         * @description Without a password, the last identity cannot be unlinked.
+         * @description Without a password, the last identity cannot be unlinked. It requires a recent sign-in (see `POST
+         *     /api/auth/confirm`).
          */
         delete: operations["users_unlink_identity"];
         options?: never;
@@ -355,7 +369,7 @@ export interface paths {
         /**
          * Create an API token.
          * @description A script or another program can use it for what its scopes allow. It never gives access to your account, to secret
-         *     tags and their entries, or to other tokens.
+         *     tags and their entries, or to other tokens. It requires a recent sign-in (see `POST /api/auth/confirm`).
          */
         post: operations["users_create_token"];
         delete?: never;
@@ -668,7 +682,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start to create a secret tag. */
+        /**
+         * Start to create a secret tag.
+         * @description It counts as a failed attempt until it is finished.
+         */
         post: operations["secret_tags_register_start"];
         delete?: never;
         options?: never;
@@ -1013,8 +1030,8 @@ export interface components {
             is_superuser?: boolean;
             /**
              * Format: password
-             * @description At least 8 characters. Without a password, the user can sign in with an identity provider that has verified the
-             *     address.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
+             *     Without a password, the user can sign in with an identity provider that has verified the address.
              */
             password?: string | null;
             /** @description An IANA time zone; `UTC` by default. */
@@ -1037,7 +1054,7 @@ export interface components {
             created_at: string;
             /** Format: email */
             email: string;
-            /** @description Whether somebody has proved that the address belongs to the user. */
+            /** @description Whether a provider or a superuser has verified that the address is the user's. */
             email_verified: boolean;
             full_name?: string | null;
             /** @description Whether the user can sign in by password. If not, an identity provider is the only way. */
@@ -1053,6 +1070,16 @@ export interface components {
         };
         /** @description The fields to change. An absent field stays as it is; null clears it. */
         AccountUpdate: {
+            /**
+             * Format: email
+             * @description A new address. It is not verified unless `email_verified` is true.
+             */
+            email?: string;
+            /**
+             * @description Whether the address is known to be the user's. Sign-in with a provider finds the account only by a verified
+             *     address.
+             */
+            email_verified?: boolean;
             full_name?: string | null;
             /** @description Whether the user may sign in. A deactivated user is signed out within 5 seconds, and keeps all data. */
             is_active?: boolean;
@@ -1139,9 +1166,12 @@ export interface components {
             /** @description What the token may be used for. */
             scopes: ("entries:read" | "entries:write" | "tags:read" | "tags:write" | "reminders:read" | "reminders:write")[];
         };
-        /** @description The password of the signed-in user. */
-        ConfirmRequest: {
-            /** Format: password */
+        /** @description A confirmation that it is you. */
+        Confirmation: {
+            /**
+             * Format: password
+             * @description Your password.
+             */
             password: string;
         };
         /** @description The health of the database. Counters count since `watched_since`, on this node. */
@@ -1245,7 +1275,7 @@ export interface components {
          * @description The error of a field. Treat an unknown code as `malformed`. `x-params` names the `params` of each code.
          * @enum {string}
          */
-        FieldCode: "common_uuid" | "empty" | "far_time" | "guessable_password" | "hidden_characters" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "personal_password" | "too_long" | "too_many" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
+        FieldCode: "common_uuid" | "empty" | "far_time" | "guessable_password" | "hidden_characters" | "idempotency_key_reused" | "malformed" | "missing" | "no_scope" | "no_words" | "not_a_colour" | "not_a_day" | "not_a_path" | "not_a_time" | "not_a_uuid" | "not_an_address" | "not_an_email" | "not_an_etag" | "not_an_idempotency_key" | "not_one_line" | "nul" | "out_of_range" | "past" | "personal_password" | "too_long" | "too_many" | "too_many_single_characters" | "too_many_words" | "too_short" | "unexpected" | "unknown_cursor" | "unknown_day" | "unknown_frequency" | "unknown_scope" | "unknown_tag" | "unknown_zone" | "wrong_email" | "wrong_password";
         /** @description The error of one field. */
         FieldError: {
             /** @description The error for programs. */
@@ -1494,11 +1524,14 @@ export interface components {
              * @description Absent if you have no password because you sign in with a provider.
              */
             current_password?: string | null;
-            /** @description Whether your API tokens are deleted as well; they are by default. */
-            delete_api_tokens?: boolean;
+            /**
+             * @description Whether to delete all of your API tokens too.
+             * @default true
+             */
+            delete_api_tokens: boolean;
             /**
              * Format: password
-             * @description At least 8 characters.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
              */
             new_password: string;
         };
@@ -1545,7 +1578,7 @@ export interface components {
          * @description The kind of a problem, where the status alone does not identify it. Treat an unknown code like the status.
          * @enum {string}
          */
-        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "confirm_sign_in" | "foreign_origin" | "no_api_tokens" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "too_many_at_once" | "export_running" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
+        ProblemCode: "broke_off" | "not_signed_in" | "invalid_token" | "login_ended" | "account_gone" | "wrong_login" | "sign_up_closed" | "account_deactivated" | "foreign_origin" | "no_api_tokens" | "confirm_sign_in" | "missing_scope" | "not_a_superuser" | "metrics_are_local" | "secret_tag_locked" | "wrong_phrase" | "wrong_recovery_key" | "not_found" | "unlock_ended" | "timed_out" | "email_taken" | "tag_name_taken" | "identity_taken" | "id_taken" | "last_superuser" | "last_way_in" | "too_many_secret_tags" | "too_many_api_tokens" | "secret_tag_not_empty" | "secret_tag_changed" | "keys_changed" | "gone" | "entry_changed" | "too_large" | "unsupported_media_type" | "missing_condition" | "too_many_attempts" | "too_many_at_once" | "export_running" | "busy" | "stopping" | "unavailable" | "store_unavailable" | "disk_full" | "outcome_unknown" | "over_quota";
         /** @description An identity provider. */
         ProviderResponse: {
             /** @description The id in addresses. */
@@ -1644,7 +1677,7 @@ export interface components {
             full_name?: string | null;
             /**
              * Format: password
-             * @description At least 8 characters.
+             * @description At least 8 characters and at most 1,024 bytes; not one that is easy to guess, nor the address or the name.
              */
             password: string;
             /** @description An IANA time zone, such as `Europe/Berlin`; `UTC` by default. */
@@ -1661,7 +1694,7 @@ export interface components {
             tag_id: string;
         };
         /** @enum {string} */
-        Registration: "open" | "first" | "closed";
+        Registration: "first" | "open" | "closed";
         /** @description The response to the first message. */
         RegistrationAnswer: {
             /** @description OPAQUE's registration response, 64 bytes. */
@@ -1772,16 +1805,19 @@ export interface components {
             /** @description The new name and colour, sealed: 61 to 157 bytes in base64url without padding. */
             metadata: string;
         };
-        /** @description An event of your account. */
+        /** @description A security event of your account. */
         SecurityEventResponse: {
-            /** @description The address of the client. */
+            /** @description The IP address of the client; null for what a superuser or the operator did. */
             client?: string | null;
             /** Format: date-time */
             created_at: string;
             /** Format: uuid */
             id: string;
-            /** @description What happened. Treat an unknown kind as "something else". */
-            kind: string;
+            /**
+             * @description What happened. A version may add kinds; `other` is a kind that the server does not know.
+             * @enum {string}
+             */
+            kind: "signed_in" | "signed_in_with_provider" | "signed_out" | "session_ended" | "refresh_token_reused" | "sign_in_confirmed" | "password_set" | "password_changed" | "email_changed" | "api_token_created" | "api_token_deleted" | "identity_linked" | "identity_unlinked" | "exported" | "secret_tag_recovered" | "passphrase_changed" | "account_deactivated" | "account_activated" | "superuser_granted" | "superuser_revoked" | "password_reset_by_operator" | "email_verified" | "other";
             /** @description The `User-Agent` of the client. */
             user_agent?: string | null;
         };
@@ -1792,11 +1828,11 @@ export interface components {
              * @description The longest recording, in bytes.
              */
             audio_limit_bytes: number;
-            /** @description There is no account yet, and the first one can be created by signing up. */
+            /** @description Whether there is no account yet, and the first one can be created by signing up. */
             first_account: boolean;
             /** @description Identity providers for sign-in. */
             providers: components["schemas"]["ProviderResponse"][];
-            /** @description Who may sign up. */
+            /** @description Who may sign up. `first`: everybody, until there is an account. */
             registration: components["schemas"]["Registration"];
             version: string;
         };
@@ -1977,7 +2013,8 @@ export interface components {
             current_password?: string | null;
             /**
              * Format: email
-             * @description A new address. It requires `current_password`.
+             * @description A new address. It requires `current_password` and a recent sign-in (see `POST /api/auth/confirm`). Sign-in with a
+             *     provider does not find the account by it until it is verified.
              */
             email?: string;
             full_name?: string | null;
@@ -2380,7 +2417,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RefreshRequest"];
+                "application/json": components["schemas"]["RefreshRequest"] | null;
             };
         };
         responses: {
@@ -2393,8 +2430,53 @@ export interface operations {
                     "application/json": components["schemas"]["Message"];
                 };
             };
-            /** @description Another site sent the request with a cookie. */
+            /** @description The body broke off before its end. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another site sent the request. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media type of the body is not accepted. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2431,7 +2513,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ConfirmRequest"];
+                "application/json": components["schemas"]["Confirmation"];
             };
         };
         responses: {
@@ -2541,9 +2623,12 @@ export interface operations {
             query?: {
                 /** @description The path to go to afterwards; `/` by default. */
                 next?: string;
-                /** @description Link the identity to the signed-in account. Fails without a valid session. */
+                /** @description Link the identity to the signed-in account. Fails without a valid session that is recent. */
                 link?: boolean;
-                /** @description Sign in with the provider again, to confirm that it is you. Fails without a valid session. */
+                /**
+                 * @description Sign in again to confirm that it is you, in the same session. Fails without a valid session, or with an identity
+                 *     of another account. Excludes `link`.
+                 */
                 confirm?: boolean;
             };
             header?: never;
@@ -3060,6 +3145,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Another export of yours is running (code `export_running`). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "retry-after"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A fault of the server; it has been logged with the request's id. */
             500: {
                 headers: {
@@ -3250,78 +3346,6 @@ export interface operations {
             };
         };
     };
-    users_list_activity: {
-        parameters: {
-            query?: {
-                /** @description Events per page; 100 by default. */
-                limit?: number;
-                /** @description The cursor from the `Link` header of the previous page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Done. */
-            200: {
-                headers: {
-                    /** @description The next page, if there is one: `<…>; rel="next"` */
-                    link?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SecurityEventResponse"][];
-                };
-            };
-            /** @description The credentials are missing, invalid or expired. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The API token may not do this, or another site sent the request with a cookie. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request is not valid; `errors` names each field. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A fault of the server; it has been logged with the request's id. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     users_end_session: {
         parameters: {
             query?: never;
@@ -3362,6 +3386,78 @@ export interface operations {
             };
             /** @description No such session of yours. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is not valid; `errors` names each field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server; it has been logged with the request's id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Busy, or the database cannot be reached; try again after `Retry-After` seconds. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list_activity: {
+        parameters: {
+            query?: {
+                /** @description Rows per page; 100 by default. */
+                limit?: number;
+                /** @description The cursor from the `Link` header of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    /** @description The next page, if there is one: `<…>; rel="next"` */
+                    link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecurityEventResponse"][];
+                };
+            };
+            /** @description The credentials are missing, invalid or expired. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API token may not do this, or another site sent the request with a cookie. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3812,7 +3908,10 @@ export interface operations {
                 to?: string;
                 /** @description Entries with this tag, by name or id. */
                 tag?: string;
-                /** @description Entries with words that start like these, in title or text. */
+                /**
+                 * @description Entries with words that start like these, in title or text. At most 16 different words, 4 of them with a single
+                 *     character.
+                 */
                 q?: string;
                 /**
                  * @description Entries under this secret tag, which must be unlocked. It can be combined with `limit` and `cursor` only,
@@ -6361,7 +6460,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description You already have a secret tag with this id. */
+            /** @description You have, or have deleted, a secret tag with this id. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6390,6 +6489,15 @@ export interface operations {
             };
             /** @description The request is not valid; `errors` names each field. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many failed attempts; wait `Retry-After` seconds. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7840,7 +7948,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The account is the only active superuser. */
+            /** @description The account is the only active superuser, or the address already has an account. */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -143,7 +143,7 @@ async fn an_encrypted_backup_is_decrypted_by_each_recipient() {
     let home = Home::sqlite();
     home.run(&["db", "upgrade"]).ok();
     home.run_with_input(&["user", "create", "ada@example.org", "--password-stdin"], PASSWORD).ok();
-    fs::write(home.path("data/keys.json"), "{\"version\": 1}").unwrap();
+    home.run(&["keys", "init"]).ok();
     let (ada, ben) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
     for (name, identity) in [("ada", &ada), ("ben", &ben)] {
         fs::write(home.path(name), format!("# made by a test\n{}\n", identity.to_string().expose_secret())).unwrap();

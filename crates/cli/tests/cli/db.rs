@@ -47,7 +47,7 @@ async fn eight_concurrent_upgrades_apply_each_step_once(home: Home) {
     let reports: Vec<_> =
         children.into_iter().map(|child| Finished::from_output(child.wait_with_output().unwrap()).json()).collect();
     let steps: usize = reports.iter().map(|report| report["steps"].as_array().unwrap().len()).sum();
-    assert_eq!(steps, 6, "{reports:?}");
+    assert_eq!(steps, 7, "{reports:?}");
     assert!(reports.iter().all(|report| report["to"] == "0007_add_moods"), "{reports:?}");
 }
 
@@ -136,7 +136,7 @@ async fn wrong_targets_and_files_are_refused(home: Home) {
     for (arguments, message) in [
         (&["db", "upgrade", "0009"][..], "0009"),
         (&["db", "downgrade", "nothing"], "nothing"),
-        (&["db", "downgrade", "-6"], "only 5 revisions below"),
+        (&["db", "downgrade", "-7"], "only 6 revisions below"),
         (&["db", "stamp", "0009"], "0009"),
     ] {
         let refusal = home.run(arguments).refused();

@@ -27,7 +27,7 @@ async fn a_proxy_without_a_public_address_is_warned_about() {
     let proxy = ["--trusted-proxies", "10.0.0.0/8"];
     let log = RunningServer::start(&home, &proxy).stop();
     assert!(log.contains("trusted_proxies is set, but public_url is not"), "{log}");
-    let named = [&proxy[..], &["--public-url", "https://journal.example.org"]].concat();
+    let named = [&proxy[..], &["--public-url", "http://journal.example.org"]].concat();
     let log = RunningServer::start(&home, &named).stop();
     assert!(!log.contains("trusted_proxies"), "{log}");
 }

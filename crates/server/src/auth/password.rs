@@ -159,8 +159,7 @@ mod tests {
         }
         // As earlier versions hashed: the text as typed.
         let salt = [7; 16];
-        let old: phc::PasswordHash =
-            Argon2::default().hash_password_with_salt(decomposed.as_bytes(), &salt).unwrap();
+        let old: phc::PasswordHash = Argon2::default().hash_password_with_salt(decomposed.as_bytes(), &salt).unwrap();
         let old = PasswordHash(old.to_string());
         assert!(hasher.verify(decomposed.into(), Some(old.clone())).await.unwrap());
         assert!(!hasher.verify(composed.into(), Some(old)).await.unwrap());

@@ -41,7 +41,7 @@ async fn deleting_an_account_deletes_everything(server: Server) {
     ApiResponse::receive(foreign).await.expect(StatusCode::FORBIDDEN);
     let deleted = ApiResponse::receive(by_cookie).await;
     let cleared = jar(&deleted);
-    assert!(cleared.len() == 2 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
+    assert!(cleared.len() == 3 && cleared.iter().all(|cookie| cookie.contains("Max-Age=0")), "{cleared:?}");
     assert_eq!(deleted.expect(StatusCode::OK), json!({"message": "Account deleted successfully"}));
 
     // All sessions end at once, and neither a sign-in nor a refresh works.

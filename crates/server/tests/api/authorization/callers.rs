@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use sotto_domain::session::{SESSION_SECONDS, Session};
 use sotto_domain::api_token::Scope;
-use sotto_domain::{SessionId, UserId};
+use sotto_domain::session::{SESSION_SECONDS, Session};
+use sotto_domain::{SessionId, Timestamp, UserId};
 use sotto_server::Keys;
 use sotto_server::auth::session_tokens::SessionTokens;
 use sotto_server::system::{SystemClock, SystemRandom};
@@ -29,6 +29,8 @@ pub enum Caller {
     /// An access token that names one user and the session of another.
     SessionOfAnother,
     User,
+    /// A user who has not signed in or confirmed for 20 minutes.
+    UserSinceLong,
     Cookie,
     /// A cookie in a request that another site has made the browser send.
     CookieFromAnotherSite,
@@ -52,6 +54,7 @@ impl Caller {
             Self::DeactivatedUser,
             Self::SessionOfAnother,
             Self::User,
+            Self::UserSinceLong,
             Self::Cookie,
             Self::CookieFromAnotherSite,
             Self::Superuser,
@@ -146,6 +149,10 @@ impl<'s> Callers<'s> {
                 self.access(self.user, session)
             }
             Caller::User => self.access(self.user, self.session(self.user).await),
+            Caller::UserSinceLong => {
+                let began = self.server.app.now().plus_seconds(-20 * 60);
+                self.access(self.user, self.session_since(self.user, began).await)
+            }
             Caller::Superuser => self.access(self.superuser, self.session(self.superuser).await),
             Caller::Cookie | Caller::CookieFromAnotherSite => {
                 let token = self.access(self.user, self.session(self.user).await);
@@ -162,6 +169,10 @@ impl<'s> Callers<'s> {
     }
 
     async fn session(&self, user: UserId) -> SessionId {
+        self.session_since(user, self.server.app.now()).await
+    }
+
+    async fn session_since(&self, user: UserId, created_at: Timestamp) -> SessionId {
         let now = self.server.app.now();
         let session = Session {
             id: SessionId::new(&SystemClock, &SystemRandom),
@@ -171,7 +182,7 @@ impl<'s> Callers<'s> {
             expires_at: now.plus_seconds(SESSION_SECONDS),
             confirmed_at: None,
             user_agent: None,
-            created_at: now,
+            created_at,
         };
         self.server.app.storage.sessions().start(&session).await.unwrap();
         session.id

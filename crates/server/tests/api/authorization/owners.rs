@@ -115,7 +115,7 @@ impl Belongings {
                 ("{session_id}", text(&sessions[0], "id")),
                 ("{identity_id}", identity.id.to_string()),
                 ("{secret_tag_id}", secret.scope.tag.to_string()),
-                ("{opaque_session_id}", text(&opaque_sessions[0], "session_id")),
+                ("{opaque_session_id}", text(&opaque_sessions[0], "id")),
             ],
         }
     }

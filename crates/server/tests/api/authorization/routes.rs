@@ -10,8 +10,12 @@ use sotto_domain::api_token::Scope;
 pub enum Access {
     /// Nothing.
     Anyone,
+    /// Nothing, but cookies may not come from another site.
+    AnyoneOnThisSite,
     /// A session. API tokens are refused.
     Session,
+    /// The session of a user who has signed in or confirmed within the last 15 minutes.
+    RecentSession,
     /// A session, or an API token with this scope.
     Scope(Scope),
     /// The session of a superuser.
@@ -23,8 +27,8 @@ impl Access {
     pub fn security(self) -> BTreeSet<String> {
         let sessions = ["bearer".to_owned(), "password".to_owned()];
         match self {
-            Self::Anyone => BTreeSet::new(),
-            Self::Session | Self::Superuser => sessions.into(),
+            Self::Anyone | Self::AnyoneOnThisSite => BTreeSet::new(),
+            Self::Session | Self::RecentSession | Self::Superuser => sessions.into(),
             Self::Scope(scope) => sessions.into_iter().chain([scope.name().to_owned()]).collect(),
         }
     }
@@ -61,7 +65,7 @@ pub static ROUTES: [Route; 68] = [
     route(Method::POST, "/api/auth/register", Access::Anyone),
     route(Method::POST, "/api/auth/login", Access::Anyone),
     route(Method::POST, "/api/auth/refresh", Access::Anyone),
-    route(Method::POST, "/api/auth/logout", Access::Anyone),
+    route(Method::POST, "/api/auth/logout", Access::AnyoneOnThisSite),
     route(Method::POST, "/api/auth/confirm", Access::Session),
     route(Method::GET, "/api/auth/oidc/{provider}/start", Access::Anyone),
     route(Method::GET, "/api/auth/oidc/{provider}/callback", Access::Anyone),
@@ -69,15 +73,15 @@ pub static ROUTES: [Route; 68] = [
     route(Method::PUT, "/api/users/me", Access::Session),
     route(Method::DELETE, "/api/users/me", Access::Session),
     route(Method::GET, "/api/users/me/draft-key", Access::Session),
-    route(Method::GET, "/api/users/me/export", Access::Session),
+    route(Method::GET, "/api/users/me/export", Access::RecentSession),
     route(Method::PUT, "/api/users/me/password", Access::Session),
     route(Method::GET, "/api/users/me/sessions", Access::Session),
     route(Method::DELETE, "/api/users/me/sessions/{session_id}", Access::Session),
     route(Method::GET, "/api/users/me/activity", Access::Session),
     route(Method::GET, "/api/users/me/identities", Access::Session),
-    route(Method::DELETE, "/api/users/me/identities/{identity_id}", Access::Session),
+    route(Method::DELETE, "/api/users/me/identities/{identity_id}", Access::RecentSession),
     route(Method::GET, "/api/users/me/tokens", Access::Session),
-    route(Method::POST, "/api/users/me/tokens", Access::Session),
+    route(Method::POST, "/api/users/me/tokens", Access::RecentSession),
     route(Method::DELETE, "/api/users/me/tokens/{token_id}", Access::Session),
     route(Method::GET, "/api/journals/", Access::Scope(Scope::EntriesRead)),
     route(Method::POST, "/api/journals/", Access::Scope(Scope::EntriesWrite)),

@@ -72,8 +72,13 @@ async fn a_replay_of_a_deleted_row_is_gone(server: Server) {
         assert_eq!(maker.rows().await, rows);
         let again = maker.send(create, &fresh).await;
         assert!(!is_replay(&again));
-        let again = again.expect(StatusCode::CREATED);
-        maker.delete(create, &again).await;
+        if create.path.starts_with("/api/secret-tags/") {
+            // The id of a deleted secret tag is never used again.
+            assert_eq!(again.expect(StatusCode::CONFLICT)["code"], "id_taken");
+        } else {
+            let again = again.expect(StatusCode::CREATED);
+            maker.delete(create, &again).await;
+        }
     }
 }
 

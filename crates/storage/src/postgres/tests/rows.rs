@@ -37,15 +37,10 @@ async fn deleting_a_user_deletes_sealed_entries() {
 #[tokio::test]
 async fn a_value_that_violates_the_schema_is_reported() {
     let journal = Journal::new().await;
-    for (change, expected) in [
-        ("created_at = 'infinity'", "created_at: "),
-        ("created_at = now(), email = 'nobody'", "email: must be an e-mail address"),
-    ] {
-        journal.admin.batch_execute(&format!("UPDATE users SET {change}")).await.unwrap();
-        match Users::get(&journal.storage, journal.user).await {
-            Err(StorageError::Corrupt(sentence)) => assert!(sentence.contains(expected), "{sentence}"),
-            other => panic!("{change}: {other:?}"),
-        }
+    journal.admin.batch_execute("UPDATE users SET created_at = 'infinity'").await.unwrap();
+    match Users::get(&journal.storage, journal.user).await {
+        Err(StorageError::Corrupt(sentence)) => assert!(sentence.contains("created_at: "), "{sentence}"),
+        other => panic!("{other:?}"),
     }
     journal
         .admin

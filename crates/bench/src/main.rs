@@ -143,7 +143,6 @@ async fn execute(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// Measures, and returns whether all responses were right.
-
 async fn run(run: RunArgs) -> Result<bool> {
     let beside = std::env::current_exe()?.with_file_name("sotto");
     let plan = Plan {

@@ -83,7 +83,7 @@ pub fn line(text: &str, max: usize) -> Result<String, Flaw> {
     plain(trimmed.to_owned(), max)
 }
 
-/// Accepts one line: as [`line`], but without characters that nobody sees or that reorder the text around them (zero
+/// Accepts one line: as [`line()`], but without characters that nobody sees or that reorder the text around them (zero
 /// width, bidirectional controls, fillers), so that two texts that look the same are the same.
 pub fn visible_line(text: &str, max: usize) -> Result<String, Flaw> {
     let line = line(text, max)?;

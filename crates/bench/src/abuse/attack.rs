@@ -1,5 +1,6 @@
 //! The attacks.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -163,11 +164,13 @@ async fn hold(address: SocketAddr, client: u32, bytes: &[u8]) -> std::io::Result
     }
 }
 
-/// Sends a request and reads the response, at most 1 MiB of it.
+/// Sends a request, and waits for the beginning of the response.
 async fn exchange(address: SocketAddr, client: u32, request: &[u8]) -> std::io::Result<()> {
     let mut stream = connect(address, client).await?;
     stream.write_all(request).await?;
-    let mut buffer = vec![0; 1 << 20];
-    stream.read(&mut buffer).await?;
-    Ok(())
+    let mut buffer = vec![0; 64 << 10];
+    match stream.read(&mut buffer).await? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }

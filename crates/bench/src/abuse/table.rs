@@ -35,7 +35,7 @@ impl Outcome {
 
     fn columns(&self) -> [String; 7] {
         let phases = [&self.before, &self.during, &self.after];
-        let three = |of: &dyn Fn(&Phase) -> String| phases.map(|phase| of(phase)).join(" / ");
+        let three = |of: &dyn Fn(&Phase) -> String| phases.map(of).join(" / ");
         [
             self.attack.description().to_owned(),
             self.engine.to_string(),

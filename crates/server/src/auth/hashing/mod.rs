@@ -184,16 +184,16 @@ mod tests {
     /// Occupies the only thread until the sender is dropped.
     async fn occupy(threads: &HashingThreads) -> mpsc::Sender<()> {
         let (end, ended) = mpsc::channel::<()>();
-        let (begin, begun) = oneshot::channel();
+        let (started, has_started) = oneshot::channel();
         let threads = threads.clone();
         tokio::spawn(async move {
             let work = move |_: &mut Memory| {
-                let _ = begin.send(());
+                let _ = started.send(());
                 let _ = ended.recv();
             };
             threads.run(Turn::server(), work).await
         });
-        begun.await.unwrap();
+        has_started.await.unwrap();
         end
     }
 

@@ -54,8 +54,9 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static> Attempts<K> {
         let mut full_at = lock(&entry);
         let next = (*full_at).max(now) + self.allowance.refill;
         let most = self.allowance.refill * self.allowance.burst;
-        if next > now + most {
-            return Err(next - now - most);
+        let wait = next.saturating_sub(now + most);
+        if !wait.is_zero() {
+            return Err(wait);
         }
         *full_at = next;
         Ok(())

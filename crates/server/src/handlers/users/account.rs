@@ -12,6 +12,7 @@ use crate::http::error::{ApiError, Code};
 
 /// An account, for its owner and for superusers.
 #[derive(Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "these are independent properties of an account")]
 pub struct AccountResponse {
     id: Uuid,
     #[schema(format = Email)]

@@ -47,12 +47,10 @@ async fn send(person: &Person<'_>, route: &Route, id: &str) -> (StatusCode, Stri
         return (request.send().await.unwrap().status(), String::new());
     }
     let response = ApiResponse::receive(request).await;
-    let shape = match response.body["code"].as_str() {
-        Some(code) => code.to_owned(),
-        None => {
-            let fields = response.body.as_object().unwrap();
-            fields.keys().cloned().collect::<Vec<_>>().join(" ")
-        }
+    let shape = if let Some(code) = response.body["code"].as_str() {
+        code.to_owned()
+    } else {
+        response.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
     };
     (response.status, shape)
 }

@@ -36,9 +36,10 @@ const LONG_TEXT: usize = 100 << 10;
 const IDLE_TIME: Duration = Duration::from_mins(1);
 
 const MIB: u64 = 1 << 20;
-/// Limit of resident memory. An idle server needs about 20 MiB. Five SQLite connections cache 16 MiB each, and each
-/// core hashes one password in 19 MiB. When all 16 clients receive the longest page at once, each page of 2 MiB is in
-/// memory as rows and as JSON, together 64 MiB. The sum is 202 MiB on two cores; the rest is what the allocator keeps.
+/// Limit of resident memory. An idle server needs about 20 MiB. Five SQLite connections cache 16 MiB each, and half
+/// of the cores hash one password each in 19 MiB. When all 16 clients receive the longest page at once, each page of 2
+/// MiB is in memory as rows and as JSON, together 64 MiB. The sum is 183 MiB on two cores; the rest is what the
+/// allocator keeps.
 const MEMORY_LIMIT: u64 = 384 * MIB;
 /// Limit of the write-ahead log. From 32 MiB on, the writer waits for readers after each group of commits, and then
 /// truncates the log. If a reader stays for longer than a second, the log may grow by the same amount again.

@@ -20,7 +20,7 @@ pub struct User {
     /// The address that the user signs in with.
     pub email: Email,
     /// When it was proven that the address is the user's: by a provider or by a superuser. `None` if nobody has proven
-    /// it, so that the address may be somebody else's.
+    /// it, so that the address may be another person's.
     pub email_verified_at: Option<Timestamp>,
     /// The name that the user wants to be called by.
     pub full_name: Option<String>,

@@ -82,7 +82,8 @@ impl GivenAddress {
 }
 
 /// The form in which earlier versions stored an address: trimmed and lower-cased by the rules of Unicode. `None` for a
-/// text with a letter that became ASCII by that, such as the Kelvin sign: its account is found by the ASCII letter only.
+/// text with a letter that became ASCII by that, such as the Kelvin sign: its account is found by the ASCII letter
+/// only.
 fn earlier_form(text: &str) -> Option<Email> {
     let text = text.trim();
     let becomes_ascii = |letter: char| !letter.is_ascii() && letter.to_lowercase().any(|lower| lower.is_ascii());

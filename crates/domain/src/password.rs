@@ -38,8 +38,8 @@ pub struct Owner<'a> {
 }
 
 impl Password {
-    /// Accepts at least [`MIN_CHARACTERS`] characters and at most [`MAX_BYTES`] bytes that are neither easy to guess nor
-    /// about their owner.
+    /// Accepts at least [`MIN_CHARACTERS`] characters and at most [`MAX_BYTES`] bytes that are neither easy to guess
+    /// nor about their owner.
     pub fn parse(text: &str, owner: Owner<'_>) -> Result<Self, Flaw> {
         if text.len() > MAX_BYTES {
             return Err(Flaw::Longer { max: MAX_BYTES });

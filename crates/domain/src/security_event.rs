@@ -1,5 +1,5 @@
 //! Security events: what happened to an account and its credentials, for its owner to read. They let an owner notice
-//! that somebody else uses the account.
+//! that another person uses the account.
 
 use crate::clock::Timestamp;
 use crate::ids::{SecurityEventId, UserId};

@@ -222,7 +222,7 @@ fn log(event: &Event<'_>, origin: &Origin, email: Option<&str>, addresses: bool)
             )
         };
     }
-    // A token that is used twice was copied, so somebody should look at it.
+    // A token that is used twice was copied, which the operator should not overlook.
     if event.kind == Some(SecurityEventKind::RefreshTokenReused) { log_at!(warn) } else { log_at!(info) }
 }
 

@@ -29,7 +29,7 @@ pub struct Config {
     pub audit_addresses: bool,
     /// Proxies whose `X-Forwarded-For` and `X-Request-Id` are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Limits on connections. [`Self::trusted_proxies`] are exempt from those per client.
+    /// Limits on connections. [`Self::trusted_proxies`] are exempt from those per client; without any, this machine is.
     pub connections: ConnectionLimits,
     /// What requests may take of the server, together and per user.
     pub shares: ShareLimits,

@@ -11,8 +11,7 @@ use crate::{jobs, router};
 /// sender counts as that stage.
 pub async fn serve(listener: TcpListener, app: App, stage: watch::Receiver<Stage>) {
     let jobs = jobs::start(&app);
-    let mut limits = app.config.connections.clone();
-    limits.exempt.extend(&app.config.trusted_proxies);
+    let limits = app.config.connections.clone().behind(&app.config.trusted_proxies);
     accept(listener, router(&app), limits, stage).await;
     jobs.abort();
     app.storage.close().await;

@@ -1,4 +1,7 @@
 //! How much each user may do at the same time, so that one user's load delays that user alone.
+//!
+//! The slots are for reads (a read's slot is its *turn*), for large responses and for exports. [`crate::http::share`]
+//! limits the memory of requests, and counts every request of a user.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +50,7 @@ impl UserSlots {
     }
 }
 
-/// Somebody who has or wants a slot of this user. The last one removes the user.
+/// Exists for each slot that is held or waited for. The last one of a user removes the user from the map.
 struct Use {
     slots: UserSlots,
     user: UserId,

@@ -56,7 +56,7 @@ export function signedIn(): void {
 
 /**
  * Signs out of this device: this tab and all others empty themselves at once. If the server is unreachable, the app
- * tells it later, before anything else.
+ * sends the sign-out later, before any other request.
  */
 export async function signOut(): Promise<void> {
   signOutMark.set();

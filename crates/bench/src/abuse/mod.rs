@@ -31,7 +31,7 @@ const USERS: u64 = 4;
 const ATTACKER: Author = Author(USERS);
 /// Connections of the normal load, each with one request at a time.
 const CLIENTS: usize = 4;
-/// Of the attacker's journal: entries, and the bytes of each. Their page is the longest possible one, 8 MiB.
+/// Of the attacker's journal: entries, and the bytes of each. Their page is the longest possible one, 2 MiB.
 const LONG_ENTRIES: u64 = 90;
 const LONG_TEXT: usize = 100 << 10;
 /// How long the server may take to free what an attack has used, before it is measured again.
@@ -98,7 +98,9 @@ pub async fn run(abuse: AbuseArgs) -> Result<bool> {
         for attack in Attack::all().filter(|attack| abuse.only.is_none_or(|only| only == *attack)) {
             // Each attack gets a fresh server, so that none is measured with what another has left.
             let database = suite::prepare(engine, &binary, 0..USERS + 1).await?;
-            let server = Server::sotto_with(&binary, &database, &[("SOTTO_RATE_LIMITS", "on")]).await?;
+            // Otherwise the whole machine would be exempt from the limits of connections.
+            let settings = [("SOTTO_RATE_LIMITS", "on"), ("SOTTO_TRUSTED_PROXIES", "127.0.0.1/32")];
+            let server = Server::sotto_with(&binary, &database, &settings).await?;
             let outcome = measure(&server, engine, attack, Duration::from_secs(abuse.seconds)).await?;
             eprintln!("{outcome}");
             outcomes.push(outcome);

@@ -26,8 +26,8 @@ pub trait Identities: Send + Sync {
         identity: &Identity,
         now: Timestamp,
     ) -> Result<User>;
-    /// Creates the first account: as [`Self::sign_up`], but returns `None` and changes nothing if there is an account, as
-    /// [`Users::create_first`](super::Users::create_first) does.
+    /// Creates the first account: as [`Self::sign_up`], but returns `None` and changes nothing if there is an account,
+    /// as [`Users::create_first`](super::Users::create_first) does.
     async fn sign_up_first(
         &self,
         new: &NewUser,

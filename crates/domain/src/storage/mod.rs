@@ -69,8 +69,8 @@ pub enum StorageError {
         /// The constraint's name in the schema, such as `idx_users_email`, without the suffix of a shard.
         constraint: String,
     },
-    /// Too many calls are waiting, or the call took too long and was interrupted. Nothing was changed; a later retry may
-    /// succeed.
+    /// Too many calls are waiting, or the call took too long and was interrupted. Nothing was changed; a later retry
+    /// may succeed.
     #[error("the database is busy")]
     Busy,
     /// A stored value violates the schema, or the file is damaged.

@@ -43,7 +43,7 @@ pub trait SecretTags: Send + Sync {
     async fn set_metadata(&self, user: UserId, id: SecretTagId, metadata: &[u8], now: Timestamp) -> Result<bool>;
     /// Deletes a secret tag and its sessions. Deletes its entries and their recordings only if `with_entries` is set.
     /// The id stays taken for as long as the user exists: it determines the key that passphrases are tested with, and
-    /// somebody may have a copy of what that key opens.
+    /// an attacker may have a copy of what that key opens.
     async fn delete(
         &self,
         user: UserId,

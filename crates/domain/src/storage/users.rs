@@ -26,9 +26,11 @@ pub trait Users: Send + Sync {
     /// Returns the account with this address, and its password hash.
     async fn credentials(&self, email: &Email) -> Result<Option<Credentials>>;
     /// Changes an account and returns it. Returns `Conflict{idx_users_email}` if another account has the address. An
-    /// address that differs from the old one is not verified. A new time zone also moves, in the same unit, the user's reminders that are in the old one: each gets the plan that
-    /// [`ReminderPlan::moved_to`](crate::reminder::ReminderPlan::moved_to) returns, that plan's first due time after
-    /// `now`, and `now` as the time of its last change. Reminders in other zones stay as they are.
+    /// address that differs from the old one is not verified.
+    ///
+    /// A new time zone also moves, in the same unit, the user's reminders that are in the old one: each gets the plan
+    /// that [`ReminderPlan::moved_to`](crate::reminder::ReminderPlan::moved_to) returns, that plan's first due time
+    /// after `now`, and `now` as the time of its last change. Reminders in other zones stay as they are.
     async fn update(&self, id: UserId, patch: &UserPatch, now: Timestamp) -> Result<Option<User>>;
     /// Returns the preferences, which are empty until a client stores some.
     async fn preferences(&self, id: UserId) -> Result<Option<Preferences>>;
@@ -55,8 +57,8 @@ pub trait Users: Send + Sync {
     /// last superuser. Deactivating ends every session. Returns false if there is no such user.
     async fn set_active(&self, id: UserId, active: bool, now: Timestamp) -> Result<bool>;
     /// Changes an account on behalf of a superuser. Deactivating it or setting its password ends every session. The
-    /// address is verified afterwards as [`AccountPatch::email_verified_at`] says. Returns `Conflict{idx_users_email}` if
-    /// another account has the address. Neither single nor concurrent calls leave the server without an active
+    /// address is verified afterwards as [`AccountPatch::email_verified_at`] says. Returns `Conflict{idx_users_email}`
+    /// if another account has the address. Neither single nor concurrent calls leave the server without an active
     /// superuser.
     async fn administer(&self, id: UserId, patch: &AccountPatch, now: Timestamp) -> Result<Administered<User>>;
     /// Deletes the user and all of their data. Neither single nor concurrent calls leave the server without an active

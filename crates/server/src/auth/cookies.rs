@@ -51,7 +51,7 @@ pub fn handshake<'a>(config: &Config, headers: &'a HeaderMap) -> Option<&'a str>
     HANDSHAKE.current(config, headers)
 }
 
-/// Every token, also in cookies of earlier versions. To end sessions, not to let anybody in.
+/// Every token, also in cookies of earlier versions. For ending sessions, never for signing in.
 pub fn all_tokens<'a>(config: &Config, headers: &'a HeaderMap) -> impl Iterator<Item = &'a str> {
     let tokens = [&ACCESS, &REFRESH].map(|cookie| [cookie.current(config, headers), cookie.old(config, headers)]);
     tokens.into_iter().flatten().flatten()

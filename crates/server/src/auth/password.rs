@@ -38,8 +38,8 @@ impl Hasher {
         Self { turn: Turn::of_user(user), ..self.clone() }
     }
 
-    /// The same threads, in the turn of a client who is not signed in. It goes first if it signed in to the same account
-    /// before, so that a flood of sign-ins does not keep the owner out.
+    /// The same threads, in the turn of a client who is not signed in. It goes first if it signed in to the same
+    /// account before, so that a flood of sign-ins does not keep the owner out.
     #[must_use]
     pub fn for_client(&self, address: IpAddr, is_known: bool) -> Self {
         Self { turn: Turn::of_client(address, is_known), ..self.clone() }

@@ -1,4 +1,4 @@
-//! Whether somebody without an account may create one.
+//! Whether a visitor may create an account.
 
 use sotto_domain::account::UserQuery;
 use sotto_domain::storage::StorageError;

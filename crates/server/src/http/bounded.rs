@@ -16,8 +16,8 @@ impl<T, const MAX: usize> Default for Bounded<T, MAX> {
     }
 }
 
-/// How the error of a list that is too long begins. `serde` carries nothing but text; no other message begins like this,
-/// because those that quote a request begin with words of their own.
+/// How the error of a list that is too long begins. `serde` carries nothing but text; no other message begins like
+/// this, because those that quote a request begin with words of their own.
 const MARK: &str = "must be at most ";
 
 /// The flaw in the message of a parser, if it is that of [`Bounded`].

@@ -1,4 +1,4 @@
-//! The networks of clients, by which limits count: whoever has one address of an IPv6 network has all of them.
+//! The networks of clients, by which limits count: the owner of one address of an IPv6 network has all of them.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -122,7 +122,7 @@ async fn wrong_passwords_at_account_deletion_are_rate_limited() {
         last = ada.delete_with(ME, json!({"password": "a wrong guess"})).await;
     }
     last.expect(StatusCode::TOO_MANY_REQUESTS);
-    // Whoever uses this up has the session of the account. It does not keep the owner from signing in elsewhere.
+    // Only holders of a session of the account can use this up. The owner can still sign in elsewhere.
     let login = json!({"email": ada.email, "password": PASSWORD});
     let login = server.request(Method::POST, "/api/auth/login").json(&login);
     ApiResponse::receive(login).await.expect(StatusCode::OK);

@@ -89,7 +89,7 @@ async fn small_routes_refuse_large_bodies() {
     ApiResponse::receive(request.body(preferences)).await.expect(StatusCode::OK);
 }
 
-/// Otherwise anybody could fill the memory that is there for the bodies of users.
+/// Otherwise anyone could fill the memory that is there for the bodies of users.
 #[tokio::test]
 async fn strangers_are_refused_before_their_body_is_read() {
     let server = Server::start(Scratch::sqlite(), lenient()).await;

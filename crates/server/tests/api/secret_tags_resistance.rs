@@ -225,7 +225,7 @@ async fn registering_an_id_gives_no_free_guesses(server: Server) {
     start(&ben, &unknown).await.expect(StatusCode::OK);
 }
 
-/// Whoever guesses passphrases with a stolen session makes the owner wait, but does not lock the recovery.
+/// A thief who guesses passphrases with a stolen session makes the owner wait, but does not lock the recovery.
 async fn guesses_do_not_lock_the_recovery(server: Server) {
     let ada = server.person("ada").await;
     let secret = Secret::make(&ada, PHRASE).await;

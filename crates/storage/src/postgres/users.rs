@@ -47,8 +47,8 @@ const UPDATE: &str = concat!(
 );
 
 // While this lock is held, no other call changes the account, so none moves its reminders.
-/// The strongest lock, because the update can change the address, which is a unique column: a weaker lock would have to be
-/// upgraded then, and two calls that do so wait for each other.
+/// The strongest lock, because the update can change the address, which is a unique column: a weaker lock would have to
+/// be upgraded then, and two calls that do so wait for each other.
 const LOCK_ZONE: &str = "SELECT time_zone FROM users WHERE id = $1 FOR UPDATE";
 
 const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = $3 WHERE id = $1";

@@ -68,7 +68,7 @@ impl HashingThreads {
         Self(Arc::new(Shared { most, state, work: Condvar::new() }))
     }
 
-    /// Runs a computation when it is this turn's.
+    /// Runs a computation in its turn.
     ///
     /// # Errors
     /// [`ApiError::Busy`] if too many are waiting, or this one has waited for too long.

@@ -1,7 +1,7 @@
 //! The order in which clients get their passwords hashed.
 //!
-//! Clients that are known go first; within a class, clients take turns, however many requests each of them has. When the
-//! queue is full, the client with the most requests loses its last one to a client with fewer.
+//! Clients that are known go first; within a class, clients take turns, however many requests each of them has. When
+//! the queue is full, the client with the most requests loses its last one to a client with fewer.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;

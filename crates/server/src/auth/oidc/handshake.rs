@@ -27,7 +27,7 @@ pub enum Purpose {
 
 /// A sign-in that has started.
 ///
-/// The browser keeps it as long as the same user is signed in: whatever signs somebody in or out also deletes its
+/// The browser keeps it as long as the same user is signed in: every sign-in and sign-out also deletes its
 /// cookie. So what one user has begun, another one cannot finish in the same browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {

@@ -92,8 +92,8 @@ pub struct ProviderUser {
 }
 
 impl ProviderUser {
-    /// The address, if the provider proves that it is the user's. An address outside ASCII proves nothing, because others
-    /// may read it as another one.
+    /// The address, if the provider proves that it is the user's. An address outside ASCII proves nothing, because
+    /// others may read it as another one.
     pub fn proven_email(&self) -> Option<&Email> {
         self.email.as_ref().filter(|_| self.email_verified && self.email_is_ascii)
     }

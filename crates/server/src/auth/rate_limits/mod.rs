@@ -21,7 +21,7 @@ use crate::http::error::ApiError;
 
 /// Sign-ups per client: 10 at once, then one every 6 minutes.
 const SIGN_UPS: Allowance = Allowance { burst: 10, refill: Duration::from_mins(6) };
-/// Failed sign-ins per client: 30 at once, then one every 2 seconds.
+/// Failed sign-ins per client, here an IPv4 address or an IPv6 /64: 30 at once, then one every 2 seconds.
 const LOGINS: Allowance = Allowance { burst: 30, refill: Duration::from_secs(2) };
 /// Failed sign-ins per account, from all clients that never signed in to it, and from each one that did: 10 at once,
 /// then one every 10 seconds.
@@ -30,8 +30,8 @@ const LOGINS_PER_ACCOUNT: Allowance = Allowance { burst: 10, refill: Duration::f
 const CONFIRMATIONS: Allowance = LOGINS_PER_ACCOUNT;
 /// Wrong recovery keys per user and client: 10 at once, then one a minute. Their 256 random bits cannot be guessed.
 const WRONG_RECOVERIES: Allowance = Allowance { burst: 10, refill: Duration::from_mins(1) };
-/// Recoveries that begin with the right key, per user: 20 at once, then one an hour. Each lets whoever has the key test
-/// one passphrase; nobody without the key can use them up.
+/// Recoveries that begin with the right key, per user: 20 at once, then one an hour. Each lets the holder of the key
+/// test one passphrase; nobody without the key can use them up.
 const RECOVERIES: Allowance = Allowance { burst: 20, refill: Duration::from_hours(1) };
 
 /// The networks that an IPv6 address counts for, in bits, and how many times the allowance of one client each has.
@@ -201,7 +201,7 @@ fn refusal(wait: Duration) -> ApiError {
     ApiError::TooManyRequests { retry_after: wait.as_secs() + 1 }
 }
 
-/// Attempts by client network. An IPv6 address counts for networks of several sizes, because whoever has a large one
+/// Attempts by client network. An IPv6 address counts for networks of several sizes, because the owner of a large one
 /// has all the small ones in it.
 struct PerNetwork(Vec<(u8, Attempts<IpAddr>)>);
 

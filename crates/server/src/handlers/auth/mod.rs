@@ -304,7 +304,7 @@ pub async fn logout(State(app): State<App>, origin: Origin, request: Request) ->
 }
 
 /// The sessions of these tokens, each once. Expired and forged tokens name none. The generation of a refresh token does
-/// not matter here: whoever holds an older one can end the session anyway, by using it.
+/// not matter here: the holder of an older one can end the session anyway, by using it.
 fn sessions_of(app: &App, tokens: &[String]) -> BTreeSet<(UserId, SessionId)> {
     let claims = tokens.iter().filter_map(|token| app.session_tokens.read(token, app.now()).ok());
     claims.map(|claims| (claims.sub, claims.sid)).collect()

@@ -192,8 +192,8 @@ async fn read_handshake(
     }
 }
 
-/// The account of an identity: the linked one, or the one with the same address if both the provider and this server know
-/// that it is the user's, or a new one.
+/// The account of an identity: the linked one, or the one with the same address if both the provider and this server
+/// know that it is the user's, or a new one.
 async fn find_account(
     app: &App,
     client: ClientAddress,
@@ -228,7 +228,7 @@ async fn find_or_create(
     }
     let given = GivenAddress::parse(email.as_str()).ok_or(Failure::EmailMissing)?;
     if let Some(found) = addresses::find(users, &given).await? {
-        // Whoever signed up with this address may be somebody else, who would keep their password and read along.
+        // The person who signed up with this address may not be its owner, and would keep a password to the account.
         if found.user.email_verified_at.is_none() || provider_user.proven_email() != Some(&found.user.email) {
             return Err(Failure::AddressNotVerified);
         }

@@ -1,10 +1,11 @@
 //! Attempts, which are counted to limit guessing.
 //!
-//! Each response that uses a secret tag's OPRF key lets the caller test one passphrase. So each is recorded as an OPAQUE
-//! session, on any server of a cluster, and storage decides when the next one is allowed.
+//! Each response that uses a secret tag's OPRF key lets the caller test one passphrase. So each is recorded as an
+//! OPAQUE session, on any server of a cluster, and storage decides when the next one is allowed.
 //!
-//! Recoveries are limited apart from these ([`crate::auth::rate_limits`]), so that nobody who guesses passphrases locks
-//! the owner out of the recovery, too. A wrong recovery key is recorded here all the same, for the owner to see.
+//! The responses to recoveries are the exception: [`crate::auth::rate_limits`] counts them, so that nobody who guesses
+//! passphrases locks the owner out of the recovery, too. Wrong recovery keys are also recorded here, for the owner to
+//! see.
 
 use sotto_domain::secret_tag::{LOGIN_SECONDS, NewLogin, Started};
 use sotto_domain::{OpaqueSessionId, SecretTagId, Timestamp};

@@ -84,7 +84,7 @@ pub async fn start(
 ) -> Result<Json<RegistrationAnswer>, ApiError> {
     let tag = tag_id(request.tag_id)?;
     let message = base64url::read("registration_request", &request.registration_request)?;
-    // Somebody may have a copy of what the passphrase of an existing or deleted secret tag opens.
+    // An attacker may have a copy of what the passphrase of an existing or deleted secret tag opens.
     if app.storage.secret_tags().is_taken(signed_in.id(), tag).await? {
         return Err(id_taken());
     }

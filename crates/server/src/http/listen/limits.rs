@@ -57,6 +57,12 @@ impl ConnectionLimits {
         usize::try_from(places).unwrap_or(usize::MAX).clamp(16, MAX_PLACES)
     }
 
+    /// The limits of a server behind these proxies, which are exempt. Without any, this machine is: a proxy may run on it.
+    #[must_use]
+    pub fn behind(self, proxies: &[IpNet]) -> Self {
+        if proxies.is_empty() { self } else { Self { exempt: proxies.to_vec(), ..self } }
+    }
+
     /// Whether connections from this address are not counted.
     pub(super) fn is_exempt(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -95,17 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn proxies_and_this_machine_are_exempt() {
-        let mut limits = ConnectionLimits::default();
-        limits.exempt.push("10.0.0.0/8".parse().unwrap());
+    fn proxies_are_exempt_or_this_machine() {
+        let alone = ConnectionLimits::default().behind(&[]);
+        let behind_proxy = ConnectionLimits::default().behind(&["10.0.0.0/8".parse().unwrap()]);
         for (address, exempt) in [
-            ("127.0.0.9", true),
-            ("::1", true),
-            ("::ffff:10.1.2.3", true),
-            ("192.0.2.1", false),
-            ("2001:db8::1", false),
+            ("127.0.0.9", (true, false)),
+            ("::1", (true, false)),
+            ("::ffff:10.1.2.3", (false, true)),
+            ("192.0.2.1", (false, false)),
+            ("2001:db8::1", (false, false)),
         ] {
-            assert_eq!(limits.is_exempt(address.parse().unwrap()), exempt, "{address}");
+            let address = address.parse().unwrap();
+            assert_eq!((alone.is_exempt(address), behind_proxy.is_exempt(address)), exempt, "{address}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! What one request, one user, and all requests together may take of the server's memory.
 //!
-//! A user has so many requests and uploads at once, and so many bytes of bodies; all users together have so many bytes,
-//! too. Callers who are not signed in have an allowance of their own, so that they never use up that of users. Whoever
-//! finds no room waits for a moment and is refused then.
+//! Each user has a number of places for requests and for uploads, and a number of bytes for bodies; all users together
+//! have a number of bytes, too. Callers who are not signed in have an allowance of their own, so that they never use up
+//! that of users. A request that finds no room waits for a moment and is then refused.
+//!
+//! This is about memory. [`crate::user_slots`] limits the work of one user: the reads, large responses and exports that
+//! go on at the same time.
 
 mod held;
 
@@ -32,8 +35,8 @@ pub struct ShareLimits {
     pub all_bytes: usize,
     /// Bytes of small request bodies (up to [`SMALL_BODY`]) of all users at once, which do not wait for large ones.
     pub small_bytes: usize,
-    /// Bytes of request bodies of all callers who are not signed in: as many as there are connections, because otherwise
-    /// a few callers could keep all others from signing in.
+    /// Bytes of request bodies of all callers who are not signed in: a small body for each connection, because
+    /// otherwise a few callers could keep all others from signing in.
     pub anonymous_bytes: usize,
     /// How long a request waits for its share.
     pub wait: Duration,

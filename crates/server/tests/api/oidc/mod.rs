@@ -150,7 +150,7 @@ async fn a_signed_in_user_links_a_provider(setup: Setup) {
     let path = format!("{IDENTITIES}/{}", linked[0]["id"].as_str().unwrap());
     dora.delete(&path).await.expect(StatusCode::NOT_FOUND);
 
-    // Without `link`, a signed-in user signs in as somebody else, or not at all, and nothing is linked.
+    // Without `link`, a signed-in user signs in as another user, or not at all, and nothing is linked.
     let third = Browser::new(server);
     third.login(&dora.email).await;
     assert_eq!(third.sign_in(&setup.start(""), "ben").await, "/");

@@ -1,5 +1,5 @@
-//! Addresses that nobody has verified: whoever registers somebody else's address gets nothing of theirs, and cannot keep a
-//! place in what later becomes theirs.
+//! Addresses that nobody has verified: an attacker who registers another person's address learns nothing of that
+//! person, and has no access to the account once it is theirs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a backup may claim. It may come from anybody, so everything that it says is bounded before it is kept in memory,
+//! What a backup may claim. A backup may come from anyone, so everything in it is bounded before it is kept in memory,
 //! printed, or used.
 
 use sotto_domain::attachment::is_media_type;

@@ -7,8 +7,9 @@ use crate::ids::{SecurityEventId, UserId};
 /// How long an event is kept, in seconds: 90 days. The first clean-up after that deletes it.
 pub const KEPT_SECONDS: i64 = 90 * 24 * 3600;
 
-/// The most events that are kept for a user. A further event replaces the oldest one.
-pub const MAX_EVENTS: u32 = 1000;
+/// The most events of one kind that are kept for a user. A further event replaces the oldest one of its kind. With one
+/// bound for all kinds, a thief could sign in until the change of the address is no longer listed.
+pub const MAX_EVENTS: u32 = 200;
 
 /// An event of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]

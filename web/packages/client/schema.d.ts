@@ -135,7 +135,7 @@ export interface paths {
         /**
          * Start to sign in with a provider.
          * @description For browsers. The browser comes back signed in, by cookies; with `link` or `confirm`, in the same session as before.
-         *     It has to come back before anybody signs in or out in it. Failures redirect to `/login?error=<code>`;
+         *     It has to come back before a user signs in or out in this browser. Failures redirect to `/login?error=<code>`;
          *     docs/sign-in.md lists the codes.
          */
         get: operations["auth_start_oidc"];
@@ -304,7 +304,7 @@ export interface paths {
         };
         /**
          * The sign-ins of your account and the changes of its credentials, newest first.
-         * @description Events are kept for 90 days, and at most 1000 of them.
+         * @description Events are kept for 90 days, and at most 200 of each kind.
          */
         get: operations["users_list_activity"];
         put?: never;
@@ -7921,7 +7921,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not a superuser. */
+            /** @description Not a superuser, or no recent sign-in. */
             403: {
                 headers: {
                     [name: string]: unknown;

@@ -58,7 +58,7 @@ impl Attack {
             Self::UnfinishedHeads => "400 connections with 390 kB of an unfinished head",
             Self::UnfinishedSignIns => "120 sign-ins with 4 MiB of an unfinished body",
             Self::SignInFlood => "60 clients with wrong passwords, from 250 addresses",
-            Self::UnreadPages => "60 pages of 8 MiB that are not read",
+            Self::UnreadPages => "60 pages of 2 MiB that are not read",
             Self::StalledUploads => "100 recordings of 4 MiB that stop half-way",
             Self::MillionTags => "8 clients with entries of 1,000,000 tag names",
             Self::Searches => "24 clients with searches for 16 single letters",

@@ -9,7 +9,7 @@ use crate::report::{Markers, table};
 pub const MARKERS: Markers = Markers { begin: "<!-- begin: make abuse -->", end: "<!-- end: make abuse -->" };
 
 const MIB: f64 = (1 << 20) as f64;
-/// Limit of resident memory during an attack. docs/reliability.md explains the number.
+/// Limit of resident memory during an attack, more than half of what docs/reliability.md computes for all at once.
 const MEMORY_LIMIT: u64 = 512 << 20;
 
 pub struct Table<'o> {

@@ -19,7 +19,8 @@ pub const FREE_TRIES: u32 = 5;
 pub const LONGEST_WAIT: i64 = 15 * 60;
 /// How long a failed attempt is remembered, in seconds.
 pub const MEMORY_SECONDS: i64 = 24 * 60 * 60;
-/// The number of failed attempts of one user, on any secret tags, after which all attempts have to wait.
+/// The number of failed attempts of one user, on any secret tags, after which all attempts have to wait, except one on
+/// each secret tag of the user that has no failed attempts itself.
 pub const MAX_FAILURES: u32 = 200;
 
 /// An attempt that is about to be started.
@@ -108,13 +109,16 @@ pub fn wait_after(failures: u32) -> i64 {
 }
 
 /// The time from which the next attempt on a secret tag is possible. `of_tag` are the failed attempts on the tag since
-/// its last unlock. `limit` is the time of the oldest of the user's last [`MAX_FAILURES`] failed attempts, if there
-/// were that many within [`MEMORY_SECONDS`].
-pub fn next_try(of_tag: FailedTries, limit: Option<Timestamp>) -> Timestamp {
+/// its last unlock, and `exists` says whether the user has the tag. `limit` is the time of the oldest of the user's
+/// last [`MAX_FAILURES`] failed attempts, if there were that many within [`MEMORY_SECONDS`]. It does not apply to an
+/// existing tag without failed attempts: otherwise someone with a stolen session could lock the owner out of a tag that
+/// the owner has just recovered.
+pub fn next_try(of_tag: FailedTries, exists: bool, limit: Option<Timestamp>) -> Timestamp {
     let wait = wait_after(of_tag.count);
+    let is_limited = of_tag.count > 0 || !exists;
     // Without a wait, it does not matter if this clock is behind the clock of another server.
     let of_tag = of_tag.last.filter(|_| wait > 0).map(|last| last.plus_seconds(wait));
-    let of_user = limit.map(|oldest| oldest.plus_seconds(MEMORY_SECONDS));
+    let of_user = limit.filter(|_| is_limited).map(|oldest| oldest.plus_seconds(MEMORY_SECONDS));
     of_tag.max(of_user).unwrap_or(Timestamp::MIN)
 }
 
@@ -160,11 +164,15 @@ mod tests {
     fn the_next_attempt_waits_for_the_secret_tag_and_for_the_user() {
         let at = |seconds| Timestamp::MIN.plus_seconds(seconds);
         let tries = |count| FailedTries { count, last: Some(at(100)) };
-        assert_eq!(next_try(FailedTries::default(), None), Timestamp::MIN);
-        assert_eq!(next_try(tries(5), None), Timestamp::MIN);
-        assert_eq!(next_try(tries(8), None), at(108));
-        assert_eq!(next_try(tries(8), Some(at(50))), at(50 + MEMORY_SECONDS));
-        assert_eq!(next_try(FailedTries::default(), Some(at(50))), at(50 + MEMORY_SECONDS));
+        for exists in [true, false] {
+            assert_eq!(next_try(FailedTries::default(), exists, None), Timestamp::MIN);
+            assert_eq!(next_try(tries(5), exists, None), Timestamp::MIN);
+            assert_eq!(next_try(tries(8), exists, None), at(108));
+            assert_eq!(next_try(tries(8), exists, Some(at(50))), at(50 + MEMORY_SECONDS));
+        }
+        assert_eq!(next_try(FailedTries::default(), false, Some(at(50))), at(50 + MEMORY_SECONDS));
+        assert_eq!(next_try(FailedTries::default(), true, Some(at(50))), Timestamp::MIN);
+        assert_eq!(next_try(tries(1), true, Some(at(50))), at(50 + MEMORY_SECONDS));
     }
 
     #[test]

@@ -17,9 +17,10 @@ use crate::secret_tag::{FailedTries, NewLogin, OpaqueSession, Started, StartedLo
 pub trait OpaqueSessions: Send + Sync {
     /// Stores a started attempt, unless too many attempts have failed. Two limits apply:
     /// [`crate::secret_tag::wait_after`] for the attempts on one secret tag since its last unlock, whether the tag
-    /// exists or not, and [`crate::secret_tag::MAX_FAILURES`] for all attempts of the user. An attempt that was started
-    /// and has not led to an unlock counts as failed. Concurrent calls never start more attempts than the same calls
-    /// one after another.
+    /// exists or not, and [`crate::secret_tag::MAX_FAILURES`] for all attempts of the user. The second one does not
+    /// apply to a secret tag of the user that has no failed attempts since its last unlock or recovery. An attempt that
+    /// was started and has not led to an unlock counts as failed. Concurrent calls never start more attempts than the
+    /// same calls one after another.
     async fn start(&self, login: &NewLogin, now: Timestamp) -> Result<Started>;
     /// Takes a started attempt to finish it; of concurrent calls, one succeeds. From then on the attempt counts as
     /// failed, until it is unlocked. Returns `None` if there is no such attempt, it was taken before, or it has expired

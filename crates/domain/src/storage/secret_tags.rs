@@ -29,7 +29,9 @@ pub trait SecretTags: Send + Sync {
     /// them fail at most once for every other one between two of its unlocks.
     async fn list(&self, user: UserId) -> Result<Vec<SecretTag>>;
     /// Replaces the lock of a secret tag that is at `version`, raises the version, and ends every session of the tag
-    /// except `keep`; failed sessions stay. Returns `None` if there is no such secret tag or it is at another version.
+    /// except `keep`; failed sessions stay. Without `keep`, which means that the recovery key was used, failed sessions
+    /// are deleted too, so that the owner need not wait for attempts of others. Returns `None` if there is no such
+    /// secret tag or it is at another version.
     async fn set_lock(
         &self,
         user: UserId,

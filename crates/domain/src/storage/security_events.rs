@@ -10,9 +10,9 @@ use crate::security_event::SecurityEvent;
 /// Security events.
 #[async_trait]
 pub trait SecurityEvents: Send + Sync {
-    /// Stores an event, and deletes the user's oldest events beyond [`crate::security_event::MAX_EVENTS`]. Concurrent
-    /// calls never leave more events than the same calls one after another. Returns `Conflict{fk_security_events_user}`
-    /// if the user does not exist.
+    /// Stores an event, and deletes the user's oldest events of the same kind beyond
+    /// [`crate::security_event::MAX_EVENTS`]. Concurrent calls never leave more events than the same calls one after
+    /// another. Returns `Conflict{fk_security_events_user}` if the user does not exist.
     async fn record(&self, event: &SecurityEvent) -> Result<()>;
     /// Returns a page of a user's events, newest first, by `created_at` and then by id.
     async fn list(&self, user: UserId, after: Option<Position>, limit: u32) -> Result<Vec<SecurityEvent>>;

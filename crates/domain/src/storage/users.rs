@@ -37,8 +37,10 @@ pub trait Users: Send + Sync {
     /// Returns the key of the user's drafts. If none is stored, first stores `fresh`. Concurrent calls all return the
     /// same key.
     async fn draft_key(&self, id: UserId, fresh: &DraftKey, now: Timestamp) -> Result<Option<DraftKey>>;
-    /// Sets the password and ends every session except `keep`. With `delete_api_tokens`, also deletes the user's API
-    /// tokens. Returns false if there is no such user.
+    /// Sets the password and ends every session except `keep`, which is the session that asks for it. With
+    /// `delete_api_tokens`, also deletes the user's API tokens. Returns false if there is no such user, or if `keep` is
+    /// given and has ended. Then nothing changes. Of concurrent calls with different `keep`, one succeeds, because it
+    /// ends the sessions of the others.
     async fn set_password(
         &self,
         id: UserId,

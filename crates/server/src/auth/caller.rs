@@ -169,13 +169,8 @@ impl SignedIn {
             Code::ConfirmSignIn,
             "Confirm that it is you first: send your password to /api/auth/confirm, or sign in again with your provider.",
         );
-        if let Credential::Session(_, session) = &self.caller.0
-            && session.is_recent(app.now())
-        {
-            return Ok(());
-        }
-        // Another node may have confirmed the session since this one has cached it.
-        let session = read_session(app, self.id(), self.session).await?.ok_or(SESSION_ENDED)?;
+        // Read from storage: another node or the operator may have confirmed or ended the session a moment ago.
+        let session = stored_session(app, self.id(), self.session).await?.ok_or(SESSION_ENDED)?;
         if session.is_recent(app.now()) { Ok(()) } else { Err(CONFIRM) }
     }
 }
@@ -253,7 +248,7 @@ required_scopes! {
     RemindersWrite "reminders:write"
 }
 
-/// A signed-in superuser.
+/// A signed-in superuser, who has recently proved who they are if the request is a change.
 pub struct Superuser(pub SignedIn);
 
 impl FromRequestParts<App> for Superuser {
@@ -262,6 +257,10 @@ impl FromRequestParts<App> for Superuser {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let signed_in = SignedIn::from_request_parts(parts, app).await?;
         if signed_in.user().is_superuser {
+            // Otherwise an open browser would be enough to take over every account, the superuser's own included.
+            if !parts.method.is_safe() {
+                signed_in.require_recent(app).await?;
+            }
             Ok(Self(signed_in))
         } else {
             Err(ApiError::Forbidden(
@@ -280,7 +279,16 @@ pub async fn valid_session(app: &App, user: UserId, id: SessionId) -> Result<Opt
         Some(session) => Some(session).filter(|session| session.user.id == user),
         None => read_session(app, user, id).await?,
     };
-    Ok(session.filter(|session| session.user.is_active && session.expires_at > app.now()))
+    Ok(session.filter(|session| is_valid(session, app)))
+}
+
+/// The same for a change that outlives the session, without the cache.
+pub async fn stored_session(app: &App, user: UserId, id: SessionId) -> Result<Option<Arc<SessionWithUser>>, ApiError> {
+    Ok(read_session(app, user, id).await?.filter(|session| is_valid(session, app)))
+}
+
+fn is_valid(session: &SessionWithUser, app: &App) -> bool {
+    session.user.is_active && session.expires_at > app.now()
 }
 
 /// A session as it is stored, active or not, which is cached from now on.

@@ -14,5 +14,5 @@ pub mod unlock_tokens;
 
 pub use caller::{
     Authorized, Caller, EntriesRead, EntriesWrite, RecentlySignedIn, RemindersRead, RemindersWrite, SESSION_ENDED,
-    SignedIn, Superuser, TagsRead, TagsWrite, bearer, refuse_cross_site, valid_session,
+    SignedIn, Superuser, TagsRead, TagsWrite, bearer, refuse_cross_site, stored_session, valid_session,
 };

@@ -44,7 +44,7 @@ impl From<SecurityEvent> for SecurityEventResponse {
 
 /// The sign-ins of your account and the changes of its credentials, newest first.
 ///
-/// Events are kept for 90 days, and at most 1000 of them.
+/// Events are kept for 90 days, and at most 200 of each kind.
 #[utoipa::path(get, path = "/api/users/me/activity", tag = "users", operation_id = "list_activity", params(PageParams), responses(
     (status = 200, body = Vec<SecurityEventResponse>, headers(("link" = String, description = "The next page, if there is one: `<…>; rel=\"next\"`"))),
 ))]

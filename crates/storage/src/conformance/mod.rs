@@ -71,6 +71,8 @@ on_each_engine! {
         many_first_requests_for_a_draft_key_get_the_same_key
         set_password_replaces_the_hash_and_ends_the_other_sessions
         set_password_deletes_the_api_tokens_on_request
+        set_password_requires_the_session_that_asks_for_it
+        one_of_many_password_changes_from_different_sessions_succeeds
         set_active_ends_every_session_of_a_deactivated_user
         delete_removes_all_rows_of_the_user
         list_pages_through_every_account_once
@@ -250,7 +252,7 @@ on_each_engine! {
         an_unknown_kind_is_listed
         record_rejects_a_deleted_user_and_a_taken_id
         pages_are_newest_first
-        the_oldest_events_beyond_the_limit_are_deleted
+        the_oldest_events_of_a_kind_beyond_the_limit_are_deleted
         events_are_deleted_after_90_days_and_with_their_user
         an_event_from_a_wrong_clock_is_redated
     }
@@ -264,6 +266,7 @@ on_each_engine! {
         an_unfinished_login_counts_as_failed
         concurrent_starts_respect_the_limit
         attempts_with_many_secret_tags_are_delayed
+        a_recovered_secret_tag_can_be_unlocked_in_spite_of_the_limit
         unlock_returns_the_failed_attempts
         unlock_requires_a_taken_login
         unlock_requires_the_attempted_version

@@ -1,5 +1,7 @@
 //! Tests OPAQUE sessions: attempts and unlocks of secret tags.
 
+use std::ops::Range;
+
 use sotto_domain::secret_tag::{
     FREE_TRIES, FailedTries, IDLE_SECONDS, LOGIN_SECONDS, MAX_FAILURES, MAX_OPEN, MEMORY_SECONDS, OPEN_SECONDS,
     OpaqueSession, OpaqueState, Started, StartedLogin,
@@ -145,19 +147,54 @@ pub async fn concurrent_starts_respect_the_limit(world: &World) {
 }
 
 pub async fn attempts_with_many_secret_tags_are_delayed(world: &World) {
+    let (user, other) = (world.user().await, world.user().await);
+    fail_with_unknown_tags(world, user, 0..MAX_FAILURES).await;
+    let (unknown, now) = (SecretTagId(world.id()), at(MAX_FAILURES.into()));
+    for tag in [unknown, world.secret_tag(other).await.id] {
+        assert_eq!(world.start(user, tag, now).await, Started::Slowed(at(MEMORY_SECONDS)));
+    }
+    world.fail(other, unknown, now).await;
+    world.fail(user, unknown, at(MEMORY_SECONDS)).await;
+    assert_eq!(world.start(user, unknown, at(MEMORY_SECONDS)).await, Started::Slowed(at(1 + MEMORY_SECONDS)));
+}
+
+pub async fn a_recovered_secret_tag_can_be_unlocked_in_spite_of_the_limit(world: &World) {
     let user = world.user().await;
+    let (tag, other) = (world.secret_tag(user).await.id, world.secret_tag(user).await.id);
+    for second in 0..FREE_TRIES {
+        world.fail(user, tag, at(second.into())).await;
+    }
+    fail_with_unknown_tags(world, user, FREE_TRIES..MAX_FAILURES).await;
+    assert_eq!(world.start(user, tag, at(MAX_FAILURES.into())).await, Started::Slowed(at(MEMORY_SECONDS)));
+
+    let recovered = world.secret_tags().set_lock(user, tag, &lock(8), 1, None, at(MAX_FAILURES.into())).await.unwrap();
+    assert_eq!(recovered.unwrap().version, 2);
+    let failures = MAX_FAILURES - FREE_TRIES;
+    assert_eq!(world.states(user, at(MAX_FAILURES.into())).await.len(), failures as usize, "those of others stay");
+    // Without the attempts on the recovered secret tag there is room for others.
+    fail_with_unknown_tags(world, user, MAX_FAILURES..MAX_FAILURES + FREE_TRIES).await;
+    let (now, oldest) = (at((MAX_FAILURES + FREE_TRIES).into()), i64::from(FREE_TRIES));
+    let unknown = SecretTagId(world.id());
+    assert_eq!(world.start(user, unknown, now).await, Started::Slowed(at(oldest + MEMORY_SECONDS)));
+    let login = world.login(user, tag, now).await;
+    assert_eq!(world.start(user, tag, now).await, Started::Slowed(at(oldest + 1 + MEMORY_SECONDS)), "one attempt only");
+    let sessions = world.opaque_sessions();
+    assert!(sessions.take(user, login, now).await.unwrap().is_some());
+    assert_eq!(sessions.unlock(user, login, 2, &TOKEN, now).await.unwrap(), Some(FailedTries::default()));
+    for tag in [tag, other] {
+        assert_eq!(world.start(user, tag, now).await, Started::Started, "it has no failed attempts");
+    }
+}
+
+/// Fails once in each of these seconds, with new secret tags that do not exist, and with none of them too often.
+async fn fail_with_unknown_tags(world: &World, user: UserId, seconds: Range<u32>) {
     let mut tag = SecretTagId(world.id());
-    for number in 0..MAX_FAILURES {
-        if number % FREE_TRIES == 0 {
+    for second in seconds {
+        if second % FREE_TRIES == 0 {
             tag = SecretTagId(world.id());
         }
-        world.fail(user, tag, at(number.into())).await;
+        world.fail(user, tag, at(second.into())).await;
     }
-    let (fresh, now) = (world.secret_tag(user).await.id, at(MAX_FAILURES.into()));
-    assert_eq!(world.start(user, fresh, now).await, Started::Slowed(at(MEMORY_SECONDS)));
-    world.fail(world.user().await, fresh, now).await;
-    world.fail(user, fresh, at(MEMORY_SECONDS)).await;
-    assert_eq!(world.start(user, fresh, at(MEMORY_SECONDS)).await, Started::Slowed(at(1 + MEMORY_SECONDS)));
 }
 
 pub async fn unlock_returns_the_failed_attempts(world: &World) {
@@ -213,7 +250,8 @@ pub async fn unlock_requires_the_attempted_version(world: &World) {
     for version in [0, 2, u32::MAX] {
         assert_eq!(sessions.unlock(user, login, version, &TOKEN, at(1)).await.unwrap(), None);
     }
-    world.secret_tags().set_lock(user, tag, &lock(8), 1, None, at(1)).await.unwrap().unwrap();
+    // As `login` is kept, this is a change of the passphrase and no recovery, so the failed attempt stays.
+    world.secret_tags().set_lock(user, tag, &lock(8), 1, Some(login), at(1)).await.unwrap().unwrap();
     assert_eq!(
         sessions.unlock(user, login, 1, &TOKEN, at(1)).await.unwrap(),
         None,

@@ -79,14 +79,18 @@ pub async fn pages_are_newest_first(world: &World) {
     assert_eq!(pages, expected);
 }
 
-pub async fn the_oldest_events_beyond_the_limit_are_deleted(world: &World) {
+pub async fn the_oldest_events_of_a_kind_beyond_the_limit_are_deleted(world: &World) {
     let (user, other) = (world.user().await, world.user().await);
     let of_other = world.security_event(other, at(-1)).await;
+    let new = world.new_security_event(user, at(-1));
+    let of_other_kind = SecurityEvent { kind: SecurityEventKind::EmailChanged, ..new };
+    world.security_events().record(&of_other_kind).await.unwrap();
     let mut events = vec![];
     for number in 0..i64::from(MAX_EVENTS) + 2 {
         events.insert(0, world.security_event(user, at(number / 2)).await);
     }
     events.truncate(MAX_EVENTS as usize);
+    events.push(of_other_kind.clone());
     assert_eq!(world.all_security_events(user).await, events);
     at_once(8, |_| {
         let (storage, event) = (world.storage.clone(), world.new_security_event(user, at(10_000)));
@@ -94,8 +98,9 @@ pub async fn the_oldest_events_beyond_the_limit_are_deleted(world: &World) {
     })
     .await;
     let left = world.all_security_events(user).await;
-    assert_eq!(left.len(), MAX_EVENTS as usize);
-    assert_eq!(left[8..], events[..MAX_EVENTS as usize - 8]);
+    assert_eq!(left.len(), MAX_EVENTS as usize + 1);
+    assert_eq!(left[8..MAX_EVENTS as usize], events[..MAX_EVENTS as usize - 8]);
+    assert_eq!(left.last(), Some(&of_other_kind));
     assert_eq!(world.all_security_events(other).await, [of_other]);
 }
 

@@ -4,7 +4,7 @@ use sotto_domain::account::{
     AccountPatch, Administered, DraftKey, Email, MAX_PREFERENCES, PasswordHash, Revoked, User, UserPatch, UserQuery,
 };
 use sotto_domain::entry::EntryQuery;
-use sotto_domain::{UserId, Zone};
+use sotto_domain::{SessionId, UserId, Zone};
 
 use super::world::{World, assert_conflict, at, at_once, up_to};
 
@@ -282,6 +282,46 @@ pub async fn set_password_deletes_the_api_tokens_on_request(world: &World) {
     assert_eq!(world.api_tokens().list(user).await.unwrap(), []);
     assert!(world.api_tokens().find_with_user(&[1; 32]).await.unwrap().is_none());
     assert_eq!(world.api_tokens().list(other).await.unwrap(), [elsewhere]);
+}
+
+pub async fn set_password_requires_the_session_that_asks_for_it(world: &World) {
+    let new = world.new_user("ada@example.org");
+    let user = world.users().create(&new, None, at(0)).await.unwrap().id;
+    let (ended, left) = (world.session(user).await.id, world.session(user).await.id);
+    let elsewhere = world.session(world.user().await).await.id;
+    let token = world.api_token(user, [1; 32]).await;
+    assert!(world.sessions().end(user, ended).await.unwrap());
+    let set = async |keep, hash: &str| {
+        world.users().set_password(user, &PasswordHash(hash.into()), Some(keep), true, at(1)).await.unwrap()
+    };
+    for keep in [ended, elsewhere, SessionId(world.id())] {
+        assert!(!set(keep, "$argon2id$new").await);
+    }
+    let found = world.users().credentials(&new.email).await.unwrap().unwrap();
+    assert_eq!((found.password_hash, found.user.updated_at), (new.password_hash, at(0)));
+    assert!(world.sessions().get_with_user(user, left).await.unwrap().is_some());
+    assert_eq!(world.api_tokens().list(user).await.unwrap(), [token]);
+    assert!(set(left, "$argon2id$new").await);
+    assert_eq!(world.api_tokens().list(user).await.unwrap(), []);
+}
+
+pub async fn one_of_many_password_changes_from_different_sessions_succeeds(world: &World) {
+    let user = world.user().await;
+    let mut sessions = vec![];
+    for _ in 0..8 {
+        sessions.push(world.session(user).await.id);
+    }
+    let set = at_once(8, |number| {
+        let (storage, keep) = (world.storage.clone(), sessions[number]);
+        async move {
+            let hash = PasswordHash(format!("$argon2id${number}"));
+            storage.users().set_password(user, &hash, Some(keep), true, at(1)).await.unwrap().then_some(keep)
+        }
+    });
+    let set: Vec<_> = set.await.into_iter().flatten().collect();
+    assert_eq!(set.len(), 1);
+    let left: Vec<_> = world.sessions().list(user, at(0)).await.unwrap().into_iter().map(|one| one.id).collect();
+    assert_eq!(left, set);
 }
 
 pub async fn set_active_ends_every_session_of_a_deactivated_user(world: &World) {

@@ -24,7 +24,9 @@ use super::{Postgres, error};
 const CORRECT_OF_USER: &str = "UPDATE opaque_sessions SET last_activity = $2, expires_at = $2
     WHERE user_id = $1 AND last_activity > $3 AND session_state <> 'unlocked'";
 
-pub(super) const TRIES_OF_TAG: &str = "SELECT count(*), max(last_activity) FROM opaque_sessions
+pub(super) const TRIES_OF_TAG: &str = "SELECT count(*), max(last_activity),
+        EXISTS (SELECT 1 FROM secret_tags WHERE user_id = $1 AND tag_id = $3)
+    FROM opaque_sessions
     WHERE user_id = $1 AND binary_tag_id = $2 AND session_state <> 'unlocked' AND last_activity >
         greatest($4, (SELECT opened_at FROM secret_tags WHERE user_id = $1 AND tag_id = $3 AND opened_at <= $5))";
 
@@ -123,7 +125,7 @@ impl OpaqueSessions for Postgres {
         });
         let (_, corrected, tries, limit) = lease.begin(first).await?;
         let limit = limit.map(|row| instant(&row, 0)).transpose()?;
-        let allowed = secret_tag::next_try(failed_tries(&tries)?, limit);
+        let allowed = secret_tag::next_try(failed_tries(&tries)?, read(&tries, 2)?, limit);
         if now < allowed {
             // The corrections are committed, because otherwise each attempt would extend the wait.
             if corrected > 0 {

@@ -163,7 +163,7 @@ impl SecretTags for Postgres {
     ) -> Result<Option<SecretTag>> {
         let lease = self.pool.lease().await?;
         let (lock_user, set) = (lease.prepare(LOCK_USER).await?, lease.prepare(SET_LOCK).await?);
-        let end_others = lease.prepare(END_OTHERS).await?;
+        let (end_others, delete_sessions) = (lease.prepare(END_OTHERS).await?, lease.prepare(DELETE_SESSIONS).await?);
         let client = lease.client()?;
         let owner: Parameters<'_> = &[&user.0];
         let parameters: Parameters<'_> = &[
@@ -180,8 +180,13 @@ impl SecretTags for Postgres {
         });
         let (_, row) = lease.begin(write).await?;
         let Some(new) = row.as_ref().map(read_row::<SecretTag>).transpose()? else { return Ok(None) };
-        let others: Parameters<'_> = &[&user.0, &bytes(&id.0), &keep.map(|keep| keep.0)];
-        lease.commit(client.execute(&end_others, others)).await?;
+        let (tag, keep) = (bytes(&id.0), keep.map(|keep| keep.0));
+        let (all, others): (Parameters<'_>, Parameters<'_>) = (&[&user.0, &tag], &[&user.0, &tag, &keep]);
+        if keep.is_some() {
+            lease.commit(client.execute(&end_others, others)).await?;
+        } else {
+            lease.commit(client.execute(&delete_sessions, all)).await?;
+        }
         Ok(Some(new))
     }
 

@@ -16,8 +16,8 @@ use crate::rows::security_event_columns;
 const RECORD: &str = "INSERT INTO security_events (user_id, id, kind, client, user_agent, created_at, updated_at)
     VALUES ($1, $2, $3, $4, $5, $6, $6)";
 
-const DELETE_OLDEST: &str = "DELETE FROM security_events WHERE user_id = $1 AND (created_at, id) <= (
-        SELECT created_at, id FROM security_events WHERE user_id = $1
+const DELETE_OLDEST: &str = "DELETE FROM security_events WHERE user_id = $1 AND kind = $3 AND (created_at, id) <= (
+        SELECT created_at, id FROM security_events WHERE user_id = $1 AND kind = $3
         ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $2)";
 
 const FIRST: &str = concat!(
@@ -53,7 +53,7 @@ impl SecurityEvents for Postgres {
             &event.user_agent,
             &Instant(event.created_at),
         ];
-        let kept: Parameters<'_> = &[&event.user_id.0, &i64::from(MAX_EVENTS)];
+        let kept: Parameters<'_> = &[&event.user_id.0, &i64::from(MAX_EVENTS), &event.kind.name()];
         // The lock lets concurrent calls see each other's events.
         let all = Box::pin(async {
             tokio::try_join!(biased;

@@ -16,6 +16,7 @@ use super::lease::Lease;
 use super::pool::Parameters;
 use super::reminders::{MOVE_REMINDERS, MovedReminders};
 use super::row::read_row;
+use super::secret_tags::LOCK_USER;
 use super::values::{Instant, read, read_rows, zone};
 use crate::rows::user_columns;
 
@@ -51,7 +52,9 @@ const UPDATE: &str = concat!(
 /// be upgraded then, and two calls that do so wait for each other.
 const LOCK_ZONE: &str = "SELECT time_zone FROM users WHERE id = $1 FOR UPDATE";
 
-const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = $3 WHERE id = $1";
+const SET_PASSWORD: &str = "UPDATE users SET hashed_password = $2, updated_at = $3
+    WHERE id = $1 AND ($4::uuid IS NULL OR EXISTS (
+        SELECT 1 FROM login_sessions WHERE id = $4::uuid AND user_id = $1))";
 
 const END_OTHER_SESSIONS: &str = "DELETE FROM login_sessions WHERE user_id = $1 AND id IS DISTINCT FROM $2";
 
@@ -231,17 +234,24 @@ impl Users for Postgres {
         now: Timestamp,
     ) -> Result<bool> {
         let lease = self.pool.lease().await?;
-        let (set, end) = (lease.prepare(SET_PASSWORD).await?, lease.prepare(END_OTHER_SESSIONS).await?);
-        let delete = lease.prepare(DELETE_API_TOKENS).await?;
+        let (lock, set) = (lease.prepare(LOCK_USER).await?, lease.prepare(SET_PASSWORD).await?);
+        let (end, delete) = (lease.prepare(END_OTHER_SESSIONS).await?, lease.prepare(DELETE_API_TOKENS).await?);
         let (client, keep, now) = (lease.client()?, keep.map(|keep| keep.0), Instant(now));
-        let (password, others): (Parameters<'_>, Parameters<'_>) = (&[&id.0, &hash.0, &now], &[&id.0, &keep]);
         let owner: Parameters<'_> = &[&id.0];
-        let all = Box::pin(async {
+        let (password, others): (Parameters<'_>, Parameters<'_>) = (&[&id.0, &hash.0, &now, &keep], &[&id.0, &keep]);
+        // Having waited for the lock, the update sees which sessions a concurrent call has ended.
+        let first =
+            Box::pin(async { tokio::try_join!(biased; client.execute(&lock, owner), client.execute(&set, password)) });
+        let (_, users) = lease.begin(first).await?;
+        if users == 0 {
+            return Ok(false);
+        }
+        let rest = Box::pin(async {
             let tokens = async { if delete_api_tokens { client.execute(&delete, owner).await } else { Ok(0) } };
-            tokio::try_join!(biased; client.execute(&set, password), client.execute(&end, others), tokens)
+            tokio::try_join!(biased; client.execute(&end, others), tokens)
         });
-        let (users, ..) = lease.transaction(all).await?;
-        Ok(users > 0)
+        lease.commit(rest).await?;
+        Ok(true)
     }
 
     async fn reset_credentials(&self, id: UserId, hash: &PasswordHash, now: Timestamp) -> Result<Option<Revoked>> {

@@ -155,20 +155,23 @@ fn start(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite:
 /// The time from which the next attempt is possible.
 fn next_try(connection: &Connection, login: &NewLogin, now: Timestamp) -> rusqlite::Result<Timestamp> {
     let since = now.plus_seconds(-MEMORY_SECONDS);
-    let sql = "SELECT count(*), max(last_activity) FROM opaque_sessions
+    let sql = "SELECT count(*), max(last_activity),
+                   EXISTS (SELECT 1 FROM secret_tags WHERE user_id = ?1 AND tag_id = ?2)
+               FROM opaque_sessions
                WHERE user_id = ?1 AND binary_tag_id = ?2 AND session_state <> 'unlocked' AND last_activity > max(?3,
                    coalesce((SELECT opened_at FROM secret_tags
                              WHERE user_id = ?1 AND tag_id = ?2 AND opened_at <= ?4), ?3))";
     let possible = now.plus_seconds(CLOCK_TOLERANCE);
     let parameters =
         params![login.user_id.0.as_bytes(), login.tag.0.as_bytes(), since.as_micros(), possible.as_micros()];
-    let of_tag = connection.prepare_cached(sql)?.query_row(parameters, failed_tries)?;
+    let (of_tag, exists) =
+        connection.prepare_cached(sql)?.query_row(parameters, |row| Ok((failed_tries(row)?, row.get(2)?)))?;
     let sql = "SELECT last_activity FROM opaque_sessions
                WHERE user_id = ?1 AND session_state <> 'unlocked' AND last_activity > ?2
                ORDER BY last_activity DESC LIMIT 1 OFFSET ?3";
     let parameters = params![login.user_id.0.as_bytes(), since.as_micros(), MAX_FAILURES - 1];
     let limit = connection.prepare_cached(sql)?.query_row(parameters, |row| timestamp(row, 0)).optional()?;
-    Ok(secret_tag::next_try(of_tag, limit))
+    Ok(secret_tag::next_try(of_tag, exists, limit))
 }
 
 fn take(

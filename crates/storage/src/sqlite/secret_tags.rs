@@ -15,6 +15,8 @@ use super::values::uuid;
 use super::{Sqlite, attachments};
 use crate::rows::secret_tag_columns;
 
+const DELETE_SESSIONS: &str = "DELETE FROM opaque_sessions WHERE user_id = ?1 AND binary_tag_id = ?2";
+
 #[async_trait]
 impl SecretTags for Sqlite {
     async fn create(
@@ -179,7 +181,11 @@ fn set_lock(
         new.version,
         now.as_micros(),
     ])?;
-    end_sessions(connection, user, id, keep)?;
+    if keep.is_some() {
+        end_sessions(connection, user, id, keep)?;
+    } else {
+        connection.prepare_cached(DELETE_SESSIONS)?.execute([user.0.as_bytes(), id.0.as_bytes()])?;
+    }
     Ok(Some(new))
 }
 
@@ -222,7 +228,7 @@ fn delete(
     attachments::note_freed(connection, user, &freed)?;
     for sql in [
         "DELETE FROM journal_entries WHERE user_id = ?1 AND secret_tag_id = ?2",
-        "DELETE FROM opaque_sessions WHERE user_id = ?1 AND binary_tag_id = ?2",
+        DELETE_SESSIONS,
         "DELETE FROM secret_tags WHERE user_id = ?1 AND tag_id = ?2",
     ] {
         connection.prepare_cached(sql)?.execute(key)?;

@@ -67,8 +67,8 @@ fn record(connection: &Connection, event: &SecurityEvent) -> rusqlite::Result<()
     ];
     connection.prepare_cached(sql)?.execute(parameters).map_err(name_foreign_key("fk_security_events_user"))?;
     let sql = "DELETE FROM security_events
-               WHERE user_id = ?1 AND (created_at, id) <= (
-                   SELECT created_at, id FROM security_events WHERE user_id = ?1
+               WHERE user_id = ?1 AND kind = ?3 AND (created_at, id) <= (
+                   SELECT created_at, id FROM security_events WHERE user_id = ?1 AND kind = ?3
                    ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?2)";
-    connection.prepare_cached(sql)?.execute(params![user, MAX_EVENTS]).map(drop)
+    connection.prepare_cached(sql)?.execute(params![user, MAX_EVENTS, event.kind.name()]).map(drop)
 }

@@ -82,15 +82,20 @@ impl Users for Sqlite {
     ) -> Result<bool> {
         let hash = hash.clone();
         self.write(move |connection| {
-            let sql = "UPDATE users SET hashed_password = ?2, updated_at = ?3 WHERE id = ?1";
-            let parameters = params![id.0.as_bytes(), hash.0, now.as_micros()];
-            let found = connection.prepare_cached(sql)?.execute(parameters)? == 1;
+            let sql = "UPDATE users SET hashed_password = ?2, updated_at = ?3
+                       WHERE id = ?1
+                           AND (?4 IS NULL OR EXISTS (SELECT 1 FROM login_sessions WHERE id = ?4 AND user_id = ?1))";
+            let asking = keep.as_ref().map(|keep| keep.0.as_bytes());
+            let parameters = params![id.0.as_bytes(), hash.0, now.as_micros(), asking];
+            if connection.prepare_cached(sql)?.execute(parameters)? == 0 {
+                return Ok(false);
+            }
             end_sessions(connection, id, keep)?;
             if delete_api_tokens {
                 let sql = "DELETE FROM api_tokens WHERE user_id = ?1";
                 connection.prepare_cached(sql)?.execute([id.0.as_bytes()])?;
             }
-            Ok(found)
+            Ok(true)
         })
         .await
     }

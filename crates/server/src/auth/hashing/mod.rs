@@ -117,8 +117,13 @@ impl Shared {
     }
 
     fn start_thread(self: &Arc<Self>) -> io::Result<()> {
-        let thread = Thread { shared: self.clone(), is_counted: true };
-        let start = std::thread::Builder::new().name("hashing".into()).spawn(move || thread.work());
+        // A thread that could not be started is dropped here, where the state is locked.
+        let mut thread = Thread { shared: self.clone(), is_counted: false };
+        let work = move || {
+            thread.is_counted = true;
+            thread.work();
+        };
+        let start = std::thread::Builder::new().name("hashing".into()).spawn(work);
         start.map(drop)
     }
 }

@@ -1,7 +1,7 @@
 //! The order in which clients get their passwords hashed.
 //!
-//! Clients that are known go first; within a class, clients take turns, however many requests each of them has. When
-//! the queue is full, the client with the most requests loses its last one to a client with fewer.
+//! Clients that are known get three turns for one of the others; within a class, clients take turns, however many
+//! requests each of them has. When the queue is full, the client with the most requests loses its last one to a client with fewer.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,6 +12,9 @@ use crate::http::client_network::household;
 
 /// Jobs that may wait in each class.
 const MAX_WAITING: usize = 64;
+
+/// Jobs of known clients, one after another, after which one of another client has its turn.
+const KNOWN_IN_A_ROW: usize = 3;
 
 /// Whose turn a job takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,11 +59,13 @@ impl Turn {
 pub(super) struct Queue<J> {
     known: Lanes<J>,
     unknown: Lanes<J>,
+    /// Jobs of known clients since the last one of another client.
+    known_in_a_row: usize,
 }
 
 impl<J> Default for Queue<J> {
     fn default() -> Self {
-        Self { known: Lanes::default(), unknown: Lanes::default() }
+        Self { known: Lanes::default(), unknown: Lanes::default(), known_in_a_row: 0 }
     }
 }
 
@@ -76,8 +81,21 @@ impl<J> Queue<J> {
         }
     }
 
+    /// The next job. After some jobs of known clients, one of the others has its turn, so that one member cannot keep
+    /// everybody else from signing in for the first time.
     pub(super) fn pop(&mut self) -> Option<J> {
-        self.known.pop().or_else(|| self.unknown.pop())
+        if self.known_in_a_row >= KNOWN_IN_A_ROW
+            && let Some(job) = self.unknown.pop()
+        {
+            self.known_in_a_row = 0;
+            return Some(job);
+        }
+        if let Some(job) = self.known.pop() {
+            self.known_in_a_row += 1;
+            return Some(job);
+        }
+        self.known_in_a_row = 0;
+        self.unknown.pop()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -169,6 +187,18 @@ mod tests {
         while queue.pop().is_some() {}
         assert_eq!(queue.len(), 0);
         assert!(queue.unknown.waiting.is_empty());
+    }
+
+    #[test]
+    fn known_clients_go_first_and_leave_turns_to_the_others() {
+        let mut queue = Queue::default();
+        for job in 0..8 {
+            queue.push(Turn::of_client([192, 0, 2, 1].into(), true), job).unwrap();
+        }
+        queue.push(stranger(2), 100).unwrap();
+        queue.push(stranger(3), 101).unwrap();
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(order, [0, 1, 2, 100, 3, 4, 5, 101, 6, 7]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sotto_domain::account::Email;
-use sotto_domain::{Clock, UserId};
+use sotto_domain::{Clock, SessionId, UserId};
 
 use self::allowance::{Allowance, Attempts};
 use crate::http::client_network::{household, network};
@@ -51,7 +51,7 @@ pub struct RateLimits {
     /// Accounts and clients that have signed in to them.
     known: Cache<(Email, IpAddr), ()>,
     known_logins: Attempts<(Email, IpAddr)>,
-    confirmations: Attempts<Email>,
+    confirmations: Attempts<SessionId>,
     wrong_recoveries: Attempts<(UserId, IpAddr)>,
     recoveries: Attempts<UserId>,
 }
@@ -72,7 +72,7 @@ enum Kind {
     /// By password, from a client that has.
     KnownLogin(IpAddr, Email),
     /// By password, of a signed-in user.
-    Confirmation(Email),
+    Confirmation(SessionId),
     /// By recovery key, of a signed-in user.
     Recovery(UserId, IpAddr),
 }
@@ -122,8 +122,11 @@ impl RateLimits {
     }
 
     /// Begins to check the password of a user who is signed in.
-    pub fn begin_confirmation(&self, account: &Email) -> Result<Attempt<'_>, ApiError> {
-        self.begin(Kind::Confirmation(account.clone()), || self.confirmations.take(account, self.now()))
+    ///
+    /// Each session has its own allowance. A new one needs the password, so this allows no more guesses, and a stolen
+    /// session does not use up what the owner has.
+    pub fn begin_confirmation(&self, session: SessionId) -> Result<Attempt<'_>, ApiError> {
+        self.begin(Kind::Confirmation(session), || self.confirmations.take(&session, self.now()))
     }
 
     /// Begins to check a recovery key.
@@ -191,7 +194,7 @@ impl Attempt<'_> {
             Some(Kind::KnownLogin(from, account)) => {
                 limits.known_logins.give_back(&(account.clone(), household(*from)));
             }
-            Some(Kind::Confirmation(account)) => limits.confirmations.give_back(account),
+            Some(Kind::Confirmation(session)) => limits.confirmations.give_back(session),
             Some(Kind::Recovery(user, from)) => limits.wrong_recoveries.give_back(&(*user, household(*from))),
         }
     }

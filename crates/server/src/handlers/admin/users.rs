@@ -94,6 +94,9 @@ pub async fn create(
         expect_no_earlier_form(users, &new.email, None).await?;
         let user = users.create(&new, key, app.now()).await?;
         audit::record(&app, &origin, Event::unstored(Some(user.id), Unstored::AccountCreated).by(by)).await;
+        if user.is_superuser {
+            audit::record(&app, &origin, Event::of(user.id, SecurityEventKind::SuperuserGranted).by(by)).await;
+        }
         Ok(respond(user))
     };
     idempotency.create(&app, by, make, async |id| Ok(users.get(UserId(id)).await?.map(respond))).await
@@ -150,7 +153,7 @@ pub struct AccountUpdate {
     request_body = AccountUpdate,
     responses(
         (status = 200, body = AccountResponse),
-        (status = 403, description = "Not a superuser."),
+        (status = 403, description = "Not a superuser, or no recent sign-in."),
         (status = 404, description = "No such user."),
         (status = 409, description = "The account is the only active superuser, or the address already has an account."),
     )
@@ -164,10 +167,15 @@ pub async fn update(
 ) -> Result<Json<AccountResponse>, ApiError> {
     let old = app.storage.users().get(UserId(id)).await?.ok_or(NOT_FOUND)?;
     let mut check = Check::default();
+    // The password is compared with what the account will be like.
+    let owner = Owner {
+        email: request.email.as_deref().unwrap_or(old.email.as_str()),
+        full_name: request.full_name.as_ref().map_or(old.full_name.as_deref(), |name| name.as_deref()),
+    };
+    let password = request.password.as_deref().map(|password| Password::parse(password, owner));
+    let password = password.and_then(|parsed| check.accept("password", parsed));
     let given = request.full_name;
     let full_name = given.map(|name| name.and_then(|name| check.accept("full_name", account::full_name(&name))));
-    let password = request.password.as_deref().map(|password| Password::parse(password, Owner::of(&old)));
-    let password = password.and_then(|parsed| check.accept("password", parsed));
     let email = request.email.and_then(|email| check.accept("email", Email::parse(&email)));
     check.finish(Some(()))?;
     let (is_active, is_superuser, email_verified) = (request.is_active, request.is_superuser, request.email_verified);
@@ -197,6 +205,12 @@ fn changes(before: &User, after: &User, patch: &AccountPatch) -> Vec<Event<'stat
         (true, false) => of(SecurityEventKind::SuperuserRevoked),
         (false, true) => of(SecurityEventKind::SuperuserGranted),
         _ => {}
+    }
+    if before.email != after.email {
+        of(SecurityEventKind::EmailChanged);
+    }
+    if after.email_verified_at.is_some() && (before.email_verified_at.is_none() || before.email != after.email) {
+        of(SecurityEventKind::EmailVerified);
     }
     if patch.password_hash.is_some() {
         of(SecurityEventKind::PasswordResetByOperator);

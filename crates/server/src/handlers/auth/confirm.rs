@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::audit::{self, Event, Origin};
 use crate::auth::{SESSION_ENDED, SignedIn};
-use crate::handlers::users::account::GONE;
 use crate::handlers::users::password;
 use crate::handlers::{Message, message};
 use crate::http::error::ApiError;
@@ -40,10 +39,8 @@ pub async fn confirm(
     signed_in: SignedIn,
     extract::Json(request): extract::Json<Confirmation>,
 ) -> Result<Json<Message>, ApiError> {
-    // Read from storage: the cached account may still have an old address.
-    let user = app.storage.users().get(signed_in.id()).await?.ok_or(GONE)?;
-    password::verify(&app, &user.email, "password", request.password).await?;
-    if !app.storage.sessions().confirm(user.id, signed_in.session, app.now()).await? {
+    password::verify(&app, &origin, &signed_in, "password", request.password).await?;
+    if !app.storage.sessions().confirm(signed_in.id(), signed_in.session, app.now()).await? {
         return Err(SESSION_ENDED);
     }
     app.session_cache.invalidate(&signed_in.session);

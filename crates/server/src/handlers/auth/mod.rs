@@ -177,10 +177,11 @@ pub async fn login(
     let email = &address.email;
     let attempt = app.rate_limits.begin_login(client.0, email)?;
     let hasher = app.hasher.for_client(client.0, app.rate_limits.knows(client.0, email));
-    let credentials = addresses::find(app.storage.users(), &address).await?;
+    let credentials = addresses::find(app.storage.users(), &address).await.map_err(ApiError::from);
+    let (attempt, credentials) = attempt.checked(credentials)?;
     let (user, hash) = credentials.map_or((None, None), |found| (Some(found.user), found.password_hash));
     let refused = Event::unstored(user.as_ref().map(|user| user.id), Unstored::SignInRefused).with_address(email);
-    let (attempt, matches) = attempt.checked(hasher.verify(request.password, hash).await)?;
+    let (attempt, matches) = attempt.checked(hasher.verify(request.password, hash.clone()).await)?;
     let Some(user) = user.filter(|_| matches) else {
         metrics::counter!("sotto_logins_total", "outcome" => "refused").increment(1);
         audit::record(&app, &origin, refused.because("wrong_login")).await;
@@ -196,6 +197,12 @@ pub async fn login(
         ));
     }
     let session = open_session(&app, user.id, &headers).await?;
+    // While the password was being checked, it may have been changed, which ended the sessions that there were.
+    let stored = app.storage.users().credentials(&user.email).await?;
+    if !stored.is_some_and(|stored| stored.user.id == user.id && stored.password_hash == hash) {
+        app.storage.sessions().end(user.id, session.id).await?;
+        return Err(WRONG);
+    }
     metrics::counter!("sotto_logins_total", "outcome" => "accepted").increment(1);
     audit::record(&app, &origin, Event::of(user.id, SecurityEventKind::SignedIn).session(session.id)).await;
     let mut response = token_response(&app, &session, request.cookie)?;

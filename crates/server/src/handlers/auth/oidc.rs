@@ -23,7 +23,7 @@ use crate::auth::addresses;
 use crate::auth::cookies;
 use crate::auth::oidc::{Failure, Handshake, Provider, ProviderUser, Purpose};
 use crate::auth::registration;
-use crate::auth::{SignedIn, valid_session};
+use crate::auth::{SignedIn, stored_session};
 use crate::config::Registration;
 use crate::http::error::ApiError;
 use crate::http::extract::Query;
@@ -60,7 +60,7 @@ pub struct StartParams {
 /// Start to sign in with a provider.
 ///
 /// For browsers. The browser comes back signed in, by cookies; with `link` or `confirm`, in the same session as before.
-/// It has to come back before anybody signs in or out in it. Failures redirect to `/login?error=<code>`;
+/// It has to come back before a user signs in or out in this browser. Failures redirect to `/login?error=<code>`;
 /// docs/sign-in.md lists the codes.
 #[utoipa::path(get, path = "/api/auth/oidc/{provider}/start", tag = "auth", operation_id = "start_oidc",
     params(("provider" = String, Path, description = "The id of a provider"), StartParams),
@@ -81,7 +81,8 @@ pub async fn start(
     let begin = async {
         let purpose = match signed_in {
             _ if !params.link && !params.confirm => Purpose::SignIn,
-            Err(_) => return Err(Failure::SignInFirst),
+            Err(ApiError::Unauthorized(..)) => return Err(Failure::SignInFirst),
+            Err(other) => return Err(other.into()),
             Ok(signed_in) if params.link => {
                 signed_in.require_recent(&app).await?;
                 Purpose::Link(signed_in.id(), signed_in.session)
@@ -270,7 +271,7 @@ async fn link(
     session: SessionId,
     provider_user: &ProviderUser,
 ) -> Result<(), Failure> {
-    valid_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
+    stored_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
     let identities = app.storage.identities();
     match identities.link(&new_identity(app, user, provider_user)).await {
         Ok(()) => {
@@ -293,7 +294,7 @@ async fn confirm(
     session: SessionId,
     provider_user: &ProviderUser,
 ) -> Result<(), Failure> {
-    valid_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
+    stored_session(app, user, session).await?.ok_or(Failure::SignInFirst)?;
     let owner = app.storage.identities().find(&provider_user.issuer, &provider_user.subject).await?;
     if owner.is_none_or(|owner| owner.id != user) {
         return Err(Failure::WrongIdentity);

@@ -142,7 +142,8 @@ async fn verify_proof(
     proof: &RecoveryProof,
 ) -> Result<SecretTag, ApiError> {
     let attempt = app.rate_limits.begin_recovery(signed_in.id(), client.0)?;
-    let tag = app.storage.secret_tags().get(signed_in.id(), id).await?;
+    let tag = app.storage.secret_tags().get(signed_in.id(), id).await.map_err(ApiError::from);
+    let (attempt, tag) = attempt.checked(tag)?;
     let stored = tag.as_ref().map_or(&[0; RecoveryVerifier::LENGTH][..], |tag| &tag.recovery_verifier);
     let accepted = RecoveryVerifier::from_bytes(stored).map_err(ApiError::internal)?.accepts(proof);
     if let Some(tag) = tag.filter(|_| accepted) {

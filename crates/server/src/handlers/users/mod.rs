@@ -85,7 +85,7 @@ pub async fn update(
     )?;
     if let Some(email) = patch.email.as_ref().filter(|email| **email != user.email) {
         signed_in.require_recent(&app).await?;
-        password::check_current_password(&app, &user.email, request.current_password).await?;
+        password::check_current_password(&app, &origin, &signed_in, request.current_password).await?;
         expect_no_earlier_form(app.storage.users(), email, Some(user.id)).await?;
     }
     let changed = app.storage.users().update(signed_in.id(), &patch, app.now()).await?.ok_or(GONE)?;
@@ -125,9 +125,12 @@ pub async fn delete(
     if user.has_password {
         let given =
             request.password.ok_or_else(|| ApiError::invalid("body", "password", &Flaw::Missing("must be given")))?;
-        password::verify(&app, &user.email, "password", given).await?;
-    } else if !request.email.is_some_and(|email| is_address_of(&user, &email)) {
-        return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));
+        password::verify(&app, &origin, &signed_in, "password", given).await?;
+    } else {
+        signed_in.require_recent(&app).await?;
+        if !request.email.is_some_and(|email| is_address_of(&user, &email)) {
+            return Err(ApiError::invalid("body", "email", &Flaw::WrongEmail));
+        }
     }
     finish_change(&app, app.storage.users().delete(user.id).await?, GONE)?;
     app.attachments.delete_all(user.id).await;

@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use sotto_domain::Flaw;
-use sotto_domain::account::{Email, Owner, Password};
+use sotto_domain::account::{Owner, Password};
 use sotto_domain::security_event::SecurityEventKind;
 use sotto_domain::text::Check;
 use utoipa::ToSchema;
 
 use super::account::GONE;
 use crate::app::App;
-use crate::audit::{self, Event, Origin};
-use crate::auth::SignedIn;
+use crate::audit::{self, Event, Origin, Unstored};
+use crate::auth::{SESSION_ENDED, SignedIn};
 use crate::handlers::{Message, message};
 use crate::http::error::ApiError;
 use crate::http::extract;
@@ -58,7 +58,7 @@ pub async fn update(
     let password = check.accept("new_password", Password::parse(&request.new_password, Owner::of(&user)));
     let password = check.finish(password)?;
     if user.has_password {
-        check_current_password(&app, &user.email, request.current_password).await?;
+        check_current_password(&app, &origin, &signed_in, request.current_password).await?;
     } else {
         signed_in.require_recent(&app).await?;
     }
@@ -72,28 +72,47 @@ pub async fn update(
         audit::record(&app, &origin, Event::of_owner(&signed_in, kind)).await;
         Ok(message("Password changed successfully"))
     } else {
-        Err(GONE)
+        Err(SESSION_ENDED)
     }
 }
 
 /// Checks the current password before a change that could lock the owner out.
-pub async fn check_current_password(app: &App, email: &Email, given: Option<String>) -> Result<(), ApiError> {
+pub async fn check_current_password(
+    app: &App,
+    origin: &Origin,
+    signed_in: &SignedIn,
+    given: Option<String>,
+) -> Result<(), ApiError> {
     const FIELD: &str = "current_password";
     let given =
         given.ok_or_else(|| ApiError::invalid("body", FIELD, &Flaw::Missing("must be given for this change")))?;
-    verify(app, email, FIELD, given).await
+    verify(app, origin, signed_in, FIELD, given).await
 }
 
-/// Refuses a wrong password of a user who is signed in, and counts it. `field` is its place in the body.
-pub async fn verify(app: &App, email: &Email, field: &str, given: String) -> Result<(), ApiError> {
-    let attempt = app.rate_limits.begin_confirmation(email)?;
-    let Some(found) = app.storage.users().credentials(email).await? else { return Err(GONE) };
-    if given.len() > 1024 {
-        return Err(ApiError::invalid("body", field, &Flaw::WrongPassword));
-    }
-    let matches = app.hasher.for_user(found.user.id).verify(given, found.password_hash).await;
+/// Refuses a wrong password of a user who is signed in, and counts it for this session. `field` is its place in the
+/// body.
+pub async fn verify(
+    app: &App,
+    origin: &Origin,
+    signed_in: &SignedIn,
+    field: &str,
+    given: String,
+) -> Result<(), ApiError> {
+    let id = signed_in.id();
+    let attempt = app.rate_limits.begin_confirmation(signed_in.session)?;
+    let credentials = async {
+        // Read from storage: the cached account may still have an old address.
+        let user = app.storage.users().get(id).await?.ok_or(GONE)?;
+        let found = app.storage.users().credentials(&user.email).await?;
+        found.filter(|found| found.user.id == id).ok_or(GONE)
+    };
+    let (attempt, found) = attempt.checked(credentials.await)?;
+    let matches =
+        if given.len() > 1024 { Ok(false) } else { app.hasher.for_user(id).verify(given, found.password_hash).await };
     let (attempt, matches) = attempt.checked(matches)?;
     if !matches {
+        let refused = Event::unstored(Some(id), Unstored::SignInRefused).session(signed_in.session);
+        audit::record(app, origin, refused.because("wrong_password")).await;
         return Err(ApiError::invalid("body", field, &Flaw::WrongPassword));
     }
     attempt.succeeded();

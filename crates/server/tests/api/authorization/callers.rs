@@ -29,12 +29,13 @@ pub enum Caller {
     /// An access token that names one user and the session of another.
     SessionOfAnother,
     User,
-    /// A user who has not signed in or confirmed for 20 minutes.
+    /// A user who has not signed in or confirmed for 20 minutes, as is the superuser below.
     UserSinceLong,
     Cookie,
     /// A cookie in a request that another site has made the browser send.
     CookieFromAnotherSite,
     Superuser,
+    SuperuserSinceLong,
     UnknownApiToken,
     ExpiredApiToken,
     DeletedApiToken,
@@ -58,6 +59,7 @@ impl Caller {
             Self::Cookie,
             Self::CookieFromAnotherSite,
             Self::Superuser,
+            Self::SuperuserSinceLong,
             Self::UnknownApiToken,
             Self::ExpiredApiToken,
             Self::DeletedApiToken,
@@ -149,10 +151,8 @@ impl<'s> Callers<'s> {
                 self.access(self.user, session)
             }
             Caller::User => self.access(self.user, self.session(self.user).await),
-            Caller::UserSinceLong => {
-                let began = self.server.app.now().plus_seconds(-20 * 60);
-                self.access(self.user, self.session_since(self.user, began).await)
-            }
+            Caller::UserSinceLong => self.access(self.user, self.old_session(self.user).await),
+            Caller::SuperuserSinceLong => self.access(self.superuser, self.old_session(self.superuser).await),
             Caller::Superuser => self.access(self.superuser, self.session(self.superuser).await),
             Caller::Cookie | Caller::CookieFromAnotherSite => {
                 let token = self.access(self.user, self.session(self.user).await);
@@ -170,6 +170,10 @@ impl<'s> Callers<'s> {
 
     async fn session(&self, user: UserId) -> SessionId {
         self.session_since(user, self.server.app.now()).await
+    }
+
+    async fn old_session(&self, user: UserId) -> SessionId {
+        self.session_since(user, self.server.app.now().plus_seconds(-20 * 60)).await
     }
 
     async fn session_since(&self, user: UserId, created_at: Timestamp) -> SessionId {

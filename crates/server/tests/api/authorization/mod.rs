@@ -118,13 +118,16 @@ fn verdict(route: &Route, caller: Caller) -> Verdict {
             Access::Scope(_) => Some((StatusCode::FORBIDDEN, "missing_scope")),
             _ => Some((StatusCode::FORBIDDEN, "no_api_tokens")),
         },
-        Caller::UserSinceLong if matches!(route.access, Access::RecentSession) => {
+        Caller::UserSinceLong | Caller::SuperuserSinceLong if matches!(route.access, Access::RecentSession) => {
+            Some((StatusCode::FORBIDDEN, "confirm_sign_in"))
+        }
+        Caller::SuperuserSinceLong if matches!(route.access, Access::Superuser) && !route.is_safe() => {
             Some((StatusCode::FORBIDDEN, "confirm_sign_in"))
         }
         Caller::User | Caller::UserSinceLong | Caller::Cookie | Caller::CookieFromAnotherSite => {
             matches!(route.access, Access::Superuser).then_some((StatusCode::FORBIDDEN, "not_a_superuser"))
         }
-        Caller::Superuser => None,
+        Caller::Superuser | Caller::SuperuserSinceLong => None,
     };
     refused.map_or(Allowed, |(status, code)| Refused(status, code))
 }

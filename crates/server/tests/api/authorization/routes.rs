@@ -18,7 +18,7 @@ pub enum Access {
     RecentSession,
     /// A session, or an API token with this scope.
     Scope(Scope),
-    /// The session of a superuser.
+    /// The session of a superuser, for a change one who has signed in or confirmed within the last 15 minutes.
     Superuser,
 }
 

@@ -157,7 +157,10 @@ pub(super) async fn try_ending_sessions_and_deleting(
     let me = ada.user.id;
     let (users, sessions) = (world.users(), world.sessions());
     on("Users.set_password");
-    assert!(users.set_password(me, &PasswordHash("new".into()), Some(bob.sessions[0].id), true, at(2)).await.unwrap());
+    for (keep, is_set) in [(Some(bob.sessions[0].id), false), (None, true)] {
+        let set = users.set_password(me, &PasswordHash("new".into()), keep, true, at(2)).await.unwrap();
+        assert_eq!(set, is_set, "{keep:?}");
+    }
     on("Users.verify_email");
     assert!(!users.verify_email(me, &bob.user.email, at(2)).await.unwrap());
     on("Sessions.delete_expired");

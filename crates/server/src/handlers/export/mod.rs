@@ -111,7 +111,7 @@ struct Export {
     /// One line for each recording that is missing or incomplete.
     missing: String,
     pieces: mpsc::Sender<io::Result<Bytes>>,
-    /// Whether the last piece was given to the connection, be it the end of the archive or an error.
+    /// Whether the connection has the last piece: the end of the archive, or an error.
     is_complete: Arc<AtomicBool>,
 }
 
